@@ -46,8 +46,9 @@ def test_what_is_typed_works_and_shows_what_the_page_shows(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     found = blocks(page.read_text())
-    if any(re.search(r"\bjq\b", one.typed) for one in found) and shutil.which("jq") is None:
-        pytest.skip("jq is not installed")
+    for program_ in ("jq", "age"):
+        if any(re.search(rf"\b{program_}\b", one.typed) for one in found) and shutil.which(program_) is None:
+            pytest.skip(f"{program_} is not installed")
     where, outputs = tmp_path / "where", tmp_path / "outputs"
     outputs.mkdir()
     furnish(found, where)

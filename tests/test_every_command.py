@@ -105,6 +105,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "state mv": (f"{BID} bid.{LONG}000003",),
     "state pull": (),  # JSON
     "state push": ("saved.plan",),
+    "state rekey": ("",),
     "state restore": ("", "1"),
     "state rm": (BID, f"bid.{LONG}000009"),
     "state show": (BID, VOLUME, f"ports.{LONG}000001"),

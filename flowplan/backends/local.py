@@ -29,7 +29,8 @@ from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.printable import shown
-from flowplan.state.codec import RESTORE, dump, hold_distinct
+from flowplan.state.codec import RESTORE, hold_distinct
+from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record, fold
 from flowplan.state.restored import Restored
@@ -42,16 +43,22 @@ class LocalStore(Store):
     """The state in the file at `path` and those beside it; what each method promises is said at `store.Store`.
 
     `hold` is asked before each write whether the lock is ours, and raises StateError when it is not. `overflows`: where
-    results go that the journal cannot take; None: nowhere."""
+    results go that the journal cannot take; None: nowhere. `form`: how all of it is read and written."""
 
-    def __init__(self, path: Path, overflows: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        overflows: Path | None = None,
+        hold: Callable[[], None] = lambda: None,
+        form: Form | None = None,
+    ) -> None:
+        self.path, self._form = path, form or Form()
         self._lock = lock_of(path, DEFAULT)
-        self._files = StateFiles(path)
+        self._files = StateFiles(path, self._form)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
-        self._versions = Versions(path)
+        self._versions = Versions(path, self._form)
         self._hold = hold
-        self._overflow = Overflow(overflows, os.path.realpath(path))
+        self._overflow = Overflow(overflows, os.path.realpath(path), self._form)
         self._journal: LocalJournal | None = None  # of a run that was prepared
 
     @property
@@ -65,6 +72,10 @@ class LocalStore(Store):
     @property
     def base(self) -> Path:
         return self.path.parent
+
+    @property
+    def form(self) -> Form:
+        return self._form
 
     @property
     def lock(self) -> Lock:
@@ -158,8 +169,9 @@ class LocalStore(Store):
         self._hold()
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._files.sweep()
-        new = dump(saved)
+        new = self._form.dump(saved)
         old = None if stated else self._files.snapshot()
+        old = old and self._form.kept(old, self.name)
         replace_file(self.backup_path, old or new, through_link=False)
         replace_file(self.path, new)
         self.close()
@@ -174,6 +186,10 @@ class LocalStore(Store):
         if before is not None and (before.lineage, before.serial) == (saved.lineage, saved.serial - 1):
             self._versions.keep(before, None)
         self._versions.keep(saved, change)
+
+    def rewrite_versions(self) -> tuple[int, int]:
+        self._hold()
+        return self._versions.rewrite()
 
     def _lacks_one_before(self, saved: State) -> bool:
         return not self._versions.has(saved.lineage, saved.serial - 1)

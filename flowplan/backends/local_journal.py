@@ -11,7 +11,7 @@ from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Journal
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, sync_directory
-from flowplan.state.journal import Closed, Done, Header, Record, fold, frame, header_frame
+from flowplan.state.journal import Closed, Done, Header, Record, fold
 from flowplan.state.state import State
 
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
@@ -40,7 +40,7 @@ class LocalJournal(Journal):
             if journal is None:
                 journal = self._begin()
                 self._take_over(journal)
-            journal.write(frame(records))
+            journal.write(self._files.form.frame(records))
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
 
     def overflow(self, records: Iterable[Record]) -> str | None:
@@ -69,7 +69,7 @@ class LocalJournal(Journal):
     def _take_over(self, journal: OpenJournal) -> None:
         """The overflow of an earlier run, into the journal. A kill in between leaves them in both."""
         if self._overflow.kept:
-            journal.write(frame(self._overflow.news))
+            journal.write(self._files.form.frame(self._overflow.news))
             self._overflow.forget()
 
     def _begin(self) -> OpenJournal:
@@ -90,7 +90,7 @@ class LocalJournal(Journal):
         try:
             journal.reserve(RESERVED)
             if found.header is None:
-                journal.write(header_frame(Header.of(state)))
+                journal.write(files.form.header_frame(Header.of(state)))
             sync_directory(files.journal.parent)
         except BaseException:
             journal.close()

@@ -15,34 +15,35 @@ from flowplan.backends.store import Store
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
+from flowplan.state.form import Form
 
 # What opens a store, by what `open_store` was given.
-Opener: TypeAlias = Callable[[str, Path, Mapping[str, str], Callable[[], None]], Store]
+Opener: TypeAlias = Callable[[str, Path, Mapping[str, str], Callable[[], None], Form], Store]
 
 
-def _file(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+def _file(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
     """Links are followed, so that every link to a state takes the same lock and writes the same journal."""
     path = directory / given
     hold_file(path, given)
     # Of a name that is too long, islink says no, and raises nothing.
     real = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
-    return LocalStore(real, overflow_directory(environ), hold)
+    return LocalStore(real, overflow_directory(environ), hold, form)
 
 
-def _http(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+def _http(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
     from flowplan.backends.remote.http_lock import open_http
 
-    return open_http(given, directory, environ, hold)
+    return open_http(given, directory, environ, hold, form)
 
 
-def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
     try:
         from flowplan.backends.remote.postgres import PostgresPlace
         from flowplan.backends.remote.postgres_url import read_url
         from flowplan.backends.remote.store import RemoteStore
     except ImportError as error:
         raise _without("PostgreSQL", "postgres", error) from error
-    return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold)
+    return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold, form)
 
 
 def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
@@ -60,14 +61,18 @@ STORES: Mapping[str, Opener] = MappingProxyType(
 
 
 def open_store(
-    state: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None] = lambda: None
+    state: str,
+    directory: Path,
+    environ: Mapping[str, str],
+    hold: Callable[[], None] = lambda: None,
+    form: Form | None = None,
 ) -> Store:
     """The store of the state that `state` names, a file or a URL; nothing is read or written yet. One run uses one
     store: what it has read is what its save puts an end to.
 
     `directory`: what a relative name starts from. `environ`: what else a store goes by, as where to keep results
     that the journal cannot take. `hold` is called before each write, and raises StateError when the lock is not ours.
-    Raises UsageProblem for what can be no state.
+    `form`: how the state is read and written (in the clear). Raises UsageProblem for what can be no state.
     """
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", state)
     scheme = found[1].lower() if found else ""
@@ -75,4 +80,4 @@ def open_store(
         raise UsageProblem(
             f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://", hint="name a file"
         )
-    return STORES[scheme](state, directory, environ, hold)
+    return STORES[scheme](state, directory, environ, hold, form or Form())

@@ -21,7 +21,8 @@ from flowplan.errors import StateError
 from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
-from flowplan.state.journal import Closed, Done, Header, Record, frame, header_frame, read_journal
+from flowplan.state.form import Form
+from flowplan.state.journal import Closed, Done, Header, Record
 from flowplan.state.state import State
 
 _SIZE_LIMIT = 64 * 1024 * 1024
@@ -58,11 +59,11 @@ class OverflowFile(Overflowed):
 
 
 class Overflow:
-    """The overflows of the state that `identity` tells from all others. `directory` None: there is nowhere to keep
-    one."""
+    """The overflows of the state that `identity` tells from all others, in `form`. `directory` None: there is nowhere
+    to keep one."""
 
-    def __init__(self, directory: Path | None, identity: str) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, identity: str, form: Form | None = None) -> None:
+        self._directory, self._form = directory, form or Form()
         self._place = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
         self._run = uuid.uuid4().hex[:8]
         self.kept: tuple[OverflowFile, ...] = ()  # as they were read: others may be kept meanwhile
@@ -94,7 +95,7 @@ class Overflow:
             return None
         except OSError as error:
             raise StateError(f"{path} cannot be read: {error.strerror}") from error
-        found = read_journal(data[:_SIZE_LIMIT], str(path))
+        found = self._form.read_journal(data[:_SIZE_LIMIT], str(path))
         if found.header is None or found.header.lineage != lineage or found.torn:
             raise StateError(
                 f"{path} holds results of an earlier run and is damaged",
@@ -115,7 +116,7 @@ class Overflow:
             raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
         before = self._read(path, state.lineage)
         kept = [*before.results, *results] if before is not None else results
-        replace_file(path, header_frame(Header.of(state)) + frame(kept), through_link=False)
+        replace_file(path, self._form.header_frame(Header.of(state)) + self._form.frame(kept), through_link=False)
         return path
 
     def forget(self) -> None:

@@ -13,7 +13,8 @@ from flowplan.backends.overflow import Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.state.codec import RESTORE, load
+from flowplan.state.codec import RESTORE
+from flowplan.state.form import Form
 from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
 from flowplan.state.state import State, twice, without
@@ -27,6 +28,10 @@ MOST_LOOKS = 20  # at a state that other runs save meanwhile: each look again is
 
 class Parts(Protocol):
     """The parts of one state. What reads one raises StateError for one that cannot be read."""
+
+    @property
+    def form(self) -> Form:
+        """How its run reads it."""
 
     def name(self, part: Part) -> str:
         """How messages name it: where it is."""
@@ -52,7 +57,7 @@ def found_in(parts: Parts) -> Loaded | None:
     data, journal = _of_one_moment(parts)
     if data is None:
         return _without_snapshot(parts, journal)
-    snapshot = load(data, parts.name("snapshot"))
+    snapshot = parts.form.load(data, parts.name("snapshot"), goes_on=True)
     header = journal.header
     if header is None:
         if parts.has("journal"):  # with a snapshot beside it, it was never left without its first frame

@@ -14,17 +14,19 @@ from flowplan.backends.parts import Part, Parts, Whole
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import read_regular
-from flowplan.state.codec import RESTORE, SIZE_LIMIT, load
-from flowplan.state.journal import Header, Intent, Journal, frame, header_frame, read_journal
+from flowplan.state.codec import RESTORE, SIZE_LIMIT
+from flowplan.state.form import Form
+from flowplan.state.journal import Header, Intent, Journal
 from flowplan.state.state import State
 
 
 @frozen
 class StateFiles(Parts):
-    """The snapshot at `path`; beside it its journal, its backup, and the journal's name in earlier versions (None: it
-    was the same)."""
+    """The snapshot at `path`, in `form`; beside it its journal, its backup, and the journal's name in earlier versions
+    (None: it was the same)."""
 
     path: Path
+    form: Form = field(factory=Form)
     journal: Path = field(init=False)
     early_journal: Path | None = field(init=False)
     backup: Path = field(init=False)
@@ -65,7 +67,7 @@ class StateFiles(Parts):
         try:
             hold_trusted(path)
             data = _bytes_of(path)
-            return None if data is None else load(data, str(path))
+            return None if data is None else self.form.load(data, str(path))
         except StateError:
             return None
 
@@ -79,7 +81,7 @@ class StateFiles(Parts):
         """The journal; without a header when there is none. Raises StateError."""
         path = self.early_journal if self._is_early() else self.journal
         data = _bytes_of(path) if path else None
-        return read_journal(data, str(path)) if data else Journal(None)
+        return self.form.read_journal(data, str(path)) if data else Journal(None)
 
     def readable_journal(self) -> Journal:
         """The journal, or an empty one in the place of one that cannot be read."""
@@ -99,7 +101,7 @@ class StateFiles(Parts):
         ours = self.version(self.path) or self.version(self.backup)
         beside = self.version(self.path.with_name(f"{self.path.name}.json"))
         with suppress(StateError):
-            header = read_journal(_bytes_of(early) or b"", str(early)).header
+            header = self.form.read_journal(_bytes_of(early) or b"", str(early)).header
             for state, answer in ((ours, True), (beside, False)):
                 if header is not None and state is not None and header.lineage == state.lineage:
                     return answer
@@ -133,7 +135,7 @@ class StateFiles(Parts):
     def renew_journal(self, state: State, pending: Iterable[Intent]) -> None:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
         pending = tuple(pending)
-        data = header_frame(Header.of(state)) + (frame(pending) if pending else b"")
+        data = self.form.header_frame(Header.of(state)) + (self.form.frame(pending) if pending else b"")
         replace_file(self.journal, data, through_link=False)
 
     def set_aside(self, paths: Iterable[Path]) -> tuple[str, ...]:

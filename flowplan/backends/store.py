@@ -10,6 +10,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from flowplan.model.owner import Owner
+from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
@@ -111,6 +112,10 @@ class Store(Protocol):
         """The directory from which the state names the files of its configuration."""
 
     @property
+    def form(self) -> Form:
+        """How its run reads and writes the state."""
+
+    @property
     def lock(self) -> StateLock:
         """The lock of this state: always the same object."""
 
@@ -164,6 +169,10 @@ class Store(Protocol):
         """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; of
         more than `MOST_VERSIONS` the oldest go. The state itself is as it was saved, whatever happens here. Raises
         StateError: the version is not kept, all others are."""
+
+    def rewrite_versions(self) -> tuple[int, int]:
+        """Write every version that is kept again, in the form of this run: how many, and how many stay as they were
+        because they do not read. Raises StateError."""
 
     def close(self) -> None:
         """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""

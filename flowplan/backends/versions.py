@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
@@ -17,7 +18,8 @@ from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
 from flowplan.files.private import make_directory
 from flowplan.files.regular import opened, read_regular
 from flowplan.state.codec import SIZE_LIMIT
-from flowplan.state.history import HEAD_LIMIT, Change, Version, dump_version, load_version, ordered, read_head
+from flowplan.state.form import Form
+from flowplan.state.history import HEAD_LIMIT, Change, Version, ordered, read_head
 from flowplan.state.state import State
 
 DIRECTORY = ".flowplan/versions"
@@ -27,9 +29,10 @@ _NAME = re.compile(r"(.+)\.([0-9]{1,16})\.json")
 
 @frozen
 class Versions:
-    """Those of the state file at `path`."""
+    """Those of the state file at `path`, in `form`."""
 
     path: Path
+    form: Form = field(factory=Form)
     directory: Path = field(init=False)
 
     @directory.default
@@ -51,7 +54,7 @@ class Versions:
         path = self._of(lineage, serial)
         hold_trusted(path)
         try:
-            return load_version(read_regular(path, SIZE_LIMIT), str(path), lineage, serial)
+            return self.form.load_version(read_regular(path, SIZE_LIMIT), str(path), lineage, serial)
         except FileNotFoundError:
             raise StateError(
                 f"there is no version {serial} of this state", hint="`flowplan state history` lists those there are"
@@ -69,9 +72,22 @@ class Versions:
         with durable(path):
             make_directory(self.directory)
             sweep(self.directory, None)
-        replace_file(path, dump_version(state, change), through_link=False)
+        replace_file(path, self.form.dump_version(state, change), through_link=False)
         with durable(self.directory):
             self._drop_oldest(path)
+
+    def rewrite(self) -> tuple[int, int]:
+        """Write each again; see `store.Store.rewrite_versions`."""
+        found = self.list()
+        written = 0
+        for one in found:
+            with suppress(StateError):
+                state = self.read(one.lineage, one.serial)
+                replace_file(
+                    self._of(one.lineage, one.serial), self.form.dump_version(state, one.change), through_link=False
+                )
+                written += 1
+        return written, len(list(self._files())) - written
 
     def _drop_oldest(self, newest: Path) -> None:
         """Drop what no longer fits, `newest` last: first what other lineages left, and what comes after `newest`, of a

@@ -46,7 +46,7 @@ def apply(
 
     here = Context.of(ctx)
     request = read_request({"paths": paths, **asked})
-    saved = read_saved_plan(here.session.settings.directory, paths)
+    saved = read_saved_plan(here.session.settings, paths)
     hold_together({**request.asked, SAVED_PLAN: saved}, as_option)
     if expect is not None and saved is None:
         raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")

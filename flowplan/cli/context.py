@@ -95,6 +95,7 @@ def settings_of(
         ssh_key=given.get("ssh_key"),
         lock_timeout=read_duration(given.get("lock_timeout") or _patience(environ), "--lock-timeout"),
         lock=not given.get("no_lock"),
+        allow_plaintext=bool(given.get("allow_plaintext")),
         environ=environ,
         variables=tuple(variable(text) for text in given.get("var", ())),
         variable_files=files,

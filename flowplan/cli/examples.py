@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "state mv": ("flowplan state mv task.old task.train",),
     "state pull": ("flowplan state pull > copy.json",),
     "state push": ("flowplan state push copy.json",),
+    "state rekey": ("flowplan state rekey",),
     "state history": ("flowplan state history",),
     "state restore": ("flowplan state restore 12",),
     "lock": ("flowplan lock show",),

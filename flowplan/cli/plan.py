@@ -104,7 +104,8 @@ def _tell(here: Context, report: Report, found: Planned, out: str | None) -> Non
 def _save(here: Context, found: Planned, path: str) -> None:
     from flowplan.documents.plan import dumps
     from flowplan.operations.output import write_output
+    from flowplan.operations.saved_plan import as_file
 
-    write_output(path, dumps(found.document))
+    write_output(path, as_file(dumps(found.document), here.session.store.form))
     here.terminal.note(f"saved to {path}: flowplan apply {path}")
     here.terminal.note(f"its digest, for apply --expect: {found.sealed['sha256']}")

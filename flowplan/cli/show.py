@@ -33,7 +33,7 @@ def _plan(here: Context, planfile: str, form: str, max_bytes: int | None) -> Non
     from flowplan.operations.saved_plan import given_plan
     from flowplan.reports.text.plan import refusals
 
-    body = given_plan(here.session.settings.directory, planfile)
+    body = given_plan(here.session.settings, planfile)
     try:
         here.report("plan", form, body, max_bytes)
         if form == "text" and (why := refusals(body, here.terminal.paint_err)):

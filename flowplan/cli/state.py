@@ -123,5 +123,21 @@ def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
     return 0
 
 
+@state.command("rekey", cls=Command)
+@options.form("rekeyed")
+@click.pass_context
+def rekey(ctx: click.Context, form: str) -> int:
+    """Encrypt the state, its backup and its versions again, with the keys that are given now.
+
+    Give the old key and the new one to change it; with --allow-plaintext, the first key of a state. What was copied
+    elsewhere stays as it was.
+    """
+    from flowplan.operations import state as states
+
+    here = Context.of(ctx)
+    here.report("rekeyed", form, states.rekey(here.session))
+    return 0
+
+
 state.add_command(history)
 state.add_command(restore)

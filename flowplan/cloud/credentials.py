@@ -21,7 +21,7 @@ from typing import Any
 from attrs import frozen
 
 from flowplan.cloud.http.meaning import LOGIN_PATH
-from flowplan.cloud.http.redaction import CREDENTIALS_HINT
+from flowplan.cloud.http.redaction import CREDENTIALS_HINT, OF_FILES
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.files.regular import opened
@@ -45,7 +45,7 @@ class Credentials:
 
 def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` for somebody else's program: without flowplan's credentials, and without the values of variables."""
-    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY", "FLOWPLAN_HTTP_PASSWORD"}
+    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_AGE_KEY_FILE", "FLOWPLAN_HTTP_PASSWORD", *OF_FILES}
     return {name: value for name, value in environ.items() if name not in own and not name.startswith(_VARIABLE)}
 
 

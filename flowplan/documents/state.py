@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Listed,
         MovedDocument,
         PushedDocument,
+        RekeyedDocument,
         ReleasedDocument,
         ResourceDocument,
         RestoredDocument,
@@ -45,6 +46,17 @@ class Pushed:
 
     state: State
     name: str
+
+
+@frozen
+class Rekeyed:
+    """The state as it was saved, who can open it now, how many versions were encrypted again, and how many were not
+    because they do not read."""
+
+    state: State
+    recipients: tuple[str, ...]
+    versions: int
+    unread: int
 
 
 def addresses(found: Sequence[Binding]) -> AddressesDocument:
@@ -94,6 +106,17 @@ def moved(moves: Moves) -> MovedDocument:
 def pushed(found: Pushed) -> PushedDocument:
     """The state that `state push` made."""
     return {"format_version": "1.0", "lineage": found.state.lineage, "serial": found.state.serial}
+
+
+def rekeyed(found: Rekeyed) -> RekeyedDocument:
+    """What `state rekey` did."""
+    return {
+        "format_version": "1.0",
+        "serial": found.state.serial,
+        "recipients": list(found.recipients),
+        "versions": found.versions,
+        "unread": found.unread,
+    }
 
 
 def restored(found: Restored) -> RestoredDocument:

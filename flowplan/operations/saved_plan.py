@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -25,8 +24,10 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.live import Live
     from flowplan.operations.plan import Request
+    from flowplan.state.form import Form
 
 
+ENCRYPTED = "encrypted"  # the format_version of what holds a plan document
 PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 _TOLD = 8  # differences of a saved plan that are shown
 
@@ -64,36 +65,65 @@ def _patterns(saved: SealedPlan, given: Patterns) -> Patterns:
     return Patterns(tuple(part["target"]) if part else (), tuple(part["exclude"]) if part else (), tuple(replace))
 
 
-def read_saved_plan(directory: Path, paths: Sequence[str]) -> SealedPlan | None:
+def read_saved_plan(settings: Settings, paths: Sequence[str]) -> SealedPlan | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
     that is a plan but not a whole one."""
     if len(paths) != 1:
         return None
     try:
-        with opened(directory / paths[0]) as file:
+        with opened(settings.directory / paths[0]) as file:
             start = file.read(4096)
             if not start.lstrip().startswith(b"{"):
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError:  # no regular file, or a name that is too long: reading it as a configuration says so
         return None
-    return read_plan(data, paths[0])
+    return read_plan(data, paths[0], settings)
 
 
-def given_plan(directory: Path, name: str) -> SealedPlan:
+def given_plan(settings: Settings, name: str) -> SealedPlan:
     """The saved plan in the file `name`. Raises UsageProblem for one that cannot be read, GuardRefused for what is no
     saved plan, or not a whole one."""
     try:
-        data = read_regular(directory / name, PLAN_LIMIT)
+        data = read_regular(settings.directory / name, PLAN_LIMIT)
     except OSError as error:
         raise UsageProblem(f"{name} cannot be read: {error.strerror}") from error
-    found = read_plan(data, name)
+    found = read_plan(data, name, settings)
     if found is None:
         raise GuardRefused(f"{name} is not a saved plan", code="invalid-plan", hint="flowplan plan --out FILE")
     return found
 
 
-def read_plan(data: bytes, name: str) -> SealedPlan | None:
+def as_file(plan: str, form: Form) -> str:
+    """The saved plan of the document `plan`, in the form of the state. Raises StateError."""
+    from flowplan import __version__
+
+    if form.seal is None:
+        return plan
+    head = {"format_version": ENCRYPTED, "flowplan_version": __version__}
+    return json.dumps({**head, **form.seal.seal(plan.encode()).entry()}, indent=2) + "\n"
+
+
+def _opened(body: Any, name: str, settings: Settings) -> Any:
+    """The document in the saved plan `body`. Raises GuardRefused for one that is not encrypted where there is a key,
+    StateError for one that no key opens."""
+    from flowplan.state.codec import no_constant, no_duplicates
+    from flowplan.state.form import Sealed
+
+    form = settings.form()
+    if body.get("format_version") == ENCRYPTED:
+        clear = form.open(Sealed.of(body, name), name)
+        return json.loads(clear, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+    if form.seal is not None and not form.allow_plaintext:
+        raise GuardRefused(
+            f"{name} is not encrypted, though a key is given",
+            code="invalid-plan",
+            hint="plan again with the key, or give --allow-plaintext",
+        )
+    return body
+
+
+def read_plan(data: bytes, name: str, settings: Settings) -> SealedPlan | None:
     """A plan document, checked; None for JSON that is none (a task file may be written in JSON)."""
     from flowplan import __version__
     from flowplan.documents.plan import FORMAT_VERSION, digest_of
@@ -102,6 +132,8 @@ def read_plan(data: bytes, name: str) -> SealedPlan | None:
 
     try:
         body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+        if isinstance(body, dict) and "format_version" in body:
+            body = _opened(body, name, settings)
         digest = digest_of(body) if isinstance(body, dict) else ""
     except (ValueError, RecursionError):
         if b'"format_version"' in data[:200]:

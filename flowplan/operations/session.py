@@ -102,7 +102,7 @@ class Session:
             settings = self.settings
             with self.chosen.explained():
                 where = self.chosen.where
-                self._store = open_store(where, settings.directory, settings.environ, self._hold_lock)
+                self._store = open_store(where, settings.directory, settings.environ, self._hold_lock, settings.form())
         return self._store
 
     @property

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
+from flowplan.state.form import Form
 
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
@@ -36,7 +37,7 @@ class Settings:
     `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`: seconds to wait
     for the lock. `lock` False: only to look. `command`: what the lock tells others is running. `variables`: names and
     texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
-    one."""
+    one. `allow_plaintext`: where there is a key, read also what is not encrypted."""
 
     directory: Path = Path()
     state: str = ""
@@ -49,6 +50,14 @@ class Settings:
     command: str = "flowplan"
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     variable_files: tuple[str | Streamed, ...] = field(default=(), repr=False)
+    allow_plaintext: bool = False
+
+    def form(self) -> Form:
+        """How one run reads and writes its state and saved plans, by the keys in `environ`. Raises UsageProblem for a
+        key that is none."""
+        from flowplan.backends.keys import form_of
+
+        return form_of(self.environ, self.directory, allow_plaintext=self.allow_plaintext)
 
     @property
     def api_url(self) -> str:

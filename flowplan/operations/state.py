@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.documents.state import Kept
+from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
@@ -98,6 +98,24 @@ def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
         if old.kind == "bid" and not old.is_earlier:
             paid = moved(paid, old, address)
     return paid
+
+
+def rekey(session: Session) -> Rekeyed:
+    """Encrypt the state, its backup and its versions again, for those whom the keys of this run name. Raises
+    UsageProblem without a key, FlowplanError where there is no state, StateError."""
+    with session.changing():
+        store = session.store
+        seal = store.form.seal
+        if seal is None:
+            raise UsageProblem("no key is given", hint="set FLOWPLAN_AGE_KEY_FILE, or FLOWPLAN_PASSPHRASE")
+        loaded = session.kept()
+        if loaded.fresh:
+            raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
+        store.form.change_recipients = True
+        state = loaded.state
+        saved = session.save(state, loaded.pending.values(), before=state.bindings, stated=True)
+        written, unread = store.rewrite_versions()
+    return Rekeyed(saved, seal.recipients, written, unread)
 
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:

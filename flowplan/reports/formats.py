@@ -89,6 +89,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("moved", "json"): Report(_JSON, "moved", whole=True),
     ("pushed", "text"): Report(_TEXT + "state", "pushed"),
     ("pushed", "json"): Report(_JSON, "pushed", whole=True),
+    ("rekeyed", "text"): Report(_TEXT + "state", "rekeyed"),
+    ("rekeyed", "json"): Report(_JSON, "rekeyed", whole=True),
     ("restored", "text"): Report(_TEXT + "state", "restored"),
     ("restored", "json"): Report(_JSON, "restored", whole=True),
     ("put_back", "text"): Report(_TEXT + "history", "put_back"),

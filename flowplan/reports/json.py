@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
-    from flowplan.documents.state import Kept, Moves, Pushed
+    from flowplan.documents.state import Kept, Moves, Pushed, Rekeyed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
     from flowplan.documents.validate import Checked
@@ -109,6 +109,12 @@ def moved(found: Moves, _: Paint) -> str:
 
 def pushed(found: Pushed, _: Paint) -> str:
     from flowplan.documents.state import pushed as made
+
+    return dumps(made(found))
+
+
+def rekeyed(found: Rekeyed, _: Paint) -> str:
+    from flowplan.documents.state import rekeyed as made
 
     return dumps(made(found))
 

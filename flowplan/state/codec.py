@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 FORMAT_VERSION = 2
+SEALED_FORMAT = 3  # of a whole state, see form.py; flowplans that know no seal refuse it as a later one
 # What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
 # that has one of these is of format 2, every other one of format 1.
 _FORMAT_2 = ("paid", "paid_since")
@@ -85,6 +86,8 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
     version = body["format_version"]
     if type(version) is not int or version < 1:
         raise StateError(f"{name} has no valid format_version", hint=RESTORE)
+    if version == SEALED_FORMAT:
+        raise StateError(f"{name} is an encrypted state", hint="`flowplan state pull` prints one in the clear")
     if version > FORMAT_VERSION:
         by = body.get("flowplan_version")
         raise StateError(

@@ -10,7 +10,7 @@ A version is a JSON document whose first line holds all that a history shows, so
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -73,8 +73,9 @@ def ordered(versions: Iterable[Version]) -> tuple[Version, ...]:
     return tuple(sorted(found, key=lambda one: (last[one.lineage], one.lineage, one.serial)))
 
 
-def dump_version(state: State, change: Change | None) -> bytes:
-    """The document of `state`, saved by `change`. Raises StateError for a state that `load` would refuse."""
+def dump_version(state: State, change: Change | None, dump: Callable[[State], bytes] = dump) -> bytes:
+    """The document of `state`, which `dump` writes, saved by `change`. Raises StateError for a state that `load` would
+    refuse."""
     version = Version(state.lineage, state.serial, len(state.bindings), change)
     head = {"format_version": FORMAT_VERSION, **attrs.asdict(version)}
     head["sha256"] = digest(head)
@@ -100,9 +101,11 @@ def read_head(line: bytes, name: str) -> Version:
         raise StateError(f"{name} is not a version of a state: {reason(error)}", hint=None) from None
 
 
-def load_version(data: bytes, name: str, lineage: str, serial: int) -> State:
-    """The state in the document `data`, called `name`, which must be version `serial` of `lineage`. Raises
-    StateError."""
+def load_version(
+    data: bytes, name: str, lineage: str, serial: int, load: Callable[[bytes, str], State] = load
+) -> State:
+    """The state in the document `data`, called `name`, which `load` reads, and which must be version `serial` of
+    `lineage`. Raises StateError."""
     line, _, rest = data.partition(b"\n")
     version = read_head(line + b"\n", name)
     if len(data) > SIZE_LIMIT or not rest.endswith(_END):

@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TypeAlias
 
 import attrs
@@ -196,8 +196,8 @@ _FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
 
 
 def frame(records: Iterable[Record]) -> bytes:
-    """One frame that holds `records`."""
-    return _frame([_entry(record) for record in records])
+    """One frame that holds `records`, in the clear."""
+    return frame_of([record_entry(record) for record in records])
 
 
 def _record(entry: dict[str, Any]) -> Record:
@@ -207,30 +207,40 @@ def _record(entry: dict[str, Any]) -> Record:
     return converter().structure(entry, cls)
 
 
-def _entry(record: Record) -> dict[str, Any]:
+def record_entry(record: Record) -> dict[str, Any]:
+    """`record` as a frame has it."""
     return {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
 
 
 def header_frame(header: Header) -> bytes:
-    """The first frame of a journal that continues `header`."""
-    return _frame([{"record": "begin", "journal_version": JOURNAL_VERSION, **converter().unstructure(header)}])
+    """The first frame of a journal that continues `header`, in the clear."""
+    return frame_of([header_entry(header)])
 
 
-def _frame(entries: list[dict[str, Any]]) -> bytes:
+def header_entry(header: Header) -> dict[str, Any]:
+    """`header` as the first frame has it."""
+    return {"record": "begin", "journal_version": JOURNAL_VERSION, **converter().unstructure(header)}
+
+
+def frame_of(entries: list[dict[str, Any]]) -> bytes:
+    """One frame that holds `entries`."""
     payload = json.dumps(entries, separators=(",", ":")).encode()
     return _head(payload) + payload + b"\n"
 
 
-def read_journal(data: bytes, name: str) -> Journal:
-    """Read a journal. A torn last frame is dropped: the call it would have announced was never made,
-    because a frame is durable before its calls. Damage before that raises StateError."""
+def read_journal(
+    data: bytes, name: str, opened: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda entries: entries
+) -> Journal:
+    """Read a journal, of which `opened` says what the entries of a frame say. A torn last frame is dropped: the call it
+    would have announced was never made, because a frame is durable before its calls. Damage before that raises
+    StateError."""
     frames: list[list[dict[str, Any]]] = []
     at = 0
     while at < len(data) and data[at] != 0:
         payload, end = _payload_at(data, at)
         if payload is None:
             break
-        frames.append(_entries(payload, name))
+        frames.append(opened(entries_in(payload, name)))
         at = end
     torn = at < len(data) and data[at] != 0
     if any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
@@ -238,8 +248,8 @@ def read_journal(data: bytes, name: str) -> Journal:
     return _journal(frames, at, torn, name)
 
 
-def _entries(payload: bytes, name: str) -> list[dict[str, Any]]:
-    """What a frame says. Raises StateError for what no flowplan writes, whole as it is."""
+def entries_in(payload: bytes, name: str) -> list[dict[str, Any]]:
+    """What the payload of a frame says. Raises StateError for what no flowplan writes, whole as it is."""
     try:
         entries = json.loads(payload)
     except (ValueError, RecursionError) as error:

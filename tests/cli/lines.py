@@ -42,6 +42,7 @@ TYPED = {
     "state rm": "state rm bid.train",
     "state mv": "state mv bid.train bid.other",
     "state push": "state push pulled.json",
+    "state rekey": "state rekey --allow-plaintext",
     "force-unlock": "force-unlock LOCK",
 }
 UNENDING = {"simulator serve"}

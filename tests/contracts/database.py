@@ -23,6 +23,7 @@ from flowplan.backends.store import MOST_VERSIONS, Loaded
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.owner import Owner
 from flowplan.state.codec import RESTORE, dump, hold_distinct, load
+from flowplan.state.form import Form
 from flowplan.state.history import Change, Version, dump_version, load_version, ordered, read_head
 from flowplan.state.journal import (
     Closed,
@@ -180,6 +181,7 @@ def _may_live(left: Owner, here: Owner) -> bool:
 class DatabaseParts:
     place: str
     database: Database
+    form: Form = field(factory=Form)
 
     def name(self, part: Part) -> str:
         return f"{self.place}#{part}"
@@ -393,6 +395,10 @@ class DatabaseStore:
         for name, _ in self._kept()[:-MOST_VERSIONS]:
             with durable(self.name), self._database.changing() as rows:
                 rows.remove(name)
+
+    def rewrite_versions(self) -> tuple[int, int]:
+        """There is one form here."""
+        return len(self._kept()), 0
 
     def close(self) -> None:
         """Nothing is open between two changes."""

@@ -12,6 +12,7 @@ from flowplan.backends import open as opening
 from flowplan.backends.processes import this_process
 from flowplan.backends.store import Store
 from flowplan.errors import Locked, StateError, UsageProblem
+from flowplan.state.form import Form
 from flowplan.state.journal import Record
 from tests.conftest import START, Place
 from tests.contracts.database import Database, DatabaseJournal, DatabaseStore
@@ -29,7 +30,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     directory = tmp_path_factory.mktemp("server")
     database, elsewhere = Database(directory / "states"), Database(directory / "elsewhere")
 
-    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
         return DatabaseStore(given, database, elsewhere, base, hold)
 
     monkeypatch.setattr(opening, "STORES", {**opening.STORES, "rows": opened})

@@ -316,8 +316,8 @@ MISTAKES = (
     Mistake(
         "go on under the fence of a lock that was given back",
         "backends/remote/store.py",
-        "        self._writing = Writing(self._place, self._lock, self._hold)  # what comes after has another fence\n",
-        "",
+        "        self._place.close()\n        self._begin_again()\n",
+        "        self._place.close()\n",
         ("tests/contracts/test_remote.py", "-k", "next_fence"),
     ),
     Mistake(

@@ -99,8 +99,8 @@ MISTAKES = (
     Mistake(
         "hand the password of the state's server to hooks",
         "cloud/credentials.py",
-        ', "FLOWPLAN_HTTP_PASSWORD"}',
-        "}",
+        ', "FLOWPLAN_HTTP_PASSWORD", ',
+        ", ",
         ("tests/operations/test_hooks.py", "-k", "secrets_are"),
     ),
 )

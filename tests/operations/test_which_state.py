@@ -15,6 +15,7 @@ from flowplan.backends.store import Store
 from flowplan.errors import ConfigError
 from flowplan.operations.settings import Settings
 from flowplan.operations.which_state import Chosen, chosen
+from flowplan.state.form import Form
 from tests.conftest import START, Place
 from tests.contracts.memory import Memory, ObjectPlace
 
@@ -38,9 +39,9 @@ def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     objects = Memory(tmp_path_factory.mktemp("server"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("home")))
 
-    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
         place = ObjectPlace(objects, given.partition("://")[2], given, given, lambda _: None)
-        return RemoteStore.on(place, base, environ, hold)
+        return RemoteStore.on(place, base, environ, hold, form)
 
     monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opened})
     return objects

@@ -34,6 +34,7 @@ SUBJECTS = {
     "state mv": "moved",
     "state pull": "pulled",
     "state push": "pushed",
+    "state rekey": "rekeyed",
     "state restore": "restored",
     "state history": "history",
 }

@@ -104,7 +104,7 @@ DAMAGED = {
     "another tool's": b'{"version": 4, "terraform_version": "1.11.4"}',
     "a key twice": b'{"format_version": 1, "format_version": 1}',
     "too deep": b"[" * 100_000,
-    "a newer format": b'{"format_version": 3, "flowplan_version": "9.9.0"}',
+    "a newer format": b'{"format_version": 4, "flowplan_version": "9.9.0"}',
     "not UTF-8": b"\xff\xfe{}",
 }
 

@@ -28,6 +28,7 @@ from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
+from flowplan.state.form import Form
 
 TRUST = 5.0  # seconds for which an answer of the server's counts
 PATIENCE = 60.0  # seconds for which the server may be away
@@ -238,10 +239,10 @@ def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
     return Locked(f"the lock of {name} is held by {holder.who}", detail=holder.describe(), hint=remedy)
 
 
-def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> RemoteStore:
+def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> RemoteStore:
     """The store of the state at the URL `given`, for `open.STORES`. Raises UsageProblem for a URL that can be no
     state."""
     place = HttpPlace(HttpClient(HttpAddress.of(given, environ), environ))
     seen = Seen.of(environ, place.identity, place.name)
     lock = HttpLock(place, lambda: seen.prove_once(place.prove))
-    return RemoteStore(place, lock, base, seen, overflow_directory(environ), hold)
+    return RemoteStore(place, lock, base, seen, overflow_directory(environ), hold, form)

@@ -127,6 +127,7 @@ class ObjectPlace(Place, Leases):
         self._objects, self._key, self._name, self._identity, self._sleep = objects, key, name, identity, sleep
         self._run = uuid.uuid4().hex
         self._tried = 0  # the highest number of `append`
+        self._over: set[tuple[int, int]] = set()  # fence and number of entries that the next save holds
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
 
     @property
@@ -333,6 +334,7 @@ class ObjectPlace(Place, Leases):
                 except Conflict:
                     continue
             self._tried = 0
+            self._over = {(one.fence, number) for one in head.sealed for number in range(one.first, one.last + 1)}
             found = self._look(head, version)
             if found is not None:
                 return found
@@ -353,6 +355,7 @@ class ObjectPlace(Place, Leases):
     def append(self, fence: int, number: int, frames: bytes) -> None:
         self._tried = max(self._tried, number)
         self._put(self._entry_key(fence, number), _framed(b"journal", frames), "")
+        self._over.add((fence, number))
 
     def save(self, fence: int, version: str, saved: Saved) -> str:
         head = Head(
@@ -382,15 +385,27 @@ class ObjectPlace(Place, Leases):
 
     def _sweep(self, head: Head) -> None:
         """Remove what no run can need: states of no later run that this head does not name, and entries that it holds.
-        The last entry and the seal of each journal stay a long while, so that its numbers are not free."""
+        The last entry and the seal of each journal stay a long while, so that its numbers are not free; what the entry
+        said does not."""
         keep = {head.snapshot, head.backup}
         for key in self._objects.names(self._below("states/")):
             if key.rpartition("/")[2] not in keep and _is_state(key) and _numbers(key)[1] <= head.fence:
                 self._objects.delete(key)
         for fence, numbers in self._entries().items():
             over = [one for one in numbers if fence < head.fence or one < head.first]
-            for number in over if fence < head.fence - _KEPT_FENCES else sorted(over)[:-2]:
-                self._objects.delete(self._entry_key(fence, number))
+            kept = sorted(over)[-2:] if fence >= head.fence - _KEPT_FENCES else []
+            for number in over:
+                if number not in kept:
+                    self._objects.delete(self._entry_key(fence, number))
+                elif (fence, number) in self._over:
+                    self._empty(self._entry_key(fence, number))
+        self._over = set()
+
+    def _empty(self, key: str) -> None:
+        """Put a seal in the place of an entry."""
+        found = self._objects.get(key)
+        if found is not None:
+            self._put(key, _framed(b"seal", b""), found.version)
 
     def set_aside(self, part: Part, data: bytes) -> str:
         key = self._below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")

@@ -33,9 +33,10 @@ from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Lease
 from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.store import MOST_VERSIONS, Journal, Loaded, Store
 from flowplan.errors import StateError
-from flowplan.state.codec import RESTORE, dump, hold_distinct, load
-from flowplan.state.history import HEAD_LIMIT, Change, Version, dump_version, load_version, ordered, read_head
-from flowplan.state.journal import Closed, Done, Header, Intent, Record, fold, frame, header_frame, read_journal
+from flowplan.state.codec import RESTORE, hold_distinct
+from flowplan.state.form import Form
+from flowplan.state.history import HEAD_LIMIT, Change, Version, ordered, read_head
+from flowplan.state.journal import Closed, Done, Header, Intent, Record, fold
 from flowplan.state.journal import Journal as Records
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
@@ -47,6 +48,7 @@ class RemoteParts(Parts):
 
     place: str
     contents: Contents
+    form: Form
 
     def name(self, part: Part) -> str:
         return f"{self.place}#{part}"
@@ -65,7 +67,7 @@ class RemoteParts(Parts):
 
     def read_journal(self) -> Records:
         data = self.contents.journal
-        return read_journal(data, self.name("journal")) if data else Records(None)
+        return self.form.read_journal(data, self.name("journal")) if data else Records(None)
 
     def readable_journal(self) -> Records:
         """The journal; without a header also where it does not read."""
@@ -78,7 +80,7 @@ class RemoteParts(Parts):
         """Snapshot or backup; None for one that is not there, or does not read."""
         data = self._whole(part)
         try:
-            return None if data is None else load(data, self.name(part))
+            return None if data is None else self.form.load(data, self.name(part))
         except StateError:
             return None
 
@@ -95,6 +97,7 @@ class Writing:
     place: Place
     lock: FencedLock
     hold: Callable[[], None]
+    form: Form
     read: Contents | None = field(default=None, init=False)  # as this run has read it last
     _fence: int = field(default=0, init=False)  # 0: it has not begun
     _version: str = field(default="", init=False)
@@ -176,7 +179,7 @@ class RemoteJournal(Journal):
     def append(self, records: Iterable[Record]) -> None:
         records = tuple(records)
         before = b"" if self._begun else self._first()
-        self._writing.append(before + frame(records))
+        self._writing.append(before + self._writing.form.frame(records))
         self._begun = True
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
         with suppress(OSError):  # read again, they are known by their intents
@@ -184,17 +187,17 @@ class RemoteJournal(Journal):
 
     def _first(self) -> bytes:
         """What comes before the first entry of this run: a header where there is none, and what overflowed."""
-        parts = RemoteParts(self._writing.place.name, self._writing.begin())
-        found = parts.read_journal()
+        parts = RemoteParts(self._writing.place.name, self._writing.begin(), self._writing.form)
+        form, found = self._writing.form, parts.read_journal()
         if found.header is not None and (found.torn or found.header.serial < self._state.serial):
             there = parts.contents
             kept = there.journal[: found.length]
             if found.header.serial < self._state.serial:
                 pending = tuple(fold(self._state, found.records)[1].values())
-                kept = header_frame(Header.of(self._state)) + (frame(pending) if pending else b"")
+                kept = form.header_frame(Header.of(self._state)) + (form.frame(pending) if pending else b"")
             self._writing.save(Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial))
-        begun = header_frame(Header.of(self._state)) if found.header is None else b""
-        return begun + (frame(self._overflow.news) if self._overflow.kept else b"")
+        begun = form.header_frame(Header.of(self._state)) if found.header is None else b""
+        return begun + (form.frame(self._overflow.news) if self._overflow.kept else b"")
 
     def overflow(self, records: Iterable[Record]) -> str | None:
         # All of it: what the server was given may be gone with the server, and what it has is known by its intent.
@@ -218,18 +221,26 @@ class RemoteStore(Store):
         seen: Seen,
         overflows: Path | None = None,
         hold: Callable[[], None] = lambda: None,
+        form: Form | None = None,
     ) -> None:
         self._place, self._lock, self._base, self._seen, self._hold = place, lock, base, seen, hold
-        self._overflow = Overflow(overflows, place.identity)
-        self._writing = Writing(place, lock, hold)
+        self._form = form or Form()
+        self._overflow = Overflow(overflows, place.identity, self._form)
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """What comes after is written under another fence."""
+        self._writing = Writing(self._place, self._lock, self._hold, self._form)
 
     @classmethod
-    def on(cls, server: Server, base: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> RemoteStore:
+    def on(
+        cls, server: Server, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form | None = None
+    ) -> RemoteStore:
         """The store of the state that `server` keeps, for an opener of `open.STORES`. Whether the server keeps its
         conditions is found out once on each machine, before the first lock is taken there."""
         seen = Seen.of(environ, server.identity, server.name)
         lock = LeaseLock(server, server.name, server.fence, lambda: seen.prove_once(server.prove))
-        return cls(server, lock, base, seen, overflow_directory(environ), hold)
+        return cls(server, lock, base, seen, overflow_directory(environ), hold, form)
 
     @property
     def name(self) -> str:
@@ -242,6 +253,10 @@ class RemoteStore(Store):
     @property
     def base(self) -> Path:
         return self._base
+
+    @property
+    def form(self) -> Form:
+        return self._form
 
     @property
     def lock(self) -> FencedLock:
@@ -281,7 +296,7 @@ class RemoteStore(Store):
         return found
 
     def _look(self) -> RemoteParts:
-        return RemoteParts(self.name, self._writing.look())
+        return RemoteParts(self.name, self._writing.look(), self._form)
 
     def _everything(self, parts: RemoteParts) -> Loaded:
         found = found_in(parts)
@@ -329,7 +344,7 @@ class RemoteStore(Store):
             raise StateError(
                 f"there is no version {serial} of this state", hint="`flowplan state history` lists those there are"
             )
-        return load_version(document, f"version {serial} of {self.name}", lineage, serial)
+        return self._form.load_version(document, f"version {serial} of {self.name}", lineage, serial)
 
     # -- writing
 
@@ -341,9 +356,10 @@ class RemoteStore(Store):
         there = self._writing.begin()
         saved = attrs.evolve(state, serial=state.serial + 1)
         pending = tuple(pending)
-        new = dump(saved)
-        journal = header_frame(Header.of(saved)) + (frame(pending) if pending else b"")
+        new = self._form.dump(saved)
+        journal = self._form.header_frame(Header.of(saved)) + (self._form.frame(pending) if pending else b"")
         backup = None if stated else there.snapshot
+        backup = backup and self._form.kept(backup, self.name)
         self._writing.save(Saved(new, backup or new, journal, saved.lineage, saved.serial))
         self._seen.note(saved.lineage, saved.serial)
         with suppress(OSError):
@@ -353,11 +369,24 @@ class RemoteStore(Store):
     def keep(self, saved: State, change: Change) -> None:
         self._hold()
         there = self._writing.read
-        before = RemoteParts(self.name, there if there is not None else self._place.read()).version("backup")
+        before = RemoteParts(self.name, there or self._place.read(), self._form).version("backup")
         if before is not None and (before.lineage, before.serial + 1) == (saved.lineage, saved.serial):
-            self._place.keep_version((before.lineage, before.serial), dump_version(before, None), replace=False)
-        self._place.keep_version((saved.lineage, saved.serial), dump_version(saved, change), replace=True)
+            self._place.keep_version(
+                (before.lineage, before.serial), self._form.dump_version(before, None), replace=False
+            )
+        self._place.keep_version((saved.lineage, saved.serial), self._form.dump_version(saved, change), replace=True)
         self._drop_oldest((saved.lineage, saved.serial))
+
+    def rewrite_versions(self) -> tuple[int, int]:
+        self._hold()
+        written = 0
+        for one in self.versions():
+            with suppress(StateError):
+                state = self.version(one.lineage, one.serial)
+                document = self._form.dump_version(state, one.change)
+                self._place.keep_version((one.lineage, one.serial), document, replace=True)
+                written += 1
+        return written, len(self._place.version_ids()) - written
 
     def _drop_oldest(self, newest: tuple[str, int]) -> None:
         ids = self._place.version_ids()
@@ -370,7 +399,7 @@ class RemoteStore(Store):
 
     def close(self) -> None:
         self._place.close()
-        self._writing = Writing(self._place, self._lock, self._hold)  # what comes after has another fence
+        self._begin_again()
 
     # -- mending
 

@@ -15,9 +15,11 @@ CREDENTIALS_HINT = (
 )
 
 
-# The variables whose values are credentials: for the API, for signing plans, for a server that keeps the state.
+# flowplan's own variables whose values are secret though the API gets none: they sign plans, and encrypt the state.
+OF_FILES = ("FLOWPLAN_PLAN_KEY", "FLOWPLAN_AGE_KEY", "FLOWPLAN_PASSPHRASE")
+# The variables whose values are secret: for the API, for files, for a server that keeps the state.
 VARIABLES = (
-    *("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY"),
+    *("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", *OF_FILES),
     *("FLOWPLAN_HTTP_PASSWORD", "TF_HTTP_PASSWORD"),
 )
 _SHORTEST = 8  # characters: less than that is a part of prices, ids and words, which must be seen

@@ -177,6 +177,17 @@ class PushedDocument(TypedDict):
     serial: int
 
 
+class RekeyedDocument(TypedDict):
+    """`state rekey --format json`: who can open the state now ("passphrase": with one), how many versions were
+    encrypted again, and how many stay as they were because they do not read."""
+
+    format_version: str
+    serial: int
+    recipients: list[str]
+    versions: int
+    unread: int
+
+
 class RestoredDocument(TypedDict):
     format_version: str
     of: Literal["backup", "state"]

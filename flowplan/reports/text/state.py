@@ -7,7 +7,7 @@ from typing import Any
 
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
-from flowplan.documents.state import Kept, Pushed
+from flowplan.documents.state import Kept, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
@@ -81,6 +81,15 @@ def moved(moves: Mapping[Address, Address], paint: Paint) -> str:
 def pushed(done: Pushed, paint: Paint) -> str:
     """What `state push` did."""
     return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.", paint)
+
+
+def rekeyed(done: Rekeyed, paint: Paint) -> str:
+    """What `state rekey` did."""
+    who = "with the passphrase" if done.recipients == ("passphrase",) else f"for {', '.join(done.recipients)}"
+    said = [f"The state is encrypted {who}, with serial {done.state.serial}; so are its {done.versions} versions."]
+    if done.unread:
+        said.append(f"{done.unread} versions do not read, and stay as they were.")
+    return _sentence(" ".join(said), paint)
 
 
 def restored(found: Restored, paint: Paint) -> str:

@@ -1,0 +1,193 @@
+"""The keys that a state is encrypted with: age (https://age-encryption.org), by the library `pyrage`."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowplan.errors import StateError, UsageProblem
+from flowplan.files.regular import opened
+from flowplan.printable import shown
+from flowplan.state.codec import RESTORE
+from flowplan.state.form import WITHOUT_KEY, Form, Seal, Sealed
+
+if TYPE_CHECKING:
+    from pyrage import x25519
+
+KEY, KEY_FILE, RECIPIENTS, PASSPHRASE = (
+    "FLOWPLAN_AGE_KEY",
+    "FLOWPLAN_AGE_KEY_FILE",
+    "FLOWPLAN_AGE_RECIPIENTS",
+    "FLOWPLAN_PASSPHRASE",
+)
+SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
+_SHORTEST = 12  # characters of a passphrase: whoever has the file may try as many as he likes
+_FILE_LIMIT = 64 * 1024
+_ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+def form_of(environ: Mapping[str, str], directory: Path, *, allow_plaintext: bool = False) -> Form:
+    """The form of a state, by the keys in `environ`; a relative FLOWPLAN_AGE_KEY_FILE starts from `directory`. Nothing
+    is encrypted where there are none. Raises UsageProblem for a key that is none, or without the library."""
+    given = {name: environ.get(name, "") for name in (KEY, KEY_FILE, RECIPIENTS, PASSPHRASE)}
+    if not any(given.values()):
+        return Form(allow_plaintext=allow_plaintext)
+    age = _library()
+    texts = [(KEY, given[KEY])] if given[KEY] else []
+    if given[KEY_FILE]:
+        texts.append((given[KEY_FILE], _text_of(directory / given[KEY_FILE], given[KEY_FILE])))
+    identities = [identity for name, text in texts for identity in _identities(age, text, name)]
+    recipients = _recipients(age, given[RECIPIENTS])
+    passphrase = given[PASSPHRASE]
+    if passphrase and len(passphrase) < _SHORTEST:
+        raise UsageProblem(
+            f"{PASSPHRASE} has fewer than {_SHORTEST} characters", hint="take a longer one, as four random words"
+        )
+    return Form(AgeSeal(age, identities, recipients, passphrase), allow_plaintext)
+
+
+def _library() -> Any:
+    try:
+        import pyrage
+    except ImportError:
+        raise UsageProblem(
+            "a key for the state is given, and the library for it is not installed",
+            hint="pip install 'flowplan[encryption]' (with pipx: pipx inject flowplan pyrage)",
+        ) from None
+    return pyrage
+
+
+def _text_of(path: Path, name: str) -> str:
+    """Of a file that only the user may read. Raises UsageProblem."""
+    try:
+        with opened(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(_FILE_LIMIT).decode()
+    except OSError as error:
+        raise UsageProblem(f"{KEY_FILE}: {shown(name)} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{KEY_FILE}: {shown(name)} holds no age key", hint="age-keygen writes one") from None
+    if mode & 0o077:
+        raise UsageProblem(
+            f"{KEY_FILE}: {shown(name)} may be read by others (mode {mode:04o})", hint=f"chmod 600 {shown(name)}"
+        )
+    return text
+
+
+def _identities(age: Any, text: str, name: str) -> list[x25519.Identity]:
+    """Those in `text`, as age-keygen writes them. Raises UsageProblem without saying what stands there."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        try:
+            found.append(age.x25519.Identity.from_str(line))
+        except age.IdentityError:
+            raise UsageProblem(
+                f"{shown(name)}: line {number} is no age key",
+                hint="a key begins with AGE-SECRET-KEY-1; age-keygen writes one",
+            ) from None
+    if not found:
+        raise UsageProblem(f"{shown(name)} holds no age key", hint="age-keygen writes one")
+    return found
+
+
+def _recipients(age: Any, text: str) -> dict[str, x25519.Recipient]:
+    found = {}
+    for one in re.split(r"[\s,]+", text.strip()) if text.strip() else ():
+        if one.upper().startswith("AGE-SECRET-KEY"):
+            raise UsageProblem(
+                f"{RECIPIENTS} holds a secret key", hint=f"put the key in {KEY_FILE}; recipients begin with age1"
+            )
+        try:
+            found[one] = age.x25519.Recipient.from_str(one)
+        except age.RecipientError:
+            raise UsageProblem(
+                f"{RECIPIENTS}: {shown(one)} is no age recipient",
+                hint="a recipient begins with age1; age-keygen shows it",
+            ) from None
+    return found
+
+
+class AgeSeal(Seal):
+    """Opens with any of the `identities`, and with the `passphrase` ("": none). Seals for `recipients`; without any,
+    for the identities; without those, with the passphrase. `age` is the library."""
+
+    def __init__(
+        self,
+        age: Any,
+        identities: list[x25519.Identity],
+        recipients: Mapping[str, x25519.Recipient],
+        passphrase: str = "",
+    ) -> None:
+        self._age, self._identities, self._passphrase = age, identities, passphrase
+        public = [identity.to_public() for identity in identities]
+        self._recipients = dict(recipients) or {str(one): one for one in public}
+        self._keys: dict[str, x25519.Identity] = {}  # those that were opened, by how they were sealed
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return tuple(self._recipients) or ((SCRYPT,) if self._passphrase else ())
+
+    @cached_property
+    def _own(self) -> tuple[str, x25519.Identity]:
+        """The key that all of this run is sealed for, sealed for the recipients; and itself."""
+        made = self._age.x25519.Identity.generate()
+        text = str(made).encode()
+        if self._recipients:
+            return self._armored(self._age.encrypt(text, list(self._recipients.values()))), made
+        return self._armored(self._age.passphrase.encrypt(text, self._passphrase)), made
+
+    def seal(self, data: bytes) -> Sealed:
+        if not self.recipients:
+            raise StateError("there is no recipient to encrypt the state for", hint=f"set {RECIPIENTS}")
+        key, made = self._own
+        self._keys[key] = made
+        return Sealed(self.recipients, key, self._armored(self._age.encrypt(data, [made.to_public()])))
+
+    def open(self, sealed: Sealed, name: str) -> bytes:
+        if sealed.key not in self._keys:
+            text = self._opened(self._key_of, sealed.key, sealed, name)
+            self._keys[sealed.key] = self._age.x25519.Identity.from_str(text.decode())
+        identity = self._keys[sealed.key]
+        return self._opened(lambda data: self._decrypted(data, [identity]), sealed.sealed, None, name)
+
+    def _key_of(self, data: bytes) -> bytes:
+        if self._passphrase and b"-> scrypt " in data[:256]:
+            return bytes(self._age.passphrase.decrypt(data, self._passphrase))
+        return self._decrypted(data, self._identities)
+
+    def _decrypted(self, data: bytes, identities: list[x25519.Identity]) -> bytes:
+        return bytes(self._age.decrypt(data, identities))
+
+    def _opened(self, opens: Callable[[bytes], bytes], armored: str, whole: Sealed | None, name: str) -> bytes:
+        """What `opens` finds in `armored`. `whole`: of which that is the key. Raises StateError."""
+        try:
+            return opens(_unarmored(armored))
+        except (self._age.DecryptError, ValueError):
+            if whole is None:
+                raise StateError(f"{name} is damaged: it is not what was encrypted", hint=RESTORE) from None
+            raise StateError(
+                f"{name} is encrypted for {', '.join(whole.recipients) or 'nobody'}, and no key that is given opens it",
+                hint=f"give the key of one of them in {KEY_FILE}, or the passphrase in {PASSPHRASE}; {WITHOUT_KEY}",
+            ) from None
+
+    @staticmethod
+    def _armored(data: bytes) -> str:
+        """As `age --armor` writes it."""
+        text = base64.b64encode(data).decode()
+        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+        return "\n".join((_ARMOR, *lines, _ARMOR.replace("BEGIN", "END"), ""))
+
+
+def _unarmored(text: str) -> bytes:
+    """Raises ValueError."""
+    body = text.strip().removeprefix(_ARMOR).removesuffix(_ARMOR.replace("BEGIN", "END"))
+    return base64.b64decode("".join(body.split()), validate=True)

@@ -1,0 +1,208 @@
+"""The form in which a state is kept: as it is, or sealed for those who have a key. Pure.
+
+A sealed document is one that names the state it is of, and hides all else:
+
+    {"format_version": 3, ..., "lineage": "...", "serial": 7, "recipients": ["age1..."], "key": "...", "sealed": "..."}
+
+`sealed` is the document in the clear, encrypted for a key that was made for this one run; `key` is that key, encrypted
+for the recipients. A journal is sealed frame by frame in the same way, so that a torn one loses only its last frame.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+
+from flowplan import __version__
+from flowplan.errors import StateError
+from flowplan.state import codec, history, journal
+from flowplan.state.history import Change
+from flowplan.state.journal import Header, Journal, Record
+from flowplan.state.state import State
+
+_SEALED_JOURNAL = 2
+WITHOUT_KEY = "if the key is lost, `flowplan recover --from-live` rebuilds the state from the markers of live bids"
+_SEALED = re.compile(rb'\s*\{\s*"format_version":\s*3\b')
+
+
+@frozen
+class Sealed:
+    """What was sealed. `recipients`: who can open it, as far as the document says. Texts as the age format has them."""
+
+    recipients: tuple[str, ...]
+    key: str = field(repr=False)
+    sealed: str = field(repr=False)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], name: str) -> Sealed:
+        """Raises StateError for an entry that is none."""
+        recipients, key, sealed = entry.get("recipients"), entry.get("key"), entry.get("sealed")
+        if not isinstance(recipients, list) or [one for one in (*recipients, key, sealed) if type(one) is not str]:
+            raise StateError(f"{name} is encrypted, and damaged: its key or its content is missing", hint=codec.RESTORE)
+        return cls(tuple(recipients), str(key), str(sealed))
+
+    def entry(self) -> dict[str, Any]:
+        """As a document has it."""
+        return {"recipients": list(self.recipients), "key": self.key, "sealed": self.sealed}
+
+
+class Seal(Protocol):
+    """The keys of a run. One object is one run's: what it seals, it seals for one key of its own."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who will be able to open what it seals; (): it can only open."""
+
+    def seal(self, data: bytes) -> Sealed:
+        """`data` for the recipients. Raises StateError where there are none."""
+
+    def open(self, sealed: Sealed, name: str) -> bytes:
+        """What was sealed as `name`. Raises StateError where no key opens it, or it is not what was sealed."""
+
+
+@define
+class Form:
+    """How one run reads and writes its state. `seal` None: in the clear, and what is sealed is not opened.
+    `allow_plaintext`: with a seal, what is in the clear is read too. `change_recipients`: what was sealed for
+    others than `seal` names is written nevertheless, for those."""
+
+    seal: Seal | None = None
+    allow_plaintext: bool = False
+    change_recipients: bool = False
+    _found: tuple[str, ...] = field(default=(), init=False)  # who could open what was read last
+
+    # -- whole states
+
+    def dump(self, state: State) -> bytes:
+        """The state file of `state`. Raises StateError for a state that `load` would refuse, and where the recipients
+        would be others than of what was read."""
+        clear = codec.dump(state)
+        if self.seal is None:
+            return clear
+        head = {"format_version": codec.SEALED_FORMAT, "flowplan_version": __version__}
+        body = {**head, "lineage": state.lineage, "serial": state.serial, **self._sealed(self.seal, clear).entry()}
+        return (json.dumps(body, indent=1) + "\n").encode()
+
+    def load(self, data: bytes, name: str, *, goes_on: bool = False) -> State:
+        """Read a state file; `name` is for messages. `goes_on`: the run goes on from this one, and seals for nobody
+        else than could open it. Raises StateError, never takes damage for an empty state."""
+        if _SEALED.match(data) is None:
+            clear = codec.load(data, name)  # what is damaged, or of a later flowplan, says so
+            self._hold_allowed(name)
+            return clear
+        body = _object_in(data, name)
+        sealed = Sealed.of(body, name)
+        state = codec.load(self.open(sealed, name), name)
+        _hold_bound(body, state.lineage, state.serial, name)
+        if goes_on:
+            self._found = sealed.recipients
+        return state
+
+    def kept(self, data: bytes, name: str) -> bytes:
+        """A state file `data`, called `name`, as it is to be kept on: what is in the clear is sealed. Raises
+        StateError."""
+        if self.seal is None or _SEALED.match(data) is not None:
+            return data
+        return self.dump(self.load(data, name))
+
+    # -- kept versions: their first line, which a history shows, is in the clear
+
+    def dump_version(self, state: State, change: Change | None) -> bytes:
+        """The document of `state`, saved by `change`. Raises StateError as `dump` does."""
+        return history.dump_version(state, change, self.dump)
+
+    def load_version(self, data: bytes, name: str, lineage: str, serial: int) -> State:
+        """The state in the document `data`, called `name`, which must be version `serial` of `lineage`. Raises
+        StateError."""
+        return history.load_version(data, name, lineage, serial, self.load)
+
+    # -- journals
+
+    def header_frame(self, header: Header) -> bytes:
+        """The first frame of a journal that continues `header`."""
+        entry = journal.header_entry(header)
+        if self.seal is None:
+            return journal.frame_of([entry])
+        shown = {"record": "begin", "journal_version": _SEALED_JOURNAL, "flowplan_version": __version__}
+        sealed = self._sealed(self.seal, _packed([entry])).entry()
+        return journal.frame_of([{**shown, "lineage": header.lineage, "serial": header.serial, **sealed}])
+
+    def frame(self, records: Iterable[Record]) -> bytes:
+        """One frame that holds `records`."""
+        entries = [journal.record_entry(one) for one in records]
+        if self.seal is not None:
+            entries = [{"record": "sealed", **self._sealed(self.seal, _packed(entries)).entry()}]
+        return journal.frame_of(entries)
+
+    def read_journal(self, data: bytes, name: str) -> Journal:
+        """Read a journal. A torn last frame is dropped: the call it would have announced was never made, because a
+        frame is durable before its calls. Damage before that raises StateError."""
+        return journal.read_journal(data, name, lambda entries: self._opened(entries, name))
+
+    def _opened(self, entries: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+        """What a frame with these `entries` says. Raises StateError."""
+        first = entries[0] if entries else {}
+        begins = first.get("record") == "begin" and first.get("journal_version") == _SEALED_JOURNAL
+        if not begins and first.get("record") != "sealed":
+            self._hold_allowed(name)
+            return entries
+        opened = journal.entries_in(self.open(Sealed.of(first, name), name), name)
+        if begins:
+            header = opened[0] if opened else {}
+            _hold_bound(first, header.get("lineage"), header.get("serial"), name)
+        return opened
+
+    # -- seals
+
+    def _sealed(self, seal: Seal, clear: bytes) -> Sealed:
+        recipients = seal.recipients
+        if self._found and set(self._found) != set(recipients) and not self.change_recipients:
+            raise StateError(
+                f"the state is encrypted for {_listed(self._found)}, and this run would encrypt it for "
+                f"{_listed(recipients)}",
+                hint="set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them",
+            )
+        return seal.seal(clear)
+
+    def open(self, sealed: Sealed, name: str) -> bytes:
+        """What was sealed as `name`. Raises StateError where no key opens it."""
+        if self.seal is None:
+            raise StateError(
+                f"{name} is encrypted for {_listed(sealed.recipients)}, and no key is given",
+                hint=f"set FLOWPLAN_AGE_KEY_FILE, FLOWPLAN_AGE_KEY or FLOWPLAN_PASSPHRASE; {WITHOUT_KEY}",
+            )
+        return self.seal.open(sealed, name)
+
+    def _hold_allowed(self, name: str) -> None:
+        if self.seal is not None and not self.allow_plaintext:
+            raise StateError(
+                f"{name} is not encrypted, though a key is given: it may be another than was written last",
+                hint="if you have given a key for the first time: `flowplan state rekey --allow-plaintext` encrypts it",
+            )
+
+
+def _object_in(data: bytes, name: str) -> dict[str, Any]:
+    """Of `data`, which begins with a brace."""
+    try:
+        body: dict[str, Any] = json.loads(data, object_pairs_hook=codec.no_duplicates, parse_constant=codec.no_constant)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{name} cannot be read: {codec.reason(error)}", hint=codec.RESTORE) from None
+    return body
+
+
+def _hold_bound(shown: Mapping[str, Any], lineage: object, serial: object, name: str) -> None:
+    """Raise StateError unless what a document shows is what is sealed in it."""
+    if (shown.get("lineage"), shown.get("serial")) != (lineage, serial) or type(shown.get("serial")) is not int:
+        raise StateError(f"{name} holds another state than it says", hint=codec.RESTORE)
+
+
+def _packed(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    return json.dumps(entries, separators=(",", ":")).encode()
+
+
+def _listed(recipients: Sequence[str]) -> str:
+    return ", ".join(recipients) or "nobody"

@@ -1,0 +1,277 @@
+"""A state that is encrypted: what its files show, what opens them, and what is refused. The keys are real ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowplan.backends.keys import form_of
+from flowplan.backends.local import LocalStore
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.store import Store
+from flowplan.errors import StateError, UsageProblem
+from flowplan.state.form import Form
+from flowplan.state.history import Change
+from tests.builders import DATA, create_of
+from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
+from tests.contracts.memory import ObjectSite
+from tests.runs import Run
+
+CHANGE = Change("2026-01-02T03:04:05Z", "kim@host", "flowplan apply")
+PASSPHRASE = {"FLOWPLAN_PASSPHRASE": "correct horse battery staple"}
+
+
+def key() -> str:
+    import pyrage
+
+    return str(pyrage.x25519.Identity.generate())
+
+
+def public(secret: str) -> str:
+    import pyrage
+
+    return str(pyrage.x25519.Identity.from_str(secret).to_public())
+
+
+MINE, KIMS = key(), key()
+
+
+def form(*, plain: bool = False, **environ: str) -> Form:
+    return form_of({f"FLOWPLAN_{name}": value for name, value in environ.items()}, Path(), allow_plaintext=plain)
+
+
+def mine() -> Form:
+    return form(AGE_KEY=MINE)
+
+
+Open = Callable[[Form], Store]
+
+
+def local(directory: Path) -> Open:
+    return lambda form: LocalStore(directory / "flowplan.state.json", directory / "overflow", form=form)
+
+
+def objects(directory: Path) -> Open:
+    site = ObjectSite(directory)
+
+    def opened(form: Form) -> RemoteStore:
+        place = site.place()
+        seen = Seen(None, place.identity, place.name)
+        return RemoteStore(place, site.lock(place), directory, seen, directory / "overflow", form=form)
+
+    return opened
+
+
+@pytest.fixture(params=[local, objects], ids=["local", "objects"])
+def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    made: Open = request.param(tmp_path)
+    return made
+
+
+def run(store: Store) -> Store:
+    """An apply: intent, result, snapshot, version."""
+    one = Run.of(store)
+    one.append([INTENT])
+    one.append([DONE])
+    store.keep(one.save(one.read().state), CHANGE)
+    return store
+
+
+def files_in(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def everything(directory: Path) -> bytes:
+    return b"\n".join(files_in(directory).values())
+
+
+def test_no_file_shows_what_the_state_says_and_its_key_reads_all_of_it(opens: Open, tmp_path: Path) -> None:
+    run(opens(mine()))
+    again = Run.of(opens(mine()))
+    again.append([create_of(OTHER, SECOND.applied, intent="i2")])
+    again.overflow([DONE])
+    shown = everything(tmp_path)
+    for text in (b"vol_1", b"volume.data", b"volume.other", b"applied"):
+        assert text not in shown
+    assert shown.count(b"-----BEGIN AGE") > 5
+    store = opens(mine())
+    loaded = store.read()
+    assert (loaded.state.bindings, [one.address for one in loaded.pending.values()]) == ({DATA: BINDING}, [OTHER])
+    (version,) = store.versions()
+    assert version.change == CHANGE
+    assert store.version(version.lineage, version.serial).bindings == {DATA: BINDING}
+
+
+def test_what_overflowed_is_encrypted_and_counted(opens: Open, tmp_path: Path) -> None:
+    one = Run.of(opens(mine()))
+    one.append([INTENT])
+    assert one.overflow([DONE])
+    assert b"vol_1" not in everything(tmp_path)
+    assert opens(mine()).read().state.bindings == {DATA: BINDING}
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["saved", "only a journal"])
+def test_another_key_and_none_are_errors_that_name_who_can_read_it(opens: Open, *, begun: bool) -> None:
+    if begun:
+        Run.of(opens(mine())).append([INTENT])
+    else:
+        run(opens(mine()))
+    for other in (form(AGE_KEY=KIMS), form()):
+        with pytest.raises(StateError, match=f"is encrypted for {public(MINE)}, and no key") as caught:
+            opens(other).read()
+        assert "recover --from-live" in (caught.value.hint or "")
+
+
+def test_several_can_read_it_and_nobody_is_left_out_unasked(opens: Open) -> None:
+    both = f"{public(MINE)}, {public(KIMS)}"
+    run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)))
+    kims = opens(form(AGE_KEY=KIMS, AGE_RECIPIENTS=both))
+    assert run_more(kims)
+    alone = Run.of(opens(form(AGE_KEY=KIMS)))
+    with pytest.raises(StateError, match="this run would encrypt it for") as caught:
+        alone.append([create_of(OTHER, SECOND.applied)])
+    assert "state rekey" in (caught.value.hint or "")
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        alone.save(alone.read().state)
+    assert opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)).read().state.serial == 2
+
+
+def run_more(store: Store) -> bool:
+    one = Run.of(store)
+    one.append([create_of(OTHER, SECOND.applied, intent="i2")])
+    return one.save(one.read().state).serial == 2
+
+
+def test_who_is_taken_away_reads_nothing_that_is_there_any_more(opens: Open, tmp_path: Path) -> None:
+    both = f"{public(MINE)} {public(KIMS)}"
+    run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)))
+    store = opens(mine())
+    store.form.change_recipients = True
+    store.save(store.read().state, stated=True)
+    assert store.rewrite_versions() == (1, 0)
+    kims = opens(form(AGE_KEY=KIMS))
+    with pytest.raises(StateError, match="no key that is given opens it"):
+        kims.read()
+    (version,) = kims.versions()
+    with pytest.raises(StateError, match="no key that is given opens it"):
+        kims.version(version.lineage, version.serial)
+    kept = [data for path, data in files_in(tmp_path).items() if public(KIMS).encode() in data]
+    assert kept == []
+
+
+def test_clear_text_beside_a_key_is_refused_unless_it_is_allowed_once(opens: Open, tmp_path: Path) -> None:
+    run(opens(form()))
+    with pytest.raises(StateError, match="is not encrypted, though a key is given"):
+        opens(mine()).read()
+    store = opens(form(AGE_KEY=MINE, plain=True))
+    state = store.save(store.read().state)
+    assert store.rewrite_versions() == (1, 0)
+    store.keep(state, CHANGE)
+    assert opens(mine()).read().state.bindings == {DATA: BINDING}
+    assert b"vol_1" not in b"".join(data for path, data in files_in(tmp_path).items() if path.suffix != ".spill")
+
+
+def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    body = json.loads(path.read_bytes())
+    change(body)
+    path.write_text(json.dumps(body, indent=1) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda body: body.update(serial=9), "holds another state than it says"),
+        (lambda body: body.update(lineage="other"), "holds another state than it says"),
+        (lambda body: body.update(serial=True), "holds another state than it says"),
+        (lambda body: body.pop("key"), "damaged: its key or its content is missing"),
+        (lambda body: body.update(recipients="age1"), "damaged: its key or its content is missing"),
+        (lambda body: body.update(sealed=body["sealed"][:200]), "it is not what was encrypted"),
+        (lambda body: body.update(sealed=body["key"]), "it is not what was encrypted"),
+        (lambda body: body.update(key=body["sealed"]), "no key that is given opens it"),
+        (lambda body: body.update(format_version=4), "in format 4; this is flowplan"),
+    ],
+)
+def test_what_was_changed_is_an_error(tmp_path: Path, change: Callable[[dict[str, Any]], None], match: str) -> None:
+    opens = local(tmp_path)
+    run(opens(mine()))
+    edited(tmp_path / "flowplan.state.json", change)
+    with pytest.raises(StateError, match=match):
+        opens(mine()).read()
+
+
+def test_a_recipient_that_somebody_writes_in_gets_nothing(tmp_path: Path) -> None:
+    opens = local(tmp_path)
+    run(opens(mine()))
+    edited(tmp_path / "flowplan.state.json", lambda body: body["recipients"].append(public(KIMS)))
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        Run.of(opens(mine())).append([create_of(OTHER, SECOND.applied)])
+
+
+def test_a_key_that_somebody_made_is_used_for_nothing_new(tmp_path: Path) -> None:
+    """Whoever may write the file can seal a state of their own making for a key that they know."""
+    opens = local(tmp_path)
+    run(opens(mine()))
+    before = json.loads((tmp_path / "flowplan.state.json").read_bytes())["key"]
+    store = opens(mine())
+    store.save(store.read().state)
+    assert json.loads((tmp_path / "flowplan.state.json").read_bytes())["key"] != before
+
+
+def test_a_passphrase_reads_what_it_wrote_and_another_does_not(tmp_path: Path) -> None:
+    opens = local(tmp_path)
+    run(opens(form_of(PASSPHRASE, Path())))
+    assert opens(form_of(PASSPHRASE, Path())).read().state.bindings == {DATA: BINDING}
+    with pytest.raises(StateError, match="is encrypted for passphrase, and no key that is given opens it"):
+        opens(form(PASSPHRASE="another long passphrase")).read()
+
+
+@pytest.mark.parametrize(
+    ("environ", "match"),
+    [
+        ({"FLOWPLAN_AGE_KEY": "AGE-SECRET-KEY-1CANARY"}, "FLOWPLAN_AGE_KEY: line 1 is no age key"),
+        ({"FLOWPLAN_AGE_KEY": "# only a comment"}, "holds no age key"),
+        ({"FLOWPLAN_AGE_KEY_FILE": "none.txt"}, "none.txt cannot be read: No such file"),
+        ({"FLOWPLAN_AGE_KEY_FILE": "open.txt"}, r"may be read by others \(mode 0644\)"),
+        ({"FLOWPLAN_AGE_KEY_FILE": "bytes.txt"}, "holds no age key"),
+        ({"FLOWPLAN_AGE_RECIPIENTS": "age1canary"}, "age1canary is no age recipient"),
+        ({"FLOWPLAN_AGE_RECIPIENTS": "AGE-SECRET-KEY-1CANARY"}, "holds a secret key"),
+        ({"FLOWPLAN_PASSPHRASE": "CANARY"}, "fewer than 12 characters"),
+    ],
+)
+def test_what_is_no_key_is_refused_without_being_shown(tmp_path: Path, environ: dict[str, str], match: str) -> None:
+    (tmp_path / "open.txt").write_text(MINE)
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "bytes.txt").chmod(0o600)
+    (tmp_path / "open.txt").chmod(0o644)
+    with pytest.raises(UsageProblem, match=match) as caught:
+        form_of(environ, tmp_path)
+    assert "CANARY" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_only_recipients_can_write_and_not_read(tmp_path: Path) -> None:
+    opens = local(tmp_path)
+    run(opens(mine()))
+    with pytest.raises(StateError, match="no key that is given opens it"):
+        opens(form(AGE_RECIPIENTS=public(MINE))).read()
+
+
+def test_the_age_tool_reads_it_without_flowplan(tmp_path: Path) -> None:
+    if shutil.which("age") is None:
+        pytest.skip("age is not installed: reading a state without flowplan is not tried")
+    run(local(tmp_path)(mine()))
+    (tmp_path / "me.txt").write_text(MINE)
+    body = json.loads((tmp_path / "flowplan.state.json").read_bytes())
+    (tmp_path / "run.txt").write_bytes(aged(tmp_path / "me.txt", body["key"]))
+    assert b"vol_1" in aged(tmp_path / "run.txt", body["sealed"])
+
+
+def aged(identity: Path, armored: str) -> bytes:
+    done = subprocess.run(["age", "--decrypt", "-i", identity], input=armored.encode(), capture_output=True, check=True)
+    return done.stdout
