@@ -102,7 +102,8 @@ class ApprovalMissing(FlowplanError):
 
 class GuardRefused(FlowplanError):
     """A guard refuses. `code`: why, one of diagnostics.CODES; `refusals`: of a plan, every reason with its place and
-    what to do. Raises KeyError for a code that is not among them."""
+    what to do; `planned`: whether there is a plan, whose document says them. Raises KeyError for a code that is not
+    among them."""
 
     exit_code = 3
 
@@ -114,9 +115,10 @@ class GuardRefused(FlowplanError):
         hint: str | None = None,
         detail: str | None = None,
         refusals: Sequence[Diagnostic] = (),
+        planned: bool = True,
     ) -> None:
         super().__init__(message, hint=hint, detail=detail)
-        self.refusals = refusals
+        self.refusals, self.planned = refusals, planned
         self.code = code
         self.reason = CODES[code].word or code
         """What documents call it."""

@@ -65,7 +65,7 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
         return Failed(known.exit_code, known.problems)
     if isinstance(known, GuardRefused) and known.refusals:
         _refused(known, terminal)
-        return Failed(known.exit_code, (_said(known),))
+        return Failed(known.exit_code, (_said(known), *(() if known.planned else known.refusals)))
     return _failed(known, terminal)
 
 

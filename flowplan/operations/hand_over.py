@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import attrs
@@ -43,6 +44,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
 
     moved, problems = readdress(state, config)
     state, imports = moved.state, set()
+    refusals: list[Diagnostic] = []
     for block in config.imports:
         if _is_spent(block, state, live):
             continue
@@ -51,7 +53,8 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
             settled_by(pending, block.address)
             found = importable(session, live, state, pending, block.address, block.id)
         except GuardRefused as error:
-            raise GuardRefused(f"{block.source}: {error}", code=error.code, hint=error.hint) from error
+            refusals.append(_refusal(config, block, error))
+            continue
         except FlowplanError as error:
             problems.append(_problem(config, block, error))
             continue
@@ -63,7 +66,10 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
         )
         imports.add(block.address)
     if problems:
-        raise ConfigError(sorted(problems, key=by_position))
+        raise ConfigError(sorted((*problems, *refusals), key=by_position))
+    if refusals:
+        said = "refused by the guard not_ours; nothing was changed"
+        raise GuardRefused(said, code="not-ours", refusals=refusals, planned=False)
     return HandedOver(state, moved.previous, frozenset(imports), live)
 
 
@@ -75,6 +81,16 @@ def _is_spent(block: Import, state: State, live: Live) -> bool:
     bid = live.bids.get(block.id)
     is_there = block.id in live.volumes or (bid is not None and not bid.ended)
     return bound.id == block.id or not is_there
+
+
+def _refusal(config: Config, block: Import, error: GuardRefused) -> Diagnostic:
+    """That `block` names what another stack may hold."""
+    command = f"flowplan import {quote(str(block.address))} {block.id}"
+    hint = (
+        "if this id is of another environment, remove the block, or give the variables of this one; "
+        f"to move it here with `{command}`: {error.hint}"
+    )
+    return attrs.evolve(_problem(config, block, error), code=error.code, hint=hint)
 
 
 def _problem(config: Config, block: Import, error: FlowplanError) -> Diagnostic:

@@ -102,7 +102,11 @@ def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | 
     except NotFound:
         found = None
     if found is None:
-        raise FlowplanError(f"there is no {wanted.kind} {id} in this project")
+        raise FlowplanError(
+            f"there is no {wanted.kind} {id} in this project",
+            hint="`flowplan orphans` lists what is live here and in no state; for an id of another project or "
+            "environment, give the --project or the variables that belong to it",
+        )
     if isinstance(found, LiveBid) and found.ended:
         raise FlowplanError(f"{id} is {found.status}: it has ended and no longer costs anything")
     return found

@@ -726,4 +726,11 @@ MISTAKES = (
         "        return made",
         ("tests/operations/test_skipped_files.py", "-k", "doubt"),
     ),
+    Mistake(
+        "import what another stack has",
+        "operations/hand_over.py",
+        "    if refusals:\n",
+        "    if not refusals:\n",
+        ("tests/operations/test_hand_over.py", "-k", "another_environment"),
+    ),
 )

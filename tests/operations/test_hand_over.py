@@ -297,6 +297,36 @@ def test_live_objects_are_imported_and_changed_in_one_plan(old: Place) -> None:
     assert old.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_an_import_of_what_another_environment_has_is_refused_at_its_place(old: Place) -> None:
+    bid, volume, ledger = bid_id(old, "bid.old"), bid_id(old, "volume.data"), old.ledger()
+    lineage = kept(old)["lineage"]
+    old.write(stack(task("again", ATTACHED), volumes=DATA, more=importing(bid=bid, volume=volume)))
+    line = (old.path / "flowplan.yaml").read_text().splitlines().index(importing(bid=bid, volume=volume).strip()) + 1
+    for command in (("plan",), APPLY):
+        result = old.run(*command, "--state", "other.state.json")
+        assert result.code == 3
+        said = " ".join(result.err.split())
+        assert f"{bid} cannot be imported as bid.again: it belongs to stack" in said
+        assert f"{volume} cannot be imported as volume.data: a bid that uses it, {bid}, belongs to stack" in said
+        assert f"at flowplan.yaml:{line}:10" in said
+        assert "if this id is of another environment, remove the block, or give the variables of this one" in said
+        assert f"with `flowplan import bid.again {bid}`: release it there" in said
+        assert f"then give --lineage {lineage} here" in said
+    body = json.loads(old.run("plan", "--format", "json", "--state", "other.state.json").out)
+    assert [one["source"] and one["source"]["line"] for one in body["diagnostics"]] == [None, line, line]
+    assert old.ledger() == ledger
+
+
+def test_an_import_of_what_is_not_in_this_project_says_what_is_and_whose_it_may_be(place: Place) -> None:
+    place.write(stack(task("again"), more=importing(bid="bid_ofAnother123456")))
+    result = place.run("plan")
+    said = " ".join(result.err.split())
+    assert (result.code, "at flowplan.yaml:7:10" in said) == (65, True), said
+    assert "there is no bid bid_ofAnother123456 in this project" in said
+    assert "`flowplan orphans` lists what is live here and in no state" in said
+    assert "give the --project or the variables that belong to it" in said
+
+
 def test_an_import_that_would_replace_is_refused(old: Place) -> None:
     ids, ledger = release(old), old.ledger()
     old.write(stack(task("again", ATTACHED.replace("8080", "8081")), volumes=DATA, more=importing(**ids)))
