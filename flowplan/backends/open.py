@@ -46,6 +46,14 @@ def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Cal
     return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold, form)
 
 
+def _s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    try:
+        from flowplan.backends.remote.s3 import open_s3
+    except ImportError as error:
+        raise _without("S3", "s3", error) from error
+    return open_s3(given, directory, environ, hold)
+
+
 def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
     """The problem that what flowplan needs for states on a `server` is not installed, or does not load."""
     return UsageProblem(
@@ -56,7 +64,7 @@ def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
 
 # The scheme of a URL -> what opens it; without a scheme it is a file.
 STORES: Mapping[str, Opener] = MappingProxyType(
-    {"": _file, "http": _http, "https": _http, "postgres": _postgres, "postgresql": _postgres}
+    {"": _file, "http": _http, "https": _http, "postgres": _postgres, "postgresql": _postgres, "s3": _s3}
 )
 
 

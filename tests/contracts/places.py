@@ -220,6 +220,14 @@ class PostgresPlace:
         return len(list(self.overflow.glob("*.spill")))
 
 
+def s3_place(directory: Path) -> Place:
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    from tests.contracts.s3_site import S3Site
+
+    return S3Site(directory)
+
+
 PLACES: dict[str, Callable[[Path], Place]] = {
     "local": LocalPlace,
     "database": DatabasePlace,
@@ -227,4 +235,5 @@ PLACES: dict[str, Callable[[Path], Place]] = {
     "gitlab": HttpSite,
     "gitea": GiteaSite,
     "postgres": PostgresPlace,
+    "s3": s3_place,
 }

@@ -1,0 +1,154 @@
+"""What an answer means that is no success: what the server says of it, and whether a write may have been done.
+
+404 NoSuchKey is an object that is not there. Any other 404 is an error: a bucket that is not there, a web page. 412: the
+condition of a write does not hold, and nothing was done. 409, 429, 5xx, or no answer: it may go well the next time. All
+else is refused, and nothing was done.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from attrs import field, frozen
+
+from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
+from flowplan.errors import StateError
+from flowplan.printable import shown
+
+_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
+_ELEMENT = "<{0}>([^<]*)</{0}>"
+_CODE, _MESSAGE, _REGION = (re.compile(_ELEMENT.format(name)) for name in ("Code", "Message", "Region"))
+_ASKED = re.compile(r"Error performing [A-Z]+ (\S+) in ")
+_KIND = re.compile(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
+_PROVIDER = re.compile(r"External AWS credential provider: (?:\w+: )?(.*)")
+_LENGTH = 300  # characters of what is shown of an answer
+_PASSING = ("RequestTimeout", "SlowDown", "ThrottlingException", "Throttling", "RequestTimeTooSlow")
+_CREDENTIALS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch")
+CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/state.md lists what else counts)"
+
+_PERMISSIONS = (
+    "the credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and, on the bucket, s3:ListBucket "
+    "(the policy is in docs/state.md)"
+)
+_WHY = (
+    ("dns error", "its name is not known (DNS)"),
+    ("certificate", "its certificate is not trusted (TLS)"),
+    ("invalidcontenttype", "it does not speak TLS"),
+    ("connectionrefused", "the connection is refused"),
+    ("contentlength", "its answer does not say how long it is"),
+)
+_KINDS = {"Timeout": "no answer in time", "Interrupted": "the answer breaks off", "Connect": "no connection"}
+
+
+@frozen
+class Answer:
+    """What came instead of success. `status` None: no answer. `code` and `says` are the server's words; `sent`: the
+    request may have reached the server."""
+
+    status: int | None
+    code: str = ""
+    says: str = ""
+    region: str = ""
+    sent: bool = True
+    credentials: str = field(default="", repr=False)  # why there are none; "": there are
+
+    @classmethod
+    def of(cls, error: BaseException, url: str) -> Answer:
+        """What the library's `error` tells, where requests to the server begin with `url`."""
+        text = str(error)
+        said = text.partition("\n\nDebug source:")[0]
+        asked = _ASKED.search(said)
+        if (provider := _PROVIDER.search(said)) is not None:
+            return cls(None, sent=False, credentials=_short(provider[1]))
+        if "token file" in said or (asked is not None and not asked[1].startswith(url)):
+            return cls(None, sent=False, credentials=_no_credentials(said, asked))
+        if (status := _STATUS.search(said)) is not None:
+            return cls(int(status[1]), _found(_CODE, said), _found(_MESSAGE, said), _found(_REGION, said))
+        if "redirect without LOCATION" in said:
+            return cls(301, "PermanentRedirect")
+        kind = _KIND.search(text)
+        return cls(None, says=_why(text, kind[1] if kind else ""), sent=kind is None or kind[1] != "Connect")
+
+    @property
+    def absent(self) -> bool:
+        """There is no such object."""
+        return self.status == 404 and self.code == "NoSuchKey"
+
+    @property
+    def refused(self) -> bool:
+        """The condition of a write does not hold."""
+        return self.status == 412 or self.absent
+
+    @property
+    def passing(self) -> bool:
+        """It may go well the next time."""
+        if self.status is None:
+            return not self.credentials
+        return self.status in (409, 429) or self.status >= 500 or self.code in _PASSING
+
+    def error(self, address: S3Address, region: str, verb: str) -> StateError:
+        """What to raise where it does not pass: `verb` is what was to be done ("read", "write")."""
+        found = self._about_place(address, region) or self._about_credentials(address)
+        message, hint = found or self._about_server(address, verb)
+        return StateError(message, hint=hint)
+
+    def _about_place(self, address: S3Address, region: str) -> tuple[str, str] | None:
+        """Message and hint where the bucket is not the one that was meant."""
+        if self.code == "NoSuchBucket":
+            what = f"there is no bucket {address.bucket} at {address.server}"
+            return what, f"check its name and {ENDPOINT}, or make it"
+        if self.status in (301, 307, 308) or self.region not in ("", region):
+            what = f"the bucket {address.bucket} is in another region than {region}"
+            return what, f"set AWS_REGION={self.region}" if self.region else "set AWS_REGION to its region"
+        return None
+
+    def _about_credentials(self, address: S3Address) -> tuple[str, str] | None:
+        """Message and hint where the server does not let us in."""
+        name, server = address.name, address.server
+        if self.credentials:
+            return f"{name}: there are no AWS credentials: {self.credentials}", CREDENTIALS
+        if self.code == "RequestTimeTooSkewed":
+            what = f"{name}: {server} refuses the request, because the clock of this machine is wrong"
+            return what, "set the clock, as with `timedatectl set-ntp true`, and run the same command again"
+        if self.code in _CREDENTIALS or self.status == 401:
+            return f"{name}: {server} refuses the credentials: {self.words}", CREDENTIALS
+        return (f"{name}: {server} denies access: {self.words}", _PERMISSIONS) if self.status == 403 else None
+
+    def _about_server(self, address: S3Address, verb: str) -> tuple[str, str]:
+        name, server = address.name, address.server
+        if self.status is None:
+            what = f"{name}: {server} cannot be reached: {self.says}"
+            return what, "look whether the server and the network are up, and run the same command again"
+        if self.passing:
+            return f"{name}: {server} fails: {self.words}", "run the same command again in a while"
+        return f"{name}: {server} does not {verb} it: {self.words}", f"look whether {ENDPOINT} names an S3 server"
+
+    @property
+    def words(self) -> str:
+        """Status and what the server says."""
+        return " ".join(filter(None, (f"HTTP {self.status}", self.code, self.says and f"({self.says})")))
+
+
+def _found(what: re.Pattern[str], text: str) -> str:
+    found = what.search(text)
+    return _short(unescape(found[1])) if found is not None else ""
+
+
+def _short(text: str) -> str:
+    return shown(" ".join(text.split()), _LENGTH)
+
+
+def _no_credentials(said: str, asked: re.Match[str] | None) -> str:
+    if asked is None or "/latest/" in asked[1]:  # the metadata of an instance
+        return "none are set, and this machine has no role" if asked is not None else _short(said.partition(": ")[2])
+    status, code = _STATUS.search(said), _found(_CODE, said)
+    why = f"HTTP {status[1]} {code}".strip() if status is not None else "no answer"
+    return f"{shown(asked[1].partition('?')[0])} gives none: {why}"
+
+
+def _why(text: str, kind: str) -> str:
+    """Why there is no answer, in words."""
+    low = text.lower()
+    found = next((why for word, why in _WHY if word in low), None)
+    return found or _KINDS.get(kind, "the answer is not one of S3")
