@@ -46,12 +46,12 @@ def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Cal
     return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold, form)
 
 
-def _s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+def _s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
     try:
         from flowplan.backends.remote.s3 import open_s3
     except ImportError as error:
         raise _without("S3", "s3", error) from error
-    return open_s3(given, directory, environ, hold)
+    return open_s3(given, directory, environ, hold, form)
 
 
 def _without(server: str, extra: str, error: ImportError) -> UsageProblem:

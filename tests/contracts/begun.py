@@ -35,8 +35,8 @@ def run(site: Place) -> State:
 
 
 def killed(site: Place, work: Callable[[Run[Store]], object]) -> None:
-    """A run in a process of its own that is killed as soon as `work` returns. Where a place cannot be used after a fork,
-    the run is left as it is: nothing of it is closed."""
+    """A run in a process of its own that is killed as soon as `work` returns. Where a place cannot be used after a
+    fork, the run is left as it is: nothing of it is closed."""
     if not getattr(site, "forks", True):
         work(begun(site))
         return

@@ -24,6 +24,7 @@ from flowplan.backends.remote.s3_credentials import Credentials, config_of
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.cloud.http.endpoint import authorities
 from flowplan.errors import StateError
+from flowplan.state.form import Form
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -35,11 +36,14 @@ _TRIES = 4
 _PAUSE = 0.25  # seconds before the second try; it doubles
 
 
-def open_s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> RemoteStore:
+def open_s3(
+    given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form
+) -> RemoteStore:
     """The store of the state at `given`, an s3:// URL. Raises UsageProblem."""
     address = S3Address.of(given, environ)
     objects = S3Objects(address, environ)
-    return RemoteStore.on(ObjectPlace(objects, address.key, address.name, address.identity), directory, environ, hold)
+    place = ObjectPlace(objects, address.key, address.name, address.identity)
+    return RemoteStore.on(place, directory, environ, hold, form)
 
 
 class S3Objects(Objects):
