@@ -1,8 +1,8 @@
 """What an answer means that is no success: what the server says of it, and whether a write may have been done.
 
 404 NoSuchKey is an object that is not there. Any other 404 is an error: a bucket that is not there, a web page. 412:
-the condition of a write does not hold, and nothing was done. 409, 429, 5xx, or no answer: it may go well the next time. All
-else is refused, and nothing was done.
+the condition of a write does not hold, and nothing was done. 409, 429, 5xx, or no answer: it may go well the next
+time. All else is refused, and nothing was done.
 """
 
 from __future__ import annotations
