@@ -15,8 +15,10 @@ from flowplan.operations.excerpts import with_lines
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse
 from flowplan.operations.saved_plan import hold_not_made, hold_to
+from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes, same_work
-from flowplan.pricing.units import DAY, HOUR, MONTH
+from flowplan.pricing.notable import has_risen
+from flowplan.pricing.units import DAY, HOUR, MONTH, usd
 
 if TYPE_CHECKING:
     from flowplan.config import Config
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from flowplan.operations.session import Session
     from flowplan.state.state import State
 
+_LINES = 8  # of what a plan does otherwise by now that are shown
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
 
 
@@ -72,9 +75,10 @@ class Approved(Approval):
         return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
-def stale(why: str) -> StalePlan:
-    """What is raised for a plan that is out of date, because of `why`."""
-    return StalePlan(f"{why}; nothing was done", hint="run the same command again and look at the new plan")
+def stale(why: str, detail: str | None = None) -> StalePlan:
+    """What is raised for a plan that is out of date, because of `why`. `detail`: further lines."""
+    hint = "run the same command again and look at the new plan"
+    return StalePlan(f"{why}; nothing was done", hint=hint, detail=detail)
 
 
 def waits_for_an_answer(approval: Approval, wishes: Wishes, saved: SealedPlan | None) -> bool:
@@ -143,9 +147,18 @@ class Approving:
         seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=self.wishes.partial)
         now = priced_plan(self.session, seen, self.wishes)
         if not same_work(now.plan, plan):
-            raise stale("a live resource or the state has changed since the plan was shown")
+            raise stale("the plan has changed since it was shown", _told(other_work(plan, now.plan)))
         refuse(self._held(now), saved=True)
+        self._say_risen(now.costs)
         return now.plan, seen
+
+    def _say_risen(self, costs: Costs) -> None:
+        """That an hour costs more by now than was shown, where it does: up to the limits that was approved, too."""
+        shown = None if self.shown is None else self.shown.totals.planned.now
+        now = costs.totals.planned.now
+        if self.wishes.mode == "apply" and shown is not None and now is not None and has_risen(shown, now):
+            said = f"prices have risen since the plan was shown: an hour costs {usd(now)} now, not {usd(shown)}"
+            self.session.listener.note(said)
 
     def _held(self, found: PricedPlan) -> PricedPlan:
         """`found` held to the budgets; what only removes is never too expensive."""
@@ -179,3 +192,10 @@ class Approving:
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
         return priced_plan(self.session, seen, self.wishes)
+
+
+def _told(lines: list[str]) -> str | None:
+    """The first of `lines`, and how many there are more; None: there are none."""
+    more = len(lines) - _LINES
+    shown = [*lines[:_LINES], *([f"and {more} more"] if more > 0 else [])]
+    return "\n".join(shown) or None

@@ -8,6 +8,7 @@ _ALWAYS = Decimal("0.99")  # of the time
 _SELDOM = Decimal("0.1")  # times a day
 _HARDLY = Decimal("0.05")  # times a day
 _RAISED = Decimal("0.005")  # of the price
+_RISEN = Decimal("0.05")  # of what was shown
 
 
 def runs_always(share: Decimal) -> bool:
@@ -34,3 +35,8 @@ def lies_apart(expected: Decimal, low: Decimal, high: Decimal) -> bool:
 def raises_the_price(impact: Decimal) -> bool:
     """Whether bids that raise a price by this share of it change what is paid."""
     return impact >= _RAISED
+
+
+def has_risen(shown: Decimal, now: Decimal) -> bool:
+    """Whether somebody who was shown the one cost should hear of the other before it is paid."""
+    return now - shown > shown * _RISEN

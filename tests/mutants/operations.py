@@ -293,6 +293,13 @@ MISTAKES = (
         ("tests/faults/test_one_moment.py", "-k", "has_lost"),
     ),
     Mistake(
+        "say nothing of prices that rose before the yes",
+        "operations/approval.py",
+        "        self._say_risen(now.costs)\n",
+        "",
+        ("tests/faults/test_time_passes_at_the_prompt.py", "-k", "risen"),
+    ),
+    Mistake(
         "set aside with --init what another run has begun during the prompt",
         "operations/apply.py",
         "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",

@@ -35,7 +35,7 @@ def at_the_prompt_what_was_deleted_is_noticed(world: World, command: str, _: Non
     world.monkeypatch.setattr(Terminal, "__init__", lambda *a, **k: real(*a, **{**k, "interactive": True}))
     told = world.run("apply")
     assert told.code == 3, told
-    assert "has changed since the plan was shown" in told.said
+    assert "the plan has changed since it was shown" in told.said
     assert not told.mutations
 
 
