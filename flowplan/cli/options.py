@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowplan.cli import selecting
 from flowplan.cli.base import JSON_INTO, F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.durations import Duration, Finite
@@ -89,7 +90,7 @@ def destroying(function: F) -> F:
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting))
+    return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting, selecting.show_scripts))
 
 
 class IntoFile(click.Option):

@@ -13,7 +13,7 @@ from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
 from flowplan.cli.github import tell_step
 from flowplan.cli.plan_request import read_request
-from flowplan.reports.formats import Report, report_of
+from flowplan.reports.formats import Report, hold_shown, report_of
 
 if TYPE_CHECKING:
     from flowplan.operations.plan import Planned
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @spending.policy
 @spending.hooks
 @spending.what_if
+@selecting.show_scripts
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @options.form("plan")
 @options.max_bytes
@@ -66,6 +67,7 @@ def plan(
     from flowplan.operations.plan import refuse
 
     here, report = Context.of(ctx), report_of("plan", form, max_bytes)
+    hold_shown(report, form, scripts=asked["show_scripts"])
     if out:
         hold_writable(out)
     request = read_request(
@@ -91,12 +93,12 @@ def plan(
 def _tell(here: Context, report: Report, found: Planned, out: str | None) -> None:
     """To stdout, into the file of --json, and to the step of a CI runner; saved into `out`, where that is given."""
     if not report.whole:
-        here.answer.write(report, found.document)
+        here.answer.write(report, found.shown)
     if out:  # a program reads one document: the plan, or that it could not be saved
         _save(here, found, out)
     if report.whole:
-        here.answer.write(report, found.document)
-    here.answer.keep("plan", found.document)
+        here.answer.write(report, found.shown)
+    here.answer.keep("plan", found.shown)
     if report.commands:
         tell_step(here.terminal, found.sealed, out or "")
 

@@ -31,5 +31,6 @@ def read_request(given: Mapping[str, Any], **more: Any) -> Request:
         ),
         policies=given["policies"],
         hooks=not given["no_hooks"],
+        scripts=get("show_scripts", False),
         **{"destroy": get("destroy", False), **more},
     )

@@ -1,4 +1,4 @@
-"""Options of which part of a stack is meant, each written once."""
+"""Options of which part of a stack is meant, and of what is shown of it, each written once."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ exclude = click.option(
     metavar="ADDR",
     shell_complete=addresses,
     help="All but this and what depends on it; wildcards as in --target.",
+)
+
+show_scripts = click.option(
+    "--show-scripts",
+    is_flag=True,
+    help="Show the startup script of each bid that is placed, or how it differs from the one that runs.",
 )
 
 

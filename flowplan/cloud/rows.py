@@ -157,6 +157,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         marker=marker.read(script),
         instances=instances,
         unfit="; ".join(known.unfit),
+        sent=script,
     )
 
 

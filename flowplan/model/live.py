@@ -45,6 +45,7 @@ class LiveBid:
     """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know.
 
     `unfit`: what of its answer could not be read; the fields concerned are `unreported`, and it can still be cancelled.
+    `sent`: its startup script as the API has it, "" where that is not reported.
     """
 
     id: str
@@ -55,6 +56,7 @@ class LiveBid:
     instances: tuple[str, ...] = ()
     deactivated: bool = False  # the API says since when it is over
     unfit: str = ""
+    sent: str = field(default="", eq=False, repr=False)
 
     def beside(self, other: LiveBid) -> LiveBid:
         """What two rows about one bid say together: it is live while one of them says so."""

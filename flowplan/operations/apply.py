@@ -69,8 +69,8 @@ ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
 @frozen
 class How:
     """How to carry it out. `timeout`: seconds for a removal, and for what `wait` waits for. `settle_window`: seconds in
-    which a create whose answer was lost may still show up. `for_machines`: forecast every span.
-    `init`: start a new state although there are traces of an earlier one."""
+    which a create whose answer was lost may still show up. `for_machines`: forecast every span. `show_scripts`: show
+    startup scripts with the plan. `init`: start a new state although there are traces of an earlier one."""
 
     parallelism: int = 10
     wait: Until = "placed"
@@ -78,6 +78,7 @@ class How:
     settle_window: float = 45.0
     on_unknown: Literal["retry", "stop"] = "retry"
     for_machines: bool = False
+    show_scripts: bool = False
     init: bool = False
 
 
@@ -261,6 +262,7 @@ class Run:
             self.hours,
             found.began,
             self.how.for_machines,
+            self.how.show_scripts,
         )
 
     def _surroundings(self, journal: Journal, lock: StateLock, plan: Plan, seen: Observed) -> Surroundings:

@@ -13,7 +13,7 @@ from flowplan.model.resources import Volume
 from flowplan.operations.environment import hold_environment
 from flowplan.operations.excerpts import with_lines
 from flowplan.operations.observe import Observed, observe
-from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse
+from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, with_scripts
 from flowplan.operations.saved_plan import hold_not_made, hold_to
 from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes, same_work
@@ -105,6 +105,7 @@ class Approving:
     hours: float | None
     looked: float
     for_machines: bool
+    scripts: bool
     shown: Costs | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
@@ -170,7 +171,8 @@ class Approving:
         if self._asks_for_volumes(found):
             found = attrs.evolve(found, refusals=())  # the question that follows says it
         self.shown = found.costs
-        self.approval.show(document_of(self.session, seen, found, unchanged=False))
+        body = document_of(self.session, seen, found, unchanged=False)
+        self.approval.show(with_scripts(self.session, body, found.plan, seen.live) if self.scripts else body)
 
     def _asks_for_volumes(self, found: PricedPlan) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""

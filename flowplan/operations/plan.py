@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.model.hooks import Hook
+    from flowplan.model.live import Live
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
+
+    Body = TypeVar("Body", bound=PlanDocument | SealedPlan)
 
 
 @frozen
@@ -43,7 +46,7 @@ class Request:
     how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
     simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed. `history`:
     with the past prices of its auctions, to be drawn. `policies`: files of rules. `hooks`:
-    whether the files' commands run afterwards.
+    whether the files' commands run afterwards. `scripts`: with the startup scripts of the bids that it places.
     """
 
     paths: tuple[str | Source, ...] = ()
@@ -59,6 +62,7 @@ class Request:
     complete: bool = False
     history: bool = False
     hooks: bool = False
+    scripts: bool = False
     policies: tuple[str, ...] = ()
     saved_policies: Mapping[str, str] = field(factory=dict)  # files of a saved plan, with their texts
     variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
@@ -80,10 +84,12 @@ class Request:
 
 @frozen
 class Planned:
-    """A plan with its price, and its document; `seen`: what it was made from, `hooks`: what runs once it is shown."""
+    """A plan with its price, and its document; `shown`: that with the scripts that were requested, never saved. `seen`:
+    what it was made from, `hooks`: what runs once it is shown."""
 
     priced: PricedPlan
     document: PlanDocument | SealedPlan
+    shown: PlanDocument | SealedPlan
     seen: Observed
     hooks: tuple[Hook, ...] = ()
 
@@ -118,7 +124,21 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         from flowplan.operations.what_if import simulated
 
         body["what_if"] = simulated(found.costs, streams, seen.catalogue, request.what_if, tell)
-    return Planned(found, sealed(session, body) if request.complete else body, seen, wishes.hooks)
+    whole = sealed(session, body) if request.complete else body
+    shown = with_scripts(session, whole, found.plan, seen.live) if request.scripts else whole
+    return Planned(found, whole, shown, seen, wishes.hooks)
+
+
+def with_scripts(session: Session, body: Body, plan: Plan, live: Live) -> Body:
+    """`body`, the document of `plan`, with the startup scripts of the bids that it places, beside those that run, as
+    far as the API shows them."""
+    from flowplan.documents.scripts import with_scripts as made
+    from flowplan.planning.actions import Replace
+    from flowplan.startup.carried import user_script
+
+    replaced = [live.bids.get(one.id) for one in plan.changes if isinstance(one, Replace) and one.id is not None]
+    running = {bid.id: script for bid in replaced if bid is not None and (script := user_script(bid.sent)) is not None}
+    return made(body, plan.changes, running, session.listener.secretless)
 
 
 def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str], Past]) -> list[PastPrices]:

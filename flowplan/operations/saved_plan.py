@@ -128,12 +128,14 @@ def read_plan(data: bytes, name: str, settings: Settings) -> SealedPlan | None:
     from flowplan import __version__
     from flowplan.documents.plan import FORMAT_VERSION, digest_of
     from flowplan.documents.plan_shape import misfit
+    from flowplan.documents.scripts import without_scripts
     from flowplan.state.codec import no_constant, no_duplicates
 
     try:
         body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
         if isinstance(body, dict) and "format_version" in body:
             body = _opened(body, name, settings)
+        body = without_scripts(body) if isinstance(body, dict) else body
         digest = digest_of(body) if isinstance(body, dict) else ""
     except (ValueError, RecursionError):
         if b'"format_version"' in data[:200]:

@@ -21,7 +21,8 @@ class Report(NamedTuple):
     """A function of a module, imported when it is called: it takes what the subject is reported from, and a Paint, and
     returns the whole text. `whole`: it gets everything, and the failure too, as what a program reads does. `bounded`:
     the function also takes how many bytes it may return, which `max_bytes` says, if not the function itself.
-    `commands`: its lines are commands, which a CI runner is to obey. `history`: it draws past prices."""
+    `commands`: its lines are commands, which a CI runner is to obey. `history`: it draws past prices. `scripts`: it
+    shows startup scripts, where they are in the document."""
 
     module: str
     function: str
@@ -30,6 +31,7 @@ class Report(NamedTuple):
     commands: bool = False
     max_bytes: int | None = None
     history: bool = False
+    scripts: bool = False
 
     def __call__(self, subject: Any, paint: Paint) -> str:
         text: Callable[..., str] = getattr(import_module(self.module), self.function)
@@ -68,8 +70,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("explain", "json"): Report(_JSON, "explain", whole=True),
     ("convert", "text"): Report(_TEXT + "convert", "text"),
     ("convert", "json"): Report(_JSON, "document", whole=True),
-    ("plan", "text"): Report(_TEXT + "plan", "text"),
-    ("plan", "json"): Report(_JSON, "document", whole=True),
+    ("plan", "text"): Report(_TEXT + "plan", "text", scripts=True),
+    ("plan", "json"): Report(_JSON, "document", whole=True, scripts=True),
     ("plan", "markdown"): Report("flowplan.reports.markdown.plan", "comment", whole=True, bounded=True),
     ("plan", "github"): Report("flowplan.reports.github.plan", "lines", whole=True, commands=True),
     ("plan", "gitlab-terraform"): Report(_JSON, "gitlab", whole=True),
@@ -157,6 +159,12 @@ def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
     if max_bytes is not None and not found.bounded:
         raise UsageProblem(f"--max-bytes: --format {form} is never cut", hint="it cuts --format markdown")
     return found._replace(max_bytes=max_bytes)
+
+
+def hold_shown(report: Report, form: str, *, scripts: bool) -> None:
+    """Raise UsageProblem where startup scripts are asked for, and a report in the format `form` shows none."""
+    if scripts and not report.scripts:
+        raise UsageProblem(f"--show-scripts: --format {form} shows no scripts", hint="text and json show them")
 
 
 def failed(subject: str, form: str, failure: Failure, max_bytes: int | None = None) -> tuple[Report, Any] | None:

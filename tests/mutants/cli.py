@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a saved plan has the scripts that were shown",
+        "cli/plan.py",
+        "as_file(dumps(found.document)",
+        "as_file(dumps(found.shown)",
+        ("tests/operations/test_shown_scripts.py", "-k", "saved"),
+    ),
+    Mistake(
         "keep the value of a variable with who applied it",
         "cli/context.py",
         "without(word, hidden)) for word in _shown(arguments, given))",

@@ -13,6 +13,20 @@ MISTAKES = (
         ("tests/api/test_goes_on.py", "-k", "is_carried_out"),
     ),
     Mistake(
+        "a credential in a script is shown, because it changed",
+        "documents/scripts.py",
+        "made.append(MASK if hidden else _masked(line))",
+        "made.append(line)",
+        ("tests/operations/test_shown_scripts.py", "-k", "credential"),
+    ),
+    Mistake(
+        "the last value of a secret is shown beside the new one",
+        "documents/scripts.py",
+        'f"-{MASK if hides else line}"',
+        'f"-{line}"',
+        ("tests/operations/test_shown_scripts.py", "-k", "earlier_value"),
+    ),
+    Mistake(
         "print a range up to the limit for a bid that finds room",
         "documents/totals.py",
         'cost["outlook"] != "runs" or entry["basis"] != "displacing" or',

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a damaged script counts as the one that runs",
+        "startup/carried.py",
+        " or hashlib.sha256(data).hexdigest() != digest[1]",
+        "",
+        ("tests/startup/test_carried.py",),
+    ),
+    Mistake(
         "remove the user's script when its main process ends",
         "startup/steps.sh.j2",
         '  say "script: exit code $code"\n',

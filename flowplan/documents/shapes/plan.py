@@ -24,8 +24,24 @@ class SealedStack(PlannedStack):
 
 
 class Script(TypedDict):
+    """The user's startup script. `text`: with --show-scripts, without what looks like a credential."""
+
     sha256: str
     size: int
+    text: NotRequired[str]
+
+
+Running: TypeAlias = Literal["new", "none", "same", "differs", "rewritten", "unknown"]
+
+
+class ScriptShown(TypedDict):
+    """The startup script of a bid that is placed, with --show-scripts. `running`: beside what ran before: nothing did
+    (`new`), it had no script (`none`), the same one, one that differs, or so much that only the new one is shown
+    (`rewritten`); `unknown`: the API does not show it. `lines`: as in a unified diff, each begins with "+", "-", " " or
+    "@@"."""
+
+    running: Running
+    lines: list[str]
 
 
 class Given(TypedDict):
@@ -111,7 +127,10 @@ class _Entry(Ending):
 
 
 class BidEntry(_Entry):
+    """`script`: with --show-scripts, of a bid that is placed."""
+
     type: Literal["bid"]
+    script: NotRequired[ScriptShown]
     change: Change[Bid]
     cost: BidCost | None
 

@@ -41,7 +41,7 @@ def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
     shapes: dict[str, Entry] = {}
     for one in entries:
         shape = None if each or _loses_data(one) else in_common(one)
-        key = one["address"] if shape is None else json.dumps(shape, sort_keys=True)
+        key = one["address"] if shape is None else json.dumps([shape, _shown_script(one)], sort_keys=True)
         groups.setdefault(key, []).append(one)
         if shape is not None:
             shapes[key] = shape
@@ -55,6 +55,11 @@ def _folds(found: list[Entry], shape: Entry | None) -> list[Fold]:
     if len(scripts) == 1:  # of all: one without a script has another shape
         shape = _with_script(shape, json.loads(scripts.pop()))
     return [Fold(shape, tuple(found))]
+
+
+def _shown_script(entry: Entry) -> Any:
+    """The script as it is shown, where it was asked for: what is shown of several is that of each."""
+    return entry["script"] if entry["type"] == "bid" and "script" in entry else None
 
 
 def _new_script(entry: Entry) -> Any:

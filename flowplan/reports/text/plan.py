@@ -22,6 +22,7 @@ from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, aligned, beside, differing
+from flowplan.reports.text.scripts import script_of
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         PlanBody,
         PlanDocument,
         PlannedStack,
+        ScriptShown,
         SealedPlan,
     )
 
@@ -40,7 +42,9 @@ _FOLDING = "Changes that are alike in all but the name are shown once; --verbose
 def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     """The whole report but for `refusals`, ending in a newline: what it is about, what is lost first and what is new
     last, and at the end what decides: warnings, the cost and the counts. `body` may come from a file."""
+    scripts = _scripts_of(body)
     body = lines_apart(body)
+    _put_back(scripts, body)
     changing = ordered(body["resource_changes"])
     parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
     parts += changes(changing, paint)
@@ -102,6 +106,19 @@ def lines_apart(value: Any) -> Any:
     return [lines_apart(one) for one in value] if isinstance(value, list) else value
 
 
+def _scripts_of(body: PlanBody) -> list[ScriptShown | None]:
+    """Of each change the script as the document has it, where there is one."""
+    entries = body["resource_changes"]
+    return [one["script"] if one["type"] == "bid" and "script" in one else None for one in entries]
+
+
+def _put_back(scripts: Sequence[ScriptShown | None], body: PlanBody) -> None:
+    """Each line of a script is made fit where it is shown."""
+    for script, one in zip(scripts, body["resource_changes"], strict=True):
+        if script is not None and one["type"] == "bid":
+            one["script"] = script
+
+
 def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
     """The legend, and a block for each change or for several that are alike."""
     if not changing:
@@ -139,6 +156,7 @@ def block_of(fold: Fold, paint: Paint) -> str:
         said = f"waits until {shown(wait['address'])} is {shown(wait['until'])}"
         lines += wrapped(said, "      # ", "      # ", paint.width)
     lines += aligned(fields_of(entry), paint)
+    lines += script_of(fold.entries[0], paint)
     if line := cost_line(entry):
         each = "" if len(fold.entries) == 1 else " of each"
         word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
