@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Place, bid_id, live_ids, many
 from tests.faults.test_after_yes import FILE, deletes, volume_id
 from tests.faults.test_after_yes import shared as shared  # a fixture
+from tests.faults.world import World
 
 TAKE = ("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "2s")
 
@@ -21,7 +22,9 @@ def deleted_bids(place: Place) -> list[str]:
 
 
 @pytest.fixture
-def three(place: Place) -> Place:
+def three(world: World) -> Place:
+    """In a time that no wait takes."""
+    place = world.place
     place.write(many(3).replace("size: 1, mount_point: /mnt/d", "size: 1, mount_point: /mnt/d, disk_interface: File"))
     place.ok("apply", "--auto-approve")
     return place
@@ -105,9 +108,10 @@ def test_a_bid_that_does_not_tell_its_volumes_may_use_this_one(shared: Place, pu
     assert deletes(shared) == []
 
 
-def test_a_further_bid_is_cancelled_by_its_id_where_no_list_can_be_had(place: Place) -> None:
+def test_a_further_bid_is_cancelled_by_its_id_where_no_list_can_be_had(world: World) -> None:
     from tests.conftest import lose_addresses
 
+    place = world.place
     place.write(FILE)
     place.ok("apply", "--auto-approve")
     id = bid_id(place, "bid.train")
