@@ -289,9 +289,7 @@ def test_killed_at_the_prompt_it_leaves_no_lock(example: Place) -> None:
     example.ok("apply", "--auto-approve")
 
 
-def test_what_an_earlier_run_left_is_settled_before_the_question(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_earlier_run_left_is_settled_before_the_question(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")  # a process of its own has the time of this machine
     world.fresh(1)
     killed = Running(world, "apply", "--auto-approve").until("creating...").send(signal.SIGKILL)

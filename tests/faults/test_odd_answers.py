@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import TASK, Place, live_ids
+from tests.faults.world import World
 
 READ = {
     "/v2/projects": "/v2/projects",
@@ -142,8 +143,9 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud(place: Place, tmp_path: Path) -> Cloud:
-    return Cloud(place, tmp_path / "kept")
+def cloud(world: World, tmp_path: Path) -> Cloud:
+    """In a time that no wait takes."""
+    return Cloud(world.place, tmp_path / "kept")
 
 
 def meet_some(cloud: Cloud, data: st.DataObject, commands: Sequence[tuple[str, ...]]) -> None:
