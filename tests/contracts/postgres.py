@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ class PostgresServer:
     programs: Path
     port: int
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _watcher: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def url(self, state: str = "", *, port: int | None = None, query: str = "") -> str:
         """That of a state on it, or, at another port, through what listens there."""
@@ -42,11 +44,28 @@ class PostgresServer:
         """Make the data directory, with one user that has a password, and the database."""
         (self.directory / "password").write_text(PASSWORD)
         self._own()
+        self._watch()
         given = [f"--username={USER}", f"--pwfile={self.directory / 'password'}", "--auth=scram-sha-256"]
         self._program("initdb", "--no-sync", "--encoding=UTF8", "--no-locale", *given, "-D", str(self._data))
         self.start()
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _watch(self) -> None:
+        """Let the server end when these tests do, also when they are killed: the watcher's input ends then."""
+        pid = shlex.quote(str(self._data / "postmaster.pid"))
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", f"read -r _; kill -QUIT $(head -n 1 {pid}); rm -rf {shlex.quote(str(self.directory))}"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def end(self) -> None:
+        """Stop it for good; nothing is left of it."""
+        self.stop(signal.SIGQUIT)
+        if self._watcher is not None:
+            self._watcher.communicate()
 
     @property
     def _data(self) -> Path:
@@ -60,17 +79,14 @@ class PostgresServer:
             for path in (self.directory, *self.directory.iterdir()):
                 os.chown(path, _NOBODY, _NOBODY)
 
-    def _as_nobody(self) -> dict[str, object]:
-        return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
-
-    def _program(self, name: str, *words: str) -> None:
+    def _program(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
         done = subprocess.run(
             [self.programs / name, *words],
             capture_output=True,
             text=True,
             cwd=self.directory,
-            env={**os.environ, "LC_ALL": "C"},
-            **self._as_nobody(),  # type: ignore[call-overload]
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            **as_nobody(),  # type: ignore[call-overload]
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -86,7 +102,7 @@ class PostgresServer:
             stderr=log,
             cwd=self.directory,
             start_new_session=True,
-            **self._as_nobody(),  # type: ignore[call-overload]
+            **as_nobody(),  # type: ignore[call-overload]
         )
         log.close()
         self._wait()
@@ -132,6 +148,40 @@ class PostgresServer:
         return len(found)
 
     @contextmanager
+    def encrypted(self, certificate: Path) -> Iterator[None]:
+        """Within, it has TLS with `certificate`, whose key lies beside it."""
+        for name, path in (("server.crt", certificate), ("server.key", certificate.with_suffix(".key"))):
+            shutil.copy(path, self._data / name)
+            (self._data / name).chmod(0o600)
+            if os.getuid() == 0:
+                os.chown(self._data / name, _NOBODY, _NOBODY)
+        self._set_tls("on")
+        try:
+            yield
+        finally:
+            self._set_tls("off")
+
+    def _set_tls(self, value: str) -> None:
+        self.run(f"ALTER SYSTEM SET ssl = {value}")
+        self.run("SELECT pg_reload_conf()")
+        while self.run("SHOW ssl") != [(value,)]:
+            pass
+
+    @contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """A hot standby of it, as it is now."""
+        directory = Path(tempfile.mkdtemp(prefix="standby-", dir=self.directory))
+        given = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-D", str(directory / "data"), "-R", "-c", "fast"]
+        made = Standby(directory, self.programs, free_port())
+        made._own()
+        self._program("pg_basebackup", *given, "--no-sync", env={"PGPASSWORD": PASSWORD})
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop(signal.SIGQUIT)
+
+    @contextmanager
     def refusing(self, state: str, code: str, text: str) -> Iterator[None]:
         """Within, what is written to the rows of `state` fails with the error `code`."""
         name = f"refuse_{os.urandom(6).hex()}"
@@ -172,6 +222,32 @@ class PostgresServer:
             self.run(f"DROP FUNCTION flowplan.{name} CASCADE")
 
 
+@define
+class Standby(PostgresServer):
+    """A hot standby of another server."""
+
+    def wait_for(self, other: PostgresServer) -> None:
+        """Until it has all that `other` has committed."""
+        ((there,),) = other.run("SELECT pg_current_wal_flush_lsn()::text")
+        while self.run("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", there) != [(True,)]:
+            pass
+
+    def detach(self) -> None:
+        """Let it get nothing more."""
+        self.run("ALTER SYSTEM SET primary_conninfo = ''")
+        self.run("SELECT pg_reload_conf()")
+        while self.run("SELECT 1 FROM pg_stat_wal_receiver"):
+            pass
+
+    def promote(self) -> None:
+        self.run("SELECT pg_promote()")
+
+
+def as_nobody() -> dict[str, object]:
+    """What `subprocess` needs to run a program that refuses root."""
+    return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+
+
 def programs() -> Path | None:
     """Where PostgreSQL's programs are; None: nowhere."""
     for found in (shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)):
@@ -191,13 +267,12 @@ def _started() -> PostgresServer | None:
         return None
     directory = Path(tempfile.mkdtemp(prefix="flowplan-postgres-"))
     directory.chmod(0o711)
-    server = PostgresServer(directory, where, _free_port())
+    server = PostgresServer(directory, where, free_port())
     pid = os.getpid()
 
     def end() -> None:
         if os.getpid() == pid:  # not in a process that was forked of this one
-            server.stop(signal.SIGQUIT)
-            shutil.rmtree(directory, ignore_errors=True)
+            server.end()
 
     atexit.register(end)
     try:
@@ -215,7 +290,7 @@ def the_server() -> PostgresServer:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]

@@ -11,9 +11,11 @@ from types import TracebackType
 
 class Relay:
     """Passes on what either side says. Once `lose_next_answer` is called, what is said to the server still arrives, and
-    its answer does not: the client's connection ends. `deaf`: what arrives stays unanswered."""
+    its answer does not: the client's connection ends. `deaf`: what arrives stays unanswered. `asked` may change what a
+    client says before the server gets it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, asked: Callable[[bytes], bytes] = lambda data: data) -> None:
+        self._asked = asked
         self._server = ("127.0.0.1", port)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -74,7 +76,7 @@ class Relay:
                     self._losing.clear()
                     self.lost += 1
                     break
-                sink.sendall(data)
+                sink.sendall(data if answers else self._asked(data))
         for one in (source, sink):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

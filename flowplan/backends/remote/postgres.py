@@ -26,7 +26,8 @@ class PostgresPlace(Place, Leases):
         self._rows, self._locks = (Tables(server, target.schema) for server in self._servers)
         self._run = uuid.uuid4().hex
         self._begun = 0  # the fence of this run
-        self._tried = 0  # the highest number of `append` under it
+        self._version = ""  # what it has begun with, or saved
+        self._tried = 0  # the highest number of `append` under its fence
 
     @property
     def name(self) -> str:
@@ -138,12 +139,13 @@ class PostgresPlace(Place, Leases):
         there, run = self._look()
         if (there.fence, run) != (fence, self._run):
             self._conflict(f"it was written under fence {there.fence}, this run has {fence}")
+        self._version = there.version
         return there
 
     def append(self, fence: int, number: int, frames: bytes) -> None:
         self._tried = max(self._tried, number)
         key = {"state": self._target.state, "fence": fence, "number": number, "run": self._run}
-        if self._rows.change(tables.APPEND, **key, frames=frames):
+        if self._rows.change(tables.APPEND, **key, version=self._version, frames=frames):
             return
         if self._rows.look(tables.APPENDED, **key) != [(frames,)]:
             self._conflict(f"another run has written the journal since fence {fence}")
@@ -166,6 +168,7 @@ class PostgresPlace(Place, Leases):
         )
         if not done and self._rows.look(tables.WRITE_ID, state=self._target.state) != [(write_id,)]:
             self._conflict("another run has written it")
+        self._version = write_id
         return write_id
 
     def set_aside(self, part: Part, data: bytes) -> str:
@@ -177,7 +180,9 @@ class PostgresPlace(Place, Leases):
 
     def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
         statement = tables.REPLACE_VERSION if replace else tables.KEEP_VERSION
-        self._rows.change(statement, **self._key(id), document=document)
+        run = {"fence": self._begun, "run": self._run}
+        if not self._rows.change(statement, **self._key(id), **run, document=document) and replace:
+            self._conflict("another run has written it")
 
     def _key(self, id: VersionId) -> dict[str, object]:
         return {"state": self._target.state, "lineage": id[0], "serial": id[1]}

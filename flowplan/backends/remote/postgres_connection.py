@@ -46,13 +46,23 @@ class NoTables(StateError):
     """The tables are not there."""
 
 
-# Of each session, in milliseconds: it ends on a server that has lost its client, and no setting of a role or a database
-# makes a commit less than durable, or a name mean another table. They are part of the connection: what sets them later
-# would set them for others too, behind a pooler.
-_SETTINGS = (
-    "-c statement_timeout={0} -c lock_timeout={0} -c idle_in_transaction_session_timeout={0} -c search_path=pg_catalog "
-    "-c default_transaction_isolation=read\\ committed -c synchronous_commit=on"
-)
+class Forbidden(StateError):
+    """The role has not the rights that the statement needs."""
+
+
+# Of each session: it ends on a server that has lost its client, and no setting of a role or a database makes a commit
+# less than durable, a name mean another table, or a row that a policy hides one that never was. They are part of the
+# connection: what sets them later would set them for others too, behind a pooler.
+_SETTINGS = {
+    "statement_timeout": "{0}",
+    "lock_timeout": "{0}",
+    "idle_in_transaction_session_timeout": "{0}",
+    "search_path": "pg_catalog",
+    "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
+    "row_security": "off",
+}
+_TAKEN = sql.SQL("SELECT pg_catalog.current_setting('synchronous_commit'), pg_catalog.current_setting('row_security')")
 _LIBPQ = {
     "application_name": "flowplan",
     "keepalives_idle": "10",
@@ -62,6 +72,7 @@ _LIBPQ = {
 }
 _LOST = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "25P03")  # the session, or the server, is gone
 _UNDONE = ("40001", "40P01", "55P03", "57014")  # the server says that it did nothing, and may the next time
+_NO_WRITES, _NO_RIGHTS = "25006", "42501"
 _ABSENT = (errors.UndefinedTable, errors.InvalidSchemaName)
 _FOR_GOOD = ("authentication", "password", "pg_hba.conf", "does not exist")  # a connection is refused, and will be
 
@@ -100,6 +111,10 @@ class Server:
         with self._guard:
             self._drop()
 
+    def role(self) -> str:
+        """The role of the session, quoted as SQL has it; "...": there is no session."""
+        return sql.Identifier(self._open[0].info.user).as_string() if self._open else "..."
+
     # -- the connection
 
     def _connected(self) -> psycopg.Connection[Row]:
@@ -107,12 +122,19 @@ class Server:
             return self._open[0]
         self._drop()
         own = {**_LIBPQ, "connect_timeout": str(int(self.limits.connect)), "client_encoding": "utf8"}
-        options = f"{self.target.options} {_SETTINGS.format(int(self.limits.statement * 1000))}".strip()
-        made = conninfo.make_conninfo("", **{**own, **self.target.parameters, "options": options})
-        connection = psycopg.connect(made, autocommit=True)
+        made = conninfo.make_conninfo("", **{**own, **self.target.parameters, "options": self._options()})
+        connection = psycopg.connect(made, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
+        if self._ask(connection, _TAKEN, None) != [("on", "off")]:
+            self._drop()
+            raise StateError(f"{self.target.name}: the server does not take the settings of a session", hint=_POOLER)
         self._reached.set()
         return connection
+
+    def _options(self) -> str:
+        limit = int(self.limits.statement * 1000)
+        escaped = {name: value.format(limit).replace(" ", "\\ ") for name, value in _SETTINGS.items()}
+        return " ".join([self.target.options, *(f"-c {name}={value}" for name, value in escaped.items())]).strip()
 
     def _drop(self) -> None:
         while self._open:
@@ -132,6 +154,7 @@ class Server:
         if code.startswith(_UNDONE):
             return True
         lost = code.startswith(_LOST) or (not code and isinstance(error, psycopg.OperationalError))
+        lost = lost or (code == _NO_WRITES and self.target.finds_writable)  # it took them: another does by now
         if lost:
             self._drop()
         refused = not code and any(word in str(error) for word in _FOR_GOOD)
@@ -146,7 +169,8 @@ class Server:
             raise Unanswered(f"{name}: the server has not answered: {why}", hint="run the same command again") from None
         if code.startswith(_UNDONE):
             raise StateError(f"{name}: the server is too busy: {why}", hint="run the same command again") from None
-        raise StateError(f"{name}: {why}", hint=_HINTS.get(code) or (_hint(str(error)) if not code else None)) from None
+        kind = Forbidden if code == _NO_RIGHTS else StateError
+        raise kind(f"{name}: {why}", hint=_HINTS.get(code) or _hint(str(error), bool(code))) from None
 
     def _text(self, error: psycopg.Error) -> str:
         """The server's, or libpq's, message: one line, without what is secret."""
@@ -182,11 +206,15 @@ def _cut(handle: socket.socket) -> None:
 _READ_ONLY = (
     "the server takes no writes, as a standby: name the primary, or several hosts and target_session_attrs=read-write"
 )
-_RIGHTS = "the role needs rights on the tables of flowplan: docs/state.md lists them"
+_POOLER = "it may be a pooler, as PgBouncer: name the server behind it"
+_OTHERS = "these tables are not flowplan's: name another schema in the URL, as ?schema=flowplan_state"
 _HINTS: dict[str, str] = {
-    "25006": _READ_ONLY,
-    "42501": _RIGHTS,
+    _NO_WRITES: _READ_ONLY,
     "3D000": "create the database first, or name another",
+    "42703": _OTHERS,
+    "42804": _OTHERS,
+    "42883": _OTHERS,
+    "42P10": _OTHERS,
     "53100": "the disk of the server is full: make room there, then run the same command again",
 }
 
@@ -197,12 +225,20 @@ def _first_words(said: str) -> str:
     return " ".join(lines).removeprefix("connection failed: ")
 
 
-def _hint(said: str) -> str:
-    """What to do about a connection that was refused; the library gives no code for that."""
+def _hint(said: str, answered: bool) -> str | None:
+    """What to do about an error that has no code of its own: those of a connection that was refused have none."""
+    if "row-level security" in said:
+        return "flowplan must see every row: let an administrator give the role BYPASSRLS"
+    if answered:
+        return None
     if "password" in said or "authentication" in said or "no pg_hba.conf entry" in said:
         return "give the password as PGPASSWORD, in ~/.pgpass, or in the service that PGSERVICE names"
     if "database" in said and "does not exist" in said:
         return _HINTS["3D000"]
     if "SSL" in said or "certificate" in said:
         return "sslmode and sslrootcert in the URL say how the server is verified: docs/state.md"
+    if "read-only" in said:
+        return _READ_ONLY
+    if "startup parameter" in said:
+        return _POOLER
     return "check the host and the port, and that the server runs"

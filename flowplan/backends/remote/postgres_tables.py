@@ -15,7 +15,8 @@ from __future__ import annotations
 from attrs import frozen
 from psycopg import sql
 
-from flowplan.backends.remote.postgres_connection import NoTables, Row, Server
+from flowplan.backends.remote.postgres_connection import Forbidden, NoTables, Row, Server, Values
+from flowplan.errors import StateError
 
 FORMAT_VERSION = 1
 _ONE_AT_A_TIME = 7_093_118_224_051_905_301  # of an advisory lock: two that make the tables would be in each other's way
@@ -62,12 +63,16 @@ ON CONFLICT (state) DO UPDATE SET write_id = excluded.write_id, fence = excluded
 WHERE s.fence < excluded.fence AND s.format_version = excluded.format_version
 RETURNING 1"""
 
-# The row of the state is locked against runs that begin or save until the entry is there.
+# The row of the state is locked against runs that begin or save until the entry is there. The entry before must be
+# there too: a server that was replaced by one that had not got all of them takes no more.
 APPEND = """
 INSERT INTO {journal} (state, fence, number, frames)
 SELECT s.state, s.fence, %(number)s, %(frames)s FROM {states} s
-WHERE s.state = %(state)s AND s.fence = %(fence)s AND s.run = %(run)s AND (s.fence, %(number)s) >=
-  (s.saved_fence, s.saved_number) FOR SHARE OF s
+WHERE s.state = %(state)s AND s.fence = %(fence)s AND s.run = %(run)s AND s.write_id = %(version)s
+  AND (s.fence, %(number)s) >= (s.saved_fence, s.saved_number)
+  AND ((s.fence, %(number)s) = (s.saved_fence, s.saved_number) OR (%(number)s = 1 AND s.fence > s.saved_fence)
+    OR EXISTS (SELECT 1 FROM {journal} j WHERE (j.state, j.fence, j.number) = (s.state, s.fence, %(number)s - 1)))
+FOR SHARE OF s
 ON CONFLICT DO NOTHING RETURNING 1"""
 
 APPENDED = """
@@ -109,14 +114,16 @@ DROP_LEASE = "DELETE FROM {locks} WHERE state = %(state)s"
 
 # -- kept versions
 
-KEEP_VERSION = """
+# A run keeps what it has saved, and so only while none has begun after it; one that has begun nothing has fence 0.
+_KEPT = """
 INSERT INTO {versions} (state, lineage, serial, document)
-VALUES (%(state)s, %(lineage)s, %(serial)s, %(document)s) ON CONFLICT DO NOTHING"""
+SELECT %(state)s, %(lineage)s, %(serial)s, %(document)s WHERE %(fence)s = 0 OR EXISTS (
+  SELECT 1 FROM {states} s WHERE s.state = %(state)s AND s.fence = %(fence)s AND s.run = %(run)s)
+ON CONFLICT """
 
-REPLACE_VERSION = """
-INSERT INTO {versions} (state, lineage, serial, document)
-VALUES (%(state)s, %(lineage)s, %(serial)s, %(document)s)
-ON CONFLICT (state, lineage, serial) DO UPDATE SET document = excluded.document"""
+KEEP_VERSION = f"{_KEPT} DO NOTHING"
+
+REPLACE_VERSION = f"{_KEPT} (state, lineage, serial) DO UPDATE SET document = excluded.document RETURNING 1"
 
 VERSION_IDS = "SELECT lineage, serial FROM {versions} WHERE state = %(state)s"
 
@@ -142,32 +149,64 @@ class Tables:
     def look(self, statement: str, **values: object) -> list[Row]:
         """The rows that a statement which writes nothing gives: none where there are no tables. Raises StateError."""
         try:
-            return self.server.run(self._named(statement), values)
+            return self._run(statement, values)
         except NoTables:
+            self._there()
             return []
 
     def change(self, statement: str, **values: object) -> list[Row]:
-        """The rows that a statement which writes gives; the tables are made for it where they are not there. Raises
+        """The rows that a statement which writes gives; the tables are made for it where there are none. Raises
         Unanswered, StateError."""
         try:
-            return self.server.run(self._named(statement), values)
+            return self._run(statement, values)
         except NoTables:
             self._make()
+            return self._run(statement, values)
+
+    def _run(self, statement: str, values: Values) -> list[Row]:
+        try:
             return self.server.run(self._named(statement), values)
+        except Forbidden as error:
+            rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA"
+            role = self.server.role()
+            error.hint = error.hint or _typed(
+                f"GRANT USAGE ON SCHEMA {self.schema} TO {role}; {rights} {self.schema} TO {role}"
+            )
+            raise
 
     def _named(self, statement: str) -> sql.Composed:
         names = {name: sql.Identifier(self.schema, name) for name in _TABLES}
         return sql.SQL(statement).format(**names)
 
+    def _there(self) -> bool:
+        """Whether the schema is there. Raises StateError where only some of the tables are: a state whose journal is
+        gone is not one that never was."""
+        found = {name for (name,) in self.server.run(sql.SQL(_THERE), {"schema": self.schema})}
+        missing = [name for name in _TABLES if name not in found]
+        if len(missing) not in (0, len(_TABLES)):
+            raise StateError(
+                f"{self.server.target.name}: the table {self.schema}.{missing[0]} is gone, but others are there",
+                hint="restore the database from its backup, or name another schema in the URL: ?schema=NAME",
+            )
+        return None in found
+
     def _make(self) -> None:
-        """Make those that are not there. Nothing is made that is there: a role may use tables that it may not make."""
-        there = {name for (name,) in self.server.run(sql.SQL(_THERE), {"schema": self.schema})}
         schema = sql.Identifier(self.schema)
         made: list[sql.Composable] = [sql.SQL("SELECT pg_advisory_xact_lock({})").format(sql.Literal(_ONE_AT_A_TIME))]
-        if None not in there:
+        if not self._there():
             made.append(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
         for name, columns in _TABLES.items():
-            if name not in there:
-                table = sql.Identifier(self.schema, name)
-                made.append(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(table, sql.SQL(columns)))
-        self.server.run(sql.SQL("; ").join(made))
+            table = sql.Identifier(self.schema, name)
+            made.append(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(table, sql.SQL(columns)))
+        try:
+            self.server.run(sql.SQL("; ").join(made))
+        except Forbidden as error:
+            error.hint = _typed(
+                f"CREATE SCHEMA IF NOT EXISTS {self.schema}; "
+                f"GRANT USAGE, CREATE ON SCHEMA {self.schema} TO {self.server.role()}"
+            )
+            raise
+
+
+def _typed(statements: str) -> str:
+    return f"let an administrator of the database type: {statements}"

@@ -17,8 +17,9 @@ from attrs import field, frozen
 from psycopg import conninfo, pq
 
 from flowplan.errors import UsageProblem
+from flowplan.printable import shown
 
-_STATE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/@+-]{0,199}")
+_STATE = re.compile(r"(?!.{201})[\w@+-][\w.@+-]*(/[\w@+-][\w.@+-]*)*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 DEFAULT_STATE, DEFAULT_SCHEMA = "default", "flowplan"
@@ -36,25 +37,30 @@ class Target:
     schema: str
     state: str
     options: str = field(default="", repr=False)  # of a session, as PGOPTIONS has them
+    service: str = ""  # whose host is not known here
+    finds_writable: bool = False  # of several hosts the one that takes writes is looked for
 
     @property
     def name(self) -> str:
         """How messages name the state: a URL that has no credentials."""
-        other = [] if self.schema == DEFAULT_SCHEMA else [f"schema={self.schema}"]
-        if "/" not in self.server:
-            return _with_query(f"postgres://{self.server}/{self.database}/{self.state}", other)
-        directory, _, port = self.server.rpartition(":")
-        local = [f"host={directory}", *([f"port={port}"] if port != "5432" else [])]
-        return _with_query(f"postgres:///{self.database}/{self.state}", [*local, *other])
+        query = [] if self.schema == DEFAULT_SCHEMA else [f"schema={self.schema}"]
+        server = self.server
+        if "/" in server:
+            directory, _, port = server.rpartition(":")
+            query = [f"host={directory}", *([f"port={port}"] if port != "5432" else []), *query]
+            server = ""
+        if self.service:
+            query.append(f"service={self.service}")
+        if not self.database:  # the service says which
+            query.append(f"state={self.state}")
+        path = f"{self.database}/{self.state}" if self.database else ""
+        return f"postgres://{server}/{path}" + (f"?{'&'.join(query)}" if query else "")
 
     @property
     def identity(self) -> str:
         """What tells the state from every other one."""
-        return f"postgres://{self.server}/{self.database}#{self.schema}/{self.state}"
-
-
-def _with_query(url: str, items: list[str]) -> str:
-    return f"{url}?{'&'.join(items)}" if items else url
+        service = f"{self.service}@" if self.service else ""
+        return f"postgres://{service}{self.server}/{self.database}#{self.schema}/{self.state}"
 
 
 def read_url(url: str) -> Target:
@@ -76,19 +82,27 @@ def read_url(url: str) -> Target:
 
 def _target(parameters: Mapping[str, str], schema: str, state: str) -> Target:
     if not _STATE.fullmatch(state):
-        _refuse("this cannot be the name of a state", "name it in letters, digits and . _ - / @ +, at most 200")
+        _refuse(
+            "this cannot be the name of a state",
+            "name it in letters, digits and . _ - @ +, and / between, at most 200; none begins with .",
+        )
     if not _SCHEMA.fullmatch(schema):
         _refuse("this cannot be the name of a schema", "name it in lowercase letters, digits and _, at most 63")
-    defaults = _defaults()
-    said = {**defaults, **parameters}
+    service = parameters.get("service", "")
+    said = {**_defaults(), **parameters}
+    place = (
+        parameters if service else said
+    )  # a service in the URL comes before the environment, and says what it does not
     return Target(
         parameters,
         tuple(said[key] for key in _SECRET if said.get(key)),
-        _server(said, parameters.get("service", "")),
-        said.get("dbname") or said.get("user") or "",
+        _server(place, "" if service else "localhost"),
+        place.get("dbname") or ("" if service else said.get("user")) or "",
         schema,
         state,
         said.get("options", ""),
+        shown(service),
+        said.get("target_session_attrs") in ("read-write", "primary"),
     )
 
 
@@ -114,11 +128,13 @@ def _defaults() -> dict[str, str]:
     return {one.keyword.decode(): one.val.decode(errors="replace") for one in options if one.val is not None}
 
 
-def _server(said: Mapping[str, str], service: str) -> str:
-    hosts = (said.get("host") or said.get("hostaddr") or service or "localhost").split(",")
+def _server(said: Mapping[str, str], unsaid: str) -> str:
+    hosts = (said.get("host") or said.get("hostaddr") or unsaid).split(",")
     ports = (said.get("port") or "5432").split(",")
     if len(ports) == 1:
         ports *= len(hosts)
+    if hosts == [""]:
+        return ""
     return ",".join(f"{_bracketed(host)}:{port or '5432'}" for host, port in zip(hosts, ports, strict=False))
 
 

@@ -4,22 +4,23 @@ away. The server is a real one."""
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
-from psycopg import sql
 
 from flowplan.backends.remote import postgres_tables
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Saved, Unanswered
-from flowplan.backends.remote.postgres import PostgresPlace
-from flowplan.backends.remote.postgres_connection import Limits, Server
-from flowplan.backends.remote.postgres_url import read_url
+from flowplan.backends.remote.postgres_connection import Limits
 from flowplan.errors import StateError
-from tests.contracts.postgres import PASSWORD, PostgresServer, the_server
+from tests.backends.remote.conftest import At
+from tests.contracts.postgres import PASSWORD, PostgresServer
 from tests.contracts.relay import Relay
 
 IMPATIENT = Limits(connect=2, statement=1, answer=0.3, trying=0.6)
@@ -27,36 +28,10 @@ SAVED = Saved(b"new", b"old", b"header", "a-lineage", 1)
 
 
 @pytest.fixture
-def server() -> PostgresServer:
-    return the_server()
-
-
-@pytest.fixture
 def relay(server: PostgresServer) -> Iterator[Relay]:
     with Relay(server.port) as made:
         yield made
 
-
-@pytest.fixture
-def state() -> str:
-    return f"stack-{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def at() -> Iterator[Callable[..., PostgresPlace]]:
-    """A place for one more run; it is closed at the end."""
-    opened = []
-
-    def made(url: str, limits: Limits | None = None) -> PostgresPlace:
-        opened.append(PostgresPlace(read_url(url), limits))
-        return opened[-1]
-
-    yield made
-    for one in opened:
-        one.close()
-
-
-At = Callable[..., PostgresPlace]
 
 # ---- the condition of a write -------------------------------------------------------------------------------
 
@@ -76,6 +51,15 @@ def test_a_run_that_was_overtaken_writes_nothing(server: PostgresServer, state: 
     with pytest.raises(Conflict):
         first.begin(2, after)
     assert second.read() == after
+
+
+def test_a_run_that_was_overtaken_before_its_first_entry_adds_none(server: PostgresServer, state: str, at: At) -> None:
+    first, second = at(server.url(state)), at(server.url(state))
+    first.begin(1, first.read())
+    second.begin(2, second.read())
+    with pytest.raises(Conflict):
+        first.append(1, 1, b"one")
+    assert second.read().journal == b""
 
 
 def test_a_write_under_way_does_not_pass_the_run_that_begins(server: PostgresServer, state: str, at: At) -> None:
@@ -185,21 +169,6 @@ def test_many_that_find_no_tables_make_them_once(server: PostgresServer, state: 
     assert [one.fence for one in begun] == [1] * 8
 
 
-def test_a_role_uses_tables_that_it_may_not_make(server: PostgresServer, state: str, at: At) -> None:
-    at(server.url(state)).put_lease(b"first", "")  # they are there
-    role = f"r{uuid.uuid4().hex}"
-    server.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    url = server.url(f"{state}-2").replace("//flowplan:", f"//{role}:")
-    with pytest.raises(StateError, match="permission denied") as found:
-        at(url).begin(1, Contents())
-    assert "rights" in str(found.value.hint)
-    server.run(f"GRANT USAGE ON SCHEMA flowplan TO {role}")
-    server.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA flowplan TO {role}")
-    place = at(url)
-    place.prove()
-    assert place.begin(1, Contents()).fence == 1
-
-
 def test_a_later_format_is_left_alone(server: PostgresServer, state: str, at: At) -> None:
     place = at(server.url(state))
     place.begin(1, place.read())
@@ -269,6 +238,22 @@ def test_who_wrote_after_a_lost_answer_is_not_taken_for_us(
         place.put_lease(b"second", version)
 
 
+@pytest.mark.slow
+def test_a_server_of_the_tests_ends_with_them(server: PostgresServer) -> None:
+    """Also when they are killed."""
+    begin = "from tests.contracts.postgres import the_server; print(the_server().port, flush=True); input()"
+    tests = subprocess.Popen([sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert tests.stdout is not None
+    port = int(tests.stdout.readline())
+    tests.kill()
+    tests.communicate()
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            break
+
+
 # ---- a server that is away ----------------------------------------------------------------------------------
 
 
@@ -309,7 +294,7 @@ def test_a_server_that_stays_away_is_an_error_soon(server: PostgresServer, state
 
 
 def test_an_answer_that_does_not_come_is_not_known(server: PostgresServer, relay: Relay, state: str, at: At) -> None:
-    place = at(server.url(state, port=relay.port), IMPATIENT)
+    place = at(server.url(state, port=relay.port), attrs.evolve(IMPATIENT, trying=0.3))
     place.begin(1, place.read())
     relay.deaf(True)
     with pytest.raises(Unanswered, match="not answered"):
@@ -361,20 +346,3 @@ def test_what_is_wrong_with_a_url_is_said_without_its_password(
     assert str(hint) in str(found.value.hint)
     told = f"{found.value} {found.value.hint} {found.value.detail} {found.value.__cause__}"
     assert PASSWORD not in told and "s3cret" not in told
-
-
-def test_a_server_without_tls_is_refused_where_it_must_have_it(server: PostgresServer, state: str, at: At) -> None:
-    place = at(server.url(state, query="?sslmode=verify-full&sslrootcert=system"))
-    with pytest.raises(StateError, match="SSL") as found:
-        place.read()
-    assert "sslmode" in str(found.value.hint)
-
-
-def test_no_setting_of_a_role_or_a_url_weakens_a_session(server: PostgresServer, state: str) -> None:
-    session = Server(read_url(server.url(state, query="?options=-c%20synchronous_commit%3Doff%20-c%20work_mem%3D1MB")))
-    try:
-        names = ("synchronous_commit", "search_path", "default_transaction_isolation", "statement_timeout", "work_mem")
-        found = [session.run(sql.SQL("SHOW {}").format(sql.Identifier(name)))[0][0] for name in names]
-        assert found == ["on", "pg_catalog", "read committed", "15s", "1MB"]
-    finally:
-        session.close()
