@@ -15,20 +15,24 @@ from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import FieldChange
 from flowplan.planning.differences import differences
-from flowplan.state.journal import Intent
-from flowplan.state.ownership import as_made
+from flowplan.state.journal import CreateIntent, Intent
+from flowplan.state.ownership import as_made, is_older
 
 
 def of_another(made: Made, intent: Intent, lineage: str) -> str | None:
     """Why the answer is not about what `intent` of the state `lineage` asked for, read after the id; None: nothing says
-    so. A bid is known by its marker, a volume by its name."""
+    so. A bid is known by its marker, a volume by its name and by when it was made."""
     if made.marker is not None:
         if made.marker.lineage != lineage:  # a saved plan has the same intents in every state
             return "was placed with another state"
         mine = made.marker.intent == intent.intent
         return None if mine else f"carries the marker of {made.marker.address}, generation {made.marker.generation}"
     name = made.reported.get("name", intent.name)
-    return None if name == intent.name else f"is called {name}"
+    if name != intent.name:
+        return f"is called {name}"
+    if isinstance(intent, CreateIntent) and is_older(made.created_at, intent):
+        return f"was created at {made.created_at}, before it was asked for here"
+    return None
 
 
 def as_it_is(wanted: Resource, made: Made) -> Resource:

@@ -16,7 +16,7 @@ from flowplan.apply.updates import Updates
 from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized
 from flowplan.model.live import TERMINATED, Made
-from flowplan.model.resources import Bid, Resource
+from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, CreateFirst, Replace
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
@@ -33,13 +33,14 @@ class HalfDone(Exception):
 @frozen
 class Creates:
     """The creates of one run. `announce` is called before every attempt, and raises what forbids it; `lineage`: the
-    state's."""
+    state's; `saved`: whether a saved plan is carried out, whose creates have the same keys wherever that is done."""
 
     cloud: Cloud
     clock: Clock
     updates: Updates
     announce: Callable[[Intent], None]
     lineage: str
+    saved: bool = False
 
     def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Create | Replace) -> Binding:
         """Make `wanted` by `request`; returns what it is now. Raises Ambiguous and NameTaken when it may have happened,
@@ -65,6 +66,8 @@ class Creates:
         HalfDone where something is not as it was asked for."""
         if why := of_another(made, intent, self.lineage):
             raise Ambiguous(f"the answer is about {made.id}, which {why}")
+        if self.saved and isinstance(wanted, Volume):
+            self._hold_there(made)
         actual = as_it_is(wanted, made)
         binding = change.bound(made.id, actual)
         bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
@@ -79,6 +82,19 @@ class Creates:
                 hint="the state records it as it is: flowplan plan shows how to correct it, flowplan destroy ends it",
             ),
         )
+
+    def _hold_there(self, made: Made) -> None:
+        """Raise CloudError for a volume that is proved to be deleted: the key gave the answer to an earlier create."""
+        try:
+            is_there = made.id not in self.cloud.deleted_volumes()
+        except CloudError:  # what cannot be looked up proves nothing
+            return
+        if not is_there:
+            raise Refused(
+                f"this plan was applied already, with another state: it made {made.id}, which has been deleted since; "
+                "nothing was made",
+                hint="use that state, or plan again: the new plan makes a new volume",
+            )
 
     def paused(self, made: Binding, bid: Bid) -> Binding:
         """A bid can only be placed running: `bid`, which is to be paused, is paused at once."""

@@ -71,7 +71,7 @@ class Works:
         self._around, self._working, self._endpoint, self._plan = around, working, endpoint, plan
         patience = Patience(around.clock, timeout)
         self._updates = Updates(around.cloud, patience, around.hold_lock)
-        self._creates = Creates(around.cloud, around.clock, self._updates, announce, working.state.lineage)
+        self._creates = Creates(around.cloud, around.clock, self._updates, announce, working.state.lineage, bool(plan))
         self._removals = Removals(around.cloud, patience, around.hold_lock)
         self._absent = {intent.address: intent for intent in absent}
         self._superseded: list[Closed] = []

@@ -277,7 +277,8 @@ def made(kind: str, id: str, row: Mapping[str, Any], catalogue: Catalogue) -> Ma
     if kind == "volume":
         reads["size_gb"] = lambda: integer(row, "capacity_gb")
         reads["interface"] = lambda: text(row, "interface").capitalize()
-        return Made(id, _readable(reads), _text_or_none(row, "project"))
+        created_at = _text_or_none(row, "created_at") or ""
+        return Made(id, _readable(reads), _text_or_none(row, "project"), created_at=created_at)
     reads |= {
         "instance_type": lambda: _spelled(text(row, "instance_type"), catalogue.types),
         "instance_quantity": lambda: integer(row, "instance_quantity"),

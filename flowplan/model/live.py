@@ -85,13 +85,14 @@ class LiveBid:
 @frozen
 class Made:
     """What the answer to a create says. `reported`: what it says of the object, by the names of its class's fields;
-    what cannot be read of it is left out."""
+    what cannot be read of it is left out. `created_at`: of a volume, as the API has it; "": it does not say."""
 
     id: str
     reported: Mapping[str, Any] = field(factory=dict)
     project: str | None = None
     status: str | None = None
     marker: Marker | None = None
+    created_at: str = ""
 
 
 @frozen

@@ -251,6 +251,14 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
     return True if certain else None
 
 
+def is_older(created_at: str, intent: CreateIntent) -> bool:
+    """Whether what was made at `created_at` was there before the first attempt of `intent`; False where nobody
+    knows."""
+    created, first = _seconds(created_at), intent.since or intent.at
+    doubt = 0.0 if first.server is not None else WRONG
+    return created is not None and created < first.by_server - SKEW - doubt
+
+
 def _seconds(created_at: str) -> float | None:
     """Seconds since the epoch of a time as the API writes it; None for what is none."""
     try:

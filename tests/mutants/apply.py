@@ -146,6 +146,20 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py", "-k", "lags"),
     ),
     Mistake(
+        "call a volume created that the same plan made before, and that is deleted",
+        "apply/creates.py",
+        "        if self.saved and isinstance(wanted, Volume):\n",
+        "        if not self.saved and isinstance(wanted, Volume):\n",
+        ("tests/operations/test_applied_once.py", "-k", "was_destroyed"),
+    ),
+    Mistake(
+        "take a volume that was there before it was asked for",
+        "apply/answered.py",
+        "    if isinstance(intent, CreateIntent) and is_older(made.created_at, intent):\n",
+        "    if isinstance(intent, CreateIntent) and not intent.key:\n",
+        ("tests/operations/test_applied_once.py", "-k", "another_state_has"),
+    ),
+    Mistake(
         "read only the id of a create's answer",
         "apply/answered.py",
         "    found = [_difference(one) for one in differences(wanted, actual)]\n",

@@ -737,7 +737,7 @@ MISTAKES = (
         "import what another stack has",
         "operations/hand_over.py",
         "    if refusals:\n",
-        "    if not refusals:\n",
+        "    if refusals and problems:\n",
         ("tests/operations/test_hand_over.py", "-k", "another_environment"),
     ),
 )

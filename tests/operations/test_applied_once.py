@@ -186,15 +186,18 @@ def refused_by_what_is_live(place: Place, *arguments: str) -> None:
 
 
 def test_nor_with_a_state_of_its_own(place: Place) -> None:
-    """Made before the first apply, it fits every state that is new."""
+    """Made before the first apply, it fits every new state of that name, in a copy of the directory too."""
     place.write(task_text())
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")
-    before = place.ledger()
-    assert "a bid named train already exists" in place.run("apply", "p", "--state", "other.json").err
+    before, made = place.ledger(), bid_id(place, "bid.train")
+    assert "this plan is for the state flowplan.state.json" in place.run("apply", "p", "--state", "other.json").err
+    lost(place)
+    assert "a bid named train already exists" in place.run("apply", "p", "--init").err
     assert place.ledger() == before
-    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
-    refused_by_what_is_live(place, "--state", "other.json")
+    place.call("DELETE", f"/v2/spot/bids/{made}")
+    refused = place.run("apply", "p", "--init")
+    assert (refused.code, f"with another state: it made {made}" in " ".join(refused.err.split())) == (3, True), refused
 
 
 def test_nor_by_a_new_state_in_the_place_of_a_lost_one(place: Place) -> None:
@@ -228,13 +231,14 @@ def test_nor_while_the_list_lags(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.faults.set(list_lag=3600, duplicate_names=True)
     place.ok("apply", "p")
-    again = place.run("apply", "p", "--state", "other.json", "--settle-window", "0.1")
+    lost(place)
+    again = place.run("apply", "p", "--init", "--settle-window", "0.1")
     assert (again.code, "was placed with another state" in " ".join(again.err.split())) == (6, True), again
     with place.simulator() as simulator:
         simulator.faults.set(list_lag=0)
     assert len(live_ids(place)) == 1
-    assert place.run("recover", "--state", "other.json").code == 0
-    assert place.ok("state", "list", "--state", "other.json").strip() == ""
+    assert place.run("recover").code == 0
+    assert place.ok("state", "list").strip() == ""
 
 
 def test_a_plan_that_was_made_again_for_a_new_state_is_another(place: Place) -> None:
@@ -243,4 +247,51 @@ def test_a_plan_that_was_made_again_for_a_new_state_is_another(place: Place) -> 
     place.ok("apply", "p")
     place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
     place.write(json.dumps({**json.loads((place.path / "p").read_text()), "timestamp": "2030-01-01T00:00:00Z"}), "p")
-    place.ok("apply", "p", "--state", "other.json")
+    lost(place)
+    place.ok("apply", "p", "--init")
+
+
+# ---- the same, of volumes alone: they carry no mark
+
+
+DISK = (
+    "version: 2\nname: demo\nproject_name: my-foundry-project\nvolumes: {data: {size: 10, region_id: us-central1-b}}\n"
+)
+
+
+def volumes(place: Place) -> list[str]:
+    project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    return [row["fid"] for row in json.loads(place.call("GET", f"/v2/volumes?project={project}").body)]
+
+
+def test_nor_to_make_a_volume_again_that_was_destroyed(place: Place) -> None:
+    """The API gives the answer of then to a create with the same key: nothing is made, and nothing called created."""
+    place.write(DISK)
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    made = bid_id(place, "volume.data")
+    place.ok("destroy", "--auto-approve", *DATA)
+    lost(place)
+    again = place.run("apply", "p", "--init")
+    said = " ".join(again.err.split())
+    assert again.code == 1, again
+    assert f"was applied already, with another state: it made {made}, which has been deleted since" in said
+    assert (volumes(place), place.ok("state", "list").strip()) == ([], "")
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    assert volumes(place) == [bid_id(place, "volume.data")]
+
+
+def test_nor_to_take_a_volume_that_another_state_has(place: Place) -> None:
+    """No list shows it yet, and its key is that of the first create: two states would destroy one volume."""
+    place.write(DISK)
+    place.ok("plan", "--out", "p")
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=10 * 3600, duplicate_names=True)
+    place.ok("apply", "p")
+    place.ok("simulator", "advance", "1h")
+    lost(place)
+    again = place.run("apply", "p", "--init", "--settle-window", "0.1")
+    assert again.code == 6, again
+    assert "before it was asked for here" in " ".join(again.err.split())
+    assert "volume.data" not in place.run("state", "list").out
