@@ -98,7 +98,7 @@ def test_a_state_that_is_gone_after_the_yes_is_not_begun_again(place: Place) -> 
 
     code, shown = at_terminal(place, "yes\n", "apply", "b.yaml", meanwhile=meanwhile)
     assert code == 3, shown
-    assert "the state is gone" in " ".join(shown.split())
+    assert "the state has gone" in " ".join(shown.split())
     assert len(live_ids(place)) == 1
 
 

@@ -80,6 +80,22 @@ def test_what_a_file_of_another_name_has_by_then_is_not_destroyed(stack: Place) 
     assert (code, len(live_ids(stack))) == (3, 2), shown
 
 
+def test_a_state_that_is_another_one_by_then_is_left_as_it_is(stack: Place) -> None:
+    """Of the same project and name: nothing in the plan tells."""
+    stack.write(f"{HEAD}tasks: {{other: {{}}}}\n", "other.yaml")
+    stack.ok("--state", "other.json", "apply", "other.yaml", "--auto-approve")
+    other = stack.ok("--state", "other.json", "state", "pull")
+    stack.edit("  b: {}", "  b: {}\n  c: {}")
+
+    def meanwhile() -> None:
+        stack.write(other, "pushed.json")
+        stack.ok("state", "push", "--force", "pushed.json")
+
+    code, shown = at_terminal(stack, "yes\n", "apply", "--target", "bid.c", meanwhile=meanwhile)
+    assert (code, len(live_ids(stack))) == (3, 3), shown
+    assert "another state has taken the place of this one" in " ".join(shown.split())
+
+
 def test_a_state_of_another_environment_by_then_stays_that(place: Place) -> None:
     """Nobody was warned of it: there was no state when the plan was shown."""
     place.write(f"{HEAD}name_prefix: dev-\ntasks: {{a: {{}}}}\n")

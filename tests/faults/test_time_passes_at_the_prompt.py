@@ -3,6 +3,9 @@ and what has changed is said."""
 
 from __future__ import annotations
 
+import json
+from functools import partial
+
 import pytest
 
 from tests.cli.terminals import at_terminal
@@ -149,3 +152,25 @@ def test_an_interrupted_replacement_that_another_run_ends_meanwhile_is_ended_onc
     code, shown = at_terminal(place, "yes\n", "apply", meanwhile=lambda: place.ok("apply", "--auto-approve"))
     assert (code, len(live_ids(place))) == (3, 2), shown
     assert len([one for one in place.ledger() if one.method == "DELETE"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "ran"), [("yes", ["drifted", "applied"]), ("no", []), ("stale", [])], ids=lambda one: str(one)
+)
+def test_hooks_run_once_and_only_after_what_was_done(place: Place, answer: str, ran: list[str]) -> None:
+    hook = "[sh, -c, 'cat >> hooks.jsonl']"
+    names = ("planned", "applied", "drifted", "preempted")
+    place.write(f"{HEAD}{TWO}hooks: {{{', '.join(f'{name}: {hook}' for name in names)}}}\n")
+    place.ok("apply", "--auto-approve", "--no-hooks")
+    limited(place, 0, "$9.00")
+    meanwhile = partial(limited, place, 1, "$10.00") if answer == "stale" else lambda: None
+    code, shown = at_terminal(place, "no\n" if answer == "no" else "yes\n", "apply", meanwhile=meanwhile)
+    assert code == {"yes": 0, "no": 1, "stale": 3}[answer], shown
+    log = place.path / "hooks.jsonl"
+    assert [json.loads(line)["event"] for line in (log.read_text().splitlines() if log.exists() else [])] == ran
+
+
+def limited(place: Place, which: int, price: str) -> None:
+    """Somebody gives a live bid another limit."""
+    body = json.dumps({"limit_price": price}).encode()
+    assert place.call("PATCH", f"/v2/spot/bids/{live_ids(place)[which]}", body).status == 200

@@ -314,6 +314,13 @@ MISTAKES = (
         ("tests/faults/test_asked_apart.py", "-k", "other_files"),
     ),
     Mistake(
+        "go on after the yes in a state that was put in the place of the one that was shown",
+        "operations/meanwhile.py",
+        "    if not shown.fresh and state.lineage != before.lineage:\n",
+        "    if False:\n",
+        ("tests/faults/test_recorded_meanwhile.py", "-k", "another_one"),
+    ),
+    Mistake(
         "save after the yes the state of another environment as this one's",
         "operations/meanwhile.py",
         "    if config is not None and state.name_prefix not in",
