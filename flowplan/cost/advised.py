@@ -49,5 +49,7 @@ def kept_by(advice: Advice) -> str:
 def risk_of_lowering(advice: Advice) -> str:
     """What the limit advised may lose, and how surely."""
     lost = 1 - advice.availability
-    sure = f" in {percent(advice.confidence)} of cases, more in the others" if advice.confidence is not None else ""
-    return f"a limit of {usd(advice.limit_price)} loses up to {percent(lost)} of {span(advice.hours)}{sure}"
+    sure = f" in {percent(advice.confidence)} of cases, longer in the others" if advice.confidence is not None else ""
+    return (
+        f"with a limit of {usd(advice.limit_price)} it is down for up to {percent(lost)} of {span(advice.hours)}{sure}"
+    )

@@ -160,8 +160,8 @@ def _volatile(found: Forecast) -> str:
     cost, over = found.cost, span(found.hours)
     middle, high, mean = usd(cost.p50), usd(cost.p90), usd(cost.expected)
     return (
-        f"the price varies a lot: over {over}, {middle} in the middle, {mean} on average, at most {high} in 9 "
-        "of 10 cases"
+        f"the price varies a lot: over {over} the median cost is {middle} and the average {mean}; 9 of 10 cases cost "
+        f"at most {high}"
     )
 
 

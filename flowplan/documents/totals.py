@@ -1,10 +1,13 @@
-"""What has to be said beside the totals of a plan document, lest its figures be misread. Read from the document, as a
-saved plan is shown from it."""
+"""What has to be said beside totals, lest their figures be misread. Of a plan it is read from the document, as a saved
+plan is shown from it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
+
+from flowplan.pricing.units import CENT, cents
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
@@ -28,6 +31,16 @@ def is_rounded_apart(cost: shape.Totals) -> bool:
     if cost["horizon"]:
         gaps.append(_gap(*(cost["horizon"][side]["expected"] for side in _SIDES)))
     return max(gaps) >= _ROUNDED
+
+
+def rows_make(rows: Sequence[Decimal], total: Decimal) -> Decimal | None:
+    """What `rows` add up to as they are printed, each rounded to the cent, where that is not `total` as it is printed;
+    None: it is, they differ by more than rounding makes of them, or one is printed as less than a cent."""
+    if any(0 < abs(one) < CENT for one in rows):
+        return None
+    made = sum(map(cents, rows), Decimal(0))
+    apart = abs(made - cents(total))
+    return made if 0 < apart <= _ROUNDED * (len(rows) + 1) else None
 
 
 def stands_alone(cost: shape.Totals) -> bool:

@@ -156,7 +156,7 @@ def test_an_apply_goes_well_whatever_becomes_of_its_forecast(
 
 def test_a_day_later_what_was_paid_stands_beside_the_forecast(applied: Place) -> None:
     applied.ok("simulator", "advance", "6h")
-    assert "6.0 h    $48.00         -  $47.77  running, of 24 h" in applied.ok("cost")
+    assert "6.0 h    $48.00         -  $47.77  so far, of 24 h" in applied.ok("cost")
     applied.ok("simulator", "advance", "18h")
     out = applied.ok("cost")
     assert "02 Nov 09:00  24 h   $192.00   $192.00  $191.77  held" in out

@@ -36,7 +36,7 @@ def test_a_high_limit_is_a_note_once_for_each_auction() -> None:
     assert (note.code, note.severity) == ("limit-far-above-need", "note")
     assert "the limits of bid.a, bid.b are $40.00 to $50.00, far above the $8.00 needed" in note.summary
     assert "you are charged the price, not the limit" in note.summary
-    assert note.hint == "a limit of $8.00 loses up to 5% of a day in 90% of cases, more in the others"
+    assert note.hint == "with a limit of $8.00 it is down for up to 5% of a day in 90% of cases, longer in the others"
 
 
 @pytest.mark.parametrize("limit", ["16.00", "33.92", "98.32", "119.92"])

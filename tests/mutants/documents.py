@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "print rows of what was paid that do not add up to their total, without a word",
+        "documents/totals.py",
+        "return made if 0 < apart <=",
+        "return made if 0 > apart <=",
+        ("tests/reports/test_status.py", "-k", "add"),
+    ),
+    Mistake(
         "a plan with something in doubt is never carried out",
         "documents/plan_held.py",
         ' or said["hint"] == FIRST_LOOKED_UP:',

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import attrs
 import pytest
 from attrs import frozen
 
+from flowplan.documents.shapes.paid import PaidFor, PaidInAll
 from flowplan.documents.status import Row, Status, VolumeRow, document
 from flowplan.model.live import LiveBid
 from flowplan.pricing.entry import Market
+from flowplan.reports.text.paid import paid_over_life
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.status import text
 from flowplan.state.state import State
@@ -90,6 +93,47 @@ def test_what_was_paid_is_said_in_all_and_what_it_leaves_out() -> None:
     said = text(status(row("Allocated"), row("Terminated")), Paint(on=False))
     assert said.endswith("\n$3.00 paid so far for the instances of these bids, storage not included.\n")
     assert "paid so far" not in text(status(), Paint(on=False))
+
+
+@pytest.mark.parametrize(
+    ("paid", "said"),
+    [
+        (("0.333", "0.333", "0.334"), "$1.00 paid so far for the instances of these bids, storage not included. $0.99"),
+        (("1.25", "1.25", "1.25"), "$3.75 paid so far for the instances of these bids, storage not included."),
+        (("0.004", "0.004", "0.004"), "$0.01 paid so far for the instances of these bids, storage not included."),
+        (("0.333", "0.333", None), "Paid so far: unknown, because the bill could not be fetched."),
+    ],
+)
+def test_rows_that_do_not_add_up_to_the_total_say_so(paid: tuple[str | None, ...], said: str) -> None:
+    """Who pays adds them."""
+    rows = [
+        attrs.evolve(row("Allocated"), id=f"bid_{n}", address=f"bid.t{n}", paid=None if one is None else Decimal(one))
+        for n, one in enumerate(paid)
+    ]
+    shown = " ".join(text(status(*rows), Paint(on=False)).split())
+    assert re.sub(r"Each amount above is rounded to the cent; they add up to (\S+)\.$", r"\1", shown).endswith(said)
+
+
+def test_what_a_stack_was_paid_over_its_life_adds_up_or_says_that_it_does_not() -> None:
+    def of(paid: str, *tasks: str) -> str:
+        each: list[PaidFor] = [
+            {"address": f"bid.t{n}", "bids": ["bid_1"], "paid": one, "at_least": one} for n, one in enumerate(tasks)
+        ]
+        whole: PaidInAll = {
+            "tasks": each,
+            "released": [],
+            "paid": paid,
+            "at_least": paid,
+            "storage_included": False,
+            "since_serial": None,
+        }
+        return " ".join(paid_over_life(whole, Paint(on=False)).split())
+
+    assert of("1.01", "0.33", "0.67").endswith(
+        "In all $1.01. Each amount above is rounded to the cent; they add up to $1.00."
+    )
+    assert of("1.00", "0.33", "0.67").endswith("In all $1.00.")
+    assert of("9.00", "0.33", "0.67").endswith("In all $9.00.")  # no rounding makes that
 
 
 def test_a_volume_that_is_gone_costs_nothing() -> None:

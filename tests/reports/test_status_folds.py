@@ -28,11 +28,14 @@ def test_alike_bids_are_one_and_the_totals_fit_a_screen(sweep: Place) -> None:
     assert "bid.sweep-0 … 119 (120 alike)  Allocated" in out
     assert "instances: 120 running; --verbose shows each with its ssh command" in " ".join(out.split())
     assert "bid.other  Allocated  (bid_" in out
-    assert out.splitlines()[-1].endswith("storage not included.")
+    told = " ".join(out.partition("In total ")[2].split())
+    assert "storage not included." in told
     each = sweep.ok("status", "--verbose")
     assert len(re.findall(r"^bid\.sweep-\d+  Allocated  \(bid_", each, re.MULTILINE)) == 120
     assert len(re.findall(r" ssh -p \d+ ubuntu@", each)) == 121
-    assert each.splitlines()[-1] == out.splitlines()[-1]
+    again = " ".join(each.partition("In total ")[2].split())
+    assert again.partition(" Each amount")[0] == told.partition(" Each amount")[0]
+    assert "Each amount above is rounded to the cent; they add up to $" in again  # 121 of them
     *parts, whole = (Decimal(one) for one in re.findall(r"^ *\$([\d.]+) paid so far", out, re.MULTILINE))
     assert len(parts) == 2
     assert abs(sum(parts) - whole) <= Decimal("0.01")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowplan.documents.amounts import price
+from flowplan.documents.amounts import number, price
+from flowplan.documents.totals import rows_make
+from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.tables import lined
@@ -18,7 +20,8 @@ def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
     """By task and in all."""
     head = f"{paint('Paid for instances over the life of this stack', 'bold')}, storage not included"
     lines = [*wrapped(head, "", "  ", paint.width), *_rows(found["tasks"], paint.width)]
-    lines += wrapped(f"In all {in_all(found)}.", "  ", "  ", paint.width)
+    whole = " ".join([f"In all {in_all(found)}.", *rounded([one["paid"] for one in found["tasks"]], found["paid"])])
+    lines += wrapped(whole, "  ", "  ", paint.width)
     for one in found["released"]:
         said = f"Not counted: {amount(one)} of {shown(one['address'])}, which was released and is not this stack's."
         lines += wrapped(said, "  ", "  ", paint.width)
@@ -35,6 +38,14 @@ def in_all(found: shape.PaidInAll) -> str:
     else:
         why = "the state was lost and rebuilt, and bids of before may be missing"
     return f"at least {price(found['at_least'])}, because {why}"
+
+
+def rounded(rows: Sequence[str | None], total: str | None) -> list[str]:
+    """That rows, amounts of a document, do not add up to the total beside them, because each is rounded; nothing where
+    they do, or where one is unknown."""
+    known = [number(one) for one in rows if one is not None]
+    made = rows_make(known, number(total)) if total is not None and len(known) == len(rows) else None
+    return [] if made is None else [f"Each amount above is rounded to the cent; they add up to {usd(made)}."]
 
 
 def amount(one: shape.PaidFor) -> str:

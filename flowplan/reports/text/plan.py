@@ -198,7 +198,7 @@ def _ended_by(lifetime: Lifetime, *, starts: bool) -> str:
     cancels no bid."""
     if not starts or not any(lifetime[key] for key in ("max_hours", "end_at", "when_done")):
         return "only a flowplan run ends it"
-    but = " (not at its cost)" if lifetime["max_cost"] else ""
+    but = " (the cost alone does not make them)" if lifetime["max_cost"] else ""
     return f"its instances then shut down{but}, but only a flowplan run cancels it"
 
 

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 
+from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
@@ -15,7 +17,7 @@ from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import natural, shown
 from flowplan.reports.text.names import ranges
-from flowplan.reports.text.paid import in_all
+from flowplan.reports.text.paid import in_all, rounded
 from flowplan.reports.text.paint import WIDTH, Paint, apart, listed, wrapped
 
 _ALONE = 3  # so many bids of which the same is to be said have a paragraph each
@@ -29,11 +31,12 @@ def text(found: Status, paint: Paint) -> str:
     volumes = sorted(found.volumes, key=lambda row: natural(row.address))
     if not rows and not volumes:
         return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
-    parts = list(_paragraphs(rows, paint))
+    groups = _groups(rows, paint)
+    parts = list(_paragraphs(groups, paint))
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
     paid = [
-        *(wrapped(_paid_in_all(found), "", "  ", paint.width) if rows else ()),
+        *(wrapped(_paid_in_all(found, groups), "", "  ", paint.width) if rows else ()),
         *_paid_over_life(found, paint.width),
     ]
     parts.append("\n".join([*wrapped(_total(found), "", "  ", paint.width), *paid]))
@@ -55,10 +58,19 @@ def _total(found: Status) -> str:
     return f"In total: unknown, because {why}."
 
 
-def _paid_in_all(found: Status) -> str:
+def _paid_in_all(found: Status, groups: Iterable[Sequence[Row]]) -> str:
+    """`groups`: those of which what was paid is shown in one figure."""
     if found.paid is None:
         return "Paid so far: unknown, because the bill could not be fetched."
-    return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
+    said = f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
+    return " ".join([said, *rounded([money(_paid_for(these)) for these in groups], money(found.paid))])
+
+
+def _paid_for(rows: Iterable[Row]) -> Decimal | None:
+    """Dollars for all of them; None where that is not known of one."""
+    amounts = [row.paid for row in rows]
+    known = [one for one in amounts if one is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
 
 def _paid_over_life(found: Status, width: int) -> list[str]:
@@ -70,13 +82,18 @@ def _paid_over_life(found: Status, width: int) -> list[str]:
     return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", width)
 
 
-def _paragraphs(rows: Iterable[Row], paint: Paint) -> Iterator[str]:
-    """A paragraph for each bid; one for those of which the same is to be said, where they are more than a few."""
+def _groups(rows: Iterable[Row], paint: Paint) -> list[list[Row]]:
+    """Each bid alone; those together of which the same is to be said, where they are more than a few."""
     alike: dict[object, list[Row]] = {}
     for row in rows:
         alike.setdefault(row.id if paint.verbose else _same(row), []).append(row)
-    for these in alike.values():
-        yield from (_paragraph(row, paint) for row in these) if len(these) <= _ALONE else [_together(these, paint)]
+    groups = ([[row] for row in these] if len(these) <= _ALONE else [these] for these in alike.values())
+    return list(chain.from_iterable(groups))
+
+
+def _paragraphs(groups: Iterable[Sequence[Row]], paint: Paint) -> Iterator[str]:
+    for these in groups:
+        yield _paragraph(these[0], paint) if len(these) == 1 else _together(these, paint)
 
 
 def _same(row: Row) -> object:
@@ -89,11 +106,10 @@ def _same(row: Row) -> object:
 def _together(rows: Sequence[Row], paint: Paint) -> str:
     """One paragraph for all of them."""
     first, names = rows[0], ", ".join(ranges((shown(row.address) for row in rows), paint.dots))
-    paid = None if any(row.paid is None for row in rows) else sum((row.paid or Decimal(0) for row in rows), Decimal(0))
     said = [
         f"each {_what(first)}",
         f"each {_charge(first)}",
-        f"{usd(paid)} paid so far in all",
+        f"{usd(_paid_for(rows))} paid so far in all",
         *([] if first.life is None else [f"each {_lifetime(first.life)}"]),
         *_instances_of(rows),
         *([f"ports of each: {_ports(first)}"] if first.pairs else []),
@@ -232,7 +248,8 @@ def said_of(row: Row) -> list[str]:
 def said_in_all(found: Status) -> list[str]:
     """What is paid an hour, and what was paid so far: a sentence each."""
     life = " ".join(line.strip() for line in _paid_over_life(found, WIDTH))
-    return [_total(found), *([_paid_in_all(found)] if found.bids else []), *([life] if life else [])]
+    paid = [_paid_in_all(found, [[row] for row in found.bids])] if found.bids else []
+    return [_total(found), *paid, *([life] if life else [])]
 
 
 def present(row: Row) -> list[tuple[str, str, str]]:

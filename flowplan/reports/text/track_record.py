@@ -14,7 +14,7 @@ from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import banded, bidding, stored
-from flowplan.reports.text.paid import paid_over_life
+from flowplan.reports.text.paid import paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.reports.text.tables import lined
 
@@ -31,6 +31,7 @@ _REASONS = {
     "history_unknown": "history unknown",
     "no_band": "without a band",
 }
+_COURSES = {"running": "so far"}  # the forecast runs; the bid may wait
 _PLACES = {"inside": "held", "below": "below", "above": "ABOVE"}
 _STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
 Row = tuple[str, str, str, str, str, str]
@@ -89,9 +90,15 @@ def _in_all(found: shape.Estimate, width: int) -> list[str]:
     said = f"In total {price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
-    lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ", width)
+    said = " ".join([f"{said}. {price(found['paid'])} paid so far for instances.", *_rounded(found)])
+    lines = wrapped(said, "  ", "  ", width)
     sure = [] if ahead is None else wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ", width)
     return [*lines, *sure]
+
+
+def _rounded(found: shape.Estimate) -> list[str]:
+    """That what was paid for each does not add up to what was paid for all."""
+    return rounded([one["paid"] for one in found["resources"] if one["type"] == "bid"], found["paid"])
 
 
 def _ahead(ahead: SavingPart) -> str:
@@ -156,7 +163,8 @@ def _row(one: shape.Judged) -> Row:
         band = f"{price(cost['p10'])} to {price(cost['p90'])}" if cost["p10"] != cost["p90"] else price(cost["p90"])
         return begins, f"{hours} h", price(cost["expected"] or cost["p50"]), band, price(one["paid"]), _judgement(one)
     over = f"{Decimal(one['hours_compared']):.1f} h"
-    end = _REASONS.get(one["reason"] or "", "") if one["course"] == "cut_short" else shown(one["course"])
+    course = _COURSES.get(one["course"], shown(one["course"]))
+    end = _REASONS.get(one["reason"] or "", "") if one["course"] == "cut_short" else course
     of = f"{end}, of {hours} h" if end else f"of {hours} h"
     return begins, over, price(one["expected_until_then"]), "-", price(one["paid"]), of
 
