@@ -403,6 +403,24 @@ def test_the_lock_of_a_run_that_died_before_its_document_said_so_is_taken_where_
     worked(gitlab)
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_lock_that_could_not_be_given_back_is_in_nobodys_way(site: HttpSite, *, same: bool) -> None:
+    """The server was away at the end: the run itself knows it, and others by what the document says."""
+    store = site.open()
+    work(store, [])
+    site.state.asked = lambda wanted: (503, b"", TEXT) if wanted == "unlock" or same else None
+    store.lock.release()
+    site.state.asked = lambda _: None
+    assert site.state.lock is not None
+    said: list[str] = []
+    next_one = store if same else site.open()
+    next_one.lock.acquire(owner(), say=said.append)
+    next_one.lock.verify()
+    assert (next_one.lock.fence, said) == (2, [])
+    next_one.lock.release()
+    assert site.state.lock is None
+
+
 def test_what_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> None:
     """GitLab reads from a copy of its database that may be late."""
     site = SITES["gitlab"](tmp_path / "one")

@@ -14,6 +14,7 @@ from attrs import define, field
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, START
+from tests.contracts.state_servers import JSON, PASSWORD, Answer, Server, State
 from tests.pipelines.checkout import Origin
 from tests.pipelines.runner import RECIPES, programs
 from tests.texts import task_text
@@ -36,7 +37,18 @@ class Project:
 
     origin: Origin
     path_of_programs: str
+    server: Server = field(factory=Server, init=False)
     number: int = field(default=0, init=False)
+
+    @property
+    def state(self) -> State:
+        """What GitLab keeps of the stack."""
+        return self.server.state("flowplan")
+
+    def made(self) -> list[str]:
+        """The addresses in the state."""
+        document = json.loads(self.state.latest or b"{}")
+        return [one["address"] for one in json.loads(document["snapshot"])["resources"]]
 
     def job(self, name: str, artifacts: Path | None = None, **more: str) -> tuple[int, str, Path]:
         """The exit code of a job, what it printed, and its artifacts. `artifacts`: those of the job that it needs."""
@@ -57,7 +69,9 @@ class Project:
             "CI": "true",
             "CI_BUILDS_DIR": str(checkout.parent),
             "CI_PROJECT_DIR": str(checkout),
-            "CI_PROJECT_URL": str(self.origin.path / "origin"),
+            "CI_API_V4_URL": self.server.url("gitlab", "").partition("/projects/")[0],
+            "CI_PROJECT_ID": "42",
+            "CI_JOB_TOKEN": PASSWORD,
             "CI_JOB_ID": str(self.number),
             "FLOWPLAN_API_URL": f"sim:{self.origin.path / 'cloud.db'}",
             "FLOWPLAN_PLAN_KEY": "a key for plans, long enough",
@@ -90,7 +104,7 @@ def test_a_plan_is_counted_and_exactly_that_is_applied(project: Project) -> None
     assert (files / "plan.md").read_text().startswith("<!-- flowplan stack=")
     code, log, _ = project.job("apply", files)
     assert (code, "Apply complete: 1 added" in log) == (0, True), log
-    assert [one["address"] for one in project.origin.state()["resources"]] == ["bid.a"]
+    assert (project.made(), project.state.lock) == (["bid.a"], None)
     code, log, _ = project.job("apply", files)
     assert (code, "was applied already" in log) == (3, True)
 
@@ -122,20 +136,37 @@ def test_a_schedule_fails_while_something_differs(project: Project) -> None:
     assert project.job("drift")[0] == 0
 
 
-def test_a_state_that_cannot_be_saved_is_kept_with_the_job(project: Project) -> None:
+def test_where_gitlab_goes_away_in_mid_apply_the_next_job_goes_on(project: Project) -> None:
+    """On another runner, which has nothing of the first."""
     project.origin.commit(task_text("a", "20"))
-    _, _, files = project.job("plan")
-    project.origin.refuse_pushes()
-    code, log, files = project.job("apply", files)
-    assert (code, "could not be saved" in log) == (1, True)
-    assert json.loads((files / "state" / "flowplan.json").read_text())["resources"]
+
+    def goes_away(wanted: str) -> Answer | None:
+        away = b"intent" in (project.state.latest or b"")
+        return (502, b'{"message":"502 Bad Gateway"}', JSON) if away else None
+
+    _, _, planned = project.job("plan")
+    project.state.asked = goes_away
+    code, log, files = project.job("apply", planned)
+    assert (code, "502 Bad Gateway" in log, "the results are kept in" in log) == (5, True, True), log
+    assert list(files.glob("unsaved/flowplan/*.spill"))
+    project.state.asked = lambda _: None
+    project.state.edit(lambda document: document["lock"]["holder"].update(boot="of another runner", id="of-the-job"))
+    code, log, planned = project.job("plan")
+    assert (code, "is changing things" in log) == (0, True)  # a look needs no lock
+    code, log, _ = project.job("apply", planned, CI="false")
+    assert (code, "flowplan force-unlock of-the-job" in log) == (4, True), log
+    project.state.lock = None  # somebody unlocks it on the page of the states
+    assert project.job("apply", project.job("plan")[2])[0] == 0
+    assert project.made() == ["bid.a"]
+    assert project.job("drift")[0] == 0
 
 
-def test_without_the_branch_of_the_state_nothing_is_planned(project: Project) -> None:
+def test_without_a_state_that_it_may_read_nothing_is_planned(project: Project) -> None:
     project.origin.commit(task_text("a", "20"))
-    project.origin.git(project.origin.path / "origin.git", "branch", "-D", "flowplan-state")
-    code, log, files = project.job("plan")
-    assert (code, "cannot be fetched" in log, (files / "plan.json").exists()) == (1, True, False)
+    code, log, files = project.job("plan", CI_JOB_TOKEN="another")
+    assert (code, "refuses the credentials" in log, (files / "plan.json").exists()) == (5, True, False)
+    code, log, files = project.job("plan", CI_PROJECT_ID="43")
+    assert (code, "no such project" in log, (files / "plan.json").exists()) == (5, True, False)
 
 
 def test_every_report_and_artifact_is_written_by_its_job() -> None:

@@ -134,11 +134,11 @@ class HttpPlace(Place):
             raise AssertionError("unreachable")
 
     def give_back(self, lock_id: str) -> None:
-        """Say in the document that nobody has the lock `lock_id`. Raises StateError."""
+        """Say in the document that the lock `lock_id` was given back. Raises StateError."""
         with self._guard:
             base = self._base() if self._there.record.run == lock_id else self.look()
             if base.record.run == lock_id:
-                self._put(base, base.next(record=Record(None, base.fence)))
+                self._put(base, base.next(record=Record(None, base.fence, lock_id)))
 
     def leave(self) -> None:
         """Nothing is written under the lock any more."""

@@ -45,6 +45,7 @@ class HttpLock(FencedLock):
     ) -> None:
         self._place, self._proof, self._clocks, self._poll = place, proof, clocks or Clocks(), poll
         self._asked: LockInfo | None = None  # what was asked for, and may be ours
+        self._unreturned: set[str] = set()  # locks that were given back while the server was away
         self._taken = False  # whether the document says so
         self._fence = 0
         self._asking = threading.Lock()
@@ -83,21 +84,30 @@ class HttpLock(FencedLock):
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken. The lock of a run that is dead is freed first."""
         there = self._in_the_way(owner, say)
-        if there is not None and self._record_of(there).holder is None:  # it may have been taken just now
-            time.sleep(self._poll)
+        if there is not None and not self._is_left(there) and self._record_of(there).holder is None:
+            time.sleep(self._poll)  # it may have been taken just now, and is named soon
             there = self._in_the_way(owner, say)
         if there is None:
             return None
         left = self._record_of(there)
-        if left.holder is not None and dead(left):
-            gone = left.holder
-            self._place.client.unlock(LockInfo(left.run))
+        if self._is_left(there) or (left.holder is not None and dead(left)):
+            self._place.client.unlock(LockInfo(left.run or there.ID))
             there = self._in_the_way(owner, say)
             if there is None:
-                say(f"the run of {gone.who} since {gone.since} ({gone.command}) died; taking over its lock")
+                if left.holder is not None and dead(left):
+                    gone = left.holder
+                    say(f"the run of {gone.who} since {gone.since} ({gone.command}) died; taking over its lock")
                 return None
             left = self._record_of(there)
         return _locked(self.name, left.holder or _unknown(there), there)
+
+    def _is_left(self, there: LockInfo) -> bool:
+        """Whether the lock `there` was given back, and the server was away when it was: by what this run knows, or by
+        what its document says."""
+        if not there.ID:
+            return False
+        found = self._place.look().record
+        return there.ID in self._unreturned or (found.holder is None and found.run == there.ID)
 
     def _in_the_way(self, owner: Owner, say: Callable[[str], None]) -> LockInfo | None:
         """Ask the server for the lock; None: it is ours, and the document says so."""
@@ -172,8 +182,10 @@ class HttpLock(FencedLock):
             if self._place.lock_id:
                 self._place.give_back(asked.ID)
         self._place.leave()
+        self._unreturned.add(asked.ID)
         with suppress(StateError), client.within(AT_THE_END):
             client.unlock(asked)
+            self._unreturned.discard(asked.ID)
         self._asked = None
 
     # -- looking at it
