@@ -65,9 +65,11 @@ def _offered(environ: Mapping[str, str], api_url: str | None) -> Offered | None:
 
 def _state(directory: Path, environ: Mapping[str, str], state: str | None) -> State | None:
     try:
-        named = chosen(Settings(directory=directory, state=state or "", environ=environ))
-        if named.is_url:  # who types must not wait for a server
+        # Who types must not wait: for a server, or for a second until a passphrase has become a key.
+        settings = Settings(directory, state or "", environ={**environ, "FLOWPLAN_PASSPHRASE": ""})
+        named = chosen(settings)
+        if named.is_url:
             return None
-        return open_store(named.where, directory, environ).read().state
+        return open_store(named.where, directory, environ, form=settings.form()).read().state
     except (FlowplanError, OSError):
         return None

@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.backends.local import DEFAULT
 from flowplan.diagnostics import CODE_OF
-from flowplan.errors import GuardRefused, StalePlan, UsageProblem
+from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.settings import PLAN_KEY, Settings
@@ -106,13 +106,17 @@ def as_file(plan: str, form: Form) -> str:
 
 def _opened(body: Any, name: str, settings: Settings) -> Any:
     """The document in the saved plan `body`. Raises GuardRefused for one that is not encrypted where there is a key,
-    StateError for one that no key opens."""
+    and for one that no key opens."""
     from flowplan.state.codec import no_constant, no_duplicates
     from flowplan.state.form import Sealed
 
     form = settings.form()
     if body.get("format_version") == ENCRYPTED:
-        clear = form.open(Sealed.of(body, name), name)
+        try:
+            clear = form.open(Sealed.of(body, name), name)
+        except StateError as error:
+            hint = "give the key that it was made with, or plan again"
+            raise GuardRefused(str(error), code="invalid-plan", hint=hint) from error
         return json.loads(clear, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     if form.seal is not None and not form.allow_plaintext:
         raise GuardRefused(

@@ -1,0 +1,113 @@
+"""A state that is encrypted, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from flowplan.operations.completion import addresses
+from tests.conftest import Place
+from tests.texts import task_text
+
+
+def key() -> str:
+    return str(pyrage.x25519.Identity.generate())
+
+
+@pytest.fixture
+def sealed(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A stack that was applied with a key."""
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    return place
+
+
+def kept_in(place: Place) -> bytes:
+    """What the stack keeps in its directory, beside what the user wrote and the cloud."""
+    files = (path for path in place.path.rglob("*") if path.is_file() and path.suffix not in (".yaml", ".db"))
+    return b"".join(path.read_bytes() for path in files)
+
+
+def test_all_of_a_stacks_life_leaves_nothing_in_the_clear(sealed: Place) -> None:
+    place = sealed
+    place.edit("17.92", "20.00")
+    place.ok("plan", "--out", "p.plan")
+    assert b"train" not in kept_in(place)
+    place.ok("apply", "p.plan")
+    place.ok("state", "mv", "bid.train", "bid.tune")
+    place.ok("state", "restore", "2")
+    assert b"train" not in kept_in(place)
+    assert json.loads(place.ok("state", "pull"))["serial"] == 4
+    place.ok("destroy", "--auto-approve")
+    assert b"train" not in kept_in(place)
+
+
+@pytest.mark.parametrize("other", [None, key()], ids=["none", "another"])
+def test_without_its_key_nothing_is_done_and_what_runs_can_be_found_again(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch, other: str | None
+) -> None:
+    place = sealed
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", other or "")
+    for words in (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("state", "list")):
+        refused = place.run(*words)
+        assert (refused.code, "recover --from-live" in refused.err) == (5, True), refused
+    assert place.run("state", "rekey").code in (5, 64)
+    place.ok("recover", "--from-live")
+    place.ok("destroy", "--auto-approve")
+
+
+def test_a_saved_plan_needs_the_key_too_and_one_that_was_changed_is_refused(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = sealed
+    place.edit("17.92", "20.00")
+    place.ok("plan", "--out", "p.plan")
+    mine = json.loads((place.path / "p.plan").read_bytes())
+    (place.path / "cut.plan").write_text(json.dumps({**mine, "sealed": mine["key"]}))
+    (place.path / "none.plan").write_text(json.dumps({**mine, "key": None}))
+    for name, said in (
+        ("cut.plan", "is damaged: it is not what was encrypted"),
+        ("none.plan", "its key or its content is missing"),
+    ):
+        refused = place.run("apply", name)
+        assert (refused.code, said in refused.err, "plan again" in refused.err) == (3, True, True), refused
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    refused = place.run("show", "p.plan")
+    assert (refused.code, "and no key" in refused.err) == (3, True), refused
+
+
+def test_a_clear_plan_beside_a_key_is_not_carried_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(task_text("train"))
+    place.ok("plan", "--out", "p.plan")
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    refused = place.run("apply", "p.plan")
+    assert (refused.code, "is not encrypted, though a key is given" in refused.err) == (3, True), refused
+    place.ok("apply", "p.plan", "--allow-plaintext")
+    assert b"train" not in (place.path / "flowplan.state.json").read_bytes()
+
+
+def test_rekey_says_who_can_read_it_now(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    refused = place.run("state", "rekey")
+    assert (refused.code, refused.err.splitlines()[0]) == (64, "error: no key is given")
+    mine = key()
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine)
+    assert place.run("plan").code == 5
+    said = json.loads(place.ok("state", "rekey", "--allow-plaintext", "--format", "json"))
+    public = str(pyrage.x25519.Identity.from_str(mine).to_public())
+    assert (said["recipients"], said["versions"], said["unread"]) == ([public], 2, 0)
+    assert "No changes" in place.ok("plan")
+
+
+def test_tab_reads_it_with_a_key_and_never_waits_for_a_passphrase(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    assert "bid.train" in addresses(Path(), os.environ, None)
+    assert addresses(Path(), {"FLOWPLAN_PASSPHRASE": "correct horse battery staple"}, None) == []
