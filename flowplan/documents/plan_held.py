@@ -32,7 +32,7 @@ _VOLATILE = (
     "policies",
 )
 _OF_THE_WHOLE = ("complete", "summary", "cost", "diagnostics", "stack", "selection", "outputs", "left_alone")
-_OF_THE_STATE = ("serial", "lineage", "observed_sha256")
+_OF_THE_STATE = ("serial", "lineage", "observed_sha256", "state")
 _ADDRESS = re.compile(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes", "policy", "policy_unused"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}

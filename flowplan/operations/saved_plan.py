@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -307,10 +308,11 @@ def hold_not_made(saved: SealedPlan, live: Live) -> None:
 
 def hold_same_state(saved: PlannedStack, here: str | None) -> None:
     """Raise GuardRefused for a plan that was made for another state than `here`. A state in a file may be elsewhere in
-    another checkout: once it has a lineage, that tells it from others."""
+    another checkout: its lineage tells it from others, and before it has one, its name."""
     made_for = saved.get("state")
-    on_a_server = any("://" in (one or "") for one in (made_for, here))
-    if made_for == here or (saved["lineage"] is not None and not on_a_server):
+    in_files = not any("://" in (one or "") for one in (made_for, here))
+    alike = PurePath(made_for or DEFAULT).name == PurePath(here or DEFAULT).name
+    if made_for == here or (in_files and (saved["lineage"] is not None or alike)):
         return
     raise GuardRefused(
         f"this plan is for the state {shown(made_for or DEFAULT)}, not for {shown(here or DEFAULT)}",

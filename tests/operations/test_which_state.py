@@ -280,6 +280,19 @@ def test_a_plan_of_before_the_first_apply_is_for_its_file(place: Place) -> None:
     place.ok("apply", "saved", "--state", "one.json")
 
 
+def test_a_first_plan_goes_where_the_checkout_of_its_state_is_elsewhere(place: Place) -> None:
+    """As between two jobs of a pipeline: there is no lineage yet that could tell."""
+    place.write(stack())
+    for name in ("job-1", "job-2"):
+        (place.path / name).mkdir()
+    place.ok("--state", "job-1/s.json", "plan", "--out", "p")
+    place.ok("--state", "job-2/s.json", "apply", "p")
+    place.write(stack().replace("17.92", "18.92"))
+    place.ok("--state", "job-2/s.json", "plan", "--out", "p")
+    (place.path / "job-2").rename(place.path / "job-3")
+    place.ok("--state", "job-3/s.json", "apply", "p")
+
+
 def test_a_proposal_is_for_its_state(place: Place) -> None:
     place.write(stack("a.json"))
     loaded = flowplan.load(directory=place.path, api_url="sim:", environ=START)
