@@ -14,6 +14,11 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def since_boot() -> float:
+    """Seconds, by a clock that nobody sets and that goes on while the machine sleeps, where the system has one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @frozen
 class Clock:
     """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped. `boot_id` names

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 from attrs import define, field
 
+from flowplan.clock import since_boot
 from flowplan.errors import ApprovalMissing, StalePlan
 from flowplan.model.resources import Volume
 from flowplan.operations.environment import hold_environment
@@ -92,7 +92,7 @@ class Approving:
     ApprovalMissing; nothing was changed then.
 
     `config` None: destroy, which needs none. `saved`: carried out exactly, or refused; nobody is asked. `looked`: when
-    the look at the cloud began that the plan is made of, by time.monotonic. Afterwards `wishes` have the volumes that
+    the look at the cloud began that the plan is made of, by `since_boot`. Afterwards `wishes` have the volumes that
     somebody typed in, and `shown` is what was shown that it costs.
     """
 
@@ -140,7 +140,7 @@ class Approving:
     @property
     def is_late(self) -> bool:
         """Whether what was looked at may be another by now: somebody was asked, or it took long to get here."""
-        return self._asked or time.monotonic() - self.looked > FRESH
+        return self._asked or since_boot() - self.looked > FRESH
 
     def again(self, plan: Plan, state: State) -> tuple[Plan, Observed]:
         """`plan` made again by `state` and of what is there now, by the prices of now. Raises StalePlan when that does

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import attrs
 from attrs import define, field
 
+from flowplan.clock import since_boot
 from flowplan.errors import GuardRefused
 from flowplan.operations.plan import hold_budgets, markets_of
 from flowplan.operations.policing import refused_by_policies
@@ -64,7 +64,7 @@ class JudgedAgain:
         from flowplan.cost.estimate import priced
         from flowplan.cost.priced_plan import PricedPlan
 
-        now = time.monotonic()
+        now = since_boot()
         if self._costs is None or now - self._priced > _FRESH:
             costs = priced(self.plan, markets_of(self.session, self.plan, self.seen), self.seen.desired)
             found = hold_budgets(self.session, PricedPlan(self.plan, costs), budgets, self.hours)

@@ -3,13 +3,13 @@ destroy."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
 
 from flowplan.apply.recover import Recovered, recover
+from flowplan.clock import since_boot
 from flowplan.errors import ApplyFailed, OutcomeUnknown, UsageProblem
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe, observe_beside
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Looked:
     """What a run found. `recovered`: what became of what an earlier run left; `left`: the intents still in doubt;
     `journal`: this run's, which continues the state of `recovered`; `began`: when the look at the cloud began, by
-    time.monotonic. `doubt`: why it is not known what became of the creates `doubted`, where the run goes on
+    `since_boot`. `doubt`: why it is not known what became of the creates `doubted`, where the run goes on
     anyway."""
 
     loaded: Loaded
@@ -98,7 +98,7 @@ class Looking:
         """What is there, if there is nothing to settle; None: there is, in doubt or lost from the state."""
         session = self.session
         session.cloud(self.parallelism)
-        began = time.monotonic()
+        began = since_boot()
         loaded, seen = observe_beside(session, loaded, self.config, partial=self.wishes.partial)
         state = placed_as(seen.state, loaded.state)
         if loaded.pending or strays(state, seen.live):
@@ -110,7 +110,7 @@ class Looking:
         by then and has ended since, OutcomeUnknown, and what `observe` raises."""
         session = self.session
         session.cloud(self.parallelism)
-        began = time.monotonic()
+        began = since_boot()
         seen = self._observed(loaded.state, loaded.pending)
         state = placed_as(seen.state, loaded.state)
         if loaded.pending:
@@ -131,7 +131,7 @@ class Looking:
             )
         if loaded.pending or found.notes:
             # Types, regions and names have to be looked up again, with what was found in its place.
-            began = time.monotonic()
+            began = since_boot()
             seen = self._observed(found.state, {})
         _, left = fold(state, [*loaded.pending.values(), *found.records])
         doubted = tuple(one for one in loaded.pending.values() if one.op == "create") if doubt is not None else ()

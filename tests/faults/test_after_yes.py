@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -75,6 +76,24 @@ def test_nor_when_getting_there_took_long(shared: Place, monkeypatch: pytest.Mon
     monkeypatch.setattr("flowplan.operations.approval.FRESH", -1.0)
     shows = "flowplan.operations.approval.Approving._show"
     monkeypatch.setattr(shows, lambda *_: colleague_places(shared, "colleague", volume))
+    result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 3, result
+    assert len(live_ids(shared)) == 2
+
+
+def test_nor_when_the_machine_slept_meanwhile(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock that stands still then would say that no time has passed."""
+    volume, slept, real = volume_id(shared), [0.0], time.clock_gettime
+
+    def sleeps(*_: object) -> None:
+        colleague_places(shared, "colleague", volume)
+        slept[0] = 3600.0
+
+    def shows(clock: int) -> float:
+        return real(clock) + (slept[0] if clock != time.CLOCK_MONOTONIC else 0.0)
+
+    monkeypatch.setattr(time, "clock_gettime", shows)
+    monkeypatch.setattr("flowplan.operations.approval.Approving._show", sleeps)
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 3, result
     assert len(live_ids(shared)) == 2

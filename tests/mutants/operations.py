@@ -300,6 +300,13 @@ MISTAKES = (
         ("tests/faults/test_time_passes_at_the_prompt.py", "-k", "risen"),
     ),
     Mistake(
+        "take a plan for fresh that was made before the machine slept",
+        "operations/approval.py",
+        "since_boot() - self.looked",
+        "__import__('time').monotonic() - self.looked",
+        ("tests/faults/test_after_yes.py", "-k", "slept"),
+    ),
+    Mistake(
         "set aside with --init what another run has begun during the prompt",
         "operations/apply.py",
         "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",

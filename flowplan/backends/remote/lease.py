@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from attrs import asdict, define, evolve, field, frozen
 
+from flowplan import clock
 from flowplan.backends.lock import owner_in
 from flowplan.backends.processes import boot_id, fate_of, pid_namespace
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
@@ -43,7 +44,7 @@ class Clocks:
     """`since_boot` goes on while the machine sleeps; `wall` is the time of day: a machine that was stopped from outside
     sees it jump."""
 
-    since_boot: Callable[[], float] = lambda: time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    since_boot: Callable[[], float] = clock.since_boot
     wall: Callable[[], float] = time.time
 
 
