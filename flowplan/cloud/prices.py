@@ -26,17 +26,19 @@ class Prices(Asking):
     """Prices and bills. None of them is needed to stop paying."""
 
     def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
-        """The prices of each distinct (type, region, quantity): one call each. If a price is only for show and could
-        not be fetched, it is unknown and a note says so."""
+        """The prices of each distinct (type, region, quantity): one call each. Of those that are only for show, what
+        could not be fetched is unknown, and a note says so."""
         calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
         found = self.side_by_side([or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
-        return {key: self._or_unknown(key, one) for key, one in zip(keys, found, strict=True)}
+        self._note_unknown("the current cost is unknown", "auctions", found)
+        return {key: one if isinstance(one, Market) else Market(*key) for key, one in zip(keys, found, strict=True)}
 
-    def _or_unknown(self, key: Key, found: Market | CloudError) -> Market:
-        if isinstance(found, Market):
-            return found
-        self.note(f"the current cost is unknown: {found}")
-        return Market(*key)
+    def _note_unknown(self, what: str, of: str, found: Iterable[object]) -> None:
+        """One note, with the first reason, of all that could not be fetched."""
+        errors = [one for one in found if isinstance(one, CloudError)]
+        if errors:
+            where = f" for {len(errors)} {of}" if len(errors) > 1 else ""
+            self.note(f"{what}{where}: {errors[0]}")
 
     def with_one_more(self, markets: Mapping[Key, Market], more: Mapping[Key, Key]) -> dict[Key, Market]:
         """`markets`, in which those of `more` have the win price for one instance more as `next_win`: one call each.
@@ -99,9 +101,7 @@ class Prices(Asking):
         found = self.side_by_side(
             [or_why(call) if shown_only else call for call in calls],
         )
-        for error in found:
-            if isinstance(error, CloudError):
-                self.note(f"the cost over time is unknown: {error}")
+        self._note_unknown("the cost over time is unknown", "regions", found)
         return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
 
     def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:

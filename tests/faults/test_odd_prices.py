@@ -61,3 +61,21 @@ def test_an_auction_that_is_listed_twice_is_one(place: Place) -> None:
     for path in ("/v2/spot/availability", "/v2/instance-types"):
         answers(place, path, get(place, path) * 2)
     assert place.ok("market", "8xH100") == once
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v2/pricing/current", "the current cost is unknown for 5 auctions: GET /v2/pricing/current: "),
+        ("/v2/pricing/history", "the cost over time is unknown for 5 regions: GET /v2/pricing/history: "),
+    ],
+)
+def test_what_cannot_be_fetched_of_many_places_is_one_note(place: Place, path: str, said: str) -> None:
+    place.write("version: 2\ntasks: {a: {resources_specification: {fcp_instance: 8xH100}}}\n")
+    with place.simulator() as simulator:
+        simulator.faults.add(f"GET {path}", "status", status=200, body='{"series": 3}', times=None)
+    result = place.run("market", "--for", "flowplan.yaml")
+    assert result.code == 0, result
+    assert "us-central1-b      $8.00" in result.out
+    assert " ".join(result.err.split()).count("is unknown") == 1
+    assert said in " ".join(result.err.split())
