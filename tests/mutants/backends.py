@@ -386,8 +386,8 @@ MISTAKES = (
     Mistake(
         "show the password of a database",
         "backends/remote/postgres_url.py",
-        """            "PostgreSQL's library cannot read it",\n""",
-        """            f"PostgreSQL's library cannot read {url}",\n""",
+        """_refuse("PostgreSQL's library cannot read it",""",
+        """_refuse(f"PostgreSQL's library cannot read {url}",""",
         ("tests/backends/remote/test_postgres_url.py",),
     ),
     Mistake(
@@ -438,5 +438,12 @@ MISTAKES = (
         "            self._there()\n            return []",
         "            return []",
         ("tests/backends/remote/test_postgres_servers.py", "-k", "table_that_is_gone"),
+    ),
+    Mistake(
+        "take what follows an @ in a password for a host",
+        "backends/remote/postgres_url.py",
+        'if authority.count("@") > 1 or "@" in path:',
+        "if False:",
+        ("tests/backends/remote/test_postgres_url.py", "-k", "can_be_no_state"),
     ),
 )

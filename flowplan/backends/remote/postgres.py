@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,7 +23,8 @@ class PostgresPlace(Place, Leases):
 
     def __init__(self, target: Target, limits: Limits | None = None) -> None:
         self._target = target
-        self._servers = tuple(Server(target, limits or Limits()) for _ in range(2))
+        reached = threading.Event()
+        self._servers = tuple(Server(target, limits or Limits(), reached) for _ in range(2))
         self._rows, self._locks = (Tables(server, target.schema) for server in self._servers)
         self._run = uuid.uuid4().hex
         self._begun = 0  # the fence of this run
@@ -50,7 +52,8 @@ class PostgresPlace(Place, Leases):
         return self._lease_of(self._target.state)
 
     def _lease_of(self, state: str) -> Lease:
-        for record, write_id, age in self._locks.look(tables.LEASE, state=state):
+        of = self._locks if self._locks.server.connected() else self._rows  # who only looks needs one connection
+        for record, write_id, age in of.look(tables.LEASE, state=state):
             return Lease(record, write_id, max(age, 0.0))
         return Lease()
 

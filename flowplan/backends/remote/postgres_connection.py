@@ -20,6 +20,17 @@ from attrs import field, frozen
 from psycopg import conninfo, errors, sql
 
 from flowplan.backends.remote.place import Unanswered
+from flowplan.backends.remote.postgres_errors import (
+    AGAIN,
+    FOR_GOOD,
+    LOST,
+    NO_RIGHTS,
+    NO_WRITES,
+    POOLER,
+    UNDONE,
+    first_words,
+    hint,
+)
 from flowplan.backends.remote.postgres_url import Target
 from flowplan.errors import StateError
 from flowplan.masking import hide
@@ -70,21 +81,17 @@ _LIBPQ = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
-_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "25P03")  # the session, or the server, is gone
-_UNDONE = ("40001", "40P01", "55P03", "57014")  # the server says that it did nothing, and may the next time
-_NO_WRITES, _NO_RIGHTS = "25006", "42501"
 _ABSENT = (errors.UndefinedTable, errors.InvalidSchemaName)
-_FOR_GOOD = ("authentication", "password", "pg_hba.conf", "does not exist")  # a connection is refused, and will be
 
 
 @frozen
 class Server:
-    """The server of `target`. It runs one statement at a time, for any thread."""
+    """The server of `target`. It runs one statement at a time, for any thread. `reached`: whether it was there."""
 
     target: Target
     limits: Limits = field(factory=Limits)
+    reached: threading.Event = field(factory=threading.Event, repr=False)
     _open: list[psycopg.Connection[Row]] = field(factory=list, init=False, repr=False)  # one, or none
-    _reached: threading.Event = field(factory=threading.Event, init=False, repr=False)
     _guard: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
 
     def run(self, statement: Statement, values: Values | None = None) -> list[Row]:
@@ -111,6 +118,10 @@ class Server:
         with self._guard:
             self._drop()
 
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return bool(self._open)
+
     def role(self) -> str:
         """The role of the session, quoted as SQL has it; "...": there is no session."""
         return sql.Identifier(self._open[0].info.user).as_string() if self._open else "..."
@@ -127,8 +138,8 @@ class Server:
         self._open.append(connection)
         if self._ask(connection, _TAKEN, None) != [("on", "off")]:
             self._drop()
-            raise StateError(f"{self.target.name}: the server does not take the settings of a session", hint=_POOLER)
-        self._reached.set()
+            raise StateError(f"{self.target.name}: the server does not take the settings of a session", hint=POOLER)
+        self.reached.set()
         return connection
 
     def _options(self) -> str:
@@ -151,36 +162,36 @@ class Server:
     def _may_pass(self, error: psycopg.Error) -> bool:
         """Whether the next try may succeed. Leaves no connection that is of no use."""
         code = error.sqlstate or ""
-        if code.startswith(_UNDONE):
+        if code.startswith(UNDONE):
             return True
-        lost = code.startswith(_LOST) or (not code and isinstance(error, psycopg.OperationalError))
-        lost = lost or (code == _NO_WRITES and self.target.finds_writable)  # it took them: another does by now
+        lost = code.startswith(LOST) or (not code and isinstance(error, psycopg.OperationalError))
+        lost = lost or (code == NO_WRITES and self.target.finds_writable)  # it took them: another does by now
         if lost:
             self._drop()
-        refused = not code and any(word in str(error) for word in _FOR_GOOD)
-        return lost and self._reached.is_set() and not refused
+        refused = not code and any(word in str(error) for word in FOR_GOOD)
+        return lost and self.reached.is_set() and not refused
 
     def _say(self, error: psycopg.Error, sent: bool) -> NoReturn:
         name, code = self.target.name, error.sqlstate or ""
         why = self._text(error)
         if isinstance(error, _ABSENT):
             raise NoTables(f"{name}: the tables of flowplan are not there") from None
-        if sent and (not code or code.startswith(_LOST)):
-            raise Unanswered(f"{name}: the server has not answered: {why}", hint="run the same command again") from None
-        if code.startswith(_UNDONE):
+        if sent and (not code or code.startswith(LOST)):
+            raise Unanswered(f"{name}: the server has not answered: {why}", hint=AGAIN) from None
+        if code.startswith(UNDONE):
             raise StateError(f"{name}: the server is too busy: {why}", hint="run the same command again") from None
-        kind = Forbidden if code == _NO_RIGHTS else StateError
-        raise kind(f"{name}: {why}", hint=_HINTS.get(code) or _hint(str(error), bool(code))) from None
+        kind = Forbidden if code == NO_RIGHTS else StateError
+        raise kind(f"{name}: {why}", hint=hint(code, str(error))) from None
 
     def _text(self, error: psycopg.Error) -> str:
         """The server's, or libpq's, message: one line, without what is secret."""
-        said = error.diag.message_primary or _first_words(str(error)) or type(error).__name__
+        said = error.diag.message_primary or first_words(str(error)) or type(error).__name__
         return shown(hide(said, self.target.secrets), 300)
 
 
 def _undone(error: psycopg.Error) -> bool:
     """Whether the server said that it did nothing: any error but those of a session that ended."""
-    return bool(error.sqlstate) and not str(error.sqlstate).startswith(_LOST)
+    return bool(error.sqlstate) and not str(error.sqlstate).startswith(LOST)
 
 
 @contextmanager
@@ -201,44 +212,3 @@ def _answered_within(connection: psycopg.Connection[Row], seconds: float) -> Ite
 def _cut(handle: socket.socket) -> None:
     with suppress(OSError):
         handle.shutdown(socket.SHUT_RDWR)
-
-
-_READ_ONLY = (
-    "the server takes no writes, as a standby: name the primary, or several hosts and target_session_attrs=read-write"
-)
-_POOLER = "it may be a pooler, as PgBouncer: name the server behind it"
-_OTHERS = "these tables are not flowplan's: name another schema in the URL, as ?schema=flowplan_state"
-_HINTS: dict[str, str] = {
-    _NO_WRITES: _READ_ONLY,
-    "3D000": "create the database first, or name another",
-    "42703": _OTHERS,
-    "42804": _OTHERS,
-    "42883": _OTHERS,
-    "42P10": _OTHERS,
-    "53100": "the disk of the server is full: make room there, then run the same command again",
-}
-
-
-def _first_words(said: str) -> str:
-    """libpq's message without what it asks back."""
-    lines = [line.strip() for line in said.splitlines() if not line.strip().startswith("Is the server running")]
-    return " ".join(lines).removeprefix("connection failed: ")
-
-
-def _hint(said: str, answered: bool) -> str | None:
-    """What to do about an error that has no code of its own: those of a connection that was refused have none."""
-    if "row-level security" in said:
-        return "flowplan must see every row: let an administrator give the role BYPASSRLS"
-    if answered:
-        return None
-    if "password" in said or "authentication" in said or "no pg_hba.conf entry" in said:
-        return "give the password as PGPASSWORD, in ~/.pgpass, or in the service that PGSERVICE names"
-    if "database" in said and "does not exist" in said:
-        return _HINTS["3D000"]
-    if "SSL" in said or "certificate" in said:
-        return "sslmode and sslrootcert in the URL say how the server is verified: docs/state.md"
-    if "read-only" in said:
-        return _READ_ONLY
-    if "startup parameter" in said:
-        return _POOLER
-    return "check the host and the port, and that the server runs"

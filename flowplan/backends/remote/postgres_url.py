@@ -19,9 +19,13 @@ from psycopg import conninfo, pq
 from flowplan.errors import UsageProblem
 from flowplan.printable import shown
 
-_STATE = re.compile(r"(?!.{201})[\w@+-][\w.@+-]*(/[\w@+-][\w.@+-]*)*", re.ASCII)
+_STATE = re.compile(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+_WRITTEN = (
+    "write it as postgres://host:5432/database/state?sslmode=verify-full, with the user and @ before the host; "
+    "in names and passwords write %25 for %, %40 for @, %2F for /, %3A for :, %3F for ? and %26 for &"
+)
 DEFAULT_STATE, DEFAULT_SCHEMA = "default", "flowplan"
 
 
@@ -67,6 +71,8 @@ def read_url(url: str) -> Target:
     """What `url` names; no server is asked. Raises UsageProblem, which quotes nothing that may be a password."""
     rest, _, query = url.partition("://")[2].partition("?")
     authority, _, path = rest.partition("/")
+    if authority.count("@") > 1 or "@" in path:  # of a password: nothing after it is what it seems
+        _refuse("it has an @ too many", _WRITTEN)
     database, _, state = path.partition("/")
     own: dict[str, str] = {"state": unquote(state)} if state else {}
     others = []
@@ -84,7 +90,7 @@ def _target(parameters: Mapping[str, str], schema: str, state: str) -> Target:
     if not _STATE.fullmatch(state):
         _refuse(
             "this cannot be the name of a state",
-            "name it in letters, digits and . _ - @ +, and / between, at most 200; none begins with .",
+            "name it in letters, digits and . _ - +, and / between, at most 200; none begins with .",
         )
     if not _SCHEMA.fullmatch(schema):
         _refuse("this cannot be the name of a schema", "name it in lowercase letters, digits and _, at most 63")
@@ -111,11 +117,7 @@ def _parameters(url: str) -> Mapping[str, str]:
     try:
         found = conninfo.conninfo_to_dict(url)
     except psycopg.Error:  # its text quotes the URL
-        _refuse(
-            "PostgreSQL's library cannot read it",
-            "write it as postgres://host:5432/database/state?sslmode=verify-full, with the user and @ before the host; "
-            "in names and passwords write %25 for %, %40 for @, %2F for /, %3A for :, %3F for ? and %26 for &",
-        )
+        _refuse("PostgreSQL's library cannot read it", _WRITTEN)
     return {key: str(value) for key, value in found.items() if value is not None}
 
 

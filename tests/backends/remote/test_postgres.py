@@ -222,7 +222,7 @@ def test_a_lock_that_is_new_is_ours_though_the_answer_was_lost(
     server: PostgresServer, relay: Relay, state: str, at: At
 ) -> None:
     place = at(server.url(state, port=relay.port))
-    place.lease()
+    place.prove()
     relay.lose_next_answer()
     assert place.put_lease(b"first", "") == place.lease().version
 

@@ -33,6 +33,8 @@ def nothing_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgres:///infra/a?host=/run/pg&port=6000", "postgres:///infra/a?host=/run/pg&port=6000"),
         ("postgres://one:1,two:2/infra/a", "postgres://one:1,two:2/infra/a"),
         ("postgres://[::1]:6000/infra/a", "postgres://[::1]:6000/infra/a"),
+        ("postgres:///infra/a?service=train", "postgres:///infra/a?service=train"),
+        ("postgres://db/?service=train&state=a", "postgres://db:5432/?service=train&state=a"),
     ],
 )
 def test_a_state_is_named_without_credentials(url: str, name: str) -> None:
@@ -67,6 +69,9 @@ def test_each_user_sees_the_same_state() -> None:
         ("postgres://ann:s3cret%zz@db/infra", "cannot read it"),
         ("postgres://ann:s3cret@db:port/infra/a?s3cret=1", "cannot read it"),
         ("postgres://ann:s3?cret&s3cret@db/infra", "cannot read it"),
+        ("postgres://ann:1s3@s3cret@db/infra/a", "an @ too many"),
+        ("postgres://ann:1/s3cret@db/infra", "an @ too many"),
+        ("postgres://db/infra/a/../b", "cannot be the name of a state"),
         ("postgres://db/infra/a?state=b", "two states"),
         ("postgres://db/infra?state=a&state=b", "two states"),
         ("postgres://db/infra?state=..%0a", "cannot be the name of a state"),
