@@ -246,7 +246,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         costs,
         (*refusals(plan, seen.live, wishes), *refused_by_policies(session, plan, wishes, seen, costs)),
         unchecked=unchecked,
-        warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired)),
+        warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired, seen.state.paid)),
     )
 
 

@@ -12,6 +12,7 @@ from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, 
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.units import lasting, usd
+from flowplan.state.paid import Ledger
 from flowplan.state.state import DONE, TERMINATED, Binding
 
 
@@ -42,17 +43,17 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
     )
 
 
-def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
+def notes(changes: Iterable[Change], desired: Desired, ledger: Ledger | None = None) -> list[Diagnostic]:
     """What is said of the ends of tasks: which are done, with what runs them again; which run on past their lifetime,
     because a partial plan leaves them out; which are placed and end before their work is done; which are replaced, and
-    may run as long again; whose instances carry another lifetime than the files; and which have none, where others
-    do."""
+    may run as long again, and cost as much beside what `ledger` has; whose instances carry another lifetime than the
+    files; and which have none, where others do."""
     changes = tuple(changes)
     return [
         *_done(changes),
         *_run_on(changes, desired),
         *_too_short(changes, desired),
-        *_starts_again(changes),
+        *_starts_again(changes, desired, ledger or {}),
         *_other_lifetime(changes),
         *_no_lifetime(changes, desired),
     ]
@@ -95,7 +96,7 @@ def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnost
         yield Diagnostic("lifetime-short", summary, hint, severity="warning", position=where, about=str(one.address))
 
 
-def _starts_again(changes: Iterable[Change]) -> Iterator[Diagnostic]:
+def _starts_again(changes: Iterable[Change], desired: Desired, ledger: Ledger) -> Iterator[Diagnostic]:
     for one in changes:
         if not isinstance(one, Replace) or one.lifetime is None:
             continue
@@ -104,7 +105,24 @@ def _starts_again(changes: Iterable[Change]) -> Iterator[Diagnostic]:
         if names:
             summary = f"replacing {one.address} starts its {names} again: what {one.id} has run and cost does not count"
             hint = f"if {names} should bound the whole task, lower it by what the task has used up so far"
+            hint += _rest(one, one.lifetime.max_cost, desired, ledger)
             yield Diagnostic("lifetime-again", summary, hint, severity="warning", about=str(one.address))
+
+
+def _rest(change: Replace, most: Decimal | None, desired: Desired, ledger: Ledger) -> str:
+    """What the bids of a task were billed so far, and the max_cost that bounds the whole at `most`; "": neither is
+    known."""
+    lives = desired.left.get(change.address)
+    before = [one.amount for one in ledger.values() if one.address == change.address]
+    left = lives.live.paid if lives is not None else None
+    if most is None or left is None:
+        return ""
+    paid = most - left + sum((one or Decimal(0) for one in before), Decimal(0))
+    if not paid:  # it may be that no bill could be read
+        return ""
+    at_least = "at least " if None in before or left in (0, most) else ""
+    rest = f"which leaves max_cost: {most - paid:.2f}" if paid < most else "which leaves nothing"
+    return f": {at_least}{usd(paid)} of {usd(most)}, {rest}"
 
 
 def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:

@@ -27,6 +27,13 @@ MISTAKES = (
         ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
     ),
     Mistake(
+        "forget the earlier bids in what a task has used up of max_cost",
+        "planning/jobs.py",
+        " + sum((one or Decimal(0) for one in before), Decimal(0))\n",
+        "\n",
+        ("tests/operations/test_paid.py", "-k", "used_up"),
+    ),
+    Mistake(
         "pay any price for a finish a minute sooner",
         "planning/candidates.py",
         "    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)",

@@ -174,6 +174,35 @@ def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twic
     assert abs(Decimal(document(twice)["paid"]) - sum(truth.values())) < CENT
 
 
+def test_a_replacement_says_what_its_task_has_used_up_of_max_cost_so_far(place: Place) -> None:
+    """The bound is for one bid: whoever means the whole task has to know the sum of all its bids."""
+
+    def wanted(number: int, most: int = 100) -> str:
+        return script(number) + f"lifetime: {{max_cost: {most}}}\n"
+
+    place.write(wanted(1))
+    place.ok(*APPLY)
+    for number, length in ((2, "5h"), (3, "3h")):
+        advance(place, length)
+        paid = sum(charged(place).values()).quantize(CENT)
+        place.write(wanted(number))
+        said = " ".join(place.ok("plan").split())
+        assert "starts its max_cost again" in said
+        assert f"by what the task has used up so far: ${paid} of $100.00, which leaves max_cost: {100 - paid}" in said
+        place.ok(*APPLY)
+    advance(place, "1h")
+    place.write(wanted(4, 65))
+    assert "of $65.00, which leaves nothing" in " ".join(place.ok("plan").split())
+    with place.simulator() as simulator:
+        simulator.faults.add(BILL, "status", status=403, times=None)
+    assert "used up so far: at least $" in " ".join(place.ok("plan").split())
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.ok("plan", "--out", "p")
+    advance(place, "1h")  # what is billed meanwhile does not void the plan
+    place.ok("apply", "p")
+
+
 def test_a_bill_that_is_corrected_downwards_counts_and_one_that_lacks_hours_does_not(twice: Place) -> None:
     """The same hours at half the price are a correction; half of the hours are a bill that lags."""
     twice.ok("destroy", "--auto-approve")

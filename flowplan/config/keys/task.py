@@ -223,7 +223,7 @@ LIFECYCLE = Keys(
 LIFETIME = Keys(
     {
         "max_hours": Key(AMOUNT, "Hours of running of the bid. A replacement starts again."),
-        "max_cost": Key(AMOUNT, "Dollars paid for the bid. A replacement starts again."),
+        "max_cost": Key(AMOUNT, "Dollars paid for the bid, not for all bids of the task: a replacement starts again."),
         "end_at": Key(TEXT, "A moment with its time zone, such as 2026-12-01T08:00:00Z."),
         "when_done": Key(one_of("cancel"), "cancel: the bid is cancelled once its startup script has ended."),
     },
@@ -231,7 +231,7 @@ LIFETIME = Keys(
     {
         "max_runtime": "write max_hours",
         "hours": "write max_hours",
-        "budget": "write max_cost: dollars paid for this task",
+        "budget": "write max_cost: dollars paid for the bid of this task; a replacement starts again",
         "until": "write end_at: '2026-12-01T08:00:00Z'",
     },
 )
