@@ -232,6 +232,8 @@ PLACES: dict[str, Callable[[Path], Place]] = {
     "local": LocalPlace,
     "database": DatabasePlace,
     "objects": ObjectSite,
+    # A server that minds locks and no serials is written under a lock alone, and the runs here take none:
+    # tests/contracts/test_http.py holds it to what it promises.
     "gitlab": HttpSite,
     "gitea": GiteaSite,
     "postgres": PostgresPlace,

@@ -3,7 +3,6 @@ late, and servers that do not keep their word. All of it under a lock, as a run 
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ import pytest
 
 from flowplan.backends.processes import this_process
 from flowplan.backends.remote.lease import Clocks
-from flowplan.backends.remote.place import Conflict, Fault
+from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
@@ -25,7 +24,7 @@ from tests.builders import DATA
 from tests.contracts import state_servers
 from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
-from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, USERNAME, Answer, Dropped
+from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -435,129 +434,7 @@ def test_what_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> None:
     assert found(site).state.serial == 3
 
 
-# -- servers that are not what they should be
-
-
-@pytest.mark.parametrize(
-    ("kind", "careless", "fault"),
-    [
-        ("gitlab", "lock", "gives a lock that is held to a second run"),
-        ("plain", "lock", "gives a lock that is held to a second run"),
-        ("gitlab", "write", "takes a write from a run that does not have the lock"),
-        ("plain", "write", "takes a write from a run that does not have the lock"),
-        ("plain", "unlock", "gives the lock away for a run that does not have it"),
-        ("late", "", "takes a write from a run whose lock was taken away"),
-    ],
-)
-def test_a_server_that_ignores_conditions_is_refused_by_name(
-    tmp_path: Path, kind: str, careless: str, fault: str
-) -> None:
-    site = type("Site", (HttpSite,), {"kind": kind})(tmp_path / "one")
-    site.state.careless = frozenset({careless})
-    store = site.open()
-    for _ in range(2):  # it is not taken for proved
-        with pytest.raises(Fault, match=fault) as caught:
-            store.lock.acquire(owner())
-    assert site.url in str(caught.value)
-    assert site.state.lock is None
-    assert store.lock.fence == 0
-
-
-BAD: dict[str, tuple[Answer, str]] = {
-    "empty": ((200, b"", JSON), "never means that there is no state"),
-    "blank": ((200, b" \n", JSON), "never means that there is no state"),
-    "cut off": ((200, b'{"format": "flowplan-sta', JSON), "not a state of this flowplan"),
-    "a list": ((200, b"[]", JSON), "not a state of this flowplan"),
-    "a later format": ((200, b'{"format": "flowplan-state", "format_version": 2}', JSON), "not a state of this"),
-    "terraform's": ((200, b'{"version": 4, "terraform_version": "1.9.0", "serial": 3}', JSON), "a state of Terraform"),
-    "a login": ((200, b"<!DOCTYPE html><title>Sign in</title>", PAGE), "a web page"),
-    "another page": ((404, b"<html>nothing here</html>", PAGE), "no such project or page"),
-    "a redirect": ((302, b"https://login.example.com/sign_in", PAGE), "sends flowplan on to login.example.com"),
-    "no login": ((401, b'{"message":"401 Unauthorized"}', JSON), "refuses the credentials"),
-    "no right": ((403, b'{"message":"403 Forbidden"}', JSON), "may not read it"),
-    "no project": ((404, b'{"message":"404 Project Not Found"}', JSON), "no such project"),
-    "down": ((503, b'{"message":"down for maintenance"}', JSON), "down for maintenance"),
-    "odd": ((206, b"{", JSON), "HTTP 206"),
-}
-
-
-@pytest.mark.parametrize("bad", BAD)
-def test_no_answer_but_that_of_nothing_means_nothing(site: HttpSite, bad: str) -> None:
-    answer, match = BAD[bad]
-    site.state.asked = lambda wanted: answer
-    for look in (lambda: found(site), lambda: site.open().lock.holder(), lambda: site.open().lock.acquire(owner())):
-        with pytest.raises(StateError) as caught:
-            look()
-        assert PASSWORD not in f"{caught.value} {caught.value.hint}"
-    with pytest.raises(StateError, match=match):
-        found(site)
-
-
-def test_what_a_server_says_of_credentials_is_not_shown(site: HttpSite) -> None:
-    login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-    said = json.dumps({"message": f"Basic {login} and {PASSWORD} are wrong"}).encode()
-    site.state.asked = lambda wanted: (400, said, JSON)
-    with pytest.raises(StateError, match="are wrong") as caught:
-        found(site)
-    assert not {PASSWORD, login} & set(str(caught.value).replace("(", " ").split())
-    assert PASSWORD not in repr(site.place().client.address)
-
-
-def test_credentials_follow_no_redirect(site: HttpSite) -> None:
-    elsewhere = state_servers.Server()
-    for status in (301, 302, 307, 308):
-        site.state.asked = lambda wanted, status=status: (  # type: ignore[misc]
-            (status, elsewhere.url(site.kind, site.key).encode(), TEXT)
-        )
-        for ask in (lambda: found(site), lambda: site.open().lock.acquire(owner())):
-            with pytest.raises(StateError, match=r"sends flowplan on to 127\.0\.0\.1"):
-                ask()
-    assert elsewhere.seen == []
-
-
-def test_a_body_that_is_shorter_than_announced_is_an_error(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    worked(site)
-    monkeypatch.setattr(site.server, "missing", 7)
-    with pytest.raises(StateError, match="could not read"):
-        found(site)
-
-
-def test_a_write_that_is_answered_with_a_page_is_not_done(site: HttpSite) -> None:
-    store = site.open()
-    store.lock.acquire(owner())
-    run = Run.of(store)
-    site.state.asked = lambda wanted: (200, b"<!DOCTYPE html>Sign in", PAGE) if wanted == "update" else None
-    with pytest.raises(StateError, match="a web page"):
-        run.append([INTENT])
-    assert found(site).pending == {}
-
-
-def test_a_state_that_is_too_large_for_the_server_says_so(site: HttpSite) -> None:
-    worked(site)
-    store = site.open()
-    store.lock.acquire(owner())
-    run = Run.of(store)
-    site.state.asked = lambda wanted: (413, b'{"message":"too large"}', JSON) if wanted == "update" else None
-    with pytest.raises(StateError, match=r"could not write .*: HTTP 413 \(too large\)"):
-        run.append([INTENT])
-
-
-def test_a_server_that_is_away_is_said(tmp_path: Path) -> None:
-    site = HttpSite(tmp_path / "one")
-    site.url = "http://127.0.0.1:9/api/v4/projects/42/terraform/state/train"
-    with pytest.raises(StateError, match="cannot be reached: Connection refused"):
-        found(site)
-
-
-def test_a_server_that_does_not_answer_ends_with_the_deadline(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowplan.backends.remote.http_client.DEADLINE", 0.1)
-    over = threading.Event()
-    site.state.asked = lambda wanted: (over.wait(20), None)[1]
-    try:
-        with pytest.raises(StateError, match="timed out"):
-            found(site)
-    finally:
-        over.set()
+# -- without a lock
 
 
 def test_a_late_write_finds_its_serial_taken(tmp_path: Path) -> None:

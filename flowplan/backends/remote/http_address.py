@@ -62,13 +62,14 @@ class HttpAddress:
 def _checked(given: str, what: str) -> str:
     """`given` in its one form. Raises UsageProblem; a URL that may hold a password is not shown."""
     where = f"{what} {shown(without_userinfo(given))}"
+    hidden = f"{what} {given.partition('://')[0].lower()}://…"
     if "@" in given:
         raise UsageProblem(
-            f"{what}: the URL of a state must not hold a user name or a password",
+            f"{hidden}: the URL of a state must not hold a user name or a password",
             hint=f"take them out, and set {USERNAME} and {PASSWORD}",
         )
     if "?" in given or "#" in given:
-        raise UsageProblem(f"{what}: the URL of a state must end with its path: no ? and no #", hint=_like())
+        raise UsageProblem(f"{hidden}: the URL of a state must end with its path: no ? and no #", hint=_like())
     try:
         parts = urlsplit(given)
         host, port = parts.hostname or "", parts.port

@@ -202,6 +202,11 @@ class HttpClient:
                 break
             self._sleep(wait)
             pause *= 2
+        if reply.fault == TLS:
+            raise StateError(
+                f"{self.name}: its server cannot be trusted: {self._clean(reply.why)}",
+                hint="name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+            )
         if reply.status is None and not reply.sent:
             raise StateError(
                 f"{self.name} cannot be reached: {self._clean(reply.why)}",
