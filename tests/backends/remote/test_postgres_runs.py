@@ -14,14 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+import psycopg
 import pytest
+from psycopg import sql
 
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from flowplan.backends.remote import postgres
 from flowplan.backends.remote.lease import LeaseLock, Terms
 from flowplan.backends.remote.postgres import PostgresPlace
-from flowplan.backends.remote.postgres_connection import Limits, Server
+from flowplan.backends.remote.postgres_connection import Limits, Row, Server, Values
 from flowplan.backends.remote.postgres_url import read_url
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
@@ -148,6 +150,37 @@ def test_results_that_the_server_cannot_take_are_taken_over_later(
         assert (list(found.state.bindings.values()), found.pending) == ([BINDING], {})
         apply(store, os.open(os.devnull, os.O_WRONLY))
     assert list(tmp_path.rglob("*.spill")) == []
+
+
+# ---- what it costs ------------------------------------------------------------------------------------------
+
+
+def test_a_wave_is_one_statement_and_a_look_needs_one_connection(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = Server._ask
+
+    def counted(
+        self: Server, connection: psycopg.Connection[Row], statement: sql.Composed, values: Values
+    ) -> list[Row]:
+        asked.append(statement.as_string().split()[0])
+        return ask(self, connection, statement, values)
+
+    with opened(url, tmp_path) as store:
+        apply(store, os.open(os.devnull, os.O_WRONLY))
+    monkeypatch.setattr(Server, "_ask", counted)
+    with opened(url, tmp_path) as store:
+        assert store.read().state.serial == 1
+        assert store.lock.holder() is None
+        assert asked == ["SELECT"] * 3  # whether the settings are taken, the state, the lock
+        store.lock.acquire(OWNER)
+        begun = Run.of(store)
+        begun.append([INTENT])
+        for results in ([DONE], [INTENT], [DONE]):
+            asked.clear()
+            begun.append(results)
+            assert asked == ["INSERT"]
 
 
 # ---- many at once -------------------------------------------------------------------------------------------
