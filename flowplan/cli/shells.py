@@ -46,11 +46,33 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return (words, "") if line[-1:].isspace() or not words else (words[:-1], words[-1])
 
     def format_completion(self, item: CompletionItem) -> str:
-        """A value is inserted as it stands: what bash would take for more than text is escaped."""
-        return f"{item.type},{''.join(c if c.isalnum() or c in _PLAIN else f'{chr(92)}{c}' for c in item.value)}"
+        """A value is inserted as it stands: what bash would take for more than text there is escaped."""
+        return f"{item.type},{_escaped(item.value, _open_quote(os.environ['COMP_WORDS']))}"
 
 
 _PLAIN = "_-+@%./,:=~^"
+
+
+def _open_quote(line: str) -> str:
+    """The quotation mark between which and another `line` ends; "" where it ends between none."""
+    quote, escaped = "", False
+    for char in line:
+        if escaped:
+            escaped = False
+        elif char == "\\" and quote != "'":
+            escaped = True
+        elif char == quote:
+            quote = ""
+        elif char in "'\"" and not quote:
+            quote = char
+    return quote
+
+
+def _escaped(value: str, quote: str) -> str:
+    """`value` as bash reads it again after `quote`, which bash closes."""
+    if quote == "'":
+        return value.replace("'", "'\\''")
+    return "".join(f"\\{c}" if (c in '"$`\\' if quote else not (c.isalnum() or c in _PLAIN)) else c for c in value)
 
 
 class Fish(FishComplete):

@@ -221,6 +221,9 @@ def test_tab_completes_at_a_terminal(applied: Place, shell: str) -> None:
         until(descriptor, "Usage: flowplan force-unlock")
         typed(descriptor, "flowplan state show bid.sw\ta\t\n")
         until(descriptor, re.escape('bid.sweep["a"] (bid_'))
+        for quote, bracket in (("'", '["'), ('"', '[\\"')):
+            typed(descriptor, f"flowplan state show {quote}bid.sweep{bracket}b\t\n")
+            until(descriptor, re.escape('bid.sweep["b"] (bid_'))
 
 
 @needs("bash")
