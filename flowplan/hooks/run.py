@@ -15,6 +15,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from flowplan.hooks.descendants import kill_descendants
+
 KEPT = 16 * 1024  # bytes of what it writes
 _LOOK = 0.1  # seconds between two looks whether to stop
 _LAST_WORDS = 1.0  # seconds in which what it wrote is read once it has ended
@@ -85,9 +87,12 @@ def _waited(process: subprocess.Popen[bytes], timeout: float, stopped: Callable[
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """It and all of its group, unless it has ended: then its number may be that of another."""
+    """It, all of its group and all that descends from it, unless it has ended: then its number may be that of
+    another."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGSTOP)  # it starts nothing more meanwhile
+            kill_descendants(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 

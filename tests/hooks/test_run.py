@@ -65,6 +65,25 @@ def test_when_its_time_is_over_it_is_killed_with_all_that_it_started(tmp_path: P
     assert len(children) == 2 and not any(map(runs, children))
 
 
+def test_it_is_killed_with_what_it_started_in_sessions_of_their_own(tmp_path: Path) -> None:
+    """One of them has started another, in a session of its own again."""
+    inner = "setsid sleep 600 & echo $! > c; mv c third; wait"
+    script = f"setsid sh -c '{inner}' & echo $!; setsid sleep 600 & echo $!; touch both; wait"
+    both, third = tmp_path / "both", tmp_path / "third"
+    found = run(
+        ["sh", "-c", script],
+        b"",
+        timeout=600,
+        directory=tmp_path,
+        environ=PATH,
+        stopped=lambda: both.exists() and third.exists(),
+    )
+    assert found.code is None
+    children = [*map(int, found.output.split()), int(third.read_text())]
+    assert len(children) == 3
+    assert not any(map(runs, children))
+
+
 def test_somebody_who_asks_to_stop_ends_it_too(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     command = ["sh", "-c", "echo $$; touch ready; sleep 600"]

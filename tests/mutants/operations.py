@@ -713,10 +713,17 @@ MISTAKES = (
         ("tests/operations/test_hooks.py", "-k", "nothing_else"),
     ),
     Mistake(
+        "kill a hook without what it started in a session of its own",
+        "hooks/run.py",
+        "            kill_descendants(process.pid)\n",
+        "",
+        ("tests/hooks/test_run.py", "-k", "sessions"),
+    ),
+    Mistake(
         "kill a hook without what it started",
         "hooks/run.py",
-        "os.killpg(process.pid, signal.SIGKILL)",
-        "process.kill()",
+        "            kill_descendants(process.pid)\n            os.killpg(process.pid, signal.SIGKILL)",
+        "            process.kill()",
         ("tests/hooks/test_run.py", "-k", "all_that_it_started"),
     ),
     Mistake(
