@@ -130,7 +130,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
         "The plan changes more of the stack than --max-changes or the task file allows.", "max_changes"
     ),
     "policy": Code("A policy does not allow the plan, or cannot be checked.", "policy"),
-    "policy-unused": Code("A policy limits nothing: no such type, or other projects alone.", "policy_unused"),
+    "policy-unused": Code("A policy limits nothing: no such type, address or project.", "policy_unused"),
     "volume-data": Code("A volume would be destroyed, and you have not allowed that.", "volume_data"),
     "volume-in-use": Code("A volume would be destroyed or move while something else uses it.", "volume_in_use"),
     # what else refuses

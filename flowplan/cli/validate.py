@@ -21,6 +21,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     from flowplan.documents.validate import Checked
+    from flowplan.operations.policing import heedless
     from flowplan.operations.repository import checkout_of
     from flowplan.operations.validate import configuration
 
@@ -32,7 +33,8 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
         sources, _ = here.session.sources(paths)
         files = tuple(source.name for source in sources)
         config = configuration(here.session, sources)
-        found = Checked(config.warnings, len(config.tasks), len(config.volumes), files=files, checkout=checkout)
+        warnings = (*config.warnings, *heedless(here.session, config))
+        found = Checked(warnings, len(config.tasks), len(config.volumes), files=files, checkout=checkout)
     except ConfigError as error:
         if not whole:
             raise

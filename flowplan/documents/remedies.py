@@ -96,7 +96,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "import-replaces": "First apply a file that matches what is live, then change it; or remove the import block.",
     "mass-change": "Look at the plan; if you want all of it, give --max-changes a higher number.",
     "policy": "Change what the rule refuses, or have the rule changed: the message has its place and figures.",
-    "policy-unused": "Write the type as `flowplan market` lists it, the project as it is called, or take the rule out.",
+    "policy-unused": "Write the type as `flowplan market` lists it, the address as a plan does, or take the rule out.",
     "volume-data": "To let the data be destroyed, give --allow-volume-destroy NAME; to keep them, --keep-volumes.",
     "volume-in-use": "First end what uses the volume, or end both together.",
     # what else refuses

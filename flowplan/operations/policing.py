@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowplan.errors import FlowplanError
+from flowplan.model.address import Address
 from flowplan.model.catalogue import Named
 from flowplan.operations.policies import zone_of
 
@@ -11,9 +13,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
-    from flowplan.model.address import Address
     from flowplan.operations.observe import Observed
     from flowplan.operations.session import Session
     from flowplan.planning.plan import Plan, Wishes
@@ -35,11 +37,32 @@ def refused_by_policies(
 
 def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
     """Warnings of what in the policies of `wishes` limits nothing."""
-    from flowplan.planning.policies import unused
+    from flowplan.planning.policies import protecting_nothing, unused
 
     if wishes.mode != "apply" or not wishes.policies:
         return ()
-    return unused(wishes.policies, seen.catalogue, _project(seen))
+    recorded = {*seen.recorded.bindings, *seen.state.bindings}
+    unmet = () if seen.config is None else protecting_nothing(wishes.policies, recorded | declared(seen.config))
+    return (*unused(wishes.policies, seen.catalogue, _project(seen)), *unmet)
+
+
+def heedless(session: Session, config: Config) -> tuple[Diagnostic, ...]:
+    """Warnings of what in the policies of the files protects nothing, as far as the state can be read here; of one on a
+    server nothing is known, because nobody is asked."""
+    from flowplan.planning.policies import protecting_nothing
+
+    if not config.policies or session.chosen.is_url:
+        return ()
+    try:
+        recorded = session.store.read().state.bindings
+    except (FlowplanError, OSError):  # a check of files says nothing of the state
+        return ()
+    return protecting_nothing(config.policies, {*recorded, *declared(config)})
+
+
+def declared(config: Config) -> set[Address]:
+    """The addresses that a configuration has, the ports of its tasks among them."""
+    return {*config.tasks, *config.volumes, *(Address("ports", one.name) for one in config.tasks)}
 
 
 def _project(seen: Observed) -> Named:

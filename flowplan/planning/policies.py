@@ -8,7 +8,7 @@ replaced does not stay: it is placed again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from fnmatch import fnmatchcase
@@ -21,7 +21,7 @@ from flowplan.model.catalogue import Catalogue, InstanceType, Named
 from flowplan.model.live import Live
 from flowplan.model.policy import ANYTHING, Allowed, Cap, Hours, MaxPrice, Policies
 from flowplan.model.resources import Bid, Volume
-from flowplan.model.selection import matching
+from flowplan.model.selection import is_wild, matching
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.planning.actions import Change, Create, Delete, Replace, Update
 from flowplan.planning.plan import Plan
@@ -66,6 +66,30 @@ def unused(policies: Iterable[Policies], catalogue: Catalogue, project: Named) -
     others = [rules.budgets for rules in policies if rules.budgets and not _caps_of(project, rules.budgets)]
     what = f"what other projects cost, and has no budget for {project.name}"
     return (*strange, *(_unused(caps[0], what, (), f"add {project.name}, or '*' for any other") for caps in others))
+
+
+def protecting_nothing(policies: Iterable[Policies], known: Collection[Address]) -> tuple[Diagnostic, ...]:
+    """A warning for each address that is protected and means none of `known`: a slip of the pen would protect nothing.
+    One with wildcards may be meant for what comes."""
+    rules = [one.protected for one in policies if one.protected is not None]
+    named = [(pattern, rule.position) for rule in rules for pattern in rule.values if not is_wild(pattern)]
+    return tuple(
+        Diagnostic(
+            "policy-unused",
+            f"the policy protects {pattern}, which is neither configured nor in the state",
+            candidates(pattern, _names(pattern, known)),
+            severity="warning",
+            position=position,
+        )
+        for pattern, position in named
+        if not matching(pattern, known)
+    )
+
+
+def _names(pattern: str, known: Iterable[Address]) -> Iterator[str]:
+    """How `known` are called, of the kind that `pattern` is of."""
+    kind = pattern.partition(".")[0]
+    return (f"{kind}.{one.name}" for one in known if one.kind == {"task": "bid"}.get(kind, kind))
 
 
 def _unused(cap: Cap, what: str, known: Iterable[str], hint: str | None = None) -> Diagnostic:
