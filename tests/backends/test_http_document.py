@@ -1,0 +1,81 @@
+"""A state as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowplan.backends.remote.http_document import KEPT_BYTES, Aside, Document, Packed
+from flowplan.errors import StateError
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{}\n", b"\0" * 9, b"\xff\xfe", "é\N{SNOWMAN}".encode(), b"a\r\nb"])
+def test_bytes_come_back_as_they_are(data: bytes | None) -> None:
+    kept = (Packed.of(("a", 1), data or b""),)
+    written = Document(snapshot=data, backup=data, journal=data or b"", versions=kept, aside=(Aside("x", "y"),)).next()
+    found = Document.load(written.dump(), "it")
+    assert found == written
+    assert found.versions[0].unpacked() == (data or b"")
+
+
+def test_text_can_be_read_by_a_person() -> None:
+    assert json.loads(Document(snapshot=b'{"serial": 1}').next().dump())["snapshot"] == '{"serial": 1}'
+
+
+def test_each_write_has_another_serial_and_name_and_the_same_lineage() -> None:
+    first = Document().next()
+    second = first.next(fence=7)
+    assert (first.serial, second.serial, second.fence, second.lineage) == (1, 2, 7, first.lineage)
+    assert first.lineage and len({first.write, second.write, ""}) == 3
+
+
+def test_of_versions_that_take_too_much_room_the_oldest_go() -> None:
+    noise = random.Random(1)
+    made = Document()
+    for serial in range(1, 9):
+        new = Packed.of(("a", serial), noise.randbytes(KEPT_BYTES // 5))  # of which three fit, written as text
+        made = made.next(versions=made.keeping(new, replace=False))
+    assert [one.serial for one in made.versions] == [6, 7, 8]
+    huge = Packed.of(("a", 9), noise.randbytes(2 * KEPT_BYTES))
+    assert made.keeping(huge, replace=False) == (huge,)  # the newest stays, whatever it takes
+    other = Packed.of(("a", 7), b"other")
+    assert made.keeping(other, replace=False) == made.versions
+    assert [one.unpacked() == b"other" for one in made.keeping(other, replace=True)] == [False, True, False]
+
+
+def test_a_version_that_is_damaged_reads_as_none() -> None:
+    assert [Packed("a", 1, data).unpacked() for data in ("", "%", "YQ==")] == [b"", b"", b""]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.update(serial="1"),
+        lambda found: found.update(serial=-1),
+        lambda found: found.update(fence=True),
+        lambda found: found.update(write=None),
+        lambda found: found.pop("lock"),
+        lambda found: found["lock"].update(fence=-1),
+        lambda found: found.update(snapshot=7),
+        lambda found: found.update(journal={"base64": "%"}),
+        lambda found: found.update(versions=[{"lineage": "a", "serial": 1, "data": None}]),
+        lambda found: found.update(versions=[{"lineage": "a"}]),
+        lambda found: found.update(aside=7),
+        lambda found: found.update(format_version=2),
+    ],
+)
+def test_what_is_no_such_document_is_an_error(change: Callable[[dict[str, Any]], None]) -> None:
+    found = json.loads(Document().next().dump())
+    change(found)
+    with pytest.raises(StateError):
+        Document.load(json.dumps(found).encode(), "it")
+
+
+def test_a_key_that_is_there_twice_is_an_error() -> None:
+    text = Document().next().dump().decode()
+    with pytest.raises(StateError, match="not a state of this flowplan"):
+        Document.load(text.replace('"serial": 1', '"serial": 1, "serial": 2', 1).encode(), "it")
