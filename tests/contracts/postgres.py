@@ -155,17 +155,37 @@ class PostgresServer:
             (self._data / name).chmod(0o600)
             if os.getuid() == 0:
                 os.chown(self._data / name, _NOBODY, _NOBODY)
-        self._set_tls("on")
+        self._set("ssl", "on")
         try:
             yield
         finally:
-            self._set_tls("off")
+            self._set("ssl", "off")
 
-    def _set_tls(self, value: str) -> None:
-        self.run(f"ALTER SYSTEM SET ssl = {value}")
+    def _set(self, name: str, value: str) -> None:
+        self.run(f"ALTER SYSTEM SET {name} = {value}")
         self.run("SELECT pg_reload_conf()")
-        while self.run("SHOW ssl") != [(value,)]:
+        while self.run(f"SHOW {name}") != [(value,)]:
             pass
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Within, it takes no writes, until `take_writes`: as one that was a primary."""
+        self._set("default_transaction_read_only", "on")
+        try:
+            yield
+        finally:
+            self.take_writes()
+
+    def take_writes(self) -> None:
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def wait_until_refused(self, ended: Callable[[], bool]) -> None:
+        """Until flowplan has no session: it looks for one that takes writes. It must not have `ended` by then."""
+        while self.run("SELECT 1 FROM pg_stat_activity WHERE application_name = 'flowplan'"):
+            assert not ended(), "it was not refused"
 
     @contextmanager
     def standby(self) -> Iterator[Standby]:

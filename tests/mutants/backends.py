@@ -474,4 +474,11 @@ MISTAKES = (
         "if False:",
         ("tests/backends/remote/test_postgres_url.py", "-k", "can_be_no_state"),
     ),
+    Mistake(
+        "stay with a primary that takes no writes any more",
+        "backends/remote/postgres_connection.py",
+        "lost = lost or (code == NO_WRITES and self.target.finds_writable)",
+        "lost = lost or False",
+        ("tests/backends/remote/test_postgres_servers.py", "-k", "takes_no_writes_any_more"),
+    ),
 )

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -321,6 +322,43 @@ def test_the_certificate_of_a_server_is_held_to_what_the_url_says(
 
 
 # ---- standbys -----------------------------------------------------------------------------------------------
+
+
+def test_a_primary_that_takes_no_writes_any_more_is_left_for_one_that_does(
+    server: PostgresServer, state: str, at: At
+) -> None:
+    place = at(server.url(state, query="?target_session_attrs=read-write"))
+    place.begin(1, place.read())
+    place.append(1, 1, b"one")
+    with server.read_only(), ThreadPoolExecutor() as pool:
+        late = pool.submit(place.append, 1, 2, b"two")
+        server.wait_until_refused(late.done)
+        server.take_writes()
+        late.result(30)
+    assert place.read().journal == b"onetwo"
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_the_standby_that_takes_over(server: PostgresServer, state: str, at: At) -> None:
+    at(server.url(state)).put_lease(b"first", "")
+    with server.standby() as standby:
+        hosts = f"127.0.0.1:{standby.port},127.0.0.1:{server.port}"
+        either = server.url(state, query="?target_session_attrs=read-write").replace(f"127.0.0.1:{server.port}", hosts)
+        place = at(either)
+        version = place.begin(1, place.read()).version
+        place.append(1, 1, b"one")
+        standby.wait_for(server)
+        server.stop()
+        try:
+            with ThreadPoolExecutor() as pool:
+                late = pool.submit(place.append, 1, 2, b"two")
+                standby.promote()
+                late.result(30)
+            place.save(1, version, SAVED)
+            assert at(standby.url(state)).read().snapshot == b"new"
+        finally:
+            place.close()
+            server.start()
 
 
 @pytest.mark.slow
