@@ -98,8 +98,9 @@ def apply(
     """
     try:
         return _applied(session, request, how, approval, reporter, saved)
-    except (ConfigError, UsageProblem):
-        if saved is None and not (request.destroy or request.refresh_only or how.init):
+    except (ConfigError, GuardRefused, UsageProblem) as error:
+        is_of_a_plan = isinstance(error, GuardRefused) and error.planned  # it names what stops only that
+        if saved is None and not (is_of_a_plan or request.destroy or request.refresh_only or how.init):
             _end_what_is_over(session, request, how, approval, reporter)
         raise
 

@@ -8,9 +8,16 @@ MISTAKES = (
     Mistake(
         "go on paying for what is past its lifetime while a file is broken",
         "operations/apply.py",
-        "        if saved is None and not (request.destroy or request.refresh_only or how.init):\n",
+        "        if saved is None and not (is_of_a_plan or request.destroy or request.refresh_only or how.init):\n",
         "        if False:\n",
         ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
+    ),
+    Mistake(
+        "go on paying for what is past its lifetime beside an import that is refused",
+        "operations/apply.py",
+        "        is_of_a_plan = isinstance(error, GuardRefused) and error.planned",
+        "        is_of_a_plan = isinstance(error, GuardRefused)",
+        ("tests/operations/test_lapsed.py", "-k", "import_that_is_refused"),
     ),
     Mistake(
         "end by an earlier lifetime what its file gives more time",

@@ -128,6 +128,20 @@ def test_a_removed_block_that_keeps_a_bid_is_not_carried_out_either(late: Place)
     assert "bid.long" in late.ok("state", "list")
 
 
+def test_an_import_that_is_refused_keeps_nothing_paid_either(late: Place) -> None:
+    """There is no plan then that could name what stops only the other."""
+    late.write(task_text("theirs"), "theirs.yaml")
+    late.ok("apply", "theirs.yaml", "--state", "other.json", "--auto-approve")
+    theirs = late.ok("state", "show", "bid.theirs", "--state", "other.json").split("(")[1].split(")")[0]
+    kind = "{fcp_instance: 8xh100, cluster_id: us-central1-b}"
+    block = f"import: [{{address: bid.stolen, id: {theirs}}}]\n"
+    late.write(f"version: 2\ntasks: {{stolen: {{resources_specification: {kind}}}}}\n{block}", "stolen.yaml")
+    said = apply(late, "stolen.yaml", *FILES, "--auto-approve", code=3)
+    assert "it belongs to stack" in said
+    assert AFTERWARDS in said
+    assert live(late) == ["long", "theirs"]
+
+
 def test_where_nobody_can_tell_nothing_ends(late: Place) -> None:
     late.write(BROKEN, FILES[0])
     with late.simulator() as simulator:
