@@ -35,8 +35,8 @@ def checked_url(url: str, *, in_process: bool) -> str:
         raise UsageProblem("the API's URL must end with its path: no ? and no #")
     if not is_host(host):
         raise _bad_url(url, "has no valid host")
-    here = is_loopback(host) or (host == "localhost" and (in_process or is_here(host)))
-    if parts.scheme == "http" and not here:
+    local = is_loopback(host) or (host == "localhost" and in_process)
+    if parts.scheme == "http" and not (local or (host == "localhost" and is_here(host))):
         raise _bad_url(url, "is not https; plain http is allowed only for this machine (127.0.0.1, ::1, localhost)")
     path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
     if path and not PATH.fullmatch(path):
