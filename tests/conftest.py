@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 import pytest
 from attrs import frozen
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
@@ -44,8 +44,10 @@ pytest.register_assert_rewrite(*(f"tests.{room}" for room in ("cloud", "faults",
 
 # What Hypothesis draws: `make test` 100 examples of a property, the same at each run, so that only a change of the code
 # can fail it; `make soak` 1,000, others at each run.
-settings.register_profile("test", deadline=None, print_blob=True, derandomize=True, max_examples=100)
-settings.register_profile("soak", deadline=None, print_blob=True, derandomize=False, max_examples=1_000)
+# How long it takes to draw them is the machine's business.
+_ALWAYS = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("test", _ALWAYS, derandomize=True, max_examples=100)
+settings.register_profile("soak", _ALWAYS, derandomize=False, max_examples=1_000)
 settings.load_profile("test")  # --hypothesis-profile=soak loads the other
 
 
