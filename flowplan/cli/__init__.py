@@ -60,6 +60,7 @@ class Commands(Filled, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does. Raises UsageProblem for a command of another tool, with what does it here."""
         if args and args[0] not in COMMANDS:
             hold_command(args[0])
         self.commands = dict.fromkeys(COMMANDS, click.Command(""))  # for click's "Did you mean"

@@ -50,6 +50,8 @@ class Filled(click.Command):
         super().format_epilog(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, of `args` in flowplan's spelling. Raises click.UsageError also for an empty value, and
+        for what other tools call an option, with what flowplan calls it."""
         hold_ours(self, ctx, args)
         args = spelled(self, args)
         try:

@@ -77,6 +77,7 @@ def files(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comple
 
 
 def directories(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell's own directories."""
     return _item(incomplete, "dir")
 
 

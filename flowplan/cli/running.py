@@ -10,6 +10,7 @@ from attrs import fields, frozen
 from flowplan.cli.context import Context
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
+from flowplan.operations.approval import Approval
 from flowplan.reports.formats import BOARD, RUNNING
 from flowplan.reports.outlet import Outlet
 
@@ -46,7 +47,7 @@ _QUESTIONS: dict[Mode, str] = {
 
 
 @frozen
-class Asking:
+class Asking(Approval):
     """Approval by the user at the terminal, or by the command line."""
 
     terminal: Terminal

@@ -20,13 +20,14 @@ from flowplan.backends.processes import boot_id
 from flowplan.cli.unwinding import unwinding
 from flowplan.clock import Clock
 from flowplan.errors import Interrupted
+from flowplan.operations.interaction import Interruption
 
 _PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @define
-class Stop:
+class Stop(Interruption):
     """Set by the first signal; the second ends the process at once, which the journal survives."""
 
     number: int | None = None
@@ -37,6 +38,7 @@ class Stop:
     _event: threading.Event = field(factory=threading.Event)
 
     def on(self, number: int) -> None:
+        """The signal `number` has come: the first asks the run to end, the second ends the process at once."""
         if self.number is not None:
             self._tell("\nstopped at once; the journal holds the unfinished operations, and the next run checks them")
             _within_patience(self.release)

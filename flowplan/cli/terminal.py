@@ -75,6 +75,7 @@ class Terminal:
         self.out(shown(text, LONGEST_LINE))
 
     def err(self, text: str = "", *, end: str = "\n") -> None:
+        """Write `text` to stderr, made harmless and without secrets, above what is kept there by `below`."""
         self._write(self._err, text + end)
 
     def below(self, lines: Lines | None) -> None:
@@ -89,6 +90,7 @@ class Terminal:
             stream.put(self.inert(text, self.paint_err if stream is self._err else self.paint, commands=commands))
 
     def note(self, text: str, word: str = "note", colour: str = "cyan") -> None:
+        """One sentence on stderr behind a `word` in a `colour`, wrapped; it is cut after 1,000 characters."""
         said = f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}"
         self.err("\n".join(wrapped(said, "", "  ", self.paint_err.width)))
 

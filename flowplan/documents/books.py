@@ -23,44 +23,76 @@ class Line(Protocol):
     None for a rival's."""
 
     @property
-    def limit_price(self) -> Decimal: ...
+    def limit_price(self) -> Decimal:
+        """Dollars per instance-hour."""
+
     @property
-    def gpus(self) -> int: ...
+    def gpus(self) -> int:
+        """Of an instance."""
+
     @property
-    def quantity(self) -> int: ...
+    def quantity(self) -> int:
+        """Instances."""
+
     @property
-    def instance_type(self) -> str: ...
+    def instance_type(self) -> str:
+        """The id of the type it is for: in one book are several sizes."""
+
     @property
-    def winning(self) -> bool: ...
+    def winning(self) -> bool:
+        """Whether it has its instances now."""
+
     @property
-    def bid(self) -> tuple[str, str] | None: ...
+    def bid(self) -> tuple[str, str] | None:
+        """Id and name of your own bid; None: it is a rival's."""
 
 
 class Auction(Protocol):
     """An auction: prices in dollars per instance-hour, stock in instances; `book` from the highest limit per GPU."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """As `/v2/spot/availability` has it."""
+
     @property
-    def instance_type(self) -> str: ...
+    def instance_type(self) -> str:
+        """The id of its type."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of its type, as the API has it."""
+
     @property
-    def region(self) -> str: ...
+    def region(self) -> str:
+        """The name of its region."""
+
     @property
-    def capacity(self) -> int: ...
+    def capacity(self) -> int:
+        """The whole stock, in instances of this type."""
+
     @property
-    def available(self) -> int: ...
+    def available(self) -> int:
+        """What nobody has, in instances."""
+
     @property
-    def minimum(self) -> Decimal: ...
+    def minimum(self) -> Decimal:
+        """The reserve, in dollars per instance-hour."""
+
     @property
-    def price(self) -> Decimal: ...
+    def price(self) -> Decimal:
+        """What winners pay now, in dollars per instance-hour."""
+
     @property
-    def lowest_allocated(self) -> Decimal | None: ...
+    def lowest_allocated(self) -> Decimal | None:
+        """The lowest limit that wins, in dollars per instance-hour; None: nobody does."""
+
     @property
-    def book(self) -> Sequence[Line]: ...
+    def book(self) -> Sequence[Line]:
+        """All orders, from the highest limit per GPU."""
+
     @property
-    def history(self) -> Prices: ...
+    def history(self) -> Prices:
+        """Its past prices, the oldest first."""
 
 
 @frozen

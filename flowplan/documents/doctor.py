@@ -34,6 +34,7 @@ class Checkup:
     unreadable: bool = False
 
     def count(self, verdict: Verdict) -> int:
+        """How many checks came to `verdict`."""
         return sum(check.verdict == verdict for check in self.checks)
 
     @property
@@ -57,6 +58,7 @@ def of_clocks(here: float, there: datetime | None) -> Check:
 
 
 def document(found: Checkup) -> DoctorDocument:
+    """The checks in the order in which they were made; `healthy` is that none failed."""
     return {
         "format_version": "1.0",
         "flowplan_version": __version__,

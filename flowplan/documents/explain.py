@@ -48,6 +48,7 @@ def explanations() -> Iterator[Explanation]:
 
 
 def document(found: Iterable[Explanation]) -> ExplainDocument:
+    """Each with its remedy, in the order given; `word` is null where documents have no word for a code."""
     return {"format_version": "1.0", "explanations": [_body(one) for one in found]}
 
 

@@ -25,6 +25,7 @@ class Failure:
 
 
 def document(failure: Failure) -> FailureDocument:
+    """What stands in the place of a document that did not come about: the exit code, and each reason with its place."""
     return {
         "format_version": "1.0",
         "flowplan_version": __version__,

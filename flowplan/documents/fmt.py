@@ -15,4 +15,5 @@ class LaidOut:
 
     @property
     def changes(self) -> bool:
+        """Whether the canonical layout differs from what the file holds, byte by byte."""
         return self.data != self.text.encode()

@@ -36,6 +36,7 @@ class Restored:
 
 
 def history(found: History) -> HistoryDocument:
+    """The kept versions, the newest first; `change` is null for one of which it is not known who saved it."""
     return {
         "format_version": "1.0",
         "lineage": found.lineage,
@@ -63,6 +64,7 @@ def _change(change: Change) -> ChangeShown:
 
 
 def restored(done: Restored) -> PutBackDocument:
+    """Which version was put back, the serial that it has now, and what the state no longer has because of that."""
     return {
         "format_version": "1.0",
         "version": done.serial,

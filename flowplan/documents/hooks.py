@@ -41,6 +41,7 @@ class Happened:
 
 
 def document(found: Happened, timestamp: str) -> shape.HookDocument:
+    """What a hook reads on stdin. `timestamp`: RFC 3339. Secrets are not left out here."""
     made: shape.HookDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,

@@ -29,6 +29,7 @@ class Found:
 
     @property
     def id(self) -> str:
+        """The id that the API gave it."""
         return self.live.id
 
     @property

@@ -40,11 +40,16 @@ class Instance(Protocol):
     """One instance of a bid, as the cloud lists it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As the API has it."""
+
     @property
-    def status(self) -> str: ...
+    def status(self) -> str:
+        """The API's word, also one that flowplan does not know."""
+
     @property
-    def ssh_destination(self) -> str | None: ...
+    def ssh_destination(self) -> str | None:
+        """Where ssh leads to; None while the API reports none."""
 
 
 @frozen

@@ -21,6 +21,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Whether everything that the case expects was so."""
         return not self.failures
 
 

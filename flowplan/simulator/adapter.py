@@ -27,7 +27,9 @@ from flowplan.simulator.api.messages import Response as Answer
 class Answers(Protocol):
     """The simulator, as an adapter needs it."""
 
-    def handle(self, request: Request) -> Answer: ...
+    def handle(self, request: Request) -> Answer:
+        """Answer one request; `broken` and `delay` of the answer say how it reaches the client. Raises sqlite3.Error,
+        having done nothing, where the data cannot be used."""
 
 
 class SimulatorAdapter(BaseAdapter):

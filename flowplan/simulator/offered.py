@@ -11,4 +11,5 @@ def type_names() -> list[str]:
 
 
 def regions() -> list[str]:
+    """Names of regions, sorted, also of those in which nothing is sold now."""
     return sorted(REGIONS)

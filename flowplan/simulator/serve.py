@@ -63,6 +63,7 @@ class KeepAliveHandler(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
+        """Read the whole request, answer it, and keep the connection; what the answer says of that counts."""
         environ = self.make_environ()
         if not self._read_body(environ):
             return self.send_error(400, "Bad body")
@@ -143,6 +144,7 @@ class Server:
 
     @property
     def url(self) -> str:
+        """Where it is served, on loopback, without a slash at the end."""
         return f"http://{HOST}:{self._server.port}"
 
     def serve_forever(self) -> None:

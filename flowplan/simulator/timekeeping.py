@@ -54,6 +54,7 @@ class RunningClock:
 
     @property
     def runs(self) -> bool:
+        """Whether virtual time passes by itself; otherwise only an advance moves it."""
         return self._speed > 0
 
     def now(self) -> tuple[int, int]:

@@ -54,6 +54,7 @@ class Response:
 
     @property
     def json(self) -> Any:
+        """The body as a JSON value. Raises ValueError for one that is none."""
         return json.loads(self.body)
 
 

@@ -28,9 +28,11 @@ class Route(NamedTuple):
 
     @property
     def mutates(self) -> bool:
+        """Whether it changes what users have: its calls are in the ledger."""
         return self.method != "GET" and not self.public
 
     def answer(self, call: Call) -> Response:
+        """What its handler answers, in the transaction of `call`; the first call imports the handler's module."""
         return _handler(self.handler)(call)
 
 

@@ -50,6 +50,7 @@ class InstanceType(NamedTuple):
     hourly_price: float
 
     def json(self) -> dict[str, Any]:
+        """The row of `/v2/instance-types`."""
         return self._asdict()
 
 

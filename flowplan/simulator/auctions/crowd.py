@@ -188,6 +188,7 @@ class Crowd:
 
     @property
     def due_at(self) -> int:
+        """When the next book has something to clear: ms since 1970 UTC, NEVER where none has."""
         return self._due[0][0] if self._due else NEVER
 
     def hold_rounds(self, now: int) -> list[Outcome]:
@@ -200,5 +201,6 @@ class Crowd:
         return outcomes
 
     def save(self) -> None:
+        """Write every book back, in the transaction that is open."""
         for book in self._books.values():
             book.save()

@@ -103,6 +103,7 @@ class Fault:
 
     @property
     def executes(self) -> bool:
+        """Whether the request is carried out, whatever the client is told."""
         return self.after_commit or self.does in _OF_THE_TRUE_ANSWER
 
     def spoil(self, true: Response | None) -> Response:
@@ -168,6 +169,7 @@ def _is_count(value: object) -> bool:
 
 
 def is_time(value: object) -> bool:
+    """Whether `value` is a number of seconds that something may take: from 0 to the longest that is allowed."""
     return _is_number(value, 0, _LONGEST)
 
 

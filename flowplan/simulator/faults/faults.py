@@ -29,11 +29,15 @@ from flowplan.simulator.faults.fault import Does, Fault, described, is_time, kep
 class Faulty(Protocol):
     """The simulator, as its faults need it."""
 
-    def exclusive(self) -> AbstractContextManager[sqlite3.Connection]: ...
+    def exclusive(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The database in a transaction that nobody else writes beside."""
 
-    def third_party(self, request: Request, lag_seconds: float) -> Response: ...
+    def third_party(self, request: Request, lag_seconds: float) -> Response:
+        """Answer a request of another user, which meets no fault. Lists show what it changed `lag_seconds` later."""
 
-    def preempt(self, bid: str, seconds: float) -> None: ...
+    def preempt(self, bid: str, seconds: float) -> None:
+        """Take the instances of a bid (its id) back, and keep it out of the auction for `seconds` of virtual time.
+        Raises ValueError where it holds none."""
 
 
 class Seen(NamedTuple):
