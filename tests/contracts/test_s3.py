@@ -74,9 +74,9 @@ class Odd:
                 with suppress(OSError):
                     client.sendall(self.answer)
 
-    def objects(self, **variables: str) -> S3Objects:
+    def objects(self, limits: tuple[float, float] = (5.0, 10.0), **variables: str) -> S3Objects:
         address = S3Address.of("s3://states/train", {**environ(self.url), **variables})
-        return S3Objects(address, {**environ(self.url), **variables}, lambda _: None, (2.0, 0.5))
+        return S3Objects(address, {**environ(self.url), **variables}, lambda _: None, limits)
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -218,7 +218,7 @@ def test_a_server_that_is_not_there_or_hangs_is_said_to_be(odd: Odd) -> None:
         relay.deaf(True)
         gone.url = f"http://127.0.0.1:{relay.port}"
         with pytest.raises(Unanswered, match="no answer in time"):
-            gone.objects().put("train", b"one", "")
+            gone.objects((5.0, 0.5)).put("train", b"one", "")
 
 
 # -- credentials

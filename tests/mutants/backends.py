@@ -337,9 +337,16 @@ MISTAKES = (
     Mistake(
         "leave the journal of an earlier run open",
         "backends/remote/objects.py",
-        "                sealed = self._seal(head) if head.fence else ()\n",
-        "                sealed = head.sealed\n",
+        """                self._put(self._entry_key(head.fence, number), seal, "")\n""",
+        "",
         ("tests/contracts/test_remote.py", "-k", "can_write_nothing"),
+    ),
+    Mistake(
+        "go on from a look after which another run has written",
+        "backends/remote/objects.py",
+        "            if sealed != _with(head, number - 1):\n",
+        "            if False:\n",
+        ("tests/contracts/test_remote.py", "-k", "after_it_was_read"),
     ),
     Mistake(
         "lose what overflowed from a server and was taken over while it was read",

@@ -296,8 +296,8 @@ MISTAKES = (
     Mistake(
         "leave what an entry said where it is kept for its number",
         "backends/remote/objects.py",
-        "                elif (fence, number) in self._over:\n",
-        "                elif False:\n",
+        " for one in kept if (fence, one) in self._over]\n",
+        " for one in kept if False]\n",
         ("tests/state/test_form.py", "-k", "taken_away or clear_text"),
     ),
 )

@@ -19,9 +19,11 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NoReturn, Protocol
+from functools import partial
+from typing import NoReturn, Protocol, TypeVar
 
 from attrs import asdict, evolve, field, frozen
 
@@ -35,7 +37,9 @@ _TRIES = 4  # of one write, and of one look at a state that moves
 _PAUSE = 0.25  # seconds before the second try; it doubles
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
+_AT_ONCE = 16  # requests
 _ENTRY = re.compile(rb"flowplan-(journal|seal) 1 ([0-9a-f]{64})\n")
+_T = TypeVar("_T")
 
 
 @frozen
@@ -117,6 +121,15 @@ class Head:
             ) from None
 
 
+@frozen
+class _Look:
+    """What was found: `head` led to `contents`, and the journal under its fence goes on with the entry `number`."""
+
+    head: Head
+    number: int
+    contents: Contents
+
+
 class ObjectPlace(Place, Leases):
     """The state at `key` of `objects`; what each method promises is said at `place.Place`. `name` is how messages call
     it, `identity` what tells it from others."""
@@ -129,6 +142,7 @@ class ObjectPlace(Place, Leases):
         self._tried = 0  # the highest number of `append`
         self._over: set[tuple[int, int]] = set()  # fence and number of entries that the next save holds
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
+        self._looked = _Look(Head(), 0, Contents())  # what was read last
 
     @property
     def name(self) -> str:
@@ -142,6 +156,13 @@ class ObjectPlace(Place, Leases):
         self._objects.close()
 
     # -- objects
+
+    def _at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
+        """What `calls`, of which none waits for another, give. Raises what the first of them raises that fails."""
+        if len(calls) < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
+            return [one.result() for one in [pool.submit(call) for call in calls]]
 
     def _below(self, *parts: str) -> str:
         return "/".join((f"{self._key}.d", *parts))
@@ -233,7 +254,7 @@ class ObjectPlace(Place, Leases):
         for _ in range(_MOST_LOOKS):
             head, version = self._head()
             found = self._look(head, version)
-            if found is not None and self._head()[1] == version:
+            if found is not None and self._version() == version:
                 return found
         raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
 
@@ -244,10 +265,15 @@ class ObjectPlace(Place, Leases):
             return self._left_over(), ""
         return Head.load(found.data, f"{self._name}#head"), found.version
 
+    def _version(self) -> str:
+        """That of the head; "": there is none."""
+        found = self._objects.get(self._key)
+        return found.version if found is not None else ""
+
     def _left_over(self) -> Head:
         """What there is without a head: the newest snapshot as a backup, or the journal of a run that was the first."""
-        states = sorted(filter(_is_state, self._objects.names(self._below("states/"))), key=_numbers)
-        journal = self._entries()
+        found, journal = self._listed()
+        states = sorted(found, key=_numbers)
         fence = max([*journal, *(_numbers(key)[1] for key in states)], default=0)
         left = Head(fence=fence, first=max(journal.get(fence, [0])) + 1, write="")
         if states:
@@ -255,55 +281,66 @@ class ObjectPlace(Place, Leases):
         sealed = (Sealed(one, min(numbers), max(numbers)) for one, numbers in sorted(journal.items()))
         return evolve(left, sealed=tuple(sealed))
 
-    def _entries(self) -> dict[int, list[int]]:
-        """The numbers of the journal's entries by their fences, also of those that count no more."""
+    def _listed(self) -> tuple[list[str], dict[int, list[int]]]:
+        """What there is, also of what counts no more: the keys of snapshots, and the numbers of the journal's entries
+        by their fences."""
+        below = self._below("states/"), self._below("journal/")
+        states, entries = self._at_once([partial(self._objects.names, prefix) for prefix in below])
         found: dict[int, list[int]] = {}
-        for key in self._objects.names(self._below("journal/")):
-            fence, _, number = key.removeprefix(self._below("journal/")).partition("/")
+        for key in entries:
+            fence, _, number = key.removeprefix(below[1]).partition("/")
             if fence.isdigit() and number.isdigit():
                 found.setdefault(int(fence), []).append(int(number))
-        return found
+        return [key for key in states if _is_state(key)], found
 
     def _look(self, head: Head, version: str) -> Contents | None:
         """What `head` leads to; None: some of it is not there, so that the head must be another by now."""
-        whole: list[bytes | None] = []
         self._names = {}
-        for name in (head.snapshot, head.backup):
-            data = self._get(self._below("states", name)) if name else None
-            if name and data is None:
-                self._hold_moved(version)
-                return None
-            if data is not None:
-                self._names[data] = name
-            whole.append(data)
-        frames = [head.journal.encode("latin-1")]
-        for one in head.sealed:
-            for number in range(one.first, one.last + 1):
-                entry = self._entry(one.fence, number)
-                if entry is None:
-                    self._hold_moved(version)
-                    return None
-                frames.append(entry if entry != _SEAL else b"")
-        frames += self._open_entries(head)
-        return Contents(whole[0], whole[1], b"".join(frames), head.fence, version)
+        names = sorted({head.snapshot, head.backup} - {""})
+        sealed = [(one.fence, number) for one in head.sealed for number in range(one.first, one.last + 1)]
+        first = [(head.fence, head.first)] if head.fence else []
+        states, entries = len(names), len(names) + len(sealed)
+        found = self._at_once(
+            [
+                *(partial(self._get, self._below("states", name)) for name in names),
+                *(partial(self._entry, *one) for one in (*sealed, *first)),
+            ]
+        )
+        if None in found[:entries]:
+            self._hold_moved(version)
+            return None
+        whole = dict(zip(names, found[:states], strict=True))
+        self._names = {data: name for name, data in whole.items() if data is not None}
+        opened = self._open_entries(head, found[entries:])
+        closed = [one for one in found[states:entries] if one is not None and one != _SEAL]
+        frames = [head.journal.encode("latin-1"), *closed, *opened]
+        snapshot, backup = whole.get(head.snapshot), whole.get(head.backup)
+        there = Contents(snapshot, backup, b"".join(frames), head.fence, version)
+        self._looked = _Look(head, head.first + len(opened), there)
+        return there
 
     def _hold_moved(self, version: str) -> None:
         """Something is not there: raise StateError unless the head is another by now."""
-        if self._head()[1] == version:
+        if self._version() == version:
             raise StateError(
                 f"{self._name} is not whole: objects that its head names are missing",
                 hint="put them back from the versions that the store keeps of its objects; "
                 "`flowplan recover --from-live` rebuilds the state from the markers of live bids",
             )
 
-    def _open_entries(self, head: Head) -> Iterator[bytes]:
-        """What was appended under the fence of the last run, as far as it goes without a gap."""
-        if not head.fence:
-            return
-        number = head.first
-        while (entry := self._entry(head.fence, number)) is not None and entry != _SEAL:
-            yield entry
-            number += 1
+    def _open_entries(self, head: Head, found: Sequence[bytes | None]) -> list[bytes]:
+        """What was appended under the fence of the last run, as far as it goes without a gap. `found`: the first of
+        them, as it was read; of the next ever more are read at once."""
+        opened: list[bytes] = []
+        while found:
+            for one in found:
+                if one is None or one == _SEAL:
+                    return opened
+                opened.append(one)
+            number = head.first + len(opened)
+            more = range(number, number + min(4 * len(opened), _AT_ONCE))
+            found = self._at_once([partial(self._entry, head.fence, one) for one in more])
+        return opened
 
     def _entry(self, fence: int, number: int) -> bytes | None:
         """The frames of an entry; _SEAL for a seal; None: there is none. Raises StateError for a damaged one."""
@@ -322,35 +359,58 @@ class ObjectPlace(Place, Leases):
     # -- writing
 
     def begin(self, fence: int, seen: Contents) -> Contents:
+        found = self._begin_from(fence, seen)
+        if found is not None:
+            return found
         for _ in range(_MOST_LOOKS):
             head, version = self._head()
             if not (head.fence == fence and head.run == self._run):
                 if head.fence >= fence:
                     raise Conflict(f"{self._name} was written under fence {head.fence}, this run has {fence}")
-                sealed = self._seal(head) if head.fence else ()
-                head = evolve(head, fence=fence, run=self._run, first=1, sealed=sealed, write=uuid.uuid4().hex)
+                sealed = self._seal(head, head.first) if head.fence else ()
                 try:
-                    version = self._put(self._key, head.dump(), version)
+                    head, version = self._begun(head, version, fence, sealed)
                 except Conflict:
                     continue
             self._tried = 0
-            self._over = {(one.fence, number) for one in head.sealed for number in range(one.first, one.last + 1)}
             found = self._look(head, version)
             if found is not None:
                 return found
         raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
 
-    def _seal(self, head: Head) -> tuple[Sealed, ...]:
-        """Put an end to the journal under the fence of `head`: all that counts of it, and of those before."""
-        number = head.first
+    def _begin_from(self, fence: int, seen: Contents) -> Contents | None:
+        """Go on from what was `seen`, if it is what was read last, without another look: the seal is put at the number
+        that was free, and the head in the place of the one that was read. None: something has moved since."""
+        head, number = self._looked.head, self._looked.number
+        if not seen.version or seen != self._looked.contents or not 0 < head.fence < fence:
+            return None
+        try:
+            sealed = self._seal(head, number)
+            if sealed != _with(head, number - 1):
+                return None
+            _, version = self._begun(head, seen.version, fence, sealed)
+        except Conflict:
+            return None
+        self._tried = 0
+        return evolve(seen, fence=fence, version=version)
+
+    def _begun(self, head: Head, version: str, fence: int, sealed: tuple[Sealed, ...]) -> tuple[Head, str]:
+        """The head with which this run begins, in the place of `head`, and its version. Raises Conflict."""
+        new = evolve(head, fence=fence, run=self._run, first=1, sealed=sealed, write=uuid.uuid4().hex)
+        version = self._put(self._key, new.dump(), version)
+        self._over = {(one.fence, number) for one in sealed for number in range(one.first, one.last + 1)}
+        return new, version
+
+    def _seal(self, head: Head, number: int) -> tuple[Sealed, ...]:
+        """Put an end to the journal under the fence of `head`, at the first number from `number` on that is free: all
+        that counts of it, and of those before."""
         seal = _framed(b"seal", b"")
         while True:
             try:
                 self._put(self._entry_key(head.fence, number), seal, "")
-                break
+                return _with(head, number - 1)
             except Conflict:
                 number += 1
-        return (*head.sealed, Sealed(head.fence, head.first, number - 1)) if number > head.first else head.sealed
 
     def append(self, fence: int, number: int, frames: bytes) -> None:
         self._tried = max(self._tried, number)
@@ -358,12 +418,15 @@ class ObjectPlace(Place, Leases):
         self._over.add((fence, number))
 
     def save(self, fence: int, version: str, saved: Saved) -> str:
+        states = sorted({data for data in (saved.snapshot, saved.backup) if data is not None})
+        kept = self._at_once([partial(self._kept_as, one, saved, fence) for one in states])
+        names = dict(zip(states, kept, strict=True))
         head = Head(
             fence=fence,
             run=self._run,
             first=self._tried + 1,
-            snapshot=self._kept_as(saved.snapshot, saved, fence),
-            backup=self._kept_as(saved.backup, saved, fence),
+            snapshot=names[saved.snapshot] if saved.snapshot is not None else "",
+            backup=names[saved.backup] if saved.backup is not None else "",
             journal=saved.journal.decode("latin-1"),
             lineage=saved.lineage,
             serial=saved.serial,
@@ -373,10 +436,8 @@ class ObjectPlace(Place, Leases):
             self._sweep(head)
         return new
 
-    def _kept_as(self, data: bytes | None, saved: Saved, fence: int) -> str:
+    def _kept_as(self, data: bytes, saved: Saved, fence: int) -> str:
         """The name of the state that holds `data`: one that is there, or a new one."""
-        if data is None:
-            return ""
         if data not in self._names:
             name = f"{saved.serial:08}-{fence}-{uuid.uuid4().hex[:8]}.json"
             self._put(self._below("states", name), data, "")
@@ -387,18 +448,19 @@ class ObjectPlace(Place, Leases):
         """Remove what no run can need: states of no later run that this head does not name, and entries that it holds.
         The last entry and the seal of each journal stay a long while, so that its numbers are not free; what the entry
         said does not."""
+        states, journal = self._listed()
         keep = {head.snapshot, head.backup}
-        for key in self._objects.names(self._below("states/")):
-            if key.rpartition("/")[2] not in keep and _is_state(key) and _numbers(key)[1] <= head.fence:
-                self._objects.delete(key)
-        for fence, numbers in self._entries().items():
-            over = [one for one in numbers if fence < head.fence or one < head.first]
-            kept = sorted(over)[-2:] if fence >= head.fence - _KEPT_FENCES else []
-            for number in over:
-                if number not in kept:
-                    self._objects.delete(self._entry_key(fence, number))
-                elif (fence, number) in self._over:
-                    self._empty(self._entry_key(fence, number))
+        gone = [
+            partial(self._objects.delete, key)
+            for key in states
+            if key.rpartition("/")[2] not in keep and _numbers(key)[1] <= head.fence
+        ]
+        for fence, numbers in journal.items():
+            over = sorted(one for one in numbers if fence < head.fence or one < head.first)
+            kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
+            gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
+            gone += [partial(self._empty, self._entry_key(fence, one)) for one in kept if (fence, one) in self._over]
+        self._at_once(gone)
         self._over = set()
 
     def _empty(self, key: str) -> None:
@@ -419,17 +481,21 @@ class ObjectPlace(Place, Leases):
 
     def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
         key = self._version_key(id)
-        there = self._objects.get(key)
-        if there is None or replace:
-            self._put(key, document, there.version if there is not None else "")
+        try:
+            self._put(key, document, "")
+        except Conflict:
+            there = self._objects.get(key) if replace else None
+            if there is not None:
+                self._put(key, document, there.version)
 
     def version_ids(self) -> tuple[VersionId, ...]:
         found = (_VERSION.search(key) for key in self._objects.names(self._below("versions/")))
         return tuple((one[1], int(one[2])) for one in found if one is not None)
 
     def version_heads(self) -> Iterable[tuple[str, bytes]]:
-        for id in self.version_ids():
-            document = self._get(self._version_key(id))
+        ids = self.version_ids()
+        found = self._at_once([partial(self._get, self._version_key(id)) for id in ids])
+        for id, document in zip(ids, found, strict=True):
             if document is not None:
                 yield f"version {id[1]} of {self._name}", document
 
@@ -443,6 +509,11 @@ class ObjectPlace(Place, Leases):
 _SEAL = b"seal"  # no frames: those begin with digits
 _STATE = re.compile(r"/([0-9]+)-([0-9]+)-[0-9a-f]+\.json\Z")
 _VERSION = re.compile(r"/([^/]+)\.([0-9]{1,16})\.json\Z")
+
+
+def _with(head: Head, last: int) -> tuple[Sealed, ...]:
+    """What counts of the journals of `head` whose own ends with the entry `last`."""
+    return (*head.sealed, Sealed(head.fence, head.first, last)) if last >= head.first else head.sealed
 
 
 def _framed(kind: bytes, content: bytes) -> bytes:
