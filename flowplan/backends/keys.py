@@ -15,7 +15,7 @@ from flowplan.errors import StateError, UsageProblem
 from flowplan.files.regular import opened
 from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
-from flowplan.state.form import WITHOUT_KEY, Form, Seal, Sealed
+from flowplan.state.form import WITHOUT_KEY, Form, Seal, Sealed, Unopened
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -107,12 +107,13 @@ def _recipients(age: Any, text: str) -> dict[str, x25519.Recipient]:
                 f"{RECIPIENTS} holds a secret key", hint=f"put the key in {KEY_FILE}; recipients begin with age1"
             )
         try:
-            found[one] = age.x25519.Recipient.from_str(one)
+            recipient = age.x25519.Recipient.from_str(one)
         except age.RecipientError:
             raise UsageProblem(
                 f"{RECIPIENTS}: {shown(one)} is no age recipient",
                 hint="a recipient begins with age1; age-keygen shows it",
             ) from None
+        found[str(recipient)] = recipient  # which may be written in capitals, too
     return found
 
 
@@ -155,9 +156,16 @@ class AgeSeal(Seal):
     def open(self, sealed: Sealed, name: str) -> bytes:
         if sealed.key not in self._keys:
             text = self._opened(self._key_of, sealed.key, sealed, name)
-            self._keys[sealed.key] = self._age.x25519.Identity.from_str(text.decode())
+            self._keys[sealed.key] = self._identity_in(text, name)
         identity = self._keys[sealed.key]
         return self._opened(lambda data: self._decrypted(data, [identity]), sealed.sealed, None, name)
+
+    def _identity_in(self, text: bytes, name: str) -> x25519.Identity:
+        try:
+            found: x25519.Identity = self._age.x25519.Identity.from_str(text.decode())
+        except (self._age.IdentityError, UnicodeDecodeError):
+            raise StateError(f"{name} is damaged: what its key opens with is no key", hint=RESTORE) from None
+        return found
 
     def _key_of(self, data: bytes) -> bytes:
         if self._passphrase and b"-> scrypt " in data[:256]:
@@ -168,13 +176,13 @@ class AgeSeal(Seal):
         return bytes(self._age.decrypt(data, identities))
 
     def _opened(self, opens: Callable[[bytes], bytes], armored: str, whole: Sealed | None, name: str) -> bytes:
-        """What `opens` finds in `armored`. `whole`: of which that is the key. Raises StateError."""
+        """What `opens` finds in `armored`. `whole`: of which that is the key. Raises StateError, Unopened."""
         try:
             return opens(_unarmored(armored))
         except (self._age.DecryptError, ValueError):
             if whole is None:
                 raise StateError(f"{name} is damaged: it is not what was encrypted", hint=RESTORE) from None
-            raise StateError(
+            raise Unopened(
                 f"{name} is encrypted for {', '.join(whole.recipients) or 'nobody'}, and no key that is given opens it",
                 hint=f"give the key of one of them in {KEY_FILE}, or the passphrase in {PASSPHRASE}; {WITHOUT_KEY}",
             ) from None

@@ -21,7 +21,16 @@ import attrs
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
-from flowplan.backends.parts import MOST_LOOKS, NOT_RESTORED, continued, found_in, mended, moving, went_back
+from flowplan.backends.parts import (
+    MOST_LOOKS,
+    NOT_RESTORED,
+    continued,
+    found_in,
+    hold_opened,
+    mended,
+    moving,
+    went_back,
+)
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
@@ -203,6 +212,7 @@ class LocalStore(Store):
             raise StateError(f"{self.path} is intact; nothing was restored")
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
+        hold_opened(self._files)
         versions = self._files.versions()
         journal = self._files.readable_journal()
         kept = None if versions and not went_back(versions, journal.header) else self._kept()

@@ -3,7 +3,8 @@ earlier snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal, Protocol, TypeAlias
 
 import attrs
@@ -14,7 +15,7 @@ from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE
-from flowplan.state.form import Form
+from flowplan.state.form import Form, Unopened
 from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
 from flowplan.state.state import State, twice, without
@@ -120,6 +121,27 @@ def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
             f"{header.serial}",
             hint=RESTORE,
         )
+
+
+def hold_opened(parts: Parts) -> None:
+    """Raise Unopened where snapshot or journal may be whole, and no key of this run reads it: put back without it, the
+    state would have forgotten what it says."""
+    with _damage_is_no_matter():
+        parts.read_journal()
+    with _damage_is_no_matter():
+        data = parts.snapshot()
+        if data is not None:
+            parts.form.load(data, parts.name("snapshot"))
+
+
+@contextmanager
+def _damage_is_no_matter() -> Iterator[None]:
+    try:
+        yield
+    except Unopened:
+        raise
+    except StateError:
+        return
 
 
 def newest(versions: Mapping[Whole, State], header: Header | None) -> Whole | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
@@ -81,12 +80,13 @@ class Versions:
         found = self.list()
         written = 0
         for one in found:
-            with suppress(StateError):
+            try:
                 state = self.read(one.lineage, one.serial)
-                replace_file(
-                    self._of(one.lineage, one.serial), self.form.dump_version(state, one.change), through_link=False
-                )
-                written += 1
+            except StateError:
+                continue
+            document = self.form.dump_version(state, one.change)
+            replace_file(self._of(one.lineage, one.serial), document, through_link=False)
+            written += 1
         return written, len(list(self._files())) - written
 
     def _drop_oldest(self, newest: Path) -> None:

@@ -29,6 +29,10 @@ WITHOUT_KEY = "if the key is lost, `flowplan recover --from-live` rebuilds the s
 _SEALED = re.compile(rb'\s*\{\s*"format_version":\s*3\b')
 
 
+class Unopened(StateError):
+    """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
+
+
 @frozen
 class Sealed:
     """What was sealed. `recipients`: who can open it, as far as the document says. Texts as the age format has them."""
@@ -61,7 +65,8 @@ class Seal(Protocol):
         """`data` for the recipients. Raises StateError where there are none."""
 
     def open(self, sealed: Sealed, name: str) -> bytes:
-        """What was sealed as `name`. Raises StateError where no key opens it, or it is not what was sealed."""
+        """What was sealed as `name`. Raises Unopened where no key opens it, StateError for what is not what was
+        sealed."""
 
 
 @define
@@ -73,7 +78,7 @@ class Form:
     seal: Seal | None = None
     allow_plaintext: bool = False
     change_recipients: bool = False
-    _found: tuple[str, ...] = field(default=(), init=False)  # who could open what was read last
+    _found: tuple[str, ...] = field(default=(), init=False)  # who could open what this run goes on from
 
     # -- whole states
 
@@ -88,8 +93,9 @@ class Form:
         return (json.dumps(body, indent=1) + "\n").encode()
 
     def load(self, data: bytes, name: str, *, goes_on: bool = False) -> State:
-        """Read a state file; `name` is for messages. `goes_on`: the run goes on from this one, and seals for nobody
-        else than could open it. Raises StateError, never takes damage for an empty state."""
+        """Read a state file; `name` is for messages. The run seals for nobody else than could open the one that it
+        `goes_on` from, or what it has read first. Raises StateError, never takes damage for an empty state; Unopened
+        for one that may be whole."""
         if _SEALED.match(data) is None:
             clear = codec.load(data, name)  # what is damaged, or of a later flowplan, says so
             self._hold_allowed(name)
@@ -98,7 +104,7 @@ class Form:
         sealed = Sealed.of(body, name)
         state = codec.load(self.open(sealed, name), name)
         _hold_bound(body, state.lineage, state.serial, name)
-        if goes_on:
+        if goes_on or not self._found:
             self._found = sealed.recipients
         return state
 
@@ -150,7 +156,9 @@ class Form:
         if not begins and first.get("record") != "sealed":
             self._hold_allowed(name)
             return entries
-        opened = journal.entries_in(self.open(Sealed.of(first, name), name), name)
+        sealed = Sealed.of(first, name)
+        opened = journal.entries_in(self.open(sealed, name), name)
+        self._found = self._found or sealed.recipients  # without a snapshot, the journal says for whom the state is
         if begins:
             header = opened[0] if opened else {}
             _hold_bound(first, header.get("lineage"), header.get("serial"), name)
@@ -169,9 +177,9 @@ class Form:
         return seal.seal(clear)
 
     def open(self, sealed: Sealed, name: str) -> bytes:
-        """What was sealed as `name`. Raises StateError where no key opens it."""
+        """What was sealed as `name`. Raises Unopened where no key opens it, StateError for damage."""
         if self.seal is None:
-            raise StateError(
+            raise Unopened(
                 f"{name} is encrypted for {_listed(sealed.recipients)}, and no key is given",
                 hint=f"set FLOWPLAN_AGE_KEY_FILE, FLOWPLAN_AGE_KEY or FLOWPLAN_PASSPHRASE; {WITHOUT_KEY}",
             )
@@ -179,7 +187,7 @@ class Form:
 
     def _hold_allowed(self, name: str) -> None:
         if self.seal is not None and not self.allow_plaintext:
-            raise StateError(
+            raise Unopened(
                 f"{name} is not encrypted, though a key is given: it may be another than was written last",
                 hint="if you have given a key for the first time: `flowplan state rekey --allow-plaintext` encrypts it",
             )

@@ -287,6 +287,35 @@ MISTAKES = (
         ("tests/state/test_form.py", "-k", "left_out or somebody_writes"),
     ),
     Mistake(
+        "change who can read a state of which there is only a journal",
+        "state/form.py",
+        "        self._found = self._found or sealed.recipients",
+        "        sealed = sealed",
+        ("tests/state/test_form.py", "-k", "only_a_journal"),
+    ),
+    Mistake(
+        "put a state back for whoever puts it back",
+        "state/form.py",
+        "        if goes_on or not self._found:\n",
+        "        if goes_on:\n",
+        ("tests/state/test_form.py", "-k", "put_back_for_those"),
+    ),
+    Mistake(
+        "put a journal aside that another key opens",
+        "backends/local.py",
+        "        hold_opened(self._files)\n",
+        "",
+        ("tests/state/test_form.py", "-k", "not_put_aside"),
+    ),
+    Mistake(
+        "say of a version that could not be written that it does not read",
+        "backends/remote/store.py",
+        "            self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)\n",
+        "            with suppress(StateError):\n"
+        "                self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)\n",
+        ("tests/state/test_form.py", "-k", "could_not_be_written"),
+    ),
+    Mistake(
         "keep the last state in the clear as a backup",
         "backends/local.py",
         "        old = old and self._form.kept(old, self.name)\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
-from flowplan.state.form import Form
+from flowplan.state.form import Form, Unopened
 from flowplan.state.history import Change
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
@@ -178,6 +179,14 @@ def test_clear_text_beside_a_key_is_refused_unless_it_is_allowed_once(opens: Ope
     assert b"vol_1" not in b"".join(data for path, data in files_in(tmp_path).items() if path.suffix != ".spill")
 
 
+def sealed_for(recipient: str, data: bytes) -> str:
+    """As somebody does who can write the file, and not read it."""
+    import pyrage
+
+    text = base64.b64encode(pyrage.encrypt(data, [pyrage.x25519.Recipient.from_str(recipient)])).decode()
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{text}\n-----END AGE ENCRYPTED FILE-----\n"
+
+
 def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     body = json.loads(path.read_bytes())
     change(body)
@@ -195,6 +204,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda body: body.update(sealed=body["sealed"][:200]), "it is not what was encrypted"),
         (lambda body: body.update(sealed=body["key"]), "it is not what was encrypted"),
         (lambda body: body.update(key=body["sealed"]), "no key that is given opens it"),
+        (lambda body: body.update(key=sealed_for(public(MINE), b"no key")), "what its key opens with is no key"),
         (lambda body: body.update(format_version=4), "in format 4; this is flowplan"),
     ],
 )
@@ -204,6 +214,59 @@ def test_what_was_changed_is_an_error(tmp_path: Path, change: Callable[[dict[str
     edited(tmp_path / "flowplan.state.json", change)
     with pytest.raises(StateError, match=match):
         opens(mine()).read()
+
+
+def test_nobody_is_left_out_where_there_is_only_a_journal(opens: Open) -> None:
+    both = f"{public(MINE)}, {public(KIMS)}"
+    Run.of(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both))).append([INTENT])
+    alone = opens(mine())
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        Run.of(alone).append([DONE])
+    loaded = alone.read()
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        alone.save(loaded.state, loaded.pending.values())
+    assert list(opens(form(AGE_KEY=KIMS, AGE_RECIPIENTS=both)).read().pending) == [INTENT.intent]
+
+
+def test_a_state_is_put_back_for_those_who_could_read_it(tmp_path: Path) -> None:
+    opens, both = local(tmp_path), f"{public(MINE)}, {public(KIMS)}"
+    run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)))
+    (tmp_path / "flowplan.state.json").write_text("{")
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        opens(mine()).restore()
+    assert opens(form(AGE_KEY=KIMS, AGE_RECIPIENTS=both)).restore().state.bindings == {DATA: BINDING}
+
+
+@pytest.mark.parametrize("begun", [MINE, None], ids=["the old key", "in the clear"])
+def test_a_journal_that_the_keys_do_not_open_is_not_put_aside_as_damaged(tmp_path: Path, begun: str | None) -> None:
+    """As after a change of keys that was killed between the snapshot and the journal."""
+    opens, journal = local(tmp_path), tmp_path / "flowplan.state.journal"
+    before = form(AGE_KEY=begun) if begun else form()
+    run(opens(before))
+    Run.of(opens(before)).append([create_of(OTHER, SECOND.applied, intent="i2")])
+    old = journal.read_bytes()
+    both = form(AGE_KEY=f"{MINE}\n{KIMS}", AGE_RECIPIENTS=public(KIMS), plain=True)
+    both.change_recipients = True
+    changed = opens(both)
+    loaded = changed.read()
+    changed.save(loaded.state, loaded.pending.values(), stated=True)
+    journal.write_bytes(old)
+    with pytest.raises(Unopened):
+        opens(form(AGE_KEY=KIMS)).restore()
+    assert list(opens(both).read().pending) == ["i2"]
+
+
+def test_a_version_that_could_not_be_written_is_an_error(tmp_path: Path) -> None:
+    site = ObjectSite(tmp_path)
+    run(site.open())
+    with site.full(), pytest.raises(StateError):
+        site.open().rewrite_versions()
+
+
+def test_a_recipient_in_capitals_is_the_same_one(tmp_path: Path) -> None:
+    opens = local(tmp_path)
+    run(opens(mine()))
+    assert run_more(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=public(MINE).upper())))
 
 
 def test_a_recipient_that_somebody_writes_in_gets_nothing(tmp_path: Path) -> None:

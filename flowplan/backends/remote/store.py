@@ -24,6 +24,7 @@ from flowplan.backends.parts import (
     Whole,
     continued,
     found_in,
+    hold_opened,
     mended,
     moving,
     went_back,
@@ -344,7 +345,10 @@ class RemoteStore(Store):
             raise StateError(
                 f"there is no version {serial} of this state", hint="`flowplan state history` lists those there are"
             )
-        return self._form.load_version(document, f"version {serial} of {self.name}", lineage, serial)
+        return self._form.load_version(document, self._named(serial), lineage, serial)
+
+    def _named(self, version: int) -> str:
+        return f"version {version} of {self.name}"
 
     # -- writing
 
@@ -381,11 +385,14 @@ class RemoteStore(Store):
         self._hold()
         written = 0
         for one in self.versions():
-            with suppress(StateError):
-                state = self.version(one.lineage, one.serial)
-                document = self._form.dump_version(state, one.change)
-                self._place.keep_version((one.lineage, one.serial), document, replace=True)
-                written += 1
+            id = (one.lineage, one.serial)
+            kept = self._place.read_version(id)
+            try:
+                state = self._form.load_version(kept or b"", self._named(one.serial), *id)
+            except StateError:
+                continue
+            self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)
+            written += 1
         return written, len(self._place.version_ids()) - written
 
     def _drop_oldest(self, newest: tuple[str, int]) -> None:
@@ -412,6 +419,7 @@ class RemoteStore(Store):
         else:
             raise StateError(f"{self.name} is intact; nothing was restored")
         parts = self._look()
+        hold_opened(parts)
         versions, journal = parts.versions(), parts.readable_journal()
         kept = None if versions and not went_back(versions, journal.header) else self._kept(parts)
         if kept is not None:
