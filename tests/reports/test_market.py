@@ -288,7 +288,7 @@ def test_a_limit_that_is_too_low_or_far_too_high_is_warned_of(place: Place) -> N
     assert warnings("7") == ["below_reserve"]
     assert warnings("30") == ["limit_far_above_need"]
     said = " ".join(place.ok("market", "8xh100", "--region", "us-central1-b", "--limit", "30").split())
-    assert "far above what it needs" in said and "you are charged the price" in said and "loses up to 5%" in said
+    assert "far above what it needs" in said and "you are charged the price" in said and "down for up to 5%" in said
     priority = "33.92"  # FCP's standard priority: $4.24 per GPU-hour
     assert warnings(priority) == []
 
