@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from flowplan.apply.events import Awaited
+from flowplan.apply.events import Awaited, Reporter
 from flowplan.apply.outcome import Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.amounts import money
@@ -24,7 +24,7 @@ def lines(outlet: Outlet) -> EventLines:
     return EventLines(outlet.out, outlet.now)
 
 
-class EventLines:
+class EventLines(Reporter):
     """One JSON object a line, each with `type`, `timestamp`, `address`."""
 
     def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
@@ -33,6 +33,7 @@ class EventLines:
         self._rest: dict[str, Any] = {"failed": 0, "unknown": [], "not_started": []}
 
     def event(self, type: str, address: str | None = None, **more: Any) -> None:
+        """Write one line: its `type`, the time, the address that it is about (null: the run), and what `more` has."""
         self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
 
     def planned(self, body: Mapping[str, Any]) -> None:

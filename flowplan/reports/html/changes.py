@@ -70,6 +70,7 @@ class Group:
 
     @property
     def is_long(self) -> bool:
+        """Whether it begins closed: its cards would push what follows out of sight."""
         return len(self.cards) > _LONG
 
 

@@ -24,6 +24,7 @@ class Piece:
 
     @property
     def shrinks(self) -> bool:
+        """Whether it may be left out where there is no room: it is one of a `kind`, which is then counted."""
         return bool(self.kind)
 
 

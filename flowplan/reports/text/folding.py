@@ -31,6 +31,7 @@ class Fold:
 
     @property
     def addresses(self) -> list[str]:
+        """Those of all its changes, in their order."""
         return [one["address"] for one in self.entries]
 
 

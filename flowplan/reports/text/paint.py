@@ -115,6 +115,7 @@ class Paint:
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
     def symbol(self, symbol: str) -> str:
+        """The symbol of a change in its colour; any other text as it is."""
         return self(symbol, SYMBOL_STYLES[symbol]) if symbol in SYMBOL_STYLES else symbol
 
 

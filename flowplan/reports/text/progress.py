@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from flowplan.apply.events import Awaited
+from flowplan.apply.events import Awaited, Reporter
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.outputs import document
@@ -52,7 +52,7 @@ def in_short(one: Awaited) -> str:
     return f"waits: {price}, limit {usd(one.bid.limit_price)} per instance-hour{wins}"
 
 
-class ProgressLines:
+class ProgressLines(Reporter):
     """One line an event. `out` gets the plan and the summary, `say` the rest."""
 
     def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
