@@ -23,7 +23,7 @@ from flowplan.state.state import State
 from tests.contracts.database import Database, DatabaseStore
 from tests.contracts.http_site import GiteaSite, HttpSite
 from tests.contracts.memory import QUICK, ObjectSite
-from tests.contracts.postgres import the_server
+from tests.contracts.postgres import TRUSTED, the_server
 
 
 class Place(Protocol):
@@ -143,7 +143,7 @@ class PostgresPlace:
         self.base, self.overflow = directory, directory / "overflow"
         self.server = the_server()
         self.state = f"stack-{uuid.uuid4().hex}"
-        self.url = self.server.url(self.state)
+        self.url = self.server.url(self.state, user=TRUSTED)
         self._opened: list[Store] = []
 
     def open(self, hold: Callable[[], None] = lambda: None) -> Store:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ import pytest
 from attrs import define, field
 
 USER, PASSWORD, DATABASE = "flowplan", "s3cret-of-the-tests", "states"
+TRUSTED = "trusted"  # a user of whom no password is asked: making one of it takes longer than most tests
 _NOBODY = 65534  # the server runs as nobody where the tests run as root: it refuses root
 
 
@@ -35,21 +36,23 @@ class PostgresServer:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _watcher: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def url(self, state: str = "", *, port: int | None = None, query: str = "") -> str:
+    def url(self, state: str = "", *, port: int | None = None, query: str = "", user: str = USER) -> str:
         """That of a state on it, or, at another port, through what listens there."""
         path = f"/{DATABASE}/{state}" if state else f"/{DATABASE}"
-        return f"postgres://{USER}:{PASSWORD}@127.0.0.1:{port or self.port}{path}{query}"
+        return f"postgres://{user}:{PASSWORD}@127.0.0.1:{port or self.port}{path}{query}"
 
     def make(self) -> None:
-        """Make the data directory, with one user that has a password, and the database."""
-        (self.directory / "password").write_text(PASSWORD)
+        """Make the data directory, its users, of whom all but one need a password, and the database."""
         self._own()
         self._watch()
-        given = [f"--username={USER}", f"--pwfile={self.directory / 'password'}", "--auth=scram-sha-256"]
-        self._program("initdb", "--no-sync", "--encoding=UTF8", "--no-locale", *given, "-D", str(self._data))
+        given = [f"--username={TRUSTED}", "--auth=trust", "--encoding=UTF8", "--no-locale", "-D", str(self._data)]
+        self._program("initdb", "--no-sync", *given)
+        lines = [f"host {what} {TRUSTED} 127.0.0.1/32 trust" for what in ("all", "replication")]
+        (self._data / "pg_hba.conf").write_text("\n".join([*lines, "host all all 127.0.0.1/32 scram-sha-256\n"]))
         self.start()
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
+            connection.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
 
     def _watch(self) -> None:
         """Let the server end when these tests do, also when they are killed: the watcher's input ends then."""
@@ -72,20 +75,20 @@ class PostgresServer:
         return self.directory / "data"
 
     def _dsn(self, database: str = DATABASE) -> str:
-        return f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database}"
+        return f"host=127.0.0.1 port={self.port} user={TRUSTED} dbname={database}"
 
     def _own(self) -> None:
         if os.getuid() == 0:
             for path in (self.directory, *self.directory.iterdir()):
                 os.chown(path, _NOBODY, _NOBODY)
 
-    def _program(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
+    def _program(self, name: str, *words: str) -> None:
         done = subprocess.run(
             [self.programs / name, *words],
             capture_output=True,
             text=True,
             cwd=self.directory,
-            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            env={**os.environ, "LC_ALL": "C"},
             **as_nobody(),  # type: ignore[call-overload]
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -191,10 +194,22 @@ class PostgresServer:
     def standby(self) -> Iterator[Standby]:
         """A hot standby of it, as it is now."""
         directory = Path(tempfile.mkdtemp(prefix="standby-", dir=self.directory))
-        given = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-D", str(directory / "data"), "-R", "-c", "fast"]
+        given = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            TRUSTED,
+            "-D",
+            str(directory / "data"),
+            "-R",
+            "-c",
+            "fast",
+        ]
         made = Standby(directory, self.programs, free_port())
         made._own()
-        self._program("pg_basebackup", *given, "--no-sync", env={"PGPASSWORD": PASSWORD})
+        self._program("pg_basebackup", *given, "--no-sync")
         made.start()
         try:
             yield made

@@ -32,7 +32,7 @@ from flowplan.errors import StateError
 from flowplan.state.history import Change
 from tests.conftest import Place, live_ids, many
 from tests.contracts.begun import BINDING, DONE, INTENT
-from tests.contracts.postgres import PASSWORD, PostgresServer
+from tests.contracts.postgres import PASSWORD, TRUSTED, PostgresServer
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -41,7 +41,7 @@ OWNER = this_process("flowplan apply", {}, "now")
 
 @pytest.fixture
 def url(server: PostgresServer) -> str:
-    return server.url(f"stack-{uuid.uuid4().hex}")
+    return server.url(f"stack-{uuid.uuid4().hex}", user=TRUSTED)
 
 
 @contextmanager
@@ -104,12 +104,16 @@ def killed_at(number: int, after: bool, url: str, directory: Path) -> tuple[str,
     return said, os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["before", "after"])
-def test_killed_at_every_statement_nothing_durable_is_lost(server: PostgresServer, tmp_path: Path, after: bool) -> None:
+@pytest.mark.parametrize(
+    ("after", "step"), [(False, 2), *(pytest.param(one, 1, marks=pytest.mark.slow) for one in (False, True))]
+)
+def test_killed_at_every_statement_nothing_durable_is_lost(
+    server: PostgresServer, tmp_path: Path, after: bool, step: int
+) -> None:
     number, was_killed = 0, True
     while was_killed:
-        number += 1
-        url, directory = server.url(f"stack-{uuid.uuid4().hex}"), tmp_path / str(number)
+        number += step
+        url, directory = server.url(f"stack-{uuid.uuid4().hex}", user=TRUSTED), tmp_path / str(number)
         directory.mkdir()
         if not after:  # the proof of a new server is killed in the other half
             place = PostgresPlace(read_url(url))

@@ -117,7 +117,7 @@ def test_no_setting_of_a_role_or_a_url_weakens_a_session(server: PostgresServer,
 
 def test_a_session_that_ends_between_two_waves_is_made_again(server: PostgresServer, state: str, at: At) -> None:
     at(server.url(state)).put_lease(b"first", "")
-    with a_role(server, "idle_session_timeout = 20") as role:
+    with a_role(server, "idle_session_timeout = 500") as role:
         server.run(f"GRANT USAGE ON SCHEMA flowplan TO {role}")
         server.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA flowplan TO {role}")
         place = at(of(role, server.url(state)))
