@@ -181,15 +181,19 @@ class LocalStore(Store):
         new = self._form.dump(saved)
         old = None if stated else self._files.snapshot()
         old = old and self._form.kept(old, self.name)
-        replace_file(self.backup_path, old or new, through_link=False)
-        replace_file(self.path, new)
+        if self.exists():
+            replace_file(self.backup_path, old or new, through_link=False)
+            replace_file(self.path, new)
+        else:  # a backup alone would say that the state is lost
+            replace_file(self.path, new)
+            replace_file(self.backup_path, new, through_link=False)
         self.close()
         self._files.renew_journal(saved, pending)
         with durable(self.path):
             self._overflow.forget()  # the snapshot holds it: who saves has read it
         return saved
 
-    def keep(self, saved: State, change: Change) -> None:
+    def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
         before = self._files.version(self.backup_path) if saved.serial > 1 and self._lacks_one_before(saved) else None
         if before is not None and (before.lineage, before.serial) == (saved.lineage, saved.serial - 1):

@@ -165,10 +165,10 @@ class Store(Protocol):
         the backup has it too. Raises StateError; then the state reads as before or as saved.
         """
 
-    def keep(self, saved: State, change: Change) -> None:
+    def keep(self, saved: State, change: Change | None) -> None:
         """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; of
-        more than `MOST_VERSIONS` the oldest go. The state itself is as it was saved, whatever happens here. Raises
-        StateError: the version is not kept, all others are."""
+        more than `MOST_VERSIONS` the oldest go. `change` None: who saved it is not known. The state itself is as it was
+        saved, whatever happens here. Raises StateError: the version is not kept, all others are."""
 
     def rewrite_versions(self) -> tuple[int, int]:
         """Write every version that is kept again, in the form of this run: how many, and how many stay as they were

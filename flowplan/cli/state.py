@@ -1,4 +1,4 @@
-"""flowplan state list, show, mv, rm, pull, push, restore, history."""
+"""flowplan state list, show, mv, rm, pull, push, restore, history, migrate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flowplan.cli.base import Command, Group
 from flowplan.cli.completing import addresses, files
 from flowplan.cli.context import Context
 from flowplan.cli.history import history, restore
+from flowplan.cli.migrate import migrate
 from flowplan.errors import UsageProblem
 
 
@@ -141,3 +142,4 @@ def rekey(ctx: click.Context, form: str) -> int:
 
 state.add_command(history)
 state.add_command(restore)
+state.add_command(migrate)

@@ -37,6 +37,7 @@ from flowplan.documents.shapes.outputs import OutputValue
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
 from flowplan.documents.shapes.state import (
     AddressesDocument,
+    MigratedDocument,
     MovedDocument,
     PushedDocument,
     RekeyedDocument,
@@ -75,6 +76,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "moved": MovedDocument,
         "pushed": PushedDocument,
         "rekeyed": RekeyedDocument,
+        "migrated": MigratedDocument,
         "restored": RestoredDocument | PutBackDocument,
         "lock": LockDocument,
         "graph": GraphDocument,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AddressesDocument,
         Bound,
         Listed,
+        MigratedDocument,
         MovedDocument,
         PushedDocument,
         RekeyedDocument,
@@ -57,6 +58,21 @@ class Rekeyed:
     recipients: tuple[str, ...]
     versions: int
     unread: int
+
+
+@frozen
+class Migrated:
+    """The `state` as it is at its new place `to`, to which it moved from `source`, with the count of its
+    `versions` that are kept there, and of operations in doubt (`pending`). `already`: an earlier run had moved it;
+    `named`: commands that say nothing of it use it here."""
+
+    source: str
+    to: str
+    state: State
+    versions: int
+    pending: int
+    already: bool = False
+    named: bool = False
 
 
 def addresses(found: Sequence[Binding]) -> AddressesDocument:
@@ -116,6 +132,21 @@ def rekeyed(found: Rekeyed) -> RekeyedDocument:
         "recipients": list(found.recipients),
         "versions": found.versions,
         "unread": found.unread,
+    }
+
+
+def migrated(found: Migrated) -> MigratedDocument:
+    """What `state migrate` moved."""
+    return {
+        "format_version": "1.0",
+        "from": found.source,
+        "to": found.to,
+        "lineage": found.state.lineage,
+        "serial": found.state.serial,
+        "resources": len(found.state.bindings),
+        "versions": found.versions,
+        "pending": found.pending,
+        "already": found.already,
     }
 
 

@@ -11,6 +11,7 @@ from flowplan.documents.history import History
 from flowplan.errors import FlowplanError, GuardRefused, StateError
 from flowplan.state.codec import RESTORE
 from flowplan.state.history import PutBack, put_back
+from flowplan.state.moving import hold_in_use
 from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
     """The state; with `force`, a fresh start in the place of one that nothing mends, which is set aside."""
     store = session.store
     try:
-        return store.read()
+        loaded = store.read()
     except StateError as error:
         versions = store.versions()
         if error.hint == RESTORE or not versions:
@@ -69,6 +70,9 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
             )
             raise
         store.version(versions[-1].lineage, serial)  # before anything is moved
+    else:
+        hold_in_use(loaded.state, store.name)
+        return loaded
     for path in store.begin_anew():
         session.listener.note(f"set aside as {path}")
     return store.fresh()

@@ -14,6 +14,7 @@ from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
 from flowplan.printable import shown
 from flowplan.state.journal import fold
+from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import is_live, placed_bids
 from flowplan.state.rebuild import rebuild
 from flowplan.state.state import State, consistent
@@ -97,6 +98,7 @@ def _hold_lost(session: Session) -> None:
                 hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
         return
+    hold_in_use(state, store.name)
     if state.bindings or state.released:
         raise UsageProblem(
             "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"

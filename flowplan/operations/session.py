@@ -27,6 +27,7 @@ from flowplan.operations.sources import Scope, find
 from flowplan.operations.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.history import Change
+from flowplan.state.moving import hold_in_use
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Session:
             self.listener.note(said)
 
     def _made(self, scope: Scope) -> bool:
-        return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
+        return any(scope.covers(binding) for binding in self.read().state.bindings.values())
 
     def _may_have_made(self, scope: Scope) -> bool:
         """Also what is in doubt counts, and a state that does not read may hold anything."""
@@ -278,12 +279,18 @@ class Session:
         except StateError as error:
             self.listener.note(f"the state is saved, but not kept as a version: {error}")
 
+    def read(self) -> Loaded:
+        """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
+        loaded = self.store.read()
+        hold_in_use(loaded.state, self.store.name)
+        return loaded
+
     def kept(self) -> Loaded:
         """The state, whatever API it belongs to. Raises StateError, also for one that is gone although a version of it
         had resources."""
-        loaded = self.store.read()
+        loaded = self.read()
         if loaded.fresh:
-            self._hold_not_lost()
+            self.hold_not_lost()
         return loaded
 
     def load(self) -> Loaded:
@@ -311,7 +318,7 @@ class Session:
             f" serial {loaded.state.serial}, with what was done since",
         )
 
-    def _hold_not_lost(self) -> None:
+    def hold_not_lost(self) -> None:
         """Raise StateError where there is no state, and the last version of it that was kept is not empty."""
         last = next(reversed(self.store.versions()), None)
         if last is None or not last.resources:

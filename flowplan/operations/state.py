@@ -14,6 +14,7 @@ from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
 from flowplan.state.history import put_back
+from flowplan.state.moving import hold_in_use
 from flowplan.state.outputs import with_addresses
 from flowplan.state.paid import Ledger, moved
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
@@ -127,9 +128,9 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
     except StateError as error:
         error.hint = "push what `flowplan state pull` printed; the state here is unchanged"
         raise
+    hold_in_use(new, name)
     with session.changing():
-        store = session.store
-        loaded = store.read()
+        loaded = session.read()
         if loaded.pending:
             raise StateError(
                 "an operation of an earlier run is in doubt; this would lose its intent",

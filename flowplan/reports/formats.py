@@ -93,6 +93,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("pushed", "json"): Report(_JSON, "pushed", whole=True),
     ("rekeyed", "text"): Report(_TEXT + "state", "rekeyed"),
     ("rekeyed", "json"): Report(_JSON, "rekeyed", whole=True),
+    ("migrated", "text"): Report(_TEXT + "state", "migrated"),
+    ("migrated", "json"): Report(_JSON, "migrated", whole=True),
     ("restored", "text"): Report(_TEXT + "state", "restored"),
     ("restored", "json"): Report(_JSON, "restored", whole=True),
     ("put_back", "text"): Report(_TEXT + "history", "put_back"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
-    from flowplan.documents.state import Kept, Moves, Pushed, Rekeyed
+    from flowplan.documents.state import Kept, Migrated, Moves, Pushed, Rekeyed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
     from flowplan.documents.validate import Checked
@@ -126,6 +126,13 @@ def pushed(found: Pushed, _: Paint) -> str:
 def rekeyed(found: Rekeyed, _: Paint) -> str:
     """`rekeyed.json`: who can open the state now, and what could not be encrypted again."""
     from flowplan.documents.state import rekeyed as made
+
+    return dumps(made(found))
+
+
+def migrated(found: Migrated, _: Paint) -> str:
+    """What `state migrate` moved."""
+    from flowplan.documents.state import migrated as made
 
     return dumps(made(found))
 

@@ -78,7 +78,9 @@ class State:
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
     `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
-    before is not known. 0: it is recorded from the beginning."""
+    before is not known. 0: it is recorded from the beginning.
+    `moved_to`: the place that this state has moved to, of which nothing but this is left here; `moving_from`: the place
+    from which it is still moving here (moving.py)."""
 
     lineage: str
     serial: int = 0
@@ -96,6 +98,8 @@ class State:
     name_prefix: str = field(default="", metadata=IF_SET)
     paid: Ledger = field(factory=dict, metadata=IF_SET)
     paid_since: int = field(default=0, metadata=IF_SET)
+    moved_to: str = field(default="", metadata=IF_SET)
+    moving_from: str = field(default="", metadata=IF_SET)
 
     def as_put_back(self) -> State:
         """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""

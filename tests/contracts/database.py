@@ -384,7 +384,7 @@ class DatabaseStore:
             raise StateError(f"there is no version {serial} of this state")
         return load_version(data, name, lineage, serial)
 
-    def keep(self, saved: State, change: Change) -> None:
+    def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
         before = self._parts.version("backup")
         with durable(self.name), self._database.changing() as rows:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
+from flowplan.backends.open import Opener
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
 from flowplan.backends.remote.objects import Found, Head, ObjectPlace, Objects
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.store import Store
 from flowplan.errors import StateError
+from flowplan.state.form import Form
 from flowplan.state.state import State
 
 QUICK = Terms(poll=0.02)
@@ -87,6 +90,16 @@ class Memory(Objects):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def opener(objects: Memory) -> Opener:
+    """What opens states at `objects` by URLs `memory://...`, as if that were a server."""
+
+    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
+        place = ObjectPlace(objects, given.partition("://")[2], given, given, lambda _: None)
+        return RemoteStore.on(place, base, environ, hold, form)
+
+    return opened
 
 
 class ObjectSite:

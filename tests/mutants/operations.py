@@ -6,6 +6,48 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "let a copy that is still arriving be applied from",
+        "operations/migrate.py",
+        "moving_from=self.old.identity)",
+        'moving_from="")',
+        ("tests/operations/test_migrate.py", "-k", "cut_off_one_place"),
+    ),
+    Mistake(
+        "leave the old place open once the state has moved",
+        "operations/migrate.py",
+        "        self._close()\n",
+        "",
+        ("tests/operations/test_migrate.py", "-k", "what_is_left"),
+    ),
+    Mistake(
+        "open the new place unread",
+        "operations/migrate.py",
+        "            if not same or any(",
+        "            if False and any(",
+        ("tests/operations/test_migrate.py", "-k", "not_trusted"),
+    ),
+    Mistake(
+        "throw a copy away that went on by itself",
+        "operations/migrate.py",
+        "(ours and (begun or there.moved_to or same))",
+        "ours",
+        ("tests/operations/test_migrate.py", "-k", "went_on_by_itself"),
+    ),
+    Mistake(
+        "leave what is in doubt behind",
+        "operations/migrate.py",
+        "pending = tuple(self._placed_intent(one) for one in self.found.pending.values())",
+        "pending: tuple[Intent, ...] = ()",
+        ("tests/operations/test_migrate.py", "-k", "in_doubt"),
+    ),
+    Mistake(
+        "put a version back where the state has moved away",
+        "operations/history.py",
+        "        hold_in_use(loaded.state, store.name)\n",
+        "",
+        ("tests/operations/test_migrate.py", "-k", "no_command"),
+    ),
+    Mistake(
         "go on paying for what is past its lifetime while a file is broken",
         "operations/apply.py",
         "        if saved is None and not (is_of_a_plan or request.destroy or request.refresh_only or how.init):\n",

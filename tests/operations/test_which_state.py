@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 import flowplan
 from flowplan.backends import open as opening
-from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Store
 from flowplan.errors import ConfigError
 from flowplan.operations.settings import Settings
 from flowplan.operations.which_state import Chosen, chosen
-from flowplan.state.form import Form
 from tests.conftest import START, Place
-from tests.contracts.memory import Memory, ObjectPlace
+from tests.contracts.memory import Memory, opener
 
 STACK = """version: 2
 {state}project_name: my-foundry-project
@@ -39,11 +36,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     objects = Memory(tmp_path_factory.mktemp("server"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("home")))
 
-    def opened(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
-        place = ObjectPlace(objects, given.partition("://")[2], given, given, lambda _: None)
-        return RemoteStore.on(place, base, environ, hold, form)
-
-    monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opened})
+    monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opener(objects)})
     return objects
 
 

@@ -20,6 +20,7 @@ _PRINTED_BY = {
     "released": "`state rm --format json`",
     "moved": "`state mv --format json`",
     "pushed": "`state push --format json`",
+    "migrated": "`state migrate --format json`",
     "restored": "`state restore --format json`",
     "lock": "`lock show --format json`",
     "plan": "`plan --format json`, `plan --out FILE` and `show PLANFILE --format json`",

@@ -370,7 +370,7 @@ class RemoteStore(Store):
             self._overflow.forget()
         return saved
 
-    def keep(self, saved: State, change: Change) -> None:
+    def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
         there = self._writing.read
         before = RemoteParts(self.name, there or self._place.read(), self._form).version("backup")

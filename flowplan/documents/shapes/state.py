@@ -137,6 +137,8 @@ class StateDocument(TypedDict):
     name_prefix: NotRequired[str]
     paid: NotRequired[dict[str, Paid]]
     paid_since: NotRequired[int]
+    moved_to: NotRequired[str]
+    moving_from: NotRequired[str]
     sha256: str
 
 
@@ -186,6 +188,24 @@ class RekeyedDocument(TypedDict):
     recipients: list[str]
     versions: int
     unread: int
+
+
+# `from` and `to` name the places; `serial` is that of the state now; `versions` counts those that are kept there,
+# `pending` the operations in doubt; `already`: an earlier run had moved it.
+MigratedDocument = TypedDict(
+    "MigratedDocument",
+    {
+        "format_version": str,
+        "from": str,
+        "to": str,
+        "lineage": str,
+        "serial": int,
+        "resources": int,
+        "versions": int,
+        "pending": int,
+        "already": bool,
+    },
+)
 
 
 class RestoredDocument(TypedDict):

@@ -7,11 +7,12 @@ from typing import Any
 
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
-from flowplan.documents.state import Kept, Pushed, Rekeyed
+from flowplan.documents.state import Kept, Migrated, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.reports.text.rows import beside
+from flowplan.state.moving import command_word
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding
 
@@ -90,6 +91,25 @@ def rekeyed(done: Rekeyed, paint: Paint) -> str:
     if done.unread:
         said.append(f"{done.unread} versions do not read, and stay as they were.")
     return _sentence(" ".join(said), paint)
+
+
+def migrated(found: Migrated, paint: Paint) -> str:
+    """What `state migrate` did."""
+    state, count = found.state, len(found.state.bindings)
+    what = f"{count} resource{'' if count == 1 else 's'}, serial {state.serial}"
+    has = f"has moved already to {found.to}" if found.already else f"has moved from {found.source} to {found.to}"
+    lines = [f"The state {has}: {what}, {found.versions} version{'' if found.versions == 1 else 's'}."]
+    if found.pending:
+        went = f"{found.pending} operation{' is' if found.pending == 1 else 's are'} in doubt"
+        lines.append(f"{went}, as before: the next apply settles that, or flowplan recover.")
+    return "".join(_sentence(line, paint) for line in lines)
+
+
+def migrated_notes(found: Migrated) -> Iterator[str]:
+    """What to do once a state has moved."""
+    if not found.named:
+        place = command_word(found.to)
+        yield f"say where it is: `state: {found.to}` in the stack file, FLOWPLAN_STATE, or --state {place}"
 
 
 def restored(found: Restored, paint: Paint) -> str:

@@ -1,0 +1,225 @@
+"""Move a state to another place, so that at each moment at most one of the two can be applied from.
+
+TO gets a copy that says that it is still arriving, with the operations in doubt and the versions; it is read back. Then
+what is left at FROM says where the state went, and only then TO may be used. Wherever a run is cut off, the same
+command goes on: until FROM is closed it is the state, and the copy is written again; after that TO is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+from attrs import frozen
+
+from flowplan.backends.store import Loaded
+from flowplan.documents.state import Migrated
+from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.operations.session import Session
+from flowplan.printable import shown
+from flowplan.state.moving import command_word, hold_in_use
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Version
+    from flowplan.state.journal import Intent
+
+VersionId: TypeAlias = tuple[str, int]
+
+
+def migrate(session: Session, source: str, target: str) -> Migrated:
+    """Move the state from `source` to `target`, each named as `--state` would name it; goes on with what an earlier
+    run has begun, and does nothing where it is done. Raises UsageProblem for one and the same place, StateError where
+    there is no state, where the target holds another one, or where it does not read back as it was; Locked."""
+    with _at(session, source) as old, _at(session, target) as new:
+        if old.identity == new.identity:
+            raise UsageProblem(f"{shown(source)} and {shown(target)} are the same state", hint="name another place")
+        first, second = sorted((old, new), key=lambda one: one.identity)  # two that cross each other do not wait
+        with first.changing(), second.changing():
+            return attrs.evolve(_Move(old, new, old.store.read(), _there(new)).run(), named=_is_named(session, new))
+
+
+@contextmanager
+def _at(session: Session, where: str) -> Iterator[Session]:
+    settings = attrs.evolve(session.settings, state=where)
+    with Session(settings, session.listener, session.interruption) as there:
+        yield there
+
+
+def _there(new: Session) -> Loaded:
+    """What is at the target, also a part of an earlier move."""
+    loaded = new.store.read()
+    if loaded.fresh:
+        new.hold_not_lost()
+    return loaded
+
+
+def _is_named(session: Session, new: Session) -> bool:
+    """Whether commands that say nothing of it use that state here."""
+    try:
+        with _at(session, "") as plain:
+            return plain.identity == new.identity
+    except FlowplanError:
+        return False
+
+
+@frozen
+class _Move:
+    """The move of what was `found` at `old`, where `new` holds what is `there`; both are locked."""
+
+    old: Session
+    new: Session
+    found: Loaded
+    there: Loaded
+
+    def run(self) -> Migrated:
+        state = self.found.state
+        if state.moved_to:
+            return self._finish_or_refuse()
+        if self.found.fresh:
+            raise StateError(
+                f"there is no state at {self.old.store.name}",
+                hint="name the place that has the state first: flowplan state migrate FROM TO",
+            )
+        hold_in_use(state, self.old.store.name)
+        self._hold_free()
+        arrived, pending = self._copy()
+        self._close()
+        return self._open(arrived, pending)
+
+    def _finish_or_refuse(self) -> Migrated:
+        """The old place is closed already: the new one is opened, if that is what is left to do."""
+        old, there, name = self.found.state, self.there.state, self.new.store.name
+        if old.moved_to != self.new.identity:
+            hold_in_use(old, self.old.store.name)
+        if self.there.fresh or there.lineage != old.lineage:
+            raise StateError(
+                f"the state has moved to {shown(name)}, and is not there any more",
+                hint=f"`flowplan recover --from-live --state {command_word(name)}` rebuilds it of what is live",
+            )
+        pending = tuple(self.there.pending.values())
+        if there.moving_from == self.old.identity:
+            return self._open(there, pending)
+        hold_in_use(there, name)
+        return self._done(there, pending, already=True)
+
+    def _hold_free(self) -> None:
+        """Raise StateError unless the target holds nothing, a part of this move, what is left of this state since it
+        went from there, or the same as the old place."""
+        there, state = self.there.state, self._placed(self.found.state)
+        ours = there.lineage == state.lineage
+        begun = there.moving_from == self.old.identity or (bool(there.moving_from) and there.serial < state.serial)
+        same = there == state and not self.there.pending
+        if self.there.fresh or (ours and (begun or there.moved_to or same)):
+            return
+        whose = "this stack, which continues another one" if ours else "another stack"
+        raise StateError(
+            f"{self.new.store.name} holds a state of {whose} (lineage {there.lineage}, serial {there.serial}); "
+            "nothing was moved",
+            hint="find out which of the two is in use, and move the other one away" if ours else "name an empty place",
+        )
+
+    # -- the three steps
+
+    def _copy(self) -> tuple[State, tuple[Intent, ...]]:
+        """Write all of it to the target, as what is still arriving, and read it back."""
+        state, store = self._placed(self.found.state), self.new.store
+        pending = tuple(self._placed_intent(one) for one in self.found.pending.values())
+        serial = state.serial if self.there.fresh else max(state.serial, self.there.state.serial)
+        arriving = attrs.evolve(state, serial=serial, moving_from=self.old.identity)
+        saved = store.save(arriving, pending, stated=True)
+        with self.new.listener.busy("copying the versions of the state..."):
+            copied = self._copy_versions()
+        self._hold_read_back(saved, pending, copied)
+        return saved, pending
+
+    def _copy_versions(self) -> dict[VersionId, State]:
+        """Those that the target lacks."""
+        old, new, copied = self.old.store, self.new.store, {}
+        known = {_id(one) for one in new.versions()}
+        for version in old.versions():
+            if (id := _id(version)) in known:
+                continue
+            try:
+                state = self._placed(old.version(*id))
+            except StateError as error:
+                self.new.listener.note(f"version {version.serial} is not copied: {error}")
+                continue
+            new.keep(state, version.change)
+            copied[id] = state
+        return copied
+
+    def _hold_read_back(self, saved: State, pending: Iterable[Intent], copied: Mapping[VersionId, State]) -> None:
+        """Raise StateError unless another look at the target finds exactly what was written, as far as it keeps it."""
+        with _at(self.new, self.new.settings.state) as again:
+            loaded, kept = again.store.read(), {_id(one) for one in again.store.versions()}
+            same = loaded.state == saved and {*loaded.pending.values()} == {*pending}
+            if not same or any(again.store.version(*one) != copied[one] for one in copied.keys() & kept):
+                raise StateError(
+                    f"{again.store.name} does not read as it was written; the state is still at {self.old.store.name}",
+                    hint="run the same command again",
+                )
+        if lost := len(copied.keys() - kept):
+            what = f"{lost} older version{'s are' if lost > 1 else ' is'}"
+            self.new.listener.note(f"{self.new.store.name} keeps fewer versions: {what} only at {self.old.store.name}")
+
+    def _close(self) -> None:
+        """What is left at the old place says where the state went."""
+        state = self.found.state
+        left = State(
+            lineage=state.lineage,
+            serial=state.serial,
+            stack=state.stack,
+            api_url=state.api_url,
+            project=state.project,
+            project_name=state.project_name,
+            put_back=state.put_back,
+            moved_to=self.new.identity,
+        )
+        self.old.store.save(left, stated=True)
+
+    def _open(self, arrived: State, pending: tuple[Intent, ...]) -> Migrated:
+        """From now on the target is the state."""
+        opened = attrs.evolve(arrived, moving_from="")
+        saved = self.new.save(opened, pending, before=opened.bindings, stated=True)
+        return self._done(saved, pending)
+
+    def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:
+        versions = sum(one.lineage == state.lineage for one in self.new.store.versions())
+        return Migrated(self.old.store.name, self.new.store.name, state, versions, len(pending), already)
+
+    # -- the names of files, which start from the directory of the state
+
+    def _placed(self, state: State) -> State:
+        if self._same_base:
+            return state
+        moved = {
+            address: attrs.evolve(one, source=self._name(one.source), protected=self._place(one.protected))
+            for address, one in state.bindings.items()
+        }
+        return attrs.evolve(state, bindings=moved)
+
+    def _placed_intent(self, intent: Intent) -> Intent:
+        if self._same_base:
+            return intent
+        return attrs.evolve(intent, source=self._name(intent.source), protected=self._place(intent.protected))
+
+    @property
+    def _same_base(self) -> bool:
+        return self.old.files().base == self.new.files().base
+
+    def _name(self, source: str) -> str:
+        """How the state names at its new place the file that it has called `source`."""
+        here = self.old.files()
+        return self.new.files().kept(str(here.here / here.for_people(source))) if source else source
+
+    def _place(self, protected: str) -> str:
+        """The same of a file with a line and a column."""
+        name, *place = protected.rsplit(":", 2)
+        return ":".join((self._name(name), *place))
+
+
+def _id(version: Version) -> VersionId:
+    return version.lineage, version.serial

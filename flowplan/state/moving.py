@@ -1,0 +1,36 @@
+"""A state that has moved to another place, or that is still arriving there: what is at either must not be applied from.
+Pure."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from flowplan.errors import StateError
+from flowplan.printable import shown
+from flowplan.state.state import State
+
+
+def hold_in_use(state: State, name: str) -> None:
+    """Raise StateError where `state`, at the place `name`, is what is left of one that has moved, or the copy of one
+    whose move has not finished."""
+    if state.moved_to:
+        raise StateError(
+            f"the state has moved from {shown(name)} to {shown(state.moved_to)}",
+            hint=f"give --state {command_word(state.moved_to)}, or write it into `state:` of the stack file; "
+            f"{moving(state.moved_to, name)} moves it back",
+        )
+    if state.moving_from:
+        raise StateError(
+            f"the move of the state from {shown(state.moving_from)} to {shown(name)} has not finished",
+            hint=f"run {moving(state.moving_from, name)} again: it goes on from there",
+        )
+
+
+def moving(source: str, target: str) -> str:
+    """The command that moves a state, as a shell reads it."""
+    return f"`flowplan state migrate {command_word(source)} {command_word(target)}`"
+
+
+def command_word(place: str) -> str:
+    """A place as a word of a command line."""
+    return shown(quote(place), len(place) + 64)

@@ -1,0 +1,430 @@
+"""A state moves to another place: nothing is lost, and at each moment at most one place can be applied from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.backends import open as opening
+from flowplan.backends.open import open_store
+from flowplan.backends.processes import this_process
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.store import Loaded, Store
+from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.files import atomic
+from flowplan.operations.migrate import migrate
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from flowplan.state.history import Change
+from flowplan.state.state import State
+from tests.builders import TRAIN, bid, bound, create_of, state
+from tests.conftest import Place, left_in_doubt
+from tests.contracts.memory import Memory, opener
+
+URL, OTHER = "memory://team/train", "memory://team/other"
+FILE = "flowplan.state.json"
+CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
+TASK = """version: 2
+project_name: my-foundry-project
+tasks:
+  train:
+    task_management: {utility_threshold_price: 17.92}
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+"""
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Power:
+    """What reaches a disk or a server until it is cut, at the call `at` (from 1; 0: never)."""
+
+    def __init__(self) -> None:
+        self.calls, self.at, self.off = 0, 0, False
+
+    def passes(self, *_: object) -> None:
+        if self.off:
+            raise Killed
+        self.calls += 1
+        if self.calls == self.at:
+            self.off = True
+            raise Killed
+
+    def of_server(self, call: str, key: str) -> None:
+        """What only looks changes nothing; what a kill leaves of a lock is proved elsewhere."""
+        if call in ("put", "delete") and not key.endswith(".lock"):
+            self.passes()
+
+
+class World:
+    """A directory, and a server."""
+
+    def __init__(self, path: Path, objects: Memory, home: Path) -> None:
+        self.path, self.objects = path, objects
+        self.environ = {"XDG_STATE_HOME": str(home)}
+        self.power = Power()
+
+    def session(self, where: str) -> Session:
+        return Session(Settings(directory=self.path, state=where, environ=self.environ, given_api_url="sim:"))
+
+    def store(self, where: str) -> Store:
+        return open_store(where, self.path, self.environ)
+
+    def move(self, source: str, target: str) -> None:
+        with self.session("") as session:
+            migrate(session, source, target)
+
+    def begin(self, where: str) -> State:
+        """A state at `where`, with two versions, a result that only the journal has, and an operation in doubt."""
+        session = self.session(where)
+        with session.changing():
+            store = session.store
+            first = store.save(state(bound(TRAIN, "bid_1", bid()), api_url="sim:"))
+            store.keep(first, CHANGE)
+            second = store.save(attrs.evolve(first, name_prefix="x-"))
+            store.keep(second, attrs.evolve(CHANGE, command="flowplan destroy"))
+            store.prepare(second).append([create_of(attrs.evolve(TRAIN, name="eval"), bid(name="eval"))])
+            store.close()
+        return second
+
+    def kept(self, where: str) -> Loaded | None:
+        """What can be applied from there; None: nothing."""
+        try:
+            with self.session(where) as session:
+                loaded = session.kept()
+        except StateError:
+            return None
+        return None if loaded.fresh else loaded
+
+
+@pytest.fixture
+def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path, Memory(tmp_path_factory.mktemp("server")), tmp_path_factory.mktemp("home"))
+    monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opener(made.objects)})
+    for name, value in made.environ.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def holds_all(world: World, where: str, was: State) -> None:
+    """Whether the state there is what `begin` made."""
+    loaded = world.kept(where)
+    assert loaded is not None
+    same = {name: getattr(was, name) for name in ("lineage", "name_prefix", "api_url")}
+    assert {name: getattr(loaded.state, name) for name in same} == same
+    assert loaded.state.ids() == was.ids()
+    assert [one.address.name for one in loaded.pending.values()] == ["eval"]
+    assert loaded.state.serial > was.serial
+    versions = [one for one in world.store(where).versions() if one.serial <= was.serial]
+    assert [one.change and one.change.command for one in versions[-2:]] == ["flowplan apply", "flowplan destroy"]
+    for version in versions[-2:]:
+        assert world.store(where).version(version.lineage, version.serial).ids() == was.ids()
+
+
+PAIRS = [(FILE, URL), (URL, FILE), (URL, OTHER), (FILE, "states/s.json")]
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_everything_goes_and_what_is_left_says_where(world: World, source: str, target: str) -> None:
+    (world.path / "states").mkdir()
+    was = world.begin(source)
+    world.move(source, target)
+    holds_all(world, target, was)
+    with world.session(source) as session, pytest.raises(StateError, match="the state has moved from") as told:
+        session.kept()
+    assert (session.identity in str(told.value) or FILE in str(told.value)) and told.value.hint
+    assert world.store(target).identity in str(told.value).replace("\\", "")
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_back_and_forth(world: World, source: str, target: str) -> None:
+    (world.path / "states").mkdir()
+    was = world.begin(source)
+    for one, other in ((source, target), (target, source), (source, target)):
+        world.move(one, other)
+        assert world.kept(one) is None
+        holds_all(world, other, was)
+
+
+def test_a_second_time_does_nothing(world: World) -> None:
+    world.begin(FILE)
+    world.move(FILE, URL)
+    before = world.kept(URL)
+    with world.session("") as session:
+        assert migrate(session, FILE, URL).already
+    assert world.kept(URL) == before
+
+
+def cut_off(world: World, source: str, target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Each call at which a move can be cut off, once it was; then the power is back."""
+    power = world.power
+    replace = atomic._replace
+
+    def replaced(*given: object, **how: object) -> None:
+        power.passes()
+        replace(*given, **how)  # type: ignore[arg-type]
+        power.passes()
+
+    monkeypatch.setattr(atomic, "_replace", replaced)
+    world.objects.asked = world.objects.answered = power.of_server
+    at = 0
+    while True:
+        at += 1
+        power.calls, power.at = 0, at
+        try:
+            world.move(source, target)
+        except Killed:
+            power.at, power.off = 0, False
+            yield at
+            continue
+        power.at = 0
+        return
+
+
+def emptied(world: World) -> None:
+    """Both places as if nothing had ever been there."""
+    for one in [
+        *world.objects.directory.iterdir(),
+        *world.path.rglob("*"),
+        *Path(world.environ["XDG_STATE_HOME"]).rglob("*"),
+    ]:
+        if one.is_file():
+            one.unlink()
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS[:3])
+def test_wherever_it_is_cut_off_one_place_at_most_is_the_state(
+    world: World, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+) -> None:
+    was, cuts = world.begin(source), 0
+    for at in cut_off(world, source, target, monkeypatch):
+        cuts += 1
+        old, new = world.kept(source), world.kept(target)
+        assert old is None or new is None, at
+        if old is not None:
+            assert {*map(str, old.state.bindings)} == {"bid.train"}
+            assert len(old.pending) == 1
+        world.move(source, target)
+        assert world.kept(source) is None
+        holds_all(world, target, was)
+        emptied(world)
+        was = world.begin(source)
+    holds_all(world, target, was)
+    assert cuts > 10
+
+
+def test_a_state_goes_on_where_it_was_while_a_move_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives up the move, or cannot reach the target again, has lost nothing; a later move takes what came since."""
+    was = world.begin(FILE)
+    copied = False
+    for _ in cut_off(world, FILE, URL, monkeypatch):
+        if (loaded := world.kept(FILE)) is None:
+            break
+        session = world.session(FILE)
+        with session.changing():
+            loaded = session.store.read()
+            saved = session.store.save(loaded.state, loaded.pending.values())
+        copied |= world.store(URL).exists()
+        was = attrs.evolve(was, serial=saved.serial)
+    assert copied
+    world.move(FILE, URL)
+    loaded = world.kept(URL)
+    assert loaded is not None and loaded.state.ids() == was.ids() and loaded.state.serial > was.serial
+
+
+# -- what is refused
+
+
+def test_a_place_that_has_another_state_is_left_alone(world: World) -> None:
+    world.begin(FILE)
+    other = world.session(URL)
+    with other.changing():
+        other.store.save(State("another", stack="y"))
+    with pytest.raises(StateError, match="holds a state of another stack"):
+        world.move(FILE, URL)
+    assert world.store(URL).read().state.lineage == "another"
+    assert world.kept(FILE) is not None
+
+
+def test_a_copy_that_went_on_by_itself_is_left_alone(world: World) -> None:
+    """Neither is thrown away for the other."""
+    was = world.begin(FILE)
+    other = world.session(URL)
+    with other.changing():
+        other.store.save(attrs.evolve(was, bindings={}, serial=9))
+    for source, target in ((FILE, URL), (URL, FILE)):
+        with pytest.raises(StateError, match="of this stack, which continues another one"):
+            world.move(source, target)
+    assert world.kept(FILE) is not None and world.kept(URL) is not None
+
+
+def test_a_place_that_has_lost_its_state_is_left_alone(world: World) -> None:
+    world.begin(FILE)
+    (world.path / "states").mkdir()
+    for path in (world.path / "flowplan.state.json", world.path / "flowplan.state.json.backup"):
+        path.replace(world.path / "states" / path.name)
+    (world.path / "flowplan.state.journal").unlink()
+    with pytest.raises(StateError, match="is missing, but version"):
+        world.move("states/flowplan.state.json", FILE)
+
+
+def test_what_is_not_there_cannot_move(world: World) -> None:
+    with pytest.raises(StateError, match="there is no state at"):
+        world.move(FILE, URL)
+    with pytest.raises(UsageProblem, match="are the same state"):
+        world.move(FILE, "./" + FILE)
+    assert not world.store(URL).exists()
+
+
+@pytest.mark.parametrize("locked", [FILE, URL])
+def test_a_lock_that_somebody_holds_is_waited_for(world: World, locked: str) -> None:
+    world.begin(FILE)
+    lock = world.store(locked).lock
+    lock.acquire(this_process("flowplan apply", world.environ, "2026-11-02T09:00:00Z"))
+    try:
+        with pytest.raises(FlowplanError) as told:
+            world.move(FILE, URL)
+    finally:
+        lock.release()
+    assert told.value.exit_code == 4
+    assert not world.store(URL).exists()
+
+
+def test_a_place_that_fails_leaves_the_state_where_it_is(world: World) -> None:
+    world.begin(FILE)
+    world.objects.full = True
+    with pytest.raises(StateError):
+        world.move(FILE, URL)
+    world.objects.full = False
+    assert world.kept(FILE) is not None
+    assert world.kept(URL) is None
+    world.move(FILE, URL)
+    assert world.kept(URL) is not None
+
+
+def test_a_place_that_does_not_give_back_what_it_took_is_not_trusted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin(FILE)
+    save = RemoteStore.save
+
+    def forgetful(self: RemoteStore, state: State, *given: Any, **how: Any) -> State:
+        saved = save(self, attrs.evolve(state, name_prefix=""), *given, **how)
+        return attrs.evolve(saved, name_prefix=state.name_prefix)
+
+    monkeypatch.setattr(RemoteStore, "save", forgetful)
+    with pytest.raises(StateError, match="does not read as it was written"):
+        world.move(FILE, URL)
+    assert world.kept(FILE) is not None
+
+
+def test_two_moves_at_once_leave_one_state(world: World) -> None:
+    world.begin(FILE)
+    world.move(FILE, URL)
+    with pytest.raises(StateError, match=f"has moved from .* to {URL}"):
+        world.move(FILE, OTHER)
+    assert world.kept(OTHER) is None
+
+
+def test_a_chain_of_moves_leads_from_each_to_the_next(world: World) -> None:
+    was = world.begin(FILE)
+    world.move(FILE, URL)
+    world.move(URL, OTHER)
+    with pytest.raises(StateError, match=OTHER):
+        world.move(URL, FILE)
+    world.move(OTHER, FILE)
+    holds_all(world, FILE, was)
+
+
+# -- from the command line
+
+
+Running = Callable[..., object]
+
+
+@pytest.fixture
+def served(place: Place, world: World) -> Place:
+    world.path = place.path
+    place.write(TASK)
+    place.ok("apply", "--auto-approve")
+    return place
+
+
+def test_what_has_moved_is_used_by_no_command(served: Place) -> None:
+    out = served.ok("state", "migrate", FILE, URL)
+    assert " ".join(out.split()) == (f"The state has moved from {FILE} to {URL}: 1 resource, serial 3, 2 versions.")
+    before = served.ledger()
+    copy = served.path / "copy.json"
+    copy.write_text(served.ok("state", "pull", "--state", URL))
+    commands = (
+        *(("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("status",), ("cost",)),
+        *(("state", "list"), ("state", "rm", "bid.train"), ("state", "mv", "bid.train", "bid.x"), ("state", "pull")),
+        *(("state", "push", "copy.json"), ("state", "push", "--force", "copy.json"), ("state", "restore", "1")),
+        *(("state", "restore", "1", "--force"), ("orphans",), ("recover",), ("output",), ("import", "bid.x", "bid_1")),
+        ("recover", "--from-live"),
+    )
+    for command in commands:
+        found = served.run(*command)
+        assert (found.code, f"has moved from {FILE} to {URL}" in " ".join(found.err.split())) == (5, True), found
+    assert served.run("apply", "--init", "--auto-approve").code == 64
+    assert served.run("doctor").code == 5
+    assert served.ledger() == before
+    assert "No changes" in served.ok("plan", "--state", URL)
+    served.ok("state", "migrate", URL, FILE)
+    assert "No changes" in served.ok("plan")
+
+
+def test_the_documents(served: Place) -> None:
+    found = json.loads(served.ok("state", "migrate", FILE, URL, "--format", "json"))
+    assert found == {
+        "format_version": "1.0",
+        "from": FILE,
+        "to": URL,
+        "lineage": found["lineage"],
+        "serial": 3,
+        "resources": 1,
+        "versions": 2,
+        "pending": 0,
+        "already": False,
+    }
+    assert json.loads(served.ok("state", "migrate", FILE, URL, "--format", "json"))["already"] is True
+    result = served.run("state", "migrate", URL, FILE)
+    assert "say where it is" not in result.err
+
+
+def test_what_is_in_doubt_is_settled_at_the_new_place(place: Place, world: World) -> None:
+    left_in_doubt(place)
+    out = place.ok("state", "migrate", FILE, URL)
+    assert "1 operation is in doubt" in " ".join(out.split())
+    ids = len(place.ledger())
+    place.ok("recover", "--state", URL)
+    place.ok("apply", "--auto-approve", "--state", URL)
+    assert "No changes" in place.ok("plan", "--state", URL)
+    assert sum(one.method == "POST" and "bids" in one.path for one in place.ledger()) == 1, ids
+
+
+def test_files_are_known_from_a_directory_of_another_state(served: Place) -> None:
+    """The state names them from its own directory."""
+    (served.path / "states").mkdir()
+    served.ok("state", "migrate", FILE, "states/s.json")
+    shown = json.loads(served.ok("state", "pull", "--state", "states/s.json"))
+    assert [one["source"] for one in shown["resources"]] == ["../flowplan.yaml"]
+    assert "No changes" in served.ok("plan", "--state", "states/s.json")
+    served.ok("state", "migrate", "states/s.json", URL)
+    shown = json.loads(served.ok("state", "pull", "--state", URL))
+    assert [one["source"] for one in shown["resources"]] == ["./flowplan.yaml"]
+
+
+def test_a_state_that_is_arriving_says_so(served: Place, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in cut_off(world, FILE, URL, monkeypatch):
+        if world.store(URL).exists() and world.kept(FILE) is not None:
+            break
+    found = served.run("plan", "--state", URL)
+    said = " ".join(found.err.split())
+    assert (found.code, f"to {URL} has not finished" in said, "state migrate" in said) == (5, True, True), found
