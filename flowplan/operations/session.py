@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 from attrs import define, field
 
+from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store
@@ -27,7 +28,7 @@ from flowplan.operations.sources import Scope, find
 from flowplan.operations.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.history import Change
-from flowplan.state.moving import hold_in_use
+from flowplan.state.moving import hold_in_use, moving
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
@@ -291,6 +292,7 @@ class Session:
         loaded = self.read()
         if loaded.fresh:
             self.hold_not_lost()
+            self._hold_not_left_behind()
         return loaded
 
     def load(self) -> Loaded:
@@ -327,6 +329,24 @@ class Session:
         raise StateError(
             f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
             hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
+        )
+
+    def _hold_not_left_behind(self) -> None:
+        """Raise StateError where a stack file names a place that has no state yet, and the file in this directory has
+        one with resources: they would be made again."""
+        if self.chosen.origin != "file":
+            return
+        with Session(attrs.evolve(self.settings, state=DEFAULT), self.listener, self.interruption) as plain:
+            if not plain.store.exists():
+                return
+            state = plain.store.read().state
+            if state.moved_to or not state.bindings:
+                return
+        count = f"{len(state.bindings)} resource{'' if len(state.bindings) == 1 else 's'}"
+        raise StateError(
+            f"there is no state at {self.store.name} yet, but {DEFAULT} here has {count}",
+            hint=f"{moving(DEFAULT, self.store.name)} moves it there; if it is another stack's, say with --state which "
+            "you mean",
         )
 
     def files(self) -> Scope:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin again at the place that a stack file names, and leave the state behind",
+        "operations/session.py",
+        "            self._hold_not_left_behind()\n",
+        "",
+        ("tests/operations/test_migrate.py", "-k", "leaves_no_state_behind"),
+    ),
+    Mistake(
         "let a copy that is still arriving be applied from",
         "operations/migrate.py",
         "moving_from=self.old.identity)",

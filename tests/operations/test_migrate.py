@@ -428,3 +428,17 @@ def test_a_state_that_is_arriving_says_so(served: Place, world: World, monkeypat
     found = served.run("plan", "--state", URL)
     said = " ".join(found.err.split())
     assert (found.code, f"to {URL} has not finished" in said, "state migrate" in said) == (5, True, True), found
+
+
+def test_a_key_that_names_a_new_place_leaves_no_state_behind(served: Place) -> None:
+    """What the file in the directory has would be bought again."""
+    before = served.ledger()
+    served.edit("version: 2\n", f"version: 2\nstate: {URL}\n")
+    for command in (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("status",)):
+        found = served.run(*command)
+        said = " ".join(found.err.split())
+        assert (found.code, f"flowplan state migrate {FILE} {URL}" in said) == (5, True), found
+    assert served.ledger() == before
+    served.ok("state", "migrate", FILE, URL)
+    assert "No changes" in served.ok("plan")
+    served.ok("destroy", "--auto-approve")
