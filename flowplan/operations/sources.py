@@ -194,8 +194,8 @@ def find(
 
 
 def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Source], list[str]]:
-    """The files that `paths` mean, as in `find`, as far as they can be read; and the names of those that are there and
-    cannot be. Nothing is wrong with any of them."""
+    """The files that `paths` mean, as in `find`, as far as they can be read; and of those that are there and cannot be
+    the names, each with why. Nothing is wrong with any of them."""
     found = [path for path in paths if isinstance(path, Source)]
     locked = []
     for name in _names(paths or [DEFAULT], directory.absolute()):
@@ -203,8 +203,8 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
             found.append(Source(name, read_regular(directory / name, SIZE_LIMIT)))
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError:
-            locked.append(name)
+        except OSError as error:
+            locked.append(f"{name} ({error.strerror or error})")
     return found, locked
 
 

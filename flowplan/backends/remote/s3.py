@@ -24,11 +24,13 @@ from flowplan.backends.remote.s3_credentials import Credentials, config_of
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.cloud.http.endpoint import authorities
 from flowplan.errors import StateError
+from flowplan.files.regular import read_regular
 from flowplan.state.form import Form
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
+_BUNDLE_LIMIT = 16 * 1024 * 1024  # bytes of certificates
 _T = TypeVar("_T")
 CONNECT_TIMEOUT, TIMEOUT = 5.0, 20.0  # seconds of one try; the second from its beginning to its end
 BUDGET = 25.0  # seconds after which no try begins: a lease outlasts what is tried for it
@@ -146,5 +148,5 @@ def _client(url: str, environ: Mapping[str, str], limits: tuple[float, float]) -
     }
     bundle = environ.get("AWS_CA_BUNDLE") or authorities(environ)
     if isinstance(bundle, str) and Path(bundle).is_file():
-        options["root_certificate"] = Path(bundle).read_bytes()
+        options["root_certificate"] = read_regular(Path(bundle), _BUNDLE_LIMIT)
     return options
