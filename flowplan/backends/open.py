@@ -17,6 +17,8 @@ from flowplan.masking import without_userinfo
 from flowplan.printable import shown
 from flowplan.state.form import Form
 
+ENDPOINT_OPTION = "--endpoint"  # stands in an environ beside the variables, and comes before them
+
 # What opens a store, by what `open_store` was given.
 Opener: TypeAlias = Callable[[str, Path, Mapping[str, str], Callable[[], None], Form], Store]
 
@@ -68,6 +70,19 @@ STORES: Mapping[str, Opener] = MappingProxyType(
 )
 
 
+def at_endpoint(state: str, environ: Mapping[str, str], endpoint: str) -> Mapping[str, str]:
+    """`environ` for `open_store`, with the server that --endpoint names; "": it is not given. Raises UsageProblem where
+    `state` is not at s3://."""
+    if endpoint and _scheme(state) != "s3":
+        raise UsageProblem("--endpoint names the server of a state at s3://, and this one is not", hint="leave it out")
+    return {**environ, ENDPOINT_OPTION: endpoint} if endpoint else environ
+
+
+def _scheme(state: str) -> str:
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", state)
+    return found[1].lower() if found else ""
+
+
 def open_store(
     state: str,
     directory: Path,
@@ -82,8 +97,7 @@ def open_store(
     that the journal cannot take. `hold` is called before each write, and raises StateError when the lock is not ours.
     `form`: how the state is read and written (in the clear). Raises UsageProblem for what can be no state.
     """
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", state)
-    scheme = found[1].lower() if found else ""
+    scheme = _scheme(state)
     if scheme not in STORES:
         raise UsageProblem(
             f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://", hint="name a file"

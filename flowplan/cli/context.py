@@ -90,6 +90,7 @@ def settings_of(
     hidden = forms_in(environ)
     return Settings(
         state=given.get("state") or "",
+        endpoint=given.get("endpoint") or "",
         given_api_url=given.get("api_url"),
         project=given.get("project"),
         ssh_key=given.get("ssh_key"),

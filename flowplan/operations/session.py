@@ -13,7 +13,7 @@ import attrs
 from attrs import define, field
 
 from flowplan.backends.local import DEFAULT
-from flowplan.backends.open import open_store
+from flowplan.backends.open import at_endpoint, open_store
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.clock import timestamp
@@ -104,7 +104,8 @@ class Session:
             settings = self.settings
             with self.chosen.explained():
                 where = self.chosen.where
-                self._store = open_store(where, settings.directory, settings.environ, self._hold_lock, settings.form())
+                environ = at_endpoint(where, settings.environ, settings.endpoint)
+                self._store = open_store(where, settings.directory, environ, self._hold_lock, settings.form())
         return self._store
 
     @property

@@ -37,7 +37,8 @@ class Settings:
     `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`: seconds to wait
     for the lock. `lock` False: only to look. `command`: what the lock tells others is running. `variables`: names and
     texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
-    one. `allow_plaintext`: where there is a key, read also what is not encrypted."""
+    one. `allow_plaintext`: where there is a key, read also what is not encrypted. `endpoint`: the server of a state at
+    s3://; "" leaves it to `environ`."""
 
     directory: Path = Path()
     state: str = ""
@@ -51,6 +52,7 @@ class Settings:
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     variable_files: tuple[str | Streamed, ...] = field(default=(), repr=False)
     allow_plaintext: bool = False
+    endpoint: str = ""
 
     def form(self) -> Form:
         """How one run reads and writes its state and saved plans, by the keys in `environ`. Raises UsageProblem for a

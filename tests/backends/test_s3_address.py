@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flowplan.backends.open import open_store
+from flowplan.backends.open import at_endpoint, open_store
 from flowplan.backends.remote.s3_address import S3Address
 from flowplan.errors import UsageProblem
 from tests.contracts.s3_site import KEYS
@@ -70,6 +70,17 @@ def test_flowplans_own_endpoint_comes_first() -> None:
     assert S3Address.of("s3://states/train", environ).endpoint == "https://b.example"
     environ["FLOWPLAN_S3_ENDPOINT"] = "HTTPS://A.example:443/"
     assert S3Address.of("s3://states/train", environ).endpoint == "https://a.example"
+    given = at_endpoint("S3://states/train", environ, "https://given.example")
+    assert S3Address.of("s3://states/train", given).endpoint == "https://given.example"
+    with pytest.raises(UsageProblem, match="--endpoint 'x' is not the URL of a server"):
+        S3Address.of("s3://states/train", at_endpoint("s3://states/train", environ, "x"))
+
+
+@pytest.mark.parametrize("state", ["flowplan.state.json", "https://states.example.com/train"])
+def test_an_endpoint_is_for_s3_only(state: str) -> None:
+    with pytest.raises(UsageProblem, match="--endpoint names the server of a state at s3://"):
+        at_endpoint(state, {}, "https://s3.example.com")
+    assert at_endpoint(state, {}, "") == {}
 
 
 def test_one_state_has_one_identity() -> None:

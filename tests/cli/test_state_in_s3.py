@@ -9,9 +9,9 @@ import uuid
 
 import pytest
 
-from flowplan.backends.remote.s3_address import S3Address
+from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
 from tests.conftest import Place
-from tests.contracts.s3_site import KEYS, WatchedS3, environ, make_bucket
+from tests.contracts.s3_site import KEYS, WatchedS3, endpoint, environ, make_bucket
 
 TASK = """name: train
 project_name: my-foundry-project
@@ -36,13 +36,15 @@ def objects(url: str) -> WatchedS3:
     return WatchedS3(S3Address.of(url, environ()))
 
 
-def test_plan_apply_look_and_destroy(place: Place, url: str) -> None:
+def test_plan_apply_look_and_destroy(place: Place, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "2 to add" in place.ok("--state", url, "plan")
     place.ok("--state", url, "apply", "--auto-approve")
     assert place.ok("--state", url, "state", "list") == "bid.train\nvolume.data\n"
     assert "1  " in place.ok("--state", url, "state", "history")
     assert place.ok("--state", url, "lock", "show") == "Nobody holds the lock.\n"
-    assert "No changes" in place.ok("--state", url, "plan")
+    monkeypatch.delenv(ENDPOINT)
+    assert "No changes" in place.ok("plan", "--endpoint", endpoint(), "--state", url)
+    monkeypatch.setenv(ENDPOINT, endpoint())
     bucket = objects(url)
     kept = [bucket.look(key) for key in bucket.names("team/train.d/")]
     assert all(one is not None and SECRET.encode() not in one.data for one in kept)

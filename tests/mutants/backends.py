@@ -281,7 +281,7 @@ MISTAKES = (
     Mistake(
         "a URL is taken for the path of a file",
         "backends/open.py",
-        '    scheme = found[1].lower() if found else ""\n',
+        "    scheme = _scheme(state)\n",
         '    scheme = ""\n',
         ("tests/contracts/test_second_store.py",),
     ),

@@ -17,7 +17,7 @@ from flowplan.masking import without_userinfo
 from flowplan.printable import shown
 
 ENDPOINT = "FLOWPLAN_S3_ENDPOINT"
-ENDPOINTS = (ENDPOINT, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
+ENDPOINTS = ("--endpoint", ENDPOINT, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 DEFAULT_REGION = "us-east-1"
 _LIKE = "for example s3://my-bucket/flowplan/train"
