@@ -1,8 +1,9 @@
 """The points of a command at which something can go wrong, counted, and what happens at one of them.
 
 A point is a call of the operating system on a file that flowplan writes (in the working directory; the simulator's
-data are below it), a request about to be sent, or an answer just received. Their numbers are the same in every run
-of the same command in the same place, as long as one call to the cloud is made at a time.
+data are below it), a request about to be sent, or an answer just received, of the cloud or of the state's server. Their
+numbers are the same in every run of the same command in the same place, as long as one call to the cloud is made at a
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any, Literal
 
 from attrs import define, field
 
-Kind = Literal["write", "sync", "rename", "file", "sent", "answer"]
+from tests.faults.state_calls import watch_state
+
+Kind = Literal["write", "sync", "rename", "file", "sent", "answer", "asked", "replied"]
 CALLS: dict[str, Kind] = {
     "pwrite": "write",
     "fsync": "sync",
@@ -71,6 +74,7 @@ class Points:
         from flowplan.simulator.adapter import SimulatorAdapter
 
         SimulatorAdapter.send = self._sending(SimulatorAdapter.send)  # type: ignore[method-assign]
+        watch_state(lambda label: self._act_on_call(label, None))
 
     # -- the calls
 

@@ -46,14 +46,21 @@ class Undone(AssertionError):
 class Proof:
     """One scenario: interrupt it at a point, look, go on, look again. Counts what it finds."""
 
-    def __init__(self, name: str, scenario: Scenario, scratch: Path, runner: Runner) -> None:
+    def __init__(
+        self,
+        name: str,
+        scenario: Scenario,
+        scratch: Path,
+        runner: Runner,
+        folder: Callable[[Path, Runner], Folder] = Folder,
+    ) -> None:
         self.name, self.scenario = name, scenario
         self.met: Counter[str] = Counter()  # act -> points
         self.orphans = self.duplicates = 0
         self.undone: list[str] = []
         path = scratch / "template" / "work"
         path.mkdir(parents=True)
-        self.template = Folder(path, runner)
+        self.template = folder(path, runner)
         scenario.prepare(self.template)
         self.old = _Files.of(self.template)
         self._proved_again_from_old: set[str] = set()
@@ -114,12 +121,13 @@ class Proof:
 
     def prove(self, folder: Folder, where: str, kind: str, *, runs: int = 1) -> None:
         """Check, go on, and check the end, after so many interrupted runs. From a place where nothing has changed yet,
-        going on is proved once for each `kind` of interruption."""
+        going on is proved once for each `kind` of interruption and each standing of the place."""
         self.check_in_between(folder, where, runs)
         if _Files.of(folder) == self.old:
-            if kind in self._proved_again_from_old:
+            standing = f"{kind}, {folder.standing()}"
+            if standing in self._proved_again_from_old:
                 return
-            self._proved_again_from_old.add(kind)
+            self._proved_again_from_old.add(standing)
         self._go_on(folder, where)
         self.check_at_the_end(folder, where)
 
@@ -152,7 +160,7 @@ class Proof:
         try:
             loaded = folder.store().read()
         except StateError as error:  # `state restore` begins with such a state, and may be killed setting it aside
-            now = _bytes_of(folder.path / STATE)
+            now = folder.holds("snapshot")
             as_found = self.restores and now in (None, self.old.state)
             self._hold(as_found, where, f"the state does not read: {error}")
             return
@@ -169,7 +177,7 @@ class Proof:
 
     def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:
         """The state is the old one, or a whole new one: every run makes one."""
-        now = _bytes_of(folder.path / STATE)
+        now = folder.holds("snapshot")
         if now == self.old.state or (now is None and self.restores):
             return
         self._hold(now is not None, where, "the state is gone")
@@ -194,7 +202,7 @@ class Proof:
         self._hold(cloud.changes.keys() == expected.changes.keys(), where, f"done: {cloud.changes}")
         self._hold(cloud.picture == expected.picture, where, f"the cloud differs: {cloud.picture}")
         self._hold(_recorded(folder) == self.reference.addresses, where, f"recorded: {_recorded(folder)}")
-        self._hold((folder.path / "flowplan.lock").read_bytes() == b"", where, "the lock names somebody")
+        self._hold(folder.lock_names_nobody(), where, "the lock names somebody")
         left = [path.name for path in folder.path.iterdir() if ".flowplan-tmp" in path.name]
         self._hold(not left, where, f"left behind: {left}")
 
@@ -214,9 +222,7 @@ class _Files:
 
     @classmethod
     def of(cls, folder: Folder) -> _Files:
-        store = folder.store()
-        state, journal, backup = (_bytes_of(path) for path in (store.path, store.journal_path, store.backup_path))
-        return cls(state, journal, backup, folder.cloud().changes)
+        return cls(folder.holds("snapshot"), folder.holds("journal"), folder.holds("backup"), folder.cloud().changes)
 
     @property
     def serial(self) -> int:
@@ -234,7 +240,3 @@ def _recorded(folder: Folder) -> dict[str, Any]:
     loaded = folder.store().read()
     assert not loaded.pending, loaded.pending
     return {str(a): (sorted(map(str, b.needs)), b.source) for a, b in loaded.state.bindings.items()}
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from tests.faults.points import Act, Points
 
@@ -48,6 +48,7 @@ class Job:
     at: int = 0
     act: Act = "kill"
     counting: bool = False  # whether the points passed are wanted
+    environ: Mapping[str, str] = field(factory=dict)  # besides the runner's
 
 
 class Runner:
@@ -155,6 +156,7 @@ def _be_the_job(job: Job, scratch: Path) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(TIMEOUT)
     os.chdir(job.cwd)
+    os.environ.update(job.environ)
     for number, name in ((1, "out"), (2, "err")):
         descriptor = os.open(scratch / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(descriptor, number)

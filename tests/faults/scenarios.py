@@ -15,6 +15,8 @@ from attrs import frozen
 
 from flowplan.backends.local import LocalStore
 from flowplan.backends.lock import Lock
+from flowplan.backends.parts import Part
+from flowplan.backends.store import Store
 from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
 from tests.faults.points import Act
 from tests.faults.runner import Job, Ran, Runner
@@ -58,7 +60,12 @@ class Folder:
 
     def run(self, *commands: Command, at: int = 0, act: Act = "kill", counting: bool = False) -> Ran:
         """`@name` in a command is the id of the bid of that name."""
-        return self.runner(Job(str(self.inside), [self._with_ids(one) for one in commands], at, act, counting))
+        words = [self._with_ids(one) for one in commands]
+        return self.runner(Job(str(self.inside), words, at, act, counting, self.environ()))
+
+    def environ(self) -> Mapping[str, str]:
+        """What a command here needs besides."""
+        return {}
 
     def _with_ids(self, command: Command) -> Command:
         if not any(word.startswith("@") for word in command):
@@ -79,7 +86,7 @@ class Folder:
 
     def kill(self, command: Command, label: str) -> None:
         """Run `command` and kill it at the first point called so."""
-        points = Folder(self.path, self.runner).copied("counted").run(command, counting=True).points
+        points = self.copied("counted").run(command, counting=True).points
         assert self.run(command, at=points.index(label) + 1).signal == 9
 
     def copied(self, name: str) -> Folder:
@@ -90,8 +97,14 @@ class Folder:
         shutil.copytree(self.path, path)
         return Folder(path, self.runner)
 
-    def store(self) -> LocalStore:
+    def store(self) -> Store:
         return LocalStore(self.path / STATE)
+
+    def holds(self, part: Part) -> bytes | None:
+        """What a part of the state holds; None: there is none."""
+        store = LocalStore(self.path / STATE)
+        paths = {"snapshot": store.path, "journal": store.journal_path, "backup": store.backup_path}
+        return paths[part].read_bytes() if paths[part].exists() else None
 
     def cloud(self) -> Cloud:
         with self.simulator() as simulator:
@@ -99,6 +112,13 @@ class Folder:
 
     def lock_is_free(self) -> bool:
         return not Lock(self.path / "flowplan.lock").held()
+
+    def standing(self) -> str:
+        """What else of the state's place matters to a run that goes on."""
+        return ""
+
+    def lock_names_nobody(self) -> bool:
+        return (self.path / "flowplan.lock").read_bytes() == b""
 
     def private(self) -> bool:
         files = [path for path in self.path.iterdir() if path.is_file() and path.suffix != ".yaml"]

@@ -1,0 +1,162 @@
+"""Places whose state is on a server: each kind of server, as a scenario needs it."""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+
+from flowplan.backends.open import open_store
+from flowplan.backends.parts import Part
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
+from tests.contracts import http_site
+from tests.contracts.state_servers import State, server
+from tests.faults.runner import Runner
+from tests.faults.scenarios import Folder
+
+
+class StateServer(ABC):
+    """A server that runs, with a new state for each place. `close` ends the connection that is open."""
+
+    def __init__(self) -> None:
+        self._open: list[RemoteStore] = []  # one, or none
+
+    @abstractmethod
+    def environ(self) -> Mapping[str, str]:
+        """What a command needs to reach it."""
+
+    @abstractmethod
+    def new(self) -> str:
+        """The URL of a state that is not there yet."""
+
+    @abstractmethod
+    def copy(self, source: str, target: str) -> None:
+        """Make the state `target`, a new one, what the state `source` is, with its lock."""
+
+    def store(self, url: str, directory: Path, environ: Mapping[str, str]) -> RemoteStore:
+        """One to look at; the one before is closed."""
+        self.close()
+        store = open_store(url, directory, environ)
+        assert isinstance(store, RemoteStore)
+        self._open.append(store)
+        return store
+
+    def close(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
+
+class GitLab(StateServer):
+    def environ(self) -> Mapping[str, str]:
+        return http_site.LOGIN
+
+    def new(self) -> str:
+        return server().url("gitlab", uuid.uuid4().hex)
+
+    def copy(self, source: str, target: str) -> None:
+        old, new = (server().state(url.rpartition("/")[2]) for url in (source, target))
+        _be(new, old)
+
+
+def _be(new: State, old: State) -> None:
+    new.versions, new.lock = dict(old.versions), deepcopy(old.lock)
+
+
+class S3(StateServer):
+    """Each state has a bucket of its own."""
+
+    def environ(self) -> Mapping[str, str]:
+        from tests.contracts.s3_site import environ
+
+        return environ()
+
+    def new(self) -> str:
+        from tests.contracts.s3_site import make_bucket
+
+        name = f"states-{uuid.uuid4().hex}"
+        make_bucket(name)
+        return f"s3://{name}/train"
+
+    def copy(self, source: str, target: str) -> None:
+        from flowplan.backends.remote.s3 import S3Objects
+        from flowplan.backends.remote.s3_address import S3Address
+
+        old, new = (S3Objects(S3Address.of(url, self.environ()), self.environ()) for url in (source, target))
+        for key in old.names(""):
+            found = old.get(key)
+            if found is not None:
+                new.put(key, found.data, "")
+
+
+class Postgres(StateServer):
+    def environ(self) -> Mapping[str, str]:
+        return {}
+
+    def new(self) -> str:
+        from tests.contracts.postgres import the_server
+
+        return the_server().url(f"stack-{uuid.uuid4().hex}")
+
+    def copy(self, source: str, target: str) -> None:
+        from tests.contracts.postgres import the_server
+
+        old, new = (url.rpartition("/")[2] for url in (source, target))
+        for table in ("states", "journal", "locks", "versions", "aside"):
+            the_server().run(
+                f"INSERT INTO flowplan.{table} "
+                "SELECT (jsonb_populate_record(t, jsonb_build_object('state', %s::text))).* "
+                f"FROM flowplan.{table} t WHERE state = %s",
+                new,
+                old,
+            )
+
+
+SERVERS: Mapping[str, Callable[[], StateServer]] = {"s3": S3, "postgres": Postgres, "gitlab": GitLab}
+
+
+class ServedFolder(Folder):
+    """A place whose state is on `server`, and what this machine has seen of it beside the place."""
+
+    def __init__(self, path: Path, runner: Runner, server: StateServer) -> None:
+        super().__init__(path, runner)
+        self.server, self.url = server, server.new()
+
+    def environ(self) -> Mapping[str, str]:
+        home = {"XDG_STATE_HOME": str(self.path.parent / "state-home")}
+        return {**self.server.environ(), **home, "FLOWPLAN_STATE": self.url}
+
+    def copied(self, name: str) -> ServedFolder:
+        path = super().copied(name).path
+        made = ServedFolder(path, self.runner, self.server)
+        self.server.copy(self.url, made.url)
+        last = self._seen().last()
+        if last.lineage:
+            made._seen().note(last.lineage, last.serial)
+        if last.proved:
+            made._seen().prove_once(lambda: None)
+        return made
+
+    def _seen(self) -> Seen:
+        store = self.store()
+        return Seen.of(self.environ(), store.identity, store.name)
+
+    def store(self) -> RemoteStore:
+        return self.server.store(self.url, self.path, self.environ())
+
+    def holds(self, part: Part) -> bytes | None:
+        there = self.store()._look().contents
+        return {"snapshot": there.snapshot, "journal": there.journal or None, "backup": there.backup}[part]
+
+    def standing(self) -> str:
+        """How far a run came that changed nothing of the state itself: whether it has the lock, and has begun."""
+        store = self.store()
+        return f"{store.lock.holder() is not None}, {store._look().contents.fence}, {self._seen().last().proved}"
+
+    def lock_is_free(self) -> bool:
+        return not self.store().lock.held()
+
+    def lock_names_nobody(self) -> bool:
+        return self.store().lock.holder() is None
