@@ -166,14 +166,18 @@ class Form:
 
     # -- seals
 
-    def _sealed(self, seal: Seal, clear: bytes) -> Sealed:
-        recipients = seal.recipients
+    def hold_recipients(self) -> None:
+        """Raise StateError where this run would write for others than could open what it goes on from."""
+        recipients = self.seal.recipients if self.seal is not None else ()
         if self._found and set(self._found) != set(recipients) and not self.change_recipients:
             raise StateError(
                 f"the state is encrypted for {_listed(self._found)}, and this run would encrypt it for "
                 f"{_listed(recipients)}",
                 hint="set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them",
             )
+
+    def _sealed(self, seal: Seal, clear: bytes) -> Sealed:
+        self.hold_recipients()
         return seal.seal(clear)
 
     def open(self, sealed: Sealed, name: str) -> bytes:

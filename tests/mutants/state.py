@@ -301,6 +301,13 @@ MISTAKES = (
         ("tests/state/test_form.py", "-k", "put_back_for_those"),
     ),
     Mistake(
+        "move a state away before it is known that another is written",
+        "backends/local.py",
+        "        self._form.hold_recipients()  # before anything is moved\n",
+        "",
+        ("tests/state/test_form.py", "-k", "put_back_for_those"),
+    ),
+    Mistake(
         "put a journal aside that another key opens",
         "backends/local.py",
         "        hold_opened(self._files)\n",

@@ -231,10 +231,24 @@ def test_nobody_is_left_out_where_there_is_only_a_journal(opens: Open) -> None:
 def test_a_state_is_put_back_for_those_who_could_read_it(tmp_path: Path) -> None:
     opens, both = local(tmp_path), f"{public(MINE)}, {public(KIMS)}"
     run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)))
-    (tmp_path / "flowplan.state.json").write_text("{")
+    for part in ("json", "journal"):
+        (tmp_path / f"flowplan.state.{part}").write_text("{\n{\n")
+    before = files_in(tmp_path)
     with pytest.raises(StateError, match="this run would encrypt it for"):
         opens(mine()).restore()
+    assert files_in(tmp_path) == before
     assert opens(form(AGE_KEY=KIMS, AGE_RECIPIENTS=both)).restore().state.bindings == {DATA: BINDING}
+
+
+def test_nothing_is_set_aside_for_a_state_that_others_could_not_read(opens: Open, tmp_path: Path) -> None:
+    both = f"{public(MINE)}, {public(KIMS)}"
+    run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=both)))
+    alone = opens(mine())
+    alone.read()
+    before = files_in(tmp_path)
+    with pytest.raises(StateError, match="this run would encrypt it for"):
+        alone.begin_anew()
+    assert files_in(tmp_path) == before
 
 
 @pytest.mark.parametrize("begun", [MINE, None], ids=["the old key", "in the clear"])
