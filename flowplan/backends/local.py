@@ -228,8 +228,8 @@ class LocalStore(Store):
             ) from None
         found = mended(versions, journal, self._overflow.read, damage)
         bad = [self.path] * (found.part == "backup") + [self.journal_path] * (journal.header is None)
-        self._hold()
         self._form.hold_recipients()  # before anything is moved
+        self._hold()
         aside = self._files.set_aside(bad)
         saved = self.save(found.state, found.pending)
         name = self._files.short(found.part) if kept is None else f"version {kept.serial}"
@@ -243,8 +243,8 @@ class LocalStore(Store):
         return None
 
     def begin_anew(self) -> list[str]:
-        self._hold()
         self._form.hold_recipients()
+        self._hold()
         return list(self._files.set_aside((self.path, self.journal_path, self.backup_path)))
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from flowplan.model import bounds
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
 from flowplan.printable import shown
+from flowplan.state.form import InTheClear, Unopened
 from flowplan.state.journal import fold
 from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import is_live, placed_bids
@@ -86,11 +87,16 @@ def _declared(
 
 
 def _hold_lost(session: Session) -> None:
-    """Raise unless the state is missing or cannot be read, and no backup could stand in for it."""
+    """Raise unless the state is missing or cannot be read, and no backup could stand in for it. One that is not
+    encrypted, beside a key, is not lost."""
     store = session.store
     try:
         state = store.read().state
-    except StateError:
+    except InTheClear:
+        raise
+    except StateError as error:
+        if isinstance(error, Unopened) and store.form.seal is None:
+            session.listener.note("what is rebuilt is not encrypted, because no key is given")
         backup = store.backup()
         if backup is not None:
             raise UsageProblem(

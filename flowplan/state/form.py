@@ -33,6 +33,10 @@ class Unopened(StateError):
     """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
 
 
+class InTheClear(Unopened):
+    """What is not encrypted, though a key is given."""
+
+
 @frozen
 class Sealed:
     """What was sealed. `recipients`: who can open it, as far as the document says. Texts as the age format has them."""
@@ -191,7 +195,7 @@ class Form:
 
     def _hold_allowed(self, name: str) -> None:
         if self.seal is not None and not self.allow_plaintext:
-            raise Unopened(
+            raise InTheClear(
                 f"{name} is not encrypted, though a key is given: it may be another than was written last",
                 hint="if you have given a key for the first time: `flowplan state rekey --allow-plaintext` encrypts it",
             )

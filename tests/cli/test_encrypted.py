@@ -60,6 +60,23 @@ def test_without_its_key_nothing_is_done_and_what_runs_can_be_found_again(
     place.ok("destroy", "--auto-approve")
 
 
+def test_a_state_in_the_clear_is_not_rebuilt_for_the_first_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    refused = place.run("recover", "--from-live")
+    assert (refused.code, "--allow-plaintext" in refused.err) == (5, True), refused
+    assert not list(place.path.glob("*.damaged*"))
+
+
+def test_a_state_that_is_rebuilt_without_a_key_is_said_not_to_be_encrypted(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLOWPLAN_AGE_KEY")
+    done = sealed.run("recover", "--from-live")
+    assert (done.code, "not encrypted, because no key is given" in " ".join(done.err.split())) == (0, True), done
+
+
 def test_a_saved_plan_needs_the_key_too_and_one_that_was_changed_is_refused(
     sealed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

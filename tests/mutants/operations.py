@@ -817,4 +817,11 @@ MISTAKES = (
         "    if refusals and problems:\n",
         ("tests/operations/test_hand_over.py", "-k", "another_environment"),
     ),
+    Mistake(
+        "rebuild a state that is there, and only not encrypted",
+        "operations/rebuild.py",
+        "    except InTheClear:\n        raise\n",
+        "",
+        ("tests/cli/test_encrypted.py", "-k", "first_key"),
+    ),
 )

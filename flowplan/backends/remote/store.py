@@ -431,8 +431,8 @@ class RemoteStore(Store):
         found = mended(versions, journal, self._overflow.read, damage)
         if found.state.lineage == last.lineage and last.serial > found.state.serial:
             found = attrs.evolve(found, state=attrs.evolve(found.state, serial=last.serial).as_put_back())
-        self._hold()
         self._form.hold_recipients()  # before anything is moved
+        self._hold()
         bad: dict[Part, bool] = {"snapshot": found.part == "backup", "journal": journal.header is None}
         aside = self._set_aside(parts.contents, [part for part, is_bad in bad.items() if is_bad])
         saved = self.save(found.state, found.pending)
@@ -447,8 +447,8 @@ class RemoteStore(Store):
         return None
 
     def begin_anew(self) -> list[str]:
-        self._hold()
         self._form.hold_recipients()
+        self._hold()
         there = self._look().contents
         aside = self._set_aside(there, ("snapshot", "journal", "backup"))
         if aside:
