@@ -100,6 +100,7 @@ def open_store(
     scheme = _scheme(state)
     if scheme not in STORES:
         raise UsageProblem(
-            f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://", hint="name a file"
+            f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://",
+            hint="name a file, or a URL with https://, postgres:// or s3://",
         )
     return STORES[scheme](state, directory, environ, hold, form or Form())

@@ -25,11 +25,13 @@ _PROVIDER = re.compile(r"External AWS credential provider: (?:\w+: )?(.*)")
 _LENGTH = 300  # characters of what is shown of an answer
 _PASSING = ("RequestTimeout", "SlowDown", "ThrottlingException", "Throttling", "RequestTimeTooSlow")
 _CREDENTIALS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch")
-CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/state.md lists what else counts)"
+CREDENTIALS = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/shared-state.md lists what else counts)"
+)
 
 _PERMISSIONS = (
     "the credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and, on the bucket, s3:ListBucket "
-    "(the policy is in docs/state.md)"
+    "(the policy is in docs/shared-state.md)"
 )
 _WHY = (
     ("dns error", "its name is not known (DNS)"),
