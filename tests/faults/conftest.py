@@ -20,6 +20,8 @@ from flowplan.simulator import adapter
 from tests.conftest import Place, many
 
 from .runner import Runner
+from .scenarios import APPLY, task
+from .state_servers import SERVERS, ServedFolder, StateServer
 from .world import _CALL, COMMANDS, Sent, Time, World
 from .zygote import Zygote
 
@@ -28,6 +30,21 @@ from .zygote import Zygote
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with Runner(tmp_path_factory.mktemp("runner")) as started:
         yield started
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def served(
+    request: pytest.FixtureRequest, runner: Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StateServer]:
+    """A server of each kind that keeps states. It has been used before: its tables are there."""
+    server = SERVERS[request.param]()
+    path = tmp_path_factory.mktemp("first") / "work"
+    path.mkdir()
+    first = ServedFolder(path, runner, server)
+    first.write(task("a"))
+    first.ok(APPLY)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ What holds after that is what `test_crashes.py` holds a state in files to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,26 +10,11 @@ import pytest
 
 from tests.faults.proof import Proof
 from tests.faults.runner import Runner
-from tests.faults.scenarios import APPLY, SCENARIOS, task
-from tests.faults.state_servers import SERVERS, ServedFolder, StateServer
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.state_servers import ServedFolder, StateServer
 from tests.faults.test_crashes import CORE, killed, of, prove
 
 POINTS = of("sent", "answer", "asked", "replied")
-
-
-@pytest.fixture(scope="module", params=["s3", "postgres"])
-def served(
-    request: pytest.FixtureRequest, runner: Runner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StateServer]:
-    """One of each kind, which has been used before: its tables are there."""
-    server = SERVERS[request.param]()
-    path = tmp_path_factory.mktemp("first") / "work"
-    path.mkdir()
-    first = ServedFolder(path, runner, server)
-    first.write(task("a"))
-    first.ok(APPLY)
-    yield server
-    server.close()
 
 
 def proof_of(name: str, scratch: Path, runner: Runner, server: StateServer) -> Proof:
