@@ -11,7 +11,7 @@ from flowplan.cloud.credentials import without_credentials
 from flowplan.documents.hooks import Happened, document
 from flowplan.hooks.run import Ended, run
 from flowplan.operations.session import Session
-from flowplan.operations.settings import NO_HOOKS
+from flowplan.operations.settings import NO_HOOKS, STATE
 from flowplan.planning.occasions import drifted, preempted
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def _carry_out(session: Session, hook: Hook, happened: Happened) -> None:
     settings = session.settings
     body = json.dumps(_secretless(session, document(happened, session.now()))) + "\n"
     environ = {**without_credentials(settings.environ), NO_HOOKS: "1"}  # a hook that runs flowplan sets off none
+    if "://" in environ.get(STATE, ""):
+        environ[STATE] = session.store.identity  # a URL may hold a password
     try:
         with session.listener.busy(f"running the hook {hook.event}..."):
             ended = run(

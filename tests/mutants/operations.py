@@ -755,6 +755,13 @@ MISTAKES = (
         ("tests/operations/test_hooks.py", "-k", "secrets"),
     ),
     Mistake(
+        "run hooks with a password in the URL of the state",
+        "operations/hooks.py",
+        '    if "://" in environ.get(STATE, ""):\n',
+        "    if False:\n",
+        ("tests/operations/test_hooks.py", "-k", "secrets"),
+    ),
+    Mistake(
         "run hooks under the lock",
         "operations/apply.py",
         "        self._finish(plan, outcome, found)\n        return outcome\n",
