@@ -62,9 +62,8 @@ class Target:
 
     @property
     def identity(self) -> str:
-        """What tells the state from every other one."""
-        service = f"{self.service}@" if self.service else ""
-        return f"postgres://{service}{self.server}/{self.database}#{self.schema}/{self.state}"
+        """What tells the state from every other one: a URL too, which the place that it has moved from shows."""
+        return self.name
 
 
 def read_url(url: str) -> Target:

@@ -41,6 +41,7 @@ def test_a_state_is_named_without_credentials(url: str, name: str) -> None:
     target = read_url(url)
     assert target.name == name
     assert read_url(name).identity == target.identity  # the name is a URL of the same state
+    assert read_url(target.identity).identity == target.identity  # and so is what is left where it has moved from
     assert "s3cret" not in target.identity + repr(target)
 
 
