@@ -17,19 +17,23 @@ class Relay:
     def __init__(self, port: int, asked: Callable[[bytes], bytes] = lambda data: data) -> None:
         self._asked = asked
         self._server = ("127.0.0.1", port)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self._listening = socket.create_server(("127.0.0.1", self.port))  # one that was named stays when nobody listens
         self.lost = 0
         self._losing = threading.Event()
         self._deaf = threading.Event()
+        self._gone = threading.Event()
+        self._guard = threading.Lock()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._start(self._accept)
+        self._accepting = self._start(self._accept)
 
-    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+    def _start(self, work: Callable[..., None], *arguments: object) -> threading.Thread:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def __enter__(self) -> Relay:
         return self
@@ -37,8 +41,8 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()
+        self._stop_listening()
+        self._accepting.join()
         self.cut()
         for thread in self._threads:
             thread.join()
@@ -51,6 +55,25 @@ class Relay:
     def deaf(self, on: bool) -> None:
         """Whether answers are kept back from now on."""
         (self._deaf.set if on else self._deaf.clear)()
+
+    def leave(self) -> None:
+        """From now on connections are refused; those that are open end."""
+        self._stop_listening()
+        self.cut()
+
+    def come_back(self) -> None:
+        """Listen again, on the same port."""
+        self._accepting.join()
+        self.cut()  # one that was accepted while it left
+        self._listening.listen()
+        self._gone.clear()
+        self._accepting = self._start(self._accept)
+
+    def _stop_listening(self) -> None:
+        with self._guard:
+            if not self._gone.is_set():  # what is shut down twice never listens again
+                self._gone.set()
+                self._listening.shutdown(socket.SHUT_RDWR)
 
     def cut(self) -> None:
         """End every connection."""

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 
+import pytest
+
 from flowplan.backends.open import open_store
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from tests.contracts import http_site
-from tests.contracts.state_servers import State, server
+from tests.contracts.state_servers import KINDS, State, server
 from tests.faults.points import Act
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import Command, Folder
@@ -26,7 +28,12 @@ class StateServer(ABC):
     unnamed = False  # whether it keeps a lock, and not who has it: the first write under it says that
 
     def __init__(self) -> None:
+        self.port = self.own_port()  # where it is reached: its own, or that of what stands before it
         self._open: list[RemoteStore] = []  # one, or none
+
+    @abstractmethod
+    def own_port(self) -> int:
+        """Where it listens."""
 
     @abstractmethod
     def environ(self) -> Mapping[str, str]:
@@ -56,11 +63,14 @@ class StateServer(ABC):
 class GitLab(StateServer):
     unnamed = True
 
+    def own_port(self) -> int:
+        return server().server_port
+
     def environ(self) -> Mapping[str, str]:
         return http_site.LOGIN
 
     def new(self) -> str:
-        return server().url("gitlab", uuid.uuid4().hex)
+        return f"http://127.0.0.1:{self.port}{KINDS['gitlab'].path}{uuid.uuid4().hex}"
 
     def copy(self, source: str, target: str) -> None:
         old, new = (server().state(url.rpartition("/")[2]) for url in (source, target))
@@ -74,10 +84,17 @@ def _be(new: State, old: State) -> None:
 class S3(StateServer):
     """Each state has a bucket of its own."""
 
+    def own_port(self) -> int:
+        pytest.importorskip("obstore")
+        pytest.importorskip("moto")
+        from tests.contracts.s3_site import endpoint
+
+        return int(endpoint().rpartition(":")[2])
+
     def environ(self) -> Mapping[str, str]:
         from tests.contracts.s3_site import environ
 
-        return environ()
+        return environ(f"http://127.0.0.1:{self.port}")
 
     def new(self) -> str:
         from tests.contracts.s3_site import make_bucket
@@ -98,13 +115,18 @@ class S3(StateServer):
 
 
 class Postgres(StateServer):
+    def own_port(self) -> int:
+        from tests.contracts.postgres import the_server
+
+        return the_server().port
+
     def environ(self) -> Mapping[str, str]:
         return {}
 
     def new(self) -> str:
         from tests.contracts.postgres import the_server
 
-        return the_server().url(f"stack-{uuid.uuid4().hex}")
+        return the_server().url(f"stack-{uuid.uuid4().hex}", port=self.port)
 
     def copy(self, source: str, target: str) -> None:
         from tests.contracts.postgres import the_server
@@ -170,6 +192,10 @@ class ServedFolder(Folder):
         """How far a run came that changed nothing of the state itself: whether it has the lock, and has begun."""
         store = self.store()
         return f"{store.lock.holder() is not None}, {store._look().contents.fence}, {self._seen().last().proved}"
+
+    def spilled(self) -> int:
+        """How many runs have results that are kept on this machine."""
+        return len(list((self.path.parent / "state-home").rglob("*.spill")))
 
     def lock_is_free(self) -> bool:
         return not self.store().lock.held()

@@ -1,0 +1,94 @@
+"""The server that keeps the state goes away in the middle of an apply, and is there again for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.relay import Relay
+from tests.faults.proof import Proof
+from tests.faults.runner import Ran, Runner
+from tests.faults.scenarios import APPLY, SCENARIOS, Command, Folder
+from tests.faults.state_servers import ServedFolder, StateServer
+
+
+class Leaving:
+    """Stands before a server, and leaves instead of being asked when it is `time`. `asked`: how often it was."""
+
+    def __init__(self, port: int) -> None:
+        self.asked = 0
+        self.time: Callable[[], bool] = lambda: False
+        self.relay = Relay(port, self._asks)
+
+    def _asks(self, data: bytes) -> bytes:
+        self.asked += 1
+        if self.time():
+            self.relay.leave()
+        return data
+
+    def run(self, folder: ServedFolder, command: Command, time: Callable[[], bool] = lambda: False) -> Ran:
+        """The command, and then the server is there again."""
+        self.asked, self.time = 0, time
+        ran = folder.run(command)
+        self.time = lambda: False
+        self.relay.leave()
+        self.relay.come_back()
+        return ran
+
+
+@pytest.fixture
+def leaving(served: StateServer) -> Iterator[Leaving]:
+    leaving = Leaving(served.port)
+    with leaving.relay:
+        served.close()
+        served.port = leaving.relay.port
+        yield leaving
+        served.close()
+        served.port = served.own_port()
+
+
+def created(folder: Folder) -> int:
+    """How much the cloud has made so far."""
+    with folder.simulator() as simulator:
+        return sum(entry.method == "POST" for entry in simulator.ledger())
+
+
+def made(name: str, served: StateServer, scratch: Path, runner: Runner) -> tuple[Proof, ServedFolder]:
+    proof = Proof(name, SCENARIOS[name], scratch, runner, partial(ServedFolder, server=served))
+    assert isinstance(proof.template, ServedFolder)
+    return proof, proof.template
+
+
+@pytest.mark.parametrize("changes", [2, 4])
+def test_results_that_a_lost_server_cannot_take_are_taken_over(
+    changes: int, served: StateServer, leaving: Leaving, in_memory: Path, runner: Runner
+) -> None:
+    """It leaves when it is to be given the result of the second, or the last, of four creates."""
+    proof, template = made("create two with volumes and ports", served, in_memory, runner)
+    folder = template.copied("disturbed")
+    ran = leaving.run(folder, APPLY, lambda: created(folder) == changes)
+    assert (ran.codes, folder.spilled()) == ([5], 1), ran
+    assert created(folder) == changes
+    proof.prove(folder, "the server left", "left")
+    assert folder.spilled() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["create two with volumes and ports", "replace"])
+def test_a_server_that_leaves_at_any_moment_loses_nothing(
+    name: str, served: StateServer, leaving: Leaving, in_memory: Path, runner: Runner
+) -> None:
+    proof, template = made(name, served, in_memory, runner)
+    assert leaving.run(template.copied("counted"), APPLY).codes == [0]
+    for last in range(1, leaving.asked + 1):
+        folder = template.copied("disturbed")
+        ran = leaving.run(folder, APPLY, lambda last=last: leaving.asked >= last)
+        where = f"the server left at {last}"
+        assert ran.codes[0] in (0, 5, 6), (where, ran)
+        proof.met["left"] += 1
+        proof.prove(folder, where, where)
+        assert folder.spilled() == 0, where
+    proof.conclude()
