@@ -72,6 +72,9 @@ def test_results_that_a_lost_server_cannot_take_are_taken_over(
     ran = leaving.run(folder, APPLY, lambda: created(folder) == changes)
     assert (ran.codes, folder.spilled()) == ([5], 1), ran
     assert created(folder) == changes
+    known = folder.store().read()
+    assert folder.cloud().creates.keys() <= {one.id for one in known.state.bindings.values()}
+    assert not known.pending
     proof.prove(folder, "the server left", "left")
     assert folder.spilled() == 0
 

@@ -349,6 +349,13 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "after_it_was_read"),
     ),
     Mistake(
+        "take over nothing of what a lost server could not take",
+        "backends/remote/store.py",
+        "            state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])\n",
+        "            state, pending = loaded.state, loaded.pending\n",
+        ("tests/faults/test_server_leaves.py", "-k", "taken_over and postgres"),
+    ),
+    Mistake(
         "lose what overflowed from a server and was taken over while it was read",
         "backends/remote/store.py",
         "            if all(path.exists() for path in there):\n",
