@@ -209,6 +209,7 @@ def settle_in(path: Path, patch: pytest.MonkeyPatch) -> None:
         if name.startswith(("FLOWPLAN_", "FOUNDRY_", "MITHRIL_")) or name in ("NO_COLOR", "FORCE_COLOR", "CI"):
             patch.delenv(name)
     patch.setenv("FLOWPLAN_API_URL", "sim:")
+    patch.setenv("FLOWPLAN_AGE_KEY", "")  # where a test gives one, it is gone with the test
     patch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
     patch.setenv("FLOWPLAN_SIMULATOR_START", START["FLOWPLAN_SIMULATOR_START"])
     patch.setenv("XDG_STATE_HOME", str(path.parent / "state-home"))

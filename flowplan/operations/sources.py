@@ -193,9 +193,9 @@ def find(
     return sources, scope if optional else evolve(scope, skipped=(*unknown, *bare))
 
 
-def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Source], list[str]]:
-    """The files that `paths` mean, as in `find`, as far as they can be read; and of those that are there and cannot be
-    the names, each with why. Nothing is wrong with any of them."""
+def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Source], list[Diagnostic]]:
+    """The files that `paths` mean, as in `find`, as far as they can be read; and what is wrong with those that are
+    there and cannot be. What is no file, as a pipe or a link that leads nowhere, says nothing."""
     found = [path for path in paths if isinstance(path, Source)]
     locked = []
     for name in _names(paths or [DEFAULT], directory.absolute()):
@@ -204,7 +204,8 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            locked.append(f"{name} ({error.strerror or error})")
+            if (directory / name).is_file():
+                locked.append(_unreadable(name, error))
     return found, locked
 
 
@@ -372,6 +373,9 @@ def _read(name: str, directory: Path) -> bytes:
     try:
         return read_regular(directory / name, SIZE_LIMIT)
     except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
-        raise ConfigError([Diagnostic("file-unreadable", f"{name} cannot be read: {reason}", hint)]) from error
+        raise ConfigError([_unreadable(name, error)]) from error
+
+
+def _unreadable(name: str, error: OSError) -> Diagnostic:
+    hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
+    return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)

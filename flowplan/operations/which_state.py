@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from flowplan.backends.local import DEFAULT
 from flowplan.diagnostics import Diagnostic, Position
@@ -102,9 +102,12 @@ def _in_files(paths: Sequence[str | Source], directory: Path) -> Chosen | None:
     found = find_place(sources)
     if found.problems.has_errors:
         raise ConfigError(found.problems.all)
-    if found.place is None and (unclear := (*found.unclear, *locked)):
+    hint = f"mend the file, or say where the state is: --state {DEFAULT}, or {STATE}"
+    if found.place is None and found.unclear:
         raise UsageProblem(
-            f"{shown(unclear[0])} cannot be read, so flowplan does not know whether it says where the state is",
-            hint=f"mend the file, or say where the state is: --state {DEFAULT}, or {STATE}",
+            f"{shown(found.unclear[0])} cannot be read, so flowplan does not know whether it says where the state is",
+            hint=hint,
         )
+    if found.place is None and locked:
+        raise ConfigError([evolve(one, hint=hint) for one in locked])
     return None if found.place is None else named_by(found.place)

@@ -86,7 +86,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
     version = body["format_version"]
     if type(version) is not int or version < 1:
         raise StateError(f"{name} has no valid format_version", hint=RESTORE)
-    if version == SEALED_FORMAT:
+    if version == SEALED_FORMAT and "sealed" in body:
         raise StateError(f"{name} is an encrypted state", hint="`flowplan state pull` prints one in the clear")
     if version > FORMAT_VERSION:
         by = body.get("flowplan_version")

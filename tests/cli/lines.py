@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from importlib import import_module
 
 import attrs
 import click
+import pyrage
 
 from flowplan.backends.processes import this_process
 from flowplan.cli.commands import COMMANDS
@@ -42,6 +44,7 @@ TYPED = {
     "state rm": "state rm bid.train",
     "state mv": "state mv bid.train bid.other",
     "state push": "state push pulled.json",
+    "state migrate": "state migrate flowplan.state.json moved.json",
     "state rekey": "state rekey --allow-plaintext",
     "force-unlock": "force-unlock LOCK",
 }
@@ -82,6 +85,8 @@ def ready(place: Place, command: str) -> list[str]:
     words = TYPED.get(command, command).split()
     if command == "state restore":
         place.write("{", "flowplan.state.json")
+    if command == "state rekey":
+        os.environ["FLOWPLAN_AGE_KEY"] = str(pyrage.x25519.Identity.generate())  # as `place` found it, afterwards
     if command == "import":
         words[-1] = json.loads(place.ok("state", "rm", "bid.train", "--format", "json"))["released"]["id"]
     if command == "force-unlock":

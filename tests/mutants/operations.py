@@ -85,8 +85,8 @@ MISTAKES = (
     Mistake(
         "take the file in the directory where the stack file cannot be made out",
         "operations/which_state.py",
-        "unclear := (*found.unclear, *locked)",
-        "unclear := ()",
+        "    if found.place is None and found.unclear:\n",
+        "    if False:\n",
         ("tests/operations/test_which_state.py", "-k", "never_the_default"),
     ),
     Mistake(
