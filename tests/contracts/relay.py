@@ -100,6 +100,8 @@ class Relay:
                     self.lost += 1
                     break
                 sink.sendall(data if answers else self._asked(data))
+        if answers and self._deaf.is_set():  # nor does the client hear that the server is done
+            return
         for one in (source, sink):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

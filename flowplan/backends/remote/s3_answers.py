@@ -38,6 +38,7 @@ _WHY = (
     ("certificate", "its certificate is not trusted (TLS)"),
     ("invalidcontenttype", "it does not speak TLS"),
     ("connectionrefused", "the connection is refused"),
+    ("incompletemessage", "the answer breaks off"),
     ("contentlength", "its answer does not say how long it is"),
 )
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the answer breaks off", "Connect": "no connection"}
