@@ -190,3 +190,13 @@ class Store(Protocol):
 
     def begin_anew(self) -> list[str]:
         """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""
+
+
+def left_behind(store: Store) -> State | None:
+    """The last version, where it is what was left when the state moved from there; None: it is not. Raises StateError
+    for a last version without resources that does not read."""
+    last = next(reversed(store.versions()), None)
+    if last is None or last.resources:
+        return None
+    left = store.version(last.lineage, last.serial)
+    return left if left.moved_to else None

@@ -9,6 +9,7 @@ import attrs
 
 from flowplan.documents.history import History
 from flowplan.errors import FlowplanError, GuardRefused, StateError
+from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
 from flowplan.state.history import PutBack, put_back
 from flowplan.state.moving import hold_in_use
@@ -44,6 +45,11 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
         _hold_settled(loaded)
         lineage = _lineage(session, loaded)
         version = store.version(lineage, serial)
+        if version.moved_to:
+            raise StateError(
+                f"version {serial} is what was left at {store.name} when the state moved to {shown(version.moved_to)}",
+                hint="`flowplan state history` lists the versions",
+            )
         now = _now(session, loaded, lineage)
         if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")
@@ -64,6 +70,7 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
         versions = store.versions()
         if error.hint == RESTORE or not versions:
             raise
+        session.hold_not_moved()
         if not force:
             error.hint = (
                 f"{error.hint}; `flowplan state restore {serial} --force` restores that version without the journal"
@@ -72,6 +79,8 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
         store.version(versions[-1].lineage, serial)  # before anything is moved
     else:
         hold_in_use(loaded.state, store.name)
+        if loaded.fresh:
+            session.hold_not_moved()
         return loaded
     for path in store.begin_anew():
         session.listener.note(f"set aside as {path}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 from attrs import frozen
 
-from flowplan.backends.store import Loaded
+from flowplan.backends.store import Loaded, left_behind
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.operations.session import Session
@@ -51,7 +51,7 @@ def _at(session: Session, where: str) -> Iterator[Session]:
 def _there(new: Session) -> Loaded:
     """What is at the target, also a part of an earlier move."""
     loaded = new.store.read()
-    if loaded.fresh:
+    if loaded.fresh and left_behind(new.store) is None:
         new.hold_not_lost()
     return loaded
 
@@ -99,6 +99,7 @@ class _Move:
                 f"the state has moved to {shown(name)}, and is not there any more",
                 hint=f"`flowplan recover --from-live --state {command_word(name)}` rebuilds it of what is live",
             )
+        self._keep_left(old)
         pending = tuple(self.there.pending.values())
         if there.moving_from == self.old.identity:
             return self._open(there, pending)
@@ -147,6 +148,8 @@ class _Move:
             except StateError as error:
                 self.new.listener.note(f"version {version.serial} is not copied: {error}")
                 continue
+            if state.moved_to:
+                continue  # it is of the old place alone
             new.keep(state, version.change)
             copied[id] = state
         return copied
@@ -178,7 +181,12 @@ class _Move:
             put_back=state.put_back,
             moved_to=self.new.identity,
         )
-        self.old.store.save(left, stated=True)
+        self._keep_left(self.old.store.save(left, stated=True))
+
+    def _keep_left(self, left: State) -> None:
+        """What is left is a version too: who removes or damages the rest does not get an earlier one back."""
+        if left_behind(self.old.store) != left:
+            self.old.keep(left, before={})
 
     def _open(self, arrived: State, pending: tuple[Intent, ...]) -> Migrated:
         """From now on the target is the state."""

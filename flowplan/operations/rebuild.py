@@ -91,7 +91,7 @@ def _hold_lost(session: Session) -> None:
     encrypted, beside a key, is not lost."""
     store = session.store
     try:
-        state = store.read().state
+        loaded = store.read()
     except InTheClear:
         raise
     except StateError as error:
@@ -103,8 +103,12 @@ def _hold_lost(session: Session) -> None:
                 f"{backup} is intact",
                 hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
+        session.hold_not_moved()
         return
+    state = loaded.state
     hold_in_use(state, store.name)
+    if loaded.fresh:
+        session.hold_not_moved()
     if state.bindings or state.released:
         raise UsageProblem(
             "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"

@@ -15,7 +15,7 @@ from attrs import define, field
 from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import at_endpoint, open_store
 from flowplan.backends.processes import fate_of, this_process
-from flowplan.backends.store import Loaded, StateLock, Store
+from flowplan.backends.store import Loaded, StateLock, Store, left_behind
 from flowplan.clock import timestamp
 from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
@@ -322,7 +322,9 @@ class Session:
         )
 
     def hold_not_lost(self) -> None:
-        """Raise StateError where there is no state, and the last version of it that was kept is not empty."""
+        """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
+        it has moved."""
+        self.hold_not_moved()
         last = next(reversed(self.store.versions()), None)
         if last is None or not last.resources:
             return
@@ -331,6 +333,12 @@ class Session:
             f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
             hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
         )
+
+    def hold_not_moved(self) -> None:
+        """Raise StateError where the last version says that the state has moved from here, whatever became of what was
+        left of it."""
+        if (left := left_behind(self.store)) is not None:
+            hold_in_use(left, self.store.name)
 
     def _hold_not_left_behind(self) -> None:
         """Raise StateError where a stack file names a place that has no state yet, and the file in this directory has

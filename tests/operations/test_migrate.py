@@ -383,6 +383,55 @@ def test_what_has_moved_is_used_by_no_command(served: Place) -> None:
     assert "No changes" in served.ok("plan")
 
 
+def removed(served: Place) -> None:
+    """Somebody tidies up what is left of the state; the versions, in a hidden directory, stay."""
+    for name in (FILE, f"{FILE}.backup", "flowplan.state.journal"):
+        (served.path / name).unlink(missing_ok=True)
+
+
+def damaged(served: Place) -> None:
+    for name in (FILE, f"{FILE}.backup", "flowplan.state.journal"):
+        (served.path / name).write_text("damaged")
+
+
+def mixed_up(served: Place) -> None:
+    """The journal is another stack's, so that no version is known to belong there."""
+    damaged(served)
+    open_store("other.json", served.path, {}).save(State("another"))
+    (served.path / "other.journal").replace(served.path / "flowplan.state.journal")
+    for path in served.path.glob("other.*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("harm", [removed, damaged, mixed_up])
+def test_whatever_becomes_of_what_is_left_no_command_makes_a_second_state_of_it(
+    served: Place, harm: Callable[[Place], None]
+) -> None:
+    served.ok("state", "migrate", FILE, URL)
+    commands = (("plan",), ("apply", "--auto-approve"), ("recover", "--from-live"), ("state", "restore", "1"))
+    for command in (*commands, ("state", "restore", "1", "--force"), ("state", "restore")):
+        harm(served)
+        found = served.run(*command)
+        assert found.code == 5 or command == ("state", "restore"), found  # of what is left, which is closed
+        with pytest.raises(FlowplanError):
+            Session(Settings(directory=served.path, given_api_url="sim:")).kept()
+        for name in served.path.glob("flowplan.state.*"):
+            name.unlink()
+    said = " ".join(served.run("state", "restore", "1", "--force").err.split())
+    assert f"has moved from {FILE} to {URL}" in said
+    assert "No changes" in served.ok("plan", "--state", URL)
+
+
+def test_a_state_moves_back_to_a_place_that_was_tidied_up(served: Place) -> None:
+    served.ok("state", "migrate", FILE, URL)
+    removed(served)
+    served.ok("state", "migrate", URL, FILE)
+    assert "No changes" in served.ok("plan")
+    found = served.run("state", "restore", "2", "--force")
+    assert (found.code, "when the state moved to" in " ".join(found.err.split())) == (5, True), found
+    assert "No changes" in served.ok("plan")
+
+
 def test_the_documents(served: Place) -> None:
     found = json.loads(served.ok("state", "migrate", FILE, URL, "--format", "json"))
     assert found == {
