@@ -20,15 +20,15 @@ import attrs
 
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, is_lock_name, lock_of
-from flowplan.backends.overflow import Overflow, news_of
+from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
-    MOST_LOOKS,
     NOT_RESTORED,
     continued,
     found_in,
     hold_opened,
     mended,
-    moving,
+    on_top,
+    settled,
     went_back,
 )
 from flowplan.backends.state_files import StateFiles
@@ -38,10 +38,10 @@ from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.printable import shown
-from flowplan.state.codec import RESTORE, hold_distinct
+from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
-from flowplan.state.journal import Intent, Record, fold
+from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
 
@@ -100,7 +100,7 @@ class LocalStore(Store):
         for path in (self.path, self.journal_path):
             hold_trusted(path)
         try:
-            return self._read_everything()
+            return settled(self._overflow, self._read_everything, self.path.name)
         except StateError as error:
             error.detail = error.detail or self._files.about_backup()
             if error.hint == RESTORE and not self._files.versions() and self._kept() is None:
@@ -111,29 +111,11 @@ class LocalStore(Store):
         return self.path.exists()
 
     def backup(self) -> str | None:
-        return str(self.backup_path) if self._files.version(self.backup_path) is not None else None
+        return str(self.backup_path) if self._files.version("backup") is not None else None
 
     def _read_everything(self) -> Loaded:
-        """Raises StateError. Results that overflowed go over into the journal with the next run's first record: where
-        that took them meanwhile, the journal is read once more."""
-        for _ in range(MOST_LOOKS):
-            there = self._overflow.found()
-            found = found_in(self._files)
-            loaded = self._nothing_lost() if found is None else found
-            loaded = self._with_overflow(loaded)
-            if all(path.exists() for path in there):
-                hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
-                return loaded
-        raise moving(self.path.name)
-
-    def _with_overflow(self, loaded: Loaded) -> Loaded:
-        kept = self._overflow.read(loaded.state.lineage)
-        if not kept:
-            return loaded
-        records = self._files.read_journal().records
-        self._overflow.news = news_of(kept, loaded.state, records, loaded.pending)
-        state, pending = fold(loaded.state, [*loaded.pending.values(), *self._overflow.news])
-        return Loaded(state, pending, journaled=True)
+        found = found_in(self._files)
+        return on_top(self._nothing_lost() if found is None else found, self._overflow, self._files)
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
@@ -195,7 +177,7 @@ class LocalStore(Store):
 
     def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
-        before = self._files.version(self.backup_path) if saved.serial > 1 and self._lacks_one_before(saved) else None
+        before = self._files.version("backup") if saved.serial > 1 and self._lacks_one_before(saved) else None
         if before is not None and (before.lineage, before.serial) == (saved.lineage, saved.serial - 1):
             self._versions.keep(before, None)
         self._versions.keep(saved, change)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from attrs import asdict, fields
 from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
 from flowplan.backends.processes import Fate, fate_of
 from flowplan.backends.store import StateLock
+from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.files.regular import read_regular
 from flowplan.model.owner import SCOPE, Owner
@@ -60,16 +60,18 @@ class Lock(StateLock):
     ) -> None:
         """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it, NoLocks where files cannot
         be locked."""
-        deadline = time.monotonic() + timeout
-        waiting = False
-        while (blocked := self._blocked(owner, say)) is not None:
-            if time.monotonic() >= deadline or stopped():
-                raise blocked
-            if not waiting:
-                holder = self.holder()
-                say(f"waiting up to {timeout:g} s for the lock held by {holder.who if holder else 'another process'}")
-                waiting = True
-            time.sleep(_POLL)
+        wait_for(
+            lambda: self._blocked(owner, say),
+            held=self._held_by,
+            timeout=timeout,
+            poll=_POLL,
+            say=say,
+            stopped=stopped,
+        )
+
+    def _held_by(self) -> str:
+        holder = self.holder()
+        return f"held by {holder.who if holder else 'another process'}"
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken."""

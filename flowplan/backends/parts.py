@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 from attrs import frozen
 
-from flowplan.backends.overflow import Overflowed, news_of
+from flowplan.backends.overflow import Overflow, Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.state.codec import RESTORE
+from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form, Unopened
 from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
@@ -24,6 +24,7 @@ NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the marke
 
 Whole: TypeAlias = Literal["snapshot", "backup"]
 Part: TypeAlias = Literal["snapshot", "journal", "backup"]
+T = TypeVar("T")
 MOST_LOOKS = 20  # at a state that other runs save meanwhile: each look again is one save
 
 
@@ -49,8 +50,43 @@ class Parts(Protocol):
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none."""
 
-    def versions(self) -> Mapping[Whole, State]:
+    def version(self, part: Whole) -> State | None:
+        """The state that `part` holds; None: there is none that reads, and that is ours. Raises no StateError."""
+
+    def versions(self) -> dict[Whole, State]:
         """Snapshot and backup, as far as they read. Raises no StateError."""
+        parts: tuple[Whole, ...] = ("snapshot", "backup")
+        found = {part: self.version(part) for part in parts}
+        return {part: state for part, state in found.items() if state is not None}
+
+    def readable_journal(self) -> Journal:
+        """The journal; without a header also in the place of one that does not read. Raises no StateError."""
+        try:
+            return self.read_journal()
+        except StateError:
+            return Journal(None)
+
+
+def settled(overflow: Overflow, read: Callable[[], T], name: str) -> T:
+    """What `read` finds of the state `name`, when nothing of `overflow` went over into the journal meanwhile: results
+    that overflowed do so with the next run's first record. Raises StateError."""
+    for _ in range(MOST_LOOKS):
+        there = overflow.found()
+        found = read()
+        if all(path.exists() for path in there):
+            return found
+    raise moving(name)
+
+
+def on_top(loaded: Loaded, overflow: Overflow, parts: Parts) -> Loaded:
+    """`loaded`, which `parts` say together, with what `overflow` holds of it. Raises StateError, also for an id that
+    two addresses have then."""
+    if kept := overflow.read(loaded.state.lineage):
+        overflow.news = news_of(kept, loaded.state, parts.read_journal().records, loaded.pending)
+        state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
+        loaded = Loaded(state, pending, journaled=True)
+    hold_distinct(loaded.state.bindings.values(), parts.name("journal"))
+    return loaded
 
 
 def found_in(parts: Parts) -> Loaded | None:

@@ -16,7 +16,7 @@ from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sy
 from flowplan.files.regular import read_regular
 from flowplan.state.codec import RESTORE, SIZE_LIMIT
 from flowplan.state.form import Form
-from flowplan.state.journal import Header, Intent, Journal
+from flowplan.state.journal import Intent, Journal
 from flowplan.state.state import State
 
 
@@ -62,8 +62,10 @@ class StateFiles(Parts):
         """What the snapshot holds; None: there is none. Raises StateError."""
         return _bytes_of(self.path)
 
-    def version(self, path: Path) -> State | None:
-        """The state in `path`; None: there is none that reads, and that is ours."""
+    def version(self, part: Whole) -> State | None:
+        return self._state_in(self.path_of(part))
+
+    def _state_in(self, path: Path) -> State | None:
         try:
             hold_trusted(path)
             data = _bytes_of(path)
@@ -71,24 +73,11 @@ class StateFiles(Parts):
         except StateError:
             return None
 
-    def versions(self) -> dict[Whole, State]:
-        """Snapshot and backup, as far as they read."""
-        parts: tuple[Whole, ...] = ("snapshot", "backup")
-        found = {part: self.version(self.path_of(part)) for part in parts}
-        return {part: state for part, state in found.items() if state is not None}
-
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none. Raises StateError."""
         path = self.early_journal if self._is_early() else self.journal
         data = _bytes_of(path) if path else None
         return self.form.read_journal(data, str(path)) if data else Journal(None)
-
-    def readable_journal(self) -> Journal:
-        """The journal, or an empty one in the place of one that cannot be read."""
-        try:
-            return self.read_journal()
-        except StateError:
-            return Journal(None)
 
     def _is_early(self) -> bool:
         """Whether our journal still has the name that earlier versions gave it, which may also be that of the state
@@ -98,8 +87,8 @@ class StateFiles(Parts):
         if early is None or os.path.lexists(self.journal) or not os.path.lexists(early):
             return False
         hold_trusted(early)
-        ours = self.version(self.path) or self.version(self.backup)
-        beside = self.version(self.path.with_name(f"{self.path.name}.json"))
+        ours = self.version("snapshot") or self.version("backup")
+        beside = self._state_in(self.path.with_name(f"{self.path.name}.json"))
         with suppress(StateError):
             header = self.form.read_journal(_bytes_of(early) or b"", str(early)).header
             for state, answer in ((ours, True), (beside, False)):
@@ -113,7 +102,7 @@ class StateFiles(Parts):
 
     def about_backup(self) -> str | None:
         """What a damaged state could be replaced by; None: nothing."""
-        state = self.version(self.backup)
+        state = self.version("backup")
         if state is None:
             return None
         written = datetime.fromtimestamp(self.backup.stat().st_mtime, UTC)
@@ -134,9 +123,7 @@ class StateFiles(Parts):
 
     def renew_journal(self, state: State, pending: Iterable[Intent]) -> None:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
-        pending = tuple(pending)
-        data = self.form.header_frame(Header.of(state)) + (self.form.frame(pending) if pending else b"")
-        replace_file(self.journal, data, through_link=False)
+        replace_file(self.journal, self.form.journal(state, pending), through_link=False)
 
     def set_aside(self, paths: Iterable[Path]) -> tuple[str, ...]:
         """Rename those of `paths` that exist to names that end in .damaged and a number of their own; returns these.

@@ -150,6 +150,11 @@ class Form:
             entries = [{"record": "sealed", **self._sealed(self.seal, _packed(entries)).entry()}]
         return journal.frame_of(entries)
 
+    def journal(self, state: State, pending: Iterable[Record]) -> bytes:
+        """A journal that continues `state`, with nothing in it but what is in doubt."""
+        pending = tuple(pending)
+        return self.header_frame(Header.of(state)) + (self.frame(pending) if pending else b"")
+
     def read_journal(self, data: bytes, name: str) -> Journal:
         """Read a journal. A torn last frame is dropped: the call it would have announced was never made, because a
         frame is durable before its calls. Damage before that raises StateError."""

@@ -14,7 +14,8 @@ import attrs
 from flowplan.backends.open import Opener
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
-from flowplan.backends.remote.objects import Found, Head, ObjectPlace, Objects
+from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.objects import Found, Head, Objects
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore

@@ -20,7 +20,6 @@ from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Store
 from flowplan.state.state import State
-from tests.contracts.database import Database, DatabaseStore
 from tests.contracts.http_site import GiteaSite, HttpSite
 from tests.contracts.memory import QUICK, ObjectSite
 from tests.contracts.postgres import TRUSTED, the_server
@@ -93,46 +92,6 @@ class LocalPlace:
 
     def kept_elsewhere(self) -> int:
         return len(list(self.overflow.glob("*.spill")))
-
-
-class DatabasePlace:
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
-        self.database, self.elsewhere = Database(directory / "states"), Database(directory / "elsewhere")
-        self._directory = directory
-
-    def open(self, hold: Callable[[], None] = lambda: None) -> Store:
-        return DatabaseStore(f"rows://{self._directory.name}", self.database, self.elsewhere, self._directory, hold)
-
-    def holds(self, part: Part) -> bytes | None:
-        return self.database.get(part)
-
-    def put(self, part: Part, data: bytes | None) -> None:
-        with self.database.changing() as rows:
-            if data is None:
-                rows.remove(part)
-            else:
-                rows.put(part, data)
-
-    def damage_version(self, state: State) -> None:
-        with self.database.changing() as rows:
-            rows.put(f"version-{state.lineage}-{state.serial}", b"{")
-
-    def rename_version(self, old: State, new: State) -> None:
-        with self.database.changing() as rows:
-            rows.remove(f"version-{new.lineage}-{new.serial}")
-            rows.rename(f"version-{old.lineage}-{old.serial}", f"version-{new.lineage}-{new.serial}")
-
-    @contextmanager
-    def full(self) -> Iterator[None]:
-        self.database.full = True
-        try:
-            yield
-        finally:
-            self.database.full = False
-
-    def kept_elsewhere(self) -> int:
-        return len(self.elsewhere.names("*"))
 
 
 class PostgresPlace:
@@ -230,7 +189,6 @@ def s3_place(directory: Path) -> Place:
 
 PLACES: dict[str, Callable[[Path], Place]] = {
     "local": LocalPlace,
-    "database": DatabasePlace,
     "objects": ObjectSite,
     # A server that minds locks and no serials is written under a lock alone, and the runs here take none:
     # tests/contracts/test_http.py holds it to what it promises.

@@ -6,14 +6,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from flowplan.backends.processes import this_process
 from flowplan.backends.remote.lease import Clocks
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.store import RemoteStore
@@ -21,18 +19,15 @@ from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.history import Change
 from tests.builders import DATA
-from tests.contracts import state_servers
+from tests.contracts import state_servers, under_lock
 from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
 from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
+from tests.contracts.under_lock import Killed, holders, owner
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
 WORK = ["intent", "done", "saved", "kept"]
-
-
-class Killed(BaseException):
-    """The process is gone at this call."""
 
 
 @pytest.fixture(params=SITES)
@@ -44,20 +39,9 @@ def another(site: HttpSite, name: str) -> HttpSite:
     return type(site)(site.directory.with_name(name))
 
 
-def owner() -> Owner:
-    return this_process("flowplan apply", {}, "2026-01-02T03:04:05Z")
-
-
 def work(store: RemoteStore, known: list[str]) -> None:
-    """A run under the lock; `known` gets what of it is durable."""
-    store.lock.acquire(owner())
-    one = Run.of(store)
-    one.append([INTENT])
-    known.append("intent")
-    one.append([DONE])
-    known.append("done")
-    saved = one.save(one.read().state)
-    known.append("saved")
+    """As everywhere, and a version is kept."""
+    saved = under_lock.work(store, known)
     store.keep(saved, CHANGE)
     known.append("kept")
 
@@ -281,23 +265,7 @@ def test_a_holder_asks_the_server_when_its_last_answer_is_old(site: HttpSite) ->
 @pytest.mark.parametrize("writers", [2, 8, 32])
 def test_of_many_at_once_one_holds_the_lock(site: HttpSite, writers: int) -> None:
     worked(site)
-    together, held = threading.Barrier(writers), list[int]()
-
-    def take() -> None:
-        store = site.open()
-        together.wait()
-        try:
-            store.lock.acquire(owner())
-        except Locked:
-            return
-        held.append(store.lock.fence)
-
-    threads = [threading.Thread(target=take) for _ in range(writers)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert held == [2]
+    assert holders(writers, site.open) == [2]
 
 
 # -- a lock that stays

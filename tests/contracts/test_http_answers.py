@@ -18,7 +18,8 @@ from tests.contracts import state_servers
 from tests.contracts.begun import INTENT, found
 from tests.contracts.http_site import LOGIN, SITES, HttpSite
 from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, USERNAME, Answer
-from tests.contracts.test_http import owner, worked
+from tests.contracts.test_http import worked
+from tests.contracts.under_lock import owner
 from tests.runs import Run
 
 __all__ = ["certificates"]

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from flowplan.backends.processes import this_process
 from flowplan.backends.remote.lease import Clocks
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import Locked, StateError
-from flowplan.model.owner import Owner
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND, begun, found, run
 from tests.contracts.memory import Memory, ObjectSite
+from tests.contracts.under_lock import Killed, all_at_once, holders, in_a_renewal, owner, work
 from tests.runs import Run
-
-
-class Killed(BaseException):
-    """The process is gone at this call."""
-
-
-def in_a_renewal() -> bool:
-    """Whether it is the lease that asks: the thread of a run that is killed here lives on, and would fail the test that
-    runs by then."""
-    return threading.current_thread().name == "flowplan-lease"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> ObjectSite:
     return ObjectSite(tmp_path / "one")
-
-
-def owner() -> Owner:
-    return this_process("flowplan apply", {}, "2026-01-02T03:04:05Z")
-
-
-def work(store: RemoteStore, known: list[str]) -> None:
-    """A run under the lock; `known` gets what of it is durable."""
-    store.lock.acquire(owner())
-    one = Run.of(store)
-    one.append([INTENT])
-    known.append("intent")
-    one.append([DONE])
-    known.append("done")
-    one.save(one.read().state)
-    known.append("saved")
 
 
 def calls_of(directory: Path, call: str) -> int:
@@ -186,45 +159,22 @@ def test_a_lease_that_lasts_is_not_taken(site: ObjectSite) -> None:
 
 @pytest.mark.parametrize("writers", [2, 8, 32])
 def test_of_many_at_once_one_holds_the_lock(site: ObjectSite, writers: int) -> None:
-    together, held = threading.Barrier(writers), list[int]()
-
-    def take() -> None:
-        store = site.open()
-        together.wait()
-        try:
-            store.lock.acquire(owner())
-        except Locked:
-            return
-        held.append(store.lock.fence)
-
-    _all_at_once([threading.Thread(target=take) for _ in range(writers)])
-    assert held == [1]
+    assert holders(writers, site.open) == [1]
 
 
 @pytest.mark.parametrize("writers", [2, 8, 32])
 def test_of_many_saves_at_once_none_overwrites_another(site: ObjectSite, writers: int) -> None:
     run(site)
-    runs = [begun(site) for _ in range(writers)]
-    together, written = threading.Barrier(writers), list[int]()
+    runs, written = [begun(site) for _ in range(writers)], list[int]()
+    states = [one.read().state for one in runs]
 
     def save(number: int) -> None:
-        state = runs[number].read().state
-        together.wait()
-        try:
-            runs[number].save(state)
-        except StateError:
-            return
-        written.append(number)
+        with suppress(StateError):
+            runs[number].save(states[number])
+            written.append(number)
 
-    _all_at_once([threading.Thread(target=save, args=(number,)) for number in range(writers)])
+    all_at_once(writers, save)
     assert (len(written), found(site).state.serial) == (1, 2)
-
-
-def _all_at_once(threads: list[threading.Thread]) -> None:
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
 
 
 class Careless(Memory):

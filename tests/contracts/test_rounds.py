@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import pytest
 
-from flowplan.backends.remote.objects import ObjectPlace
+from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.state.history import Change
 from tests.contracts.begun import DONE, INTENT, begun, found, run
 from tests.contracts.memory import ObjectSite
-from tests.contracts.test_remote import owner
+from tests.contracts.under_lock import owner
 from tests.runs import Run
 
 _T = TypeVar("_T")

@@ -19,16 +19,16 @@ import pytest
 pytest.importorskip("obstore")
 pytest.importorskip("moto")
 
-from flowplan.backends.remote.objects import ObjectPlace
+from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.s3 import S3Objects
 from flowplan.backends.remote.s3_address import S3Address
-from flowplan.errors import Locked, StateError, UsageProblem
+from flowplan.errors import StateError, UsageProblem
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
 from tests.contracts.relay import Relay
 from tests.contracts.s3_site import KEYS, S3Site, endpoint, environ
-from tests.contracts.test_remote import Killed, in_a_renewal, owner, work
+from tests.contracts.under_lock import Killed, holders, in_a_renewal, work
 
 SECRET = KEYS["AWS_SECRET_ACCESS_KEY"]
 
@@ -336,23 +336,7 @@ def test_a_kill_at_every_write_loses_nothing_that_was_durable(tmp_path: Path, wh
 
 @pytest.mark.parametrize("writers", [2, 8, pytest.param(32, marks=pytest.mark.slow)])
 def test_of_many_at_once_one_holds_the_lock(site: S3Site, writers: int) -> None:
-    together, held = threading.Barrier(writers), list[int]()
-
-    def take() -> None:
-        store = site.open()
-        together.wait()
-        try:
-            store.lock.acquire(owner())
-        except Locked:
-            return
-        held.append(store.lock.fence)
-
-    threads = [threading.Thread(target=take) for _ in range(writers)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert held == [1]
+    assert holders(writers, site.open) == [1]
 
 
 def test_the_clock_of_the_server_says_how_old_a_lock_is(site: S3Site) -> None:

@@ -25,7 +25,7 @@ from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, create_of, state
 from tests.conftest import Place, left_in_doubt
 from tests.contracts.memory import Memory, opener
-from tests.contracts.test_remote import in_a_renewal
+from tests.contracts.under_lock import in_a_renewal
 
 URL, OTHER = "memory://team/train", "memory://team/other"
 FILE = "flowplan.state.json"

@@ -26,6 +26,7 @@ from flowplan.backends.remote.lease import Clocks, Record, dead
 from flowplan.backends.remote.place import FencedLock
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
@@ -71,15 +72,15 @@ class HttpLock(FencedLock):
         say: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        deadline = self._clocks.since_boot() + timeout
-        waiting = False
-        while (blocked := self._blocked(owner, say)) is not None:
-            if self._clocks.since_boot() >= deadline or stopped():
-                raise blocked
-            if not waiting:
-                say(f"waiting up to {timeout:g} s for the lock of {self.name}")
-                waiting = True
-            time.sleep(self._poll)
+        wait_for(
+            lambda: self._blocked(owner, say),
+            held=lambda: f"of {self.name}",
+            timeout=timeout,
+            poll=self._poll,
+            say=say,
+            stopped=stopped,
+            clock=self._clocks.since_boot,
+        )
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken. The lock of a run that is dead is freed first."""

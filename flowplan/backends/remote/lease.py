@@ -20,6 +20,7 @@ from flowplan import clock
 from flowplan.backends.lock import owner_in
 from flowplan.backends.processes import boot_id, fate_of, pid_namespace
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
+from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.codec import no_constant, no_duplicates
@@ -145,20 +146,20 @@ class LeaseLock(FencedLock):
     ) -> None:
         self._proof()
         self._run = uuid.uuid4().hex
-        deadline = self._clocks.since_boot() + timeout
-        waiting = False
-        while (blocked := self._blocked(owner, say)) is not None:
-            if self._clocks.since_boot() >= deadline or stopped():
-                raise blocked
-            if not waiting:
-                say(f"waiting up to {timeout:g} s for the lock held by {self._who()}")
-                waiting = True
-            time.sleep(self._terms.poll)
+        wait_for(
+            lambda: self._blocked(owner, say),
+            held=self._held_by,
+            timeout=timeout,
+            poll=self._terms.poll,
+            say=say,
+            stopped=stopped,
+            clock=self._clocks.since_boot,
+        )
         threading.Thread(target=self._renew_on, args=(self._stop,), name="flowplan-lease", daemon=True).start()
 
-    def _who(self) -> str:
+    def _held_by(self) -> str:
         holder = self.holder()
-        return holder.who if holder is not None else "another run"
+        return f"held by {holder.who if holder is not None else 'another run'}"
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken."""

@@ -1,15 +1,11 @@
-"""A state as objects of a store that can put an object on condition: that there is none, or that it is still the one
-that was read.
+"""What a state is made of where it is kept as objects, and how each of them reads.
 
-    KEY                              the head: which snapshot and backup count, the journal as the last save left
-                                     it, and the fence of the last run that began
-    KEY.lock                         the lock's record
-    KEY.d/states/SERIAL-FENCE-ID.json  snapshots; each is put once and never changes
-    KEY.d/journal/FENCE/NUMBER       what was appended since, in order; each is put once
-    KEY.d/versions/LINEAGE.SERIAL.json, KEY.d/aside/...
-
-All that is decided is decided by one put of the head. A run that begins puts a seal at the next free number of the
-journal before it: what the earlier run would append then finds its number taken.
+KEY                              the head: which snapshot and backup count, the journal as the last save left
+                                 it, and the fence of the last run that began
+KEY.lock                         the lock's record
+KEY.d/states/SERIAL-FENCE-ID.json  snapshots; each is put once and never changes
+KEY.d/journal/FENCE/NUMBER       what was appended since, in order; each is put once
+KEY.d/versions/LINEAGE.SERIAL.json, KEY.d/aside/...
 """
 
 from __future__ import annotations
@@ -17,29 +13,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
-from typing import NoReturn, Protocol, TypeVar
+from typing import Protocol
 
-from attrs import asdict, evolve, field, frozen
+from attrs import asdict, field, frozen
 
-from flowplan.backends.parts import Part
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, Unanswered, VersionId
 from flowplan.errors import StateError
 from flowplan.state.codec import no_constant, no_duplicates
 
 FORMAT_VERSION = 1
-_TRIES = 4  # of one write, and of one look at a state that moves
-_PAUSE = 0.25  # seconds before the second try; it doubles
-_MOST_LOOKS = 20
-_KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
-_AT_ONCE = 16  # requests
+SEAL = b"seal"  # what a seal says in the place of frames, which begin with digits
 _ENTRY = re.compile(rb"flowplan-(journal|seal) 1 ([0-9a-f]{64})\n")
-_T = TypeVar("_T")
+_STATE = re.compile(r"/([0-9]+)-([0-9]+)-[0-9a-f]+\.json\Z")
+_VERSION = re.compile(r"/([^/]+)\.([0-9]{1,16})\.json\Z")
 
 
 @frozen
@@ -120,412 +106,37 @@ class Head:
                 hint="look at it on the server: flowplan changes nothing that it does not understand",
             ) from None
 
-
-@frozen
-class _Look:
-    """What was found: `head` led to `contents`, and the journal under its fence goes on with the entry `number`."""
-
-    head: Head
-    number: int
-    contents: Contents
+    def sealed_at(self, last: int) -> tuple[Sealed, ...]:
+        """What counts of the journals, where its own ends with the entry `last`."""
+        return (*self.sealed, Sealed(self.fence, self.first, last)) if last >= self.first else self.sealed
 
 
-class ObjectPlace(Place, Leases):
-    """The state at `key` of `objects`; what each method promises is said at `place.Place`. `name` is how messages call
-    it, `identity` what tells it from others."""
-
-    def __init__(
-        self, objects: Objects, key: str, name: str, identity: str, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._objects, self._key, self._name, self._identity, self._sleep = objects, key, name, identity, sleep
-        self._run = uuid.uuid4().hex
-        self._tried = 0  # the highest number of `append`
-        self._over: set[tuple[int, int]] = set()  # fence and number of entries that the next save holds
-        self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
-        self._looked = _Look(Head(), 0, Contents())  # what was read last
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def identity(self) -> str:
-        return self._identity
-
-    def close(self) -> None:
-        self._objects.close()
-
-    # -- objects
-
-    def _at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
-        """What `calls`, of which none waits for another, give. Raises what the first of them raises that fails."""
-        if len(calls) < 2:
-            return [call() for call in calls]
-        with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
-            return [one.result() for one in [pool.submit(call) for call in calls]]
-
-    def _below(self, *parts: str) -> str:
-        return "/".join((f"{self._key}.d", *parts))
-
-    def _put(self, key: str, data: bytes, expected: str) -> str:
-        """Put `data`, which no other writer would put there. A refusal or a lost answer is looked up: what is there may
-        be ours."""
-        pause = _PAUSE
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._objects.put(key, data, expected)
-            except (Conflict, Unanswered) as error:
-                there = self._objects.get(key)
-                if there is not None and there.data == data:
-                    return there.version
-                if isinstance(error, Conflict) or (there.version if there is not None else "") != expected:
-                    raise Conflict(f"{key} was written by another run") from error
-                if not left:
-                    raise
-            self._sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
-
-    def _get(self, key: str) -> bytes | None:
-        found = self._objects.get(key)
-        return None if found is None else found.data
-
-    # -- the lock's record
-
-    def lease(self) -> Lease:
-        found = self._objects.get(f"{self._key}.lock")
-        return Lease() if found is None else Lease(found.data, found.version)
-
-    def put_lease(self, record: bytes, expected: str) -> str:
-        return self._put(f"{self._key}.lock", record, expected)
-
-    def age(self, seen: Lease) -> float | None:
-        """By an object that is put now: when the store says that was."""
-        there = self._objects.get(f"{self._key}.lock")
-        if there is None or there.version != seen.version or there.modified is None:
-            return None
-        key = self._below("clock", uuid.uuid4().hex)
-        self._objects.put(key, uuid.uuid4().hex.encode(), "")
-        now = self._objects.get(key)
-        with suppress(StateError):
-            self._objects.delete(key)
-        return None if now is None or now.modified is None else max(now.modified - there.modified, 0.0)
-
-    # -- proof
-
-    def prove(self) -> None:
-        key = self._below("probe", uuid.uuid4().hex)
-        data = [uuid.uuid4().hex.encode() for _ in range(5)]
-        try:
-            first = self._put(key, data[0], "")
-            self._refused(key, data[1], "", "puts an object that must be new in the place of another (If-None-Match)")
-            second = self._put(key, data[2], first)
-            self._refused(key, data[3], first, "replaces an object that is another than was named (If-Match)")
-            self._refused(f"{key}x", data[4], first, "replaces an object that is not there (If-Match)")
-            there = self._objects.get(key)
-            if there is None or (there.data, there.version) != (data[2], second) or first == second:
-                self._fault("does not give back what was put last")
-            if key not in self._objects.names(self._below("probe/")):
-                self._fault("does not list what was put")
-        finally:
-            for one in (key, f"{key}x"):
-                with suppress(StateError):
-                    self._objects.delete(one)
-
-    def _refused(self, key: str, data: bytes, expected: str, fault: str) -> None:
-        try:
-            self._objects.put(key, data, expected)
-        except Conflict:
-            return
-        self._fault(fault)
-
-    def _fault(self, fault: str) -> NoReturn:
-        raise Fault(
-            f"{self._objects.name} {fault}: no state can be kept there, because two runs could change it at once",
-            hint="keep the state on a server that honours conditional writes, or in a file",
-        )
-
-    # -- reading
-
-    def fence(self) -> int:
-        return self._head()[0].fence
-
-    def read(self) -> Contents:
-        for _ in range(_MOST_LOOKS):
-            head, version = self._head()
-            found = self._look(head, version)
-            if found is not None and self._version() == version:
-                return found
-        raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
-
-    def _head(self) -> tuple[Head, str]:
-        """The head, and its version; "": there is none, and what is left of a state says what is known."""
-        found = self._objects.get(self._key)
-        if found is None:
-            return self._left_over(), ""
-        return Head.load(found.data, f"{self._name}#head"), found.version
-
-    def _version(self) -> str:
-        """That of the head; "": there is none."""
-        found = self._objects.get(self._key)
-        return found.version if found is not None else ""
-
-    def _left_over(self) -> Head:
-        """What there is without a head: the newest snapshot as a backup, or the journal of a run that was the first."""
-        found, journal = self._listed()
-        states = sorted(found, key=_numbers)
-        fence = max([*journal, *(_numbers(key)[1] for key in states)], default=0)
-        left = Head(fence=fence, first=max(journal.get(fence, [0])) + 1, write="")
-        if states:
-            return evolve(left, backup=states[-1].rpartition("/")[2])
-        sealed = (Sealed(one, min(numbers), max(numbers)) for one, numbers in sorted(journal.items()))
-        return evolve(left, sealed=tuple(sealed))
-
-    def _listed(self) -> tuple[list[str], dict[int, list[int]]]:
-        """What there is, also of what counts no more: the keys of snapshots, and the numbers of the journal's entries
-        by their fences."""
-        below = self._below("states/"), self._below("journal/")
-        states, entries = self._at_once([partial(self._objects.names, prefix) for prefix in below])
-        found: dict[int, list[int]] = {}
-        for key in entries:
-            fence, _, number = key.removeprefix(below[1]).partition("/")
-            if fence.isdigit() and number.isdigit():
-                found.setdefault(int(fence), []).append(int(number))
-        return [key for key in states if _is_state(key)], found
-
-    def _look(self, head: Head, version: str) -> Contents | None:
-        """What `head` leads to; None: some of it is not there, so that the head must be another by now."""
-        self._names = {}
-        names = sorted({head.snapshot, head.backup} - {""})
-        sealed = [(one.fence, number) for one in head.sealed for number in range(one.first, one.last + 1)]
-        first = [(head.fence, head.first)] if head.fence else []
-        states, entries = len(names), len(names) + len(sealed)
-        found = self._at_once(
-            [
-                *(partial(self._get, self._below("states", name)) for name in names),
-                *(partial(self._entry, *one) for one in (*sealed, *first)),
-            ]
-        )
-        if None in found[:entries]:
-            self._hold_moved(version)
-            return None
-        whole = dict(zip(names, found[:states], strict=True))
-        self._names = {data: name for name, data in whole.items() if data is not None}
-        opened = self._open_entries(head, found[entries:])
-        closed = [one for one in found[states:entries] if one is not None and one != _SEAL]
-        frames = [head.journal.encode("latin-1"), *closed, *opened]
-        snapshot, backup = whole.get(head.snapshot), whole.get(head.backup)
-        there = Contents(snapshot, backup, b"".join(frames), head.fence, version)
-        self._looked = _Look(head, head.first + len(opened), there)
-        return there
-
-    def _hold_moved(self, version: str) -> None:
-        """Something is not there: raise StateError unless the head is another by now."""
-        if self._version() == version:
-            raise StateError(
-                f"{self._name} is not whole: objects that its head names are missing",
-                hint="put them back from the versions that the store keeps of its objects; "
-                "`flowplan recover --from-live` rebuilds the state from the markers of live bids",
-            )
-
-    def _open_entries(self, head: Head, found: Sequence[bytes | None]) -> list[bytes]:
-        """What was appended under the fence of the last run, as far as it goes without a gap. `found`: the first of
-        them, as it was read; of the next ever more are read at once."""
-        opened: list[bytes] = []
-        while found:
-            for one in found:
-                if one is None or one == _SEAL:
-                    return opened
-                opened.append(one)
-            number = head.first + len(opened)
-            more = range(number, number + min(4 * len(opened), _AT_ONCE))
-            found = self._at_once([partial(self._entry, head.fence, one) for one in more])
-        return opened
-
-    def _entry(self, fence: int, number: int) -> bytes | None:
-        """The frames of an entry; _SEAL for a seal; None: there is none. Raises StateError for a damaged one."""
-        data = self._get(self._entry_key(fence, number))
-        if data is None:
-            return None
-        found = _ENTRY.match(data)
-        content = data[found.end() :] if found else b""
-        if found is None or hashlib.sha256(content).hexdigest().encode() != found[2]:
-            raise StateError(f"{self._name}#journal/{fence}/{number} is damaged: it is not what was put there")
-        return _SEAL if found[1] == b"seal" else content
-
-    def _entry_key(self, fence: int, number: int) -> str:
-        return self._below("journal", str(fence), f"{number:06}")
-
-    # -- writing
-
-    def begin(self, fence: int, seen: Contents) -> Contents:
-        found = self._begin_from(fence, seen)
-        if found is not None:
-            return found
-        for _ in range(_MOST_LOOKS):
-            head, version = self._head()
-            if not (head.fence == fence and head.run == self._run):
-                if head.fence >= fence:
-                    raise Conflict(f"{self._name} was written under fence {head.fence}, this run has {fence}")
-                sealed = self._seal(head, head.first) if head.fence else ()
-                try:
-                    head, version = self._begun(head, version, fence, sealed)
-                except Conflict:
-                    continue
-            self._tried = 0
-            found = self._look(head, version)
-            if found is not None:
-                return found
-        raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
-
-    def _begin_from(self, fence: int, seen: Contents) -> Contents | None:
-        """Go on from what was `seen`, if it is what was read last, without another look: the seal is put at the number
-        that was free, and the head in the place of the one that was read. None: something has moved since."""
-        head, number = self._looked.head, self._looked.number
-        if not seen.version or seen != self._looked.contents or not 0 < head.fence < fence:
-            return None
-        try:
-            sealed = self._seal(head, number)
-            if sealed != _with(head, number - 1):
-                return None
-            _, version = self._begun(head, seen.version, fence, sealed)
-        except Conflict:
-            return None
-        self._tried = 0
-        return evolve(seen, fence=fence, version=version)
-
-    def _begun(self, head: Head, version: str, fence: int, sealed: tuple[Sealed, ...]) -> tuple[Head, str]:
-        """The head with which this run begins, in the place of `head`, and its version. Raises Conflict."""
-        new = evolve(head, fence=fence, run=self._run, first=1, sealed=sealed, write=uuid.uuid4().hex)
-        version = self._put(self._key, new.dump(), version)
-        self._over = {(one.fence, number) for one in sealed for number in range(one.first, one.last + 1)}
-        return new, version
-
-    def _seal(self, head: Head, number: int) -> tuple[Sealed, ...]:
-        """Put an end to the journal under the fence of `head`, at the first number from `number` on that is free: all
-        that counts of it, and of those before."""
-        seal = _framed(b"seal", b"")
-        while True:
-            try:
-                self._put(self._entry_key(head.fence, number), seal, "")
-                return _with(head, number - 1)
-            except Conflict:
-                number += 1
-
-    def append(self, fence: int, number: int, frames: bytes) -> None:
-        self._tried = max(self._tried, number)
-        self._put(self._entry_key(fence, number), _framed(b"journal", frames), "")
-        self._over.add((fence, number))
-
-    def save(self, fence: int, version: str, saved: Saved) -> str:
-        states = sorted({data for data in (saved.snapshot, saved.backup) if data is not None})
-        kept = self._at_once([partial(self._kept_as, one, saved, fence) for one in states])
-        names = dict(zip(states, kept, strict=True))
-        head = Head(
-            fence=fence,
-            run=self._run,
-            first=self._tried + 1,
-            snapshot=names[saved.snapshot] if saved.snapshot is not None else "",
-            backup=names[saved.backup] if saved.backup is not None else "",
-            journal=saved.journal.decode("latin-1"),
-            lineage=saved.lineage,
-            serial=saved.serial,
-        )
-        new = self._put(self._key, head.dump(), version)
-        with suppress(StateError):
-            self._sweep(head)
-        return new
-
-    def _kept_as(self, data: bytes, saved: Saved, fence: int) -> str:
-        """The name of the state that holds `data`: one that is there, or a new one."""
-        if data not in self._names:
-            name = f"{saved.serial:08}-{fence}-{uuid.uuid4().hex[:8]}.json"
-            self._put(self._below("states", name), data, "")
-            self._names[data] = name
-        return self._names[data]
-
-    def _sweep(self, head: Head) -> None:
-        """Remove what no run can need: states of no later run that this head does not name, and entries that it holds.
-        The last entry and the seal of each journal stay a long while, so that its numbers are not free; what the entry
-        said does not."""
-        states, journal = self._listed()
-        keep = {head.snapshot, head.backup}
-        gone = [
-            partial(self._objects.delete, key)
-            for key in states
-            if key.rpartition("/")[2] not in keep and _numbers(key)[1] <= head.fence
-        ]
-        for fence, numbers in journal.items():
-            over = sorted(one for one in numbers if fence < head.fence or one < head.first)
-            kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
-            gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
-            gone += [partial(self._empty, self._entry_key(fence, one)) for one in kept if (fence, one) in self._over]
-        self._at_once(gone)
-        self._over = set()
-
-    def _empty(self, key: str) -> None:
-        """Put a seal in the place of an entry."""
-        found = self._objects.get(key)
-        if found is not None:
-            self._put(key, _framed(b"seal", b""), found.version)
-
-    def set_aside(self, part: Part, data: bytes) -> str:
-        key = self._below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")
-        self._put(key, data, "")
-        return f"{self._name}#{key.rpartition('/')[2]}"
-
-    # -- kept versions
-
-    def _version_key(self, id: VersionId) -> str:
-        return self._below("versions", f"{id[0]}.{id[1]}.json")
-
-    def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
-        key = self._version_key(id)
-        try:
-            self._put(key, document, "")
-        except Conflict:
-            there = self._objects.get(key) if replace else None
-            if there is not None:
-                self._put(key, document, there.version)
-
-    def version_ids(self) -> tuple[VersionId, ...]:
-        found = (_VERSION.search(key) for key in self._objects.names(self._below("versions/")))
-        return tuple((one[1], int(one[2])) for one in found if one is not None)
-
-    def version_heads(self) -> Iterable[tuple[str, bytes]]:
-        ids = self.version_ids()
-        found = self._at_once([partial(self._get, self._version_key(id)) for id in ids])
-        for id, document in zip(ids, found, strict=True):
-            if document is not None:
-                yield f"version {id[1]} of {self._name}", document
-
-    def read_version(self, id: VersionId) -> bytes | None:
-        return self._get(self._version_key(id))
-
-    def drop_version(self, id: VersionId) -> None:
-        self._objects.delete(self._version_key(id))
-
-
-_SEAL = b"seal"  # no frames: those begin with digits
-_STATE = re.compile(r"/([0-9]+)-([0-9]+)-[0-9a-f]+\.json\Z")
-_VERSION = re.compile(r"/([^/]+)\.([0-9]{1,16})\.json\Z")
-
-
-def _with(head: Head, last: int) -> tuple[Sealed, ...]:
-    """What counts of the journals of `head` whose own ends with the entry `last`."""
-    return (*head.sealed, Sealed(head.fence, head.first, last)) if last >= head.first else head.sealed
-
-
-def _framed(kind: bytes, content: bytes) -> bytes:
-    """An entry that shows whether it is whole."""
+def framed(kind: bytes, content: bytes) -> bytes:
+    """An entry of the journal (b"journal"), or the b"seal" that ends one: it shows whether it is whole."""
     return b"flowplan-%s 1 %s\n" % (kind, hashlib.sha256(content).hexdigest().encode()) + content
 
 
-def _is_state(key: str) -> bool:
+def frames_in(data: bytes, name: str) -> bytes:
+    """The frames of an entry that was put as `name`; SEAL for a seal. Raises StateError for a damaged one."""
+    found = _ENTRY.match(data)
+    content = data[found.end() :] if found else b""
+    if found is None or hashlib.sha256(content).hexdigest().encode() != found[2]:
+        raise StateError(f"{name} is damaged: it is not what was put there")
+    return SEAL if found[1] == b"seal" else content
+
+
+def is_state(key: str) -> bool:
+    """Whether the object at `key` is a snapshot."""
     return _STATE.search(key) is not None
 
 
-def _numbers(key: str) -> tuple[int, int]:
-    """Serial and fence in the name of a state."""
+def numbers_in(key: str) -> tuple[int, int]:
+    """Serial and fence in the key of a snapshot; 0 and 0 for any other key."""
     found = _STATE.search(key)
     return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def version_in(key: str) -> tuple[str, int] | None:
+    """Lineage and serial in the key of a version; None for any other key."""
+    found = _VERSION.search(key)
+    return (found[1], int(found[2])) if found else None

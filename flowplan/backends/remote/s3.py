@@ -16,7 +16,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from flowplan.backends.remote.objects import Found, ObjectPlace, Objects
+from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.objects import Found, Objects
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.s3_address import DEFAULT_REGION, S3Address
 from flowplan.backends.remote.s3_answers import Answer

@@ -1,8 +1,4 @@
-"""The state of one stack on a server: a `Place` does the reading and the writing, and this says what it means.
-
-A run begins to write with a fence, that of its lock. From then on the server refuses what earlier runs would write. A
-run goes on only if what is there at that moment is what it had read: all that it decided rests on that.
-"""
+"""The state of one stack on a server: a `Place` does the reading and the writing, and this says what it means."""
 
 from __future__ import annotations
 
@@ -13,197 +9,31 @@ from pathlib import Path
 from typing import Protocol
 
 import attrs
-from attrs import define, field, frozen
 
-from flowplan.backends.overflow import Overflow, news_of, overflow_directory
+from flowplan.backends.overflow import Overflow, overflow_directory
 from flowplan.backends.parts import (
-    MOST_LOOKS,
     NOT_RESTORED,
     Part,
-    Parts,
-    Whole,
     continued,
     found_in,
     hold_opened,
     mended,
-    moving,
+    on_top,
+    settled,
     went_back,
 )
 from flowplan.backends.remote.lease import LeaseLock
-from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Leases, Place, Saved
+from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved
 from flowplan.backends.remote.seen import Seen, Sight
-from flowplan.backends.store import MOST_VERSIONS, Journal, Loaded, Store
+from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
+from flowplan.backends.store import MOST_VERSIONS, Loaded, Store
 from flowplan.errors import StateError
-from flowplan.state.codec import RESTORE, hold_distinct
+from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.history import HEAD_LIMIT, Change, Version, ordered, read_head
-from flowplan.state.journal import Closed, Done, Header, Intent, Record, fold
-from flowplan.state.journal import Journal as Records
+from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
-
-
-@frozen
-class RemoteParts(Parts):
-    """`parts.Parts` of the state `place`, as they were found."""
-
-    place: str
-    contents: Contents
-    form: Form
-
-    def name(self, part: Part) -> str:
-        return f"{self.place}#{part}"
-
-    def short(self, part: Part) -> str:
-        return f"the {part}"
-
-    def has(self, part: Part) -> bool:
-        return bool(self.contents.journal) if part == "journal" else self._whole(part) is not None
-
-    def _whole(self, part: Whole) -> bytes | None:
-        return self.contents.snapshot if part == "snapshot" else self.contents.backup
-
-    def snapshot(self) -> bytes | None:
-        return self.contents.snapshot
-
-    def read_journal(self) -> Records:
-        data = self.contents.journal
-        return self.form.read_journal(data, self.name("journal")) if data else Records(None)
-
-    def readable_journal(self) -> Records:
-        """The journal; without a header also where it does not read."""
-        try:
-            return self.read_journal()
-        except StateError:
-            return Records(None)
-
-    def version(self, part: Whole) -> State | None:
-        """Snapshot or backup; None for one that is not there, or does not read."""
-        data = self._whole(part)
-        try:
-            return None if data is None else self.form.load(data, self.name(part))
-        except StateError:
-            return None
-
-    def versions(self) -> dict[Whole, State]:
-        parts: tuple[Whole, ...] = ("snapshot", "backup")
-        found = {part: self.version(part) for part in parts}
-        return {part: state for part, state in found.items() if state is not None}
-
-
-@define
-class Writing:
-    """What one run writes to `place`, under one fence. `hold` is asked before each write whether the lock is ours."""
-
-    place: Place
-    lock: FencedLock
-    hold: Callable[[], None]
-    form: Form
-    read: Contents | None = field(default=None, init=False)  # as this run has read it last
-    _fence: int = field(default=0, init=False)  # 0: it has not begun
-    _version: str = field(default="", init=False)
-    _appended: int = field(default=0, init=False)  # journal entries that were tried
-    _broken: bool = field(default=False, init=False)  # whether the last one is there is not known
-
-    def look(self) -> Contents:
-        """What is there now: this run goes on from that."""
-        self.read = self.place.read()
-        return self.read
-
-    def begin(self) -> Contents:
-        """Begin to write, if this run has not yet: what is there, which is what it had read. Raises StateError for
-        another."""
-        seen = self.read if self.read is not None else self.look()
-        if self._fence:
-            return seen
-        self.hold()
-        fence = self.lock.fence or seen.fence + 1
-        try:
-            there = self.place.begin(fence, seen)
-        except Conflict as error:
-            raise self._overtaken() from error
-        if not there.same_as(seen):
-            raise StateError(
-                f"{self.place.name} was changed by another run while this command ran",
-                hint="run the same command again",
-            )
-        self._fence, self._version, self.read = fence, there.version, there
-        return there
-
-    def append(self, frames: bytes) -> None:
-        """Add to the journal; durable, and under a lock that was ours all the while, when it returns. Once it was not,
-        nothing more is added."""
-        there = self.begin()
-        self.hold()
-        if self._broken:
-            raise StateError(f"{self.place.name}#journal is closed after an error")
-        self._broken = True
-        self._appended += 1
-        try:
-            self.place.append(self._fence, self._appended, frames)
-        except Conflict as error:
-            raise self._overtaken() from error
-        self.read = attrs.evolve(there, journal=there.journal + frames)
-        self._broken = False
-        self.hold()
-
-    def save(self, saved: Saved) -> None:
-        """Replace all of it. Raises StateError; then it reads as before or as saved."""
-        self.begin()
-        self.hold()
-        try:
-            self._version = self.place.save(self._fence, self._version, saved)
-        except Conflict as error:
-            raise self._overtaken() from error
-        self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
-
-    def _overtaken(self) -> StateError:
-        return StateError(
-            f"{self.place.name} was written by another run while this command ran; flowplan leaves it alone",
-            hint="run the same command again",
-        )
-
-
-class RemoteJournal(Journal):
-    """The journal that continues `state`; what each method promises is said at `store.Journal`. What earlier runs left
-    in `overflow`, as it was read, is taken over by the first `append`."""
-
-    def __init__(self, writing: Writing, overflow: Overflow, state: State) -> None:
-        self._writing, self._overflow, self._state = writing, overflow, state
-        self._recorded: list[Done | Closed] = []  # the results that were durable, as far as is known
-        self._begun = False
-
-    @property
-    def appended(self) -> bool:
-        return self._begun
-
-    def append(self, records: Iterable[Record]) -> None:
-        records = tuple(records)
-        before = b"" if self._begun else self._first()
-        self._writing.append(before + self._writing.form.frame(records))
-        self._begun = True
-        self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
-        with suppress(OSError):  # read again, they are known by their intents
-            self._overflow.forget()
-
-    def _first(self) -> bytes:
-        """What comes before the first entry of this run: a header where there is none, and what overflowed."""
-        parts = RemoteParts(self._writing.place.name, self._writing.begin(), self._writing.form)
-        form, found = self._writing.form, parts.read_journal()
-        if found.header is not None and (found.torn or found.header.serial < self._state.serial):
-            there = parts.contents
-            kept = there.journal[: found.length]
-            if found.header.serial < self._state.serial:
-                pending = tuple(fold(self._state, found.records)[1].values())
-                kept = form.header_frame(Header.of(self._state)) + (form.frame(pending) if pending else b"")
-            self._writing.save(Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial))
-        begun = form.header_frame(Header.of(self._state)) if found.header is None else b""
-        return begun + (form.frame(self._overflow.news) if self._overflow.kept else b"")
-
-    def overflow(self, records: Iterable[Record]) -> str | None:
-        # All of it: what the server was given may be gone with the server, and what it has is known by its intent.
-        kept = [*self._recorded, *records]
-        return str(self._overflow.write(self._state, kept)) if kept else None
 
 
 class Server(Place, Leases, Protocol):
@@ -269,16 +99,8 @@ class RemoteStore(Store):
     # -- reading
 
     def read(self) -> Loaded:
-        """Results that overflowed go over into the journal with the next run's first record: where that took them
-        meanwhile, all of it is read once more."""
         last = self._seen.last()
-        for _ in range(MOST_LOOKS):
-            there = self._overflow.found()
-            found = self._read(last)
-            if all(path.exists() for path in there):
-                break
-        else:
-            raise moving(self.name)
+        found = settled(self._overflow, lambda: self._read(last), self.name)
         if not found.fresh:
             self._seen.note(found.state.lineage, found.state.serial)
         return found
@@ -286,7 +108,8 @@ class RemoteStore(Store):
     def _read(self, last: Sight) -> Loaded:
         parts = self._look()
         try:
-            found = self._everything(parts)
+            there = found_in(parts)
+            found = on_top(self._nothing_lost() if there is None else there, self._overflow, parts)
             self._seen.hold(last, found)
         except StateError as error:
             if (backup := parts.version("backup")) is not None and parts.version("snapshot") is None:
@@ -298,17 +121,6 @@ class RemoteStore(Store):
 
     def _look(self) -> RemoteParts:
         return RemoteParts(self.name, self._writing.look(), self._form)
-
-    def _everything(self, parts: RemoteParts) -> Loaded:
-        found = found_in(parts)
-        loaded = self._nothing_lost() if found is None else found
-        overflow = self._overflow
-        if kept := overflow.read(loaded.state.lineage):
-            overflow.news = news_of(kept, loaded.state, parts.read_journal().records, loaded.pending)
-            state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
-            loaded = Loaded(state, pending, journaled=True)
-        hold_distinct(loaded.state.bindings.values(), parts.name("journal"))
-        return loaded
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
@@ -359,9 +171,7 @@ class RemoteStore(Store):
         self._hold()
         there = self._writing.begin()
         saved = attrs.evolve(state, serial=state.serial + 1)
-        pending = tuple(pending)
-        new = self._form.dump(saved)
-        journal = self._form.header_frame(Header.of(saved)) + (self._form.frame(pending) if pending else b"")
+        new, journal = self._form.dump(saved), self._form.journal(saved, pending)
         backup = None if stated else there.snapshot
         backup = backup and self._form.kept(backup, self.name)
         self._writing.save(Saved(new, backup or new, journal, saved.lineage, saved.serial))

@@ -1,0 +1,172 @@
+"""What one run writes to a state on a server, under its fence: the journal, and the whole of it.
+
+A run begins to write with a fence, that of its lock. From then on the server refuses what earlier runs would write. A
+run goes on only if what is there at that moment is what it had read: all that it decided rests on that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import attrs
+from attrs import define, field, frozen
+
+from flowplan.backends.overflow import Overflow
+from flowplan.backends.parts import Part, Parts, Whole
+from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Place, Saved
+from flowplan.backends.store import Journal
+from flowplan.errors import StateError
+from flowplan.state.form import Form
+from flowplan.state.journal import Closed, Done, Record, fold
+from flowplan.state.journal import Journal as Records
+from flowplan.state.state import State
+
+
+@frozen
+class RemoteParts(Parts):
+    """`parts.Parts` of the state `place`, as they were found."""
+
+    place: str
+    contents: Contents
+    form: Form
+
+    def name(self, part: Part) -> str:
+        return f"{self.place}#{part}"
+
+    def short(self, part: Part) -> str:
+        return f"the {part}"
+
+    def has(self, part: Part) -> bool:
+        return bool(self.contents.journal) if part == "journal" else self._whole(part) is not None
+
+    def _whole(self, part: Whole) -> bytes | None:
+        return self.contents.snapshot if part == "snapshot" else self.contents.backup
+
+    def snapshot(self) -> bytes | None:
+        return self.contents.snapshot
+
+    def read_journal(self) -> Records:
+        data = self.contents.journal
+        return self.form.read_journal(data, self.name("journal")) if data else Records(None)
+
+    def version(self, part: Whole) -> State | None:
+        data = self._whole(part)
+        try:
+            return None if data is None else self.form.load(data, self.name(part))
+        except StateError:
+            return None
+
+
+@define
+class Writing:
+    """What one run writes to `place`, under one fence. `hold` is asked before each write whether the lock is ours."""
+
+    place: Place
+    lock: FencedLock
+    hold: Callable[[], None]
+    form: Form
+    read: Contents | None = field(default=None, init=False)  # as this run has read it last
+    _fence: int = field(default=0, init=False)  # 0: it has not begun
+    _version: str = field(default="", init=False)
+    _appended: int = field(default=0, init=False)  # journal entries that were tried
+    _broken: bool = field(default=False, init=False)  # whether the last one is there is not known
+
+    def look(self) -> Contents:
+        """What is there now: this run goes on from that."""
+        self.read = self.place.read()
+        return self.read
+
+    def begin(self) -> Contents:
+        """Begin to write, if this run has not yet: what is there, which is what it had read. Raises StateError for
+        another."""
+        seen = self.read if self.read is not None else self.look()
+        if self._fence:
+            return seen
+        self.hold()
+        fence = self.lock.fence or seen.fence + 1
+        try:
+            there = self.place.begin(fence, seen)
+        except Conflict as error:
+            raise self._overtaken() from error
+        if not there.same_as(seen):
+            raise StateError(
+                f"{self.place.name} was changed by another run while this command ran",
+                hint="run the same command again",
+            )
+        self._fence, self._version, self.read = fence, there.version, there
+        return there
+
+    def append(self, frames: bytes) -> None:
+        """Add to the journal; durable, and under a lock that was ours all the while, when it returns. Once it was not,
+        nothing more is added."""
+        there = self.begin()
+        self.hold()
+        if self._broken:
+            raise StateError(f"{self.place.name}#journal is closed after an error")
+        self._broken = True
+        self._appended += 1
+        try:
+            self.place.append(self._fence, self._appended, frames)
+        except Conflict as error:
+            raise self._overtaken() from error
+        self.read = attrs.evolve(there, journal=there.journal + frames)
+        self._broken = False
+        self.hold()
+
+    def save(self, saved: Saved) -> None:
+        """Replace all of it. Raises StateError; then it reads as before or as saved."""
+        self.begin()
+        self.hold()
+        try:
+            self._version = self.place.save(self._fence, self._version, saved)
+        except Conflict as error:
+            raise self._overtaken() from error
+        self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
+
+    def _overtaken(self) -> StateError:
+        return StateError(
+            f"{self.place.name} was written by another run while this command ran; flowplan leaves it alone",
+            hint="run the same command again",
+        )
+
+
+class RemoteJournal(Journal):
+    """The journal that continues `state`; what each method promises is said at `store.Journal`. What earlier runs left
+    in `overflow`, as it was read, is taken over by the first `append`."""
+
+    def __init__(self, writing: Writing, overflow: Overflow, state: State) -> None:
+        self._writing, self._overflow, self._state = writing, overflow, state
+        self._recorded: list[Done | Closed] = []  # the results that were durable, as far as is known
+        self._begun = False
+
+    @property
+    def appended(self) -> bool:
+        return self._begun
+
+    def append(self, records: Iterable[Record]) -> None:
+        records = tuple(records)
+        before = b"" if self._begun else self._first()
+        self._writing.append(before + self._writing.form.frame(records))
+        self._begun = True
+        self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
+        with suppress(OSError):  # read again, they are known by their intents
+            self._overflow.forget()
+
+    def _first(self) -> bytes:
+        """What comes before the first entry of this run: a header where there is none, and what overflowed."""
+        parts = RemoteParts(self._writing.place.name, self._writing.begin(), self._writing.form)
+        form, found = self._writing.form, parts.read_journal()
+        if found.header is not None and (found.torn or found.header.serial < self._state.serial):
+            there = parts.contents
+            kept = there.journal[: found.length]
+            if found.header.serial < self._state.serial:
+                kept = form.journal(self._state, fold(self._state, found.records)[1].values())
+            self._writing.save(Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial))
+        begun = form.journal(self._state, ()) if found.header is None else b""
+        return begun + (form.frame(self._overflow.news) if self._overflow.kept else b"")
+
+    def overflow(self, records: Iterable[Record]) -> str | None:
+        # All of it: what the server was given may be gone with the server, and what it has is known by its intent.
+        kept = [*self._recorded, *records]
+        return str(self._overflow.write(self._state, kept)) if kept else None
