@@ -102,6 +102,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "state": ("",),
     "state history": ("",),
     "state list": ("",),
+    "state migrate": ("flowplan.state.json moved.json",),
     "state mv": (f"{BID} bid.{LONG}000003",),
     "state pull": (),  # JSON
     "state push": ("saved.plan",),

@@ -47,7 +47,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "state rekey": ("flowplan state rekey",),
     "state history": ("flowplan state history",),
     "state restore": ("flowplan state restore 12",),
-    "state migrate": ("flowplan state migrate flowplan.state.json s3://bucket/train",),
+    "state migrate": ("flowplan state migrate old.json s3://bucket/train",),
     "lock": ("flowplan lock show",),
     "lock show": ("flowplan lock show",),
     "force-unlock": ("flowplan force-unlock 3f0c9a52-6a3e-4d61-9d0b-5f6f2c1d8e77",),

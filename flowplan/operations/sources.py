@@ -204,7 +204,7 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            if (directory / name).is_file():
+            if os.path.isfile(directory / name):  # noqa: PTH113 - of a name that is too long it says no
                 locked.append(_unreadable(name, error))
     return found, locked
 

@@ -65,7 +65,7 @@ def asked(place: Place, monkeypatch: pytest.MonkeyPatch, shell: str, line: str) 
     ("line", "values"),
     [
         ("flowplan f", ["plain,fmt", "plain,force-unlock"]),
-        ("flowplan state m", ["plain,mv"]),
+        ("flowplan state m", ["plain,migrate", "plain,mv"]),
         ("flowplan plan --targ", ["plain,--target"]),
         ("flowplan plan --no-c", ["plain,--no-color"]),
         ("flowplan market h1", ["plain,h100-80gb.sxm.8x"]),

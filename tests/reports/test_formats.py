@@ -32,6 +32,7 @@ SUBJECTS = {
     "state show": "resource",
     "state rm": "released",
     "state mv": "moved",
+    "state migrate": "migrated",
     "state pull": "pulled",
     "state push": "pushed",
     "state rekey": "rekeyed",
