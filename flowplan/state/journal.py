@@ -195,11 +195,6 @@ _HEAD = 18
 _FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
 
 
-def frame(records: Iterable[Record]) -> bytes:
-    """One frame that holds `records`, in the clear."""
-    return frame_of([record_entry(record) for record in records])
-
-
 def _record(entry: dict[str, Any]) -> Record:
     cls = _RECORDS[entry.pop("record")]
     if cls is Intent and entry.get("op") == "create":
@@ -210,11 +205,6 @@ def _record(entry: dict[str, Any]) -> Record:
 def record_entry(record: Record) -> dict[str, Any]:
     """`record` as a frame has it."""
     return {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
-
-
-def header_frame(header: Header) -> bytes:
-    """The first frame of a journal that continues `header`, in the clear."""
-    return frame_of([header_entry(header)])
 
 
 def header_entry(header: Header) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Done, Header, Intent, frame, header_frame, read_journal
+from flowplan.state.form import Form
+from flowplan.state.journal import Done, Header, Intent, read_journal
 from flowplan.state.ownership import LATEST, SKEW, made_by
 from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, live_volume, volume
 from tests.conftest import Place, many
+
+frame, header_frame = Form().frame, Form().header_frame
 
 WANTED = volume(size_gb=10, region="us-central1-b")
 AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z

@@ -37,8 +37,11 @@ from flowplan.model.resources import (
     Volume,
 )
 from flowplan.state.codec import converter, dump, load
-from flowplan.state.journal import Closed, Done, Header, Intent, Record, frame, header_frame, read_journal
+from flowplan.state.form import Form
+from flowplan.state.journal import Closed, Done, Header, Intent, Record, read_journal
 from flowplan.state.state import AppliedPlan, Binding, State
+
+frame, header_frame = Form().frame, Form().header_frame
 
 V, B, P = Address("volume", "data"), Address("bid", "train"), Address("ports", "train")
 PAIR = PortPair(8441, 8001, "udp")

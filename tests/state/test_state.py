@@ -24,6 +24,7 @@ from flowplan.model.resources import (
     Volume,
 )
 from flowplan.state.codec import dump, load
+from flowplan.state.form import Form
 from flowplan.state.journal import (
     Closed,
     CreateIntent,
@@ -32,11 +33,11 @@ from flowplan.state.journal import (
     Intent,
     Record,
     fold,
-    frame,
-    header_frame,
     read_journal,
 )
 from flowplan.state.state import Binding, State
+
+frame, header_frame = Form().frame, Form().header_frame
 
 V, B, P = Address("volume", "data"), Address("bid", "train"), Address("ports", "train")
 PAIRS = (PortPair(8080, 8080), PortPair(8441, 8001))
