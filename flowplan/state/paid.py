@@ -68,11 +68,16 @@ def merged(one: Ledger, other: Ledger) -> Ledger:
 
 
 def _later(one: Paid, other: Paid) -> Paid:
-    if one.amount is None or other.amount is None:
-        return other if one.amount is None else one
+    """The one that counts, in whichever order they are given."""
     if one.hours is None or other.hours is None:
-        return max(one, other, key=lambda known: (known.amount, known.hours or 0, known.at))
-    return max(one, other, key=lambda known: (known.hours, known.read_at, known.amount))
+        return max(one, other, key=_by_amount)
+    return max(one, other, key=lambda known: (known.hours, known.read_at, _by_amount(known)))
+
+
+def _by_amount(known: Paid) -> tuple[Decimal, Decimal, bool, float, str]:
+    """An unknown amount comes before every known one, and so do unknown hours."""
+    amount = Decimal(-1) if known.amount is None else known.amount
+    return amount, known.hours or Decimal(0), known.hours is not None, known.at, str(known.address)
 
 
 def unsettled(ledger: Ledger, ended: Container[str], now: float) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowplan.errors import StateError
@@ -64,6 +64,9 @@ def test_an_entry_that_is_none_is_refused(entry: Any) -> None:
         load(json.dumps(body).encode(), "s")
 
 
+@example(  # nothing was billed: by a bill for no hours, and by one that was read before hours were kept
+    {"bid_3": Paid(TRAIN, Decimal(0), 0.0)}, {"bid_3": Paid(TRAIN, Decimal(0), 0.0, Decimal(0), 0.0)}
+)
 @given(LEDGERS, LEDGERS)
 def test_two_copies_know_every_bid_once_and_no_fewer_hours_than_either(
     one: dict[str, Paid], other: dict[str, Paid]
