@@ -3,11 +3,13 @@ plan is shown from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from flowplan.pricing.units import CENT, cents
+from attrs import frozen
+
+from flowplan.pricing.units import CENT, cents, storage_per_hour
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
@@ -41,6 +43,55 @@ def rows_make(rows: Sequence[Decimal], total: Decimal) -> Decimal | None:
     made = sum(map(cents, rows), Decimal(0))
     apart = abs(made - cents(total))
     return made if 0 < apart <= _ROUNDED * (len(rows) + 1) else None
+
+
+@frozen
+class Over:
+    """A total over `hours`: the dollars that are expected; None: unknown."""
+
+    hours: float
+    expected: Decimal | None
+
+
+@frozen
+class AddedUp:
+    """What expected costs come to as they are printed, where that is not their total as it is printed. `storage`: the
+    dollars of it that are for storage, which has no expected cost of its own; 0: none is."""
+
+    made: Decimal
+    storage: Decimal
+
+
+def expected_make(costs: Iterable[shape.BidCost | shape.VolumeCost | None], whole: Over | None) -> AddedUp | None:
+    """What the expected costs of these bids and their volumes add up to over `whole` hours, which is the total of just
+    them; None: to the total, but for nothing that is printed, or one of them has none that is printed."""
+    rows: list[Decimal] = []
+    gb = 0
+    for one in costs:
+        if one is None or whole is None:
+            return None
+        if one["unit"] == "USD/GB-month":
+            gb += one["quantity"]
+            continue
+        ahead = one["cost"]["horizon"]
+        if ahead is None or ahead["expected"] is None or one["outlook"] not in ("runs", "waits"):
+            return None
+        rows.append(Decimal(ahead["expected"]))
+    if whole is None or whole.expected is None or len(rows) < 1:
+        return None
+    storage = cents(storage_per_hour(gb) * Decimal(whole.hours))
+    made = rows_make([*rows, *([storage] if storage else [])], whole.expected)
+    return None if made is None else AddedUp(made, storage)
+
+
+def planned_make(body: PlanBody) -> AddedUp | None:
+    """The same of a plan that places all there is: of any other, what stays has no row of its own."""
+    ahead, entries = body["cost"]["horizon"], [one for one in body["resource_changes"] if one["type"] != "ports"]
+    if ahead is None or any(one["change"]["actions"] != ["create"] for one in entries):
+        return None
+    expected = ahead["planned"]["expected"]
+    whole = Over(ahead["hours"], None if expected is None else Decimal(expected))
+    return expected_make((one["cost"] for one in entries), whole)
 
 
 def stands_alone(cost: shape.Totals) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 import flowplan
 from flowplan.documents.differing import changed_fields, differing_fields
-from flowplan.documents.totals import is_rounded_apart, stands_alone
+from flowplan.documents.totals import AddedUp, Over, expected_make, is_rounded_apart, stands_alone
 from flowplan.documents.track_record import held_of, overrun
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.notable import is_hardly_ever, is_seldom, raises_the_price, runs_always
@@ -65,6 +65,36 @@ def test_rows_that_do_not_add_are_found() -> None:
     assert not stands_alone(totals(p90="3.01"))
     assert stands_alone(totals(p90="3.02"))
     assert not stands_alone(totals(horizon=False))
+
+
+def bid(expected: str | None, outlook: str = "runs") -> Any:
+    ahead = {"expected": expected}
+    return {"unit": "USD/instance-hour", "outlook": outlook, "cost": {"horizon": ahead}}
+
+
+def volume(gb: int) -> Any:
+    return {"unit": "USD/GB-month", "quantity": gb}
+
+
+@pytest.mark.parametrize(
+    ("costs", "total", "made"),
+    [
+        ([bid("3.04"), bid("3.04"), bid("3.04")], "9.12", None),
+        ([bid("3.04"), bid("3.04"), bid("3.04")], "9.13", ("9.12", "0")),
+        ([bid("3.04"), bid("3.04", "waits"), volume(100)], "6.33", ("6.34", "0.26")),  # $8.00 a month, a day of 30.4
+        ([bid("3.04"), bid("3.04"), volume(100)], "6.34", None),
+        ([bid("3.04"), bid("3.04")], "6.10", None),  # more than rounding: of something else
+        ([bid("3.04"), bid(None)], "6.09", None),
+        ([bid("3.04"), bid("3.04", "paused")], "6.09", None),
+        ([bid("3.04"), None], "3.05", None),
+        ([volume(100)], "0.27", None),
+        ([bid("3.04")], None, None),
+    ],
+)
+def test_expected_costs_that_do_not_add_up(costs: list[Any], total: str | None, made: tuple[str, str] | None) -> None:
+    found = expected_make(costs, Over(24.0, None if total is None else Decimal(total)))
+    assert found == (None if made is None else AddedUp(Decimal(made[0]), Decimal(made[1])))
+    assert expected_make(costs, None) is None
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ def test_rows_that_do_not_add_up_to_the_total_say_so(paid: tuple[str | None, ...
         for n, one in enumerate(paid)
     ]
     shown = " ".join(text(status(*rows), Paint(on=False)).split())
-    assert re.sub(r"Each amount above is rounded to the cent; they add up to (\S+)\.$", r"\1", shown).endswith(said)
+    said_so = r"The amounts paid are each rounded to the cent; they add up to (\S+)\.$"
+    assert re.sub(said_so, r"\1", shown).endswith(said)
 
 
 def test_what_a_stack_was_paid_over_its_life_adds_up_or_says_that_it_does_not() -> None:
@@ -130,7 +131,7 @@ def test_what_a_stack_was_paid_over_its_life_adds_up_or_says_that_it_does_not() 
         return " ".join(paid_over_life(whole, Paint(on=False)).split())
 
     assert of("1.01", "0.33", "0.67").endswith(
-        "In all $1.01. Each amount above is rounded to the cent; they add up to $1.00."
+        "In all $1.01. The amounts paid are each rounded to the cent; they add up to $1.00."
     )
     assert of("1.00", "0.33", "0.67").endswith("In all $1.00.")
     assert of("9.00", "0.33", "0.67").endswith("In all $9.00.")  # no rounding makes that

@@ -34,8 +34,8 @@ def test_alike_bids_are_one_and_the_totals_fit_a_screen(sweep: Place) -> None:
     assert len(re.findall(r"^bid\.sweep-\d+  Allocated  \(bid_", each, re.MULTILINE)) == 120
     assert len(re.findall(r" ssh -p \d+ ubuntu@", each)) == 121
     again = " ".join(each.partition("In total ")[2].split())
-    assert again.partition(" Each amount")[0] == told.partition(" Each amount")[0]
-    assert "Each amount above is rounded to the cent; they add up to $" in again  # 121 of them
+    assert again.partition(" The amounts")[0] == told.partition(" The amounts")[0]
+    assert "The amounts paid are each rounded to the cent; they add up to $" in again  # 121 of them
     *parts, whole = (Decimal(one) for one in re.findall(r"^ *\$([\d.]+) paid so far", out, re.MULTILINE))
     assert len(parts) == 2
     assert abs(sum(parts) - whole) <= Decimal("0.01")

@@ -10,11 +10,13 @@ from flowplan.documents.amounts import number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
 from flowplan.documents.totals import (
+    AddedUp,
     below_every_limit,
     entry_range,
     hour_range,
     is_rounded_apart,
     of_other_hours,
+    planned_make,
     stands_alone,
 )
 from flowplan.pricing.notable import is_seldom, lies_apart, runs_always
@@ -191,7 +193,14 @@ def remarks(body: PlanBody) -> list[str]:
         *_saved(horizon),
         *_beside(body),
         *_not_adding(body["cost"]),
+        *([] if (made := planned_make(body)) is None else [adding_up(made)]),
     ]
+
+
+def adding_up(found: AddedUp) -> str:
+    """Why the expected costs of bids do not add up to their total."""
+    beside = f"with {usd(found.storage)} for storage " if found.storage else ""
+    return f"the expected costs of the bids are each rounded to the cent; {beside}they add up to {usd(found.made)}"
 
 
 def _entering(body: PlanBody) -> list[str]:

@@ -45,7 +45,7 @@ def rounded(rows: Sequence[str | None], total: str | None) -> list[str]:
     they do, or where one is unknown."""
     known = [number(one) for one in rows if one is not None]
     made = rows_make(known, number(total)) if total is not None and len(known) == len(rows) else None
-    return [] if made is None else [f"Each amount above is rounded to the cent; they add up to {usd(made)}."]
+    return [] if made is None else [f"The amounts paid are each rounded to the cent; they add up to {usd(made)}."]
 
 
 def amount(one: shape.PaidFor) -> str:

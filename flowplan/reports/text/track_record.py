@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import number, price
+from flowplan.documents.totals import Over, expected_make
 from flowplan.documents.track_record import has_past, held_of, overrun
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import banded, bidding, stored
+from flowplan.reports.text.cost import adding_up, banded, bidding, stored
 from flowplan.reports.text.paid import paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.reports.text.tables import lined
@@ -90,10 +91,24 @@ def _in_all(found: shape.Estimate, width: int) -> list[str]:
     said = f"In total {price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
-    said = " ".join([f"{said}. {price(found['paid'])} paid so far for instances.", *_rounded(found)])
+    paid = f"{price(found['paid'])} paid so far for instances."
+    said = " ".join([f"{said}.", *_adding_up(found), paid, *_rounded(found)])
     lines = wrapped(said, "  ", "  ", width)
     sure = [] if ahead is None else wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ", width)
     return [*lines, *sure]
+
+
+def _adding_up(found: shape.Estimate) -> list[str]:
+    """That the expected costs do not add up to what is expected of all: what is gone costs nothing."""
+    ahead = found["horizon"]
+    if ahead is None or ahead["expected"] is None:
+        return []
+    there = [one["cost"] for one in found["resources"] if one["cost"] is not None]
+    made = expected_make(there, Over(found["hours"], number(ahead["expected"])))
+    if made is None:
+        return []
+    said = adding_up(made)
+    return [f"{said[0].upper()}{said[1:]}."]
 
 
 def _rounded(found: shape.Estimate) -> list[str]:
