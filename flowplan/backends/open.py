@@ -56,6 +56,14 @@ def _s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[
     return open_s3(given, directory, environ, hold, form)
 
 
+def _azure(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
+    try:
+        from flowplan.backends.remote.azure import open_azure
+    except ImportError as error:
+        raise _without("Azure", "azure", error) from error
+    return open_azure(given, directory, environ, hold, form)
+
+
 def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
     """The problem that what flowplan needs for states on a `server` is not installed, or does not load."""
     return UsageProblem(
@@ -66,15 +74,25 @@ def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
 
 # The scheme of a URL -> what opens it; without a scheme it is a file.
 STORES: Mapping[str, Opener] = MappingProxyType(
-    {"": _file, "http": _http, "https": _http, "postgres": _postgres, "postgresql": _postgres, "s3": _s3}
+    {
+        "": _file,
+        "http": _http,
+        "https": _http,
+        "postgres": _postgres,
+        "postgresql": _postgres,
+        "s3": _s3,
+        "az": _azure,
+    }
 )
 
 
 def at_endpoint(state: str, environ: Mapping[str, str], endpoint: str) -> Mapping[str, str]:
     """`environ` for `open_store`, with the server that --endpoint names; "": it is not given. Raises UsageProblem where
-    `state` is not at s3://."""
-    if endpoint and _scheme(state) != "s3":
-        raise UsageProblem("--endpoint names the server of a state at s3://, and this one is not", hint="leave it out")
+    `state` is at neither s3:// nor az://."""
+    if endpoint and _scheme(state) not in ("s3", "az"):
+        raise UsageProblem(
+            "--endpoint names the server of a state at s3:// or az://, and this one is at neither", hint="leave it out"
+        )
     return {**environ, ENDPOINT_OPTION: endpoint} if endpoint else environ
 
 
@@ -101,6 +119,6 @@ def open_store(
     if scheme not in STORES:
         raise UsageProblem(
             f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://",
-            hint="name a file, or a URL with https://, postgres:// or s3://",
+            hint="name a file, or a URL with https://, postgres://, s3:// or az://",
         )
     return STORES[scheme](state, directory, environ, hold, form or Form())

@@ -43,7 +43,12 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             hidden=hidden,
             help="Where a key is given, go on from a state that is not encrypted.",
         ),
-        Anywhere("--endpoint", metavar="URL", hidden=hidden, help="The server of an s3:// state, if not Amazon's."),
+        Anywhere(
+            "--endpoint",
+            metavar="URL",
+            hidden=hidden,
+            help="The server of an s3:// or az:// state, if not the usual one.",
+        ),
         Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API's URL; sim: is the embedded simulator."),
         Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
         Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key for tasks that name none."),

@@ -77,8 +77,8 @@ def test_flowplans_own_endpoint_comes_first() -> None:
 
 
 @pytest.mark.parametrize("state", ["flowplan.state.json", "https://states.example.com/train"])
-def test_an_endpoint_is_for_s3_only(state: str) -> None:
-    with pytest.raises(UsageProblem, match="--endpoint names the server of a state at s3://"):
+def test_an_endpoint_is_for_object_stores_only(state: str) -> None:
+    with pytest.raises(UsageProblem, match="--endpoint names the server of a state at s3:// or az://"):
         at_endpoint(state, {}, "https://s3.example.com")
     assert at_endpoint(state, {}, "") == {}
 

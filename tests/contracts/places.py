@@ -187,6 +187,13 @@ def s3_place(directory: Path) -> Place:
     return S3Site(directory)
 
 
+def azure_place(directory: Path) -> Place:
+    pytest.importorskip("obstore")
+    from tests.contracts.azure_site import AzureSite
+
+    return AzureSite(directory)
+
+
 PLACES: dict[str, Callable[[Path], Place]] = {
     "local": LocalPlace,
     "objects": ObjectSite,
@@ -196,4 +203,5 @@ PLACES: dict[str, Callable[[Path], Place]] = {
     "gitea": GiteaSite,
     "postgres": PostgresPlace,
     "s3": s3_place,
+    "azure": azure_place,
 }

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import obstore
 import requests
 from moto.server import ThreadedMotoServer
 
-from flowplan.backends.remote.objects import Found
 from flowplan.backends.remote.s3 import S3Objects
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
-from flowplan.errors import StateError
 from tests.contracts.memory import ObjectSite
+from tests.contracts.watched import Watched
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFLOWPLANTESTONLY", "AWS_SECRET_ACCESS_KEY": "CANARYsecretkey0123456789"}
 
@@ -41,45 +38,11 @@ def make_bucket(name: str) -> None:
     requests.put(f"{endpoint()}/{name}", timeout=30).raise_for_status()
 
 
-class WatchedS3(S3Objects):
-    """`asked` is called before each call with its name and key, `answered` after it: what they raise is what the
-    caller sees."""
+class WatchedS3(Watched, S3Objects):
+    """With faults where a test wants them."""
 
     def __init__(self, address: S3Address) -> None:
-        super().__init__(address, environ(), lambda _: None)
-        self.asked: Callable[[str, str], None] = lambda call, key: None
-        self.answered: Callable[[str, str], None] = lambda call, key: None
-        self.full = False
-
-    def look(self, key: str) -> Found | None:
-        """What is there, whatever the faults."""
-        return super().get(key)
-
-    def set(self, key: str, data: bytes) -> str:
-        """Put it there, whatever the faults."""
-        return obstore.put(self._store, key, data)["e_tag"] or ""
-
-    def get(self, key: str) -> Found | None:
-        self.asked("get", key)
-        found = super().get(key)
-        self.answered("get", key)
-        return found
-
-    def put(self, key: str, data: bytes, expected: str) -> str:
-        self.asked("put", key)
-        if self.full:
-            raise StateError("the bucket does not take it: No space left")
-        version = super().put(key, data, expected)
-        self.answered("put", key)
-        return version
-
-    def names(self, prefix: str) -> list[str]:
-        self.asked("names", prefix)
-        return super().names(prefix)
-
-    def delete(self, key: str) -> None:
-        self.asked("delete", key)
-        super().delete(key)
+        S3Objects.__init__(self, address, environ(), lambda _: None)
 
 
 class S3Site(ObjectSite):

@@ -6,10 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +24,7 @@ from flowplan.backends.remote.s3_address import S3Address
 from flowplan.errors import StateError, UsageProblem
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
+from tests.contracts.odd import Odd, error, reply
 from tests.contracts.relay import Relay
 from tests.contracts.s3_site import KEYS, S3Site, endpoint, environ
 from tests.contracts.under_lock import Killed, holders, in_a_renewal, work
@@ -38,50 +37,10 @@ def site(tmp_path: Path) -> S3Site:
     return S3Site(tmp_path / "one")
 
 
-def reply(status: int, body: str = "", *headers: str, length: int | None = None) -> bytes:
-    """An answer as it goes over the line."""
-    size = len(body.encode()) if length is None else length
-    lines = [f"HTTP/1.1 {status} Answer", f"Content-Length: {size}", "Connection: close", *headers, "", body]
-    return "\r\n".join(lines).encode()
-
-
-def error(status: int, code: str, message: str = "no", more: str = "") -> bytes:
-    return reply(status, f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>")
-
-
-class Odd:
-    """A server that has one answer to everything; b"": it hangs up. `asked`: what came."""
-
-    def __init__(self) -> None:
-        self.answer = b""
-        self.asked: list[bytes] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            with client:
-                data = b""
-                while b"\r\n\r\n" not in data and (more := client.recv(65536)):
-                    data += more
-                self.asked.append(data)
-                with suppress(OSError):
-                    client.sendall(self.answer)
-
-    def objects(self, limits: tuple[float, float] = (5.0, 10.0), **variables: str) -> S3Objects:
-        address = S3Address.of("s3://states/train", {**environ(self.url), **variables})
-        return S3Objects(address, {**environ(self.url), **variables}, lambda _: None, limits)
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listening.close()
+def at(odd: Odd, limits: tuple[float, float] = (5.0, 10.0), **variables: str) -> S3Objects:
+    """The bucket `states` of `odd`."""
+    given = {**environ(odd.url), **variables}
+    return S3Objects(S3Address.of("s3://states/train", given), given, lambda _: None, limits)
 
 
 @pytest.fixture
@@ -125,13 +84,13 @@ REFUSALS = [
 @pytest.mark.parametrize(("answer", "says", "hint"), REFUSALS, ids=[says for _, says, _ in REFUSALS])
 def test_a_refusal_says_what_it_is_and_what_to_do(odd: Odd, answer: bytes, says: str, hint: str) -> None:
     odd.answer = answer
-    for call in calls(odd.objects()):
+    for call in calls(at(odd)):
         with pytest.raises(StateError, match=says) as caught:
             call()
         assert not isinstance(caught.value, Conflict | Unanswered)
         assert hint in (caught.value.hint or "")
         assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.detail}"
-    assert len(odd.asked) == len(calls(odd.objects()))  # a refusal is not tried again
+    assert len(odd.asked) == len(calls(at(odd)))  # a refusal is not tried again
 
 
 PASSING = [
@@ -148,7 +107,7 @@ PASSING = [
 @pytest.mark.parametrize("answer", PASSING, ids=["500", "503", "409", "429", "408", "nothing", "no HTTP"])
 def test_what_may_pass_is_asked_again_and_a_write_is_in_doubt(odd: Odd, answer: bytes) -> None:
     odd.answer = answer
-    objects = odd.objects()
+    objects = at(odd)
     for call in (lambda: objects.get("train"), lambda: objects.names("train.d/states/")):
         odd.asked.clear()
         with pytest.raises(StateError):
@@ -179,7 +138,7 @@ def test_what_may_pass_is_asked_again_and_a_write_is_in_doubt(odd: Odd, answer: 
 def test_no_answer_but_one_means_that_nothing_is_there(odd: Odd, answer: bytes) -> None:
     """An empty or cut off body, a web page, an answer of something else."""
     odd.answer = answer
-    objects = odd.objects()
+    objects = at(odd)
     place = ObjectPlace(objects, "train", "s3://states/train", "train", lambda _: None)
     looks: list[Callable[[], object]] = [place.read, place.fence]
     if b"ETag" not in answer:  # with one, it is an object that is empty
@@ -193,7 +152,7 @@ def test_no_answer_but_one_means_that_nothing_is_there(odd: Odd, answer: bytes) 
 
 def test_an_object_that_is_not_there_is_nothing(odd: Odd) -> None:
     odd.answer = error(404, "NoSuchKey")
-    objects = odd.objects()
+    objects = at(odd)
     assert objects.get("train") is None
     objects.delete("train")
     with pytest.raises(Conflict):
@@ -207,18 +166,18 @@ def test_a_server_that_is_not_there_or_hangs_is_said_to_be(odd: Odd) -> None:
     gone = Odd()
     gone.close()
     with pytest.raises(StateError, match="cannot be reached: the connection is refused"):
-        gone.objects().get("train")
-    away = gone.objects(FLOWPLAN_S3_ENDPOINT="https://nowhere.invalid")
+        at(gone).get("train")
+    away = at(gone, FLOWPLAN_S3_ENDPOINT="https://nowhere.invalid")
     with pytest.raises(StateError, match=r"cannot be reached: its name is not known \(DNS\)"):
         away.get("train")
-    tls = odd.objects(FLOWPLAN_S3_ENDPOINT=endpoint().replace("http:", "https:"))
+    tls = at(odd, FLOWPLAN_S3_ENDPOINT=endpoint().replace("http:", "https:"))
     with pytest.raises(StateError, match="it does not speak TLS"):
         tls.get("train")
     with Relay(urlsplit(endpoint()).port or 0) as relay:
         relay.deaf(True)
         gone.url = f"http://127.0.0.1:{relay.port}"
         with pytest.raises(Unanswered, match="no answer in time"):
-            gone.objects((5.0, 0.5)).put("train", b"one", "")
+            at(gone, (5.0, 0.5)).put("train", b"one", "")
 
 
 # -- credentials

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
+from flowplan.backends.remote.object_address import endpoint_in, hold_key
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
@@ -23,10 +22,7 @@ DEFAULT_REGION = "us-east-1"
 _LIKE = "for example s3://my-bucket/flowplan/train"
 _SCHEME = re.compile(r"s3://", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-_SEGMENT = re.compile(r"[A-Za-z0-9._=@+:,()!-]+")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,40}")
-_OURS = re.compile(r"\.d/(states|journal|versions|aside|probe|clock)(/|\Z)")
-_LONGEST_KEY = 800  # bytes, of 1,024: names of the objects below it are longer
 _AWS = re.compile(r"https://[a-z0-9.-]+\.amazonaws\.com")
 
 
@@ -46,7 +42,10 @@ class S3Address:
         region = next((environ[name] for name in REGIONS if environ.get(name)), "")
         if region and not _REGION.fullmatch(region):
             raise UsageProblem(f"the region '{shown(region)}' is not one", hint="set AWS_REGION, as eu-central-1")
-        return cls(bucket, key, _endpoint(environ), region)
+        endpoint = endpoint_in(
+            environ, ENDPOINTS, "for example https://s3.example.com", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+        return cls(bucket, key, endpoint, region)
 
     @property
     def name(self) -> str:
@@ -83,48 +82,5 @@ def _checked(given: str) -> tuple[str, str]:
         )
     if not _BUCKET.fullmatch(bucket):
         raise UsageProblem(f"{where}: the URL names no bucket", hint=_LIKE)
-    if not key.strip("/"):
-        raise UsageProblem(f"{where}: the URL names no object in the bucket", hint=_LIKE)
-    if key.endswith("/"):
-        raise UsageProblem(f"{where}: a state has no / at its end", hint=f"--state s3://{bucket}/{key.rstrip('/')}")
-    segments = key.split("/")
-    if not all(_SEGMENT.fullmatch(one) and one.strip(".") for one in segments) or len(key) > _LONGEST_KEY:
-        raise UsageProblem(
-            f"{where}: its key is not one that every server takes",
-            hint=f"letters, digits and . _ - = @ + : , ( ) ! between single slashes; {_LIKE}",
-        )
-    if key.endswith(".lock") or _OURS.search(key):
-        raise UsageProblem(f"{where}: flowplan uses this name for what belongs to a state", hint=_LIKE)
+    hold_key(key, where, f"s3://{bucket}/", _LIKE)
     return bucket, key
-
-
-def _endpoint(environ: Mapping[str, str]) -> str:
-    """The URL of the server in its one form; "": AWS. Raises UsageProblem."""
-    name = next((name for name in ENDPOINTS if environ.get(name)), None)
-    if name is None:
-        return ""
-    given = environ[name]
-    like = "for example https://s3.example.com"
-    if "@" in given:
-        raise UsageProblem(
-            f"{name} must not hold a user name or a password",
-            hint="take them out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        )
-    where = f"{name} '{shown(given)}'"
-    try:
-        parts = urlsplit(given)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise UsageProblem(f"{where} is not a URL", hint=like) from None
-    scheme, path = parts.scheme.lower(), parts.path.rstrip("/")
-    if scheme not in ("https", "http") or not is_host(host) or "?" in given or "#" in given:
-        raise UsageProblem(f"{where} is not the URL of a server", hint=like)
-    if path and not PATH.fullmatch(path):
-        raise UsageProblem(f"{where} has an invalid path", hint=like)
-    if scheme == "http" and not (is_loopback(host) or (host == "localhost" and is_here(host))):
-        raise UsageProblem(
-            f"{where}: plain http is allowed only for this machine (127.0.0.1, ::1, localhost)", hint="write https://"
-        )
-    place = f"[{host}]" if ":" in host else host.rstrip(".")
-    default = {"https": 443, "http": 80}[scheme]
-    return f"{scheme}://{place}{f':{port}' if port not in (None, default) else ''}{path}"

@@ -8,21 +8,15 @@ time. All else is refused, and nothing was done.
 from __future__ import annotations
 
 import re
-from html import unescape
 
 from attrs import field, frozen
 
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
+from flowplan.backends.remote.stored_errors import Told, short
 from flowplan.errors import StateError
 from flowplan.printable import shown
 
-_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
-_ELEMENT = "<{0}>([^<]*)</{0}>"
-_CODE, _MESSAGE, _REGION = (re.compile(_ELEMENT.format(name)) for name in ("Code", "Message", "Region"))
-_ASKED = re.compile(r"Error performing [A-Z]+ (\S+) in ")
-_KIND = re.compile(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
 _PROVIDER = re.compile(r"External AWS credential provider: (?:\w+: )?(.*)")
-_LENGTH = 300  # characters of what is shown of an answer
 _PASSING = ("RequestTimeout", "SlowDown", "ThrottlingException", "Throttling", "RequestTimeTooSlow")
 _CREDENTIALS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch")
 CREDENTIALS = (
@@ -33,15 +27,6 @@ _PERMISSIONS = (
     "the credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and, on the bucket, s3:ListBucket "
     "(the policy is in docs/shared-state.md)"
 )
-_WHY = (
-    ("dns error", "its name is not known (DNS)"),
-    ("certificate", "its certificate is not trusted (TLS)"),
-    ("invalidcontenttype", "it does not speak TLS"),
-    ("connectionrefused", "the connection is refused"),
-    ("incompletemessage", "the answer breaks off"),
-    ("contentlength", "its answer does not say how long it is"),
-)
-_KINDS = {"Timeout": "no answer in time", "Interrupted": "the answer breaks off", "Connect": "no connection"}
 
 
 @frozen
@@ -59,19 +44,16 @@ class Answer:
     @classmethod
     def of(cls, error: BaseException, url: str) -> Answer:
         """What the library's `error` tells, where requests to the server begin with `url`."""
-        text = str(error)
-        said = text.partition("\n\nDebug source:")[0]
-        asked = _ASKED.search(said)
-        if (provider := _PROVIDER.search(said)) is not None:
-            return cls(None, sent=False, credentials=_short(provider[1]))
-        if "token file" in said or (asked is not None and not asked[1].startswith(url)):
-            return cls(None, sent=False, credentials=_no_credentials(said, asked))
-        if (status := _STATUS.search(said)) is not None:
-            return cls(int(status[1]), _found(_CODE, said), _found(_MESSAGE, said), _found(_REGION, said))
-        if "redirect without LOCATION" in said:
+        told = Told.of(error)
+        if (provider := _PROVIDER.search(told.said)) is not None:
+            return cls(None, sent=False, credentials=short(provider[1]))
+        if "token file" in told.said or (told.asked is not None and not told.asked.startswith(url)):
+            return cls(None, sent=False, credentials=_no_credentials(told))
+        if told.status is not None:
+            return cls(told.status, told.element("Code"), told.element("Message"), told.element("Region"))
+        if "redirect without LOCATION" in told.said:
             return cls(301, "PermanentRedirect")
-        kind = _KIND.search(text)
-        return cls(None, says=_why(text, kind[1] if kind else ""), sent=kind is None or kind[1] != "Connect")
+        return cls(None, says=told.why("S3"), sent=told.kind != "Connect")
 
     @property
     def absent(self) -> bool:
@@ -81,7 +63,7 @@ class Answer:
     @property
     def refused(self) -> bool:
         """The condition of a write does not hold."""
-        return self.status == 412 or self.absent
+        return self.status == 412
 
     @property
     def passing(self) -> bool:
@@ -133,25 +115,11 @@ class Answer:
         return " ".join(filter(None, (f"HTTP {self.status}", self.code, self.says and f"({self.says})")))
 
 
-def _found(what: re.Pattern[str], text: str) -> str:
-    found = what.search(text)
-    return _short(unescape(found[1])) if found is not None else ""
-
-
-def _short(text: str) -> str:
-    return shown(" ".join(text.split()), _LENGTH)
-
-
-def _no_credentials(said: str, asked: re.Match[str] | None) -> str:
-    if asked is None or "/latest/" in asked[1]:  # the metadata of an instance
-        return "none are set, and this machine has no role" if asked is not None else _short(said.partition(": ")[2])
-    status, code = _STATUS.search(said), _found(_CODE, said)
-    why = f"HTTP {status[1]} {code}".strip() if status is not None else "no answer"
-    return f"{shown(asked[1].partition('?')[0])} gives none: {why}"
-
-
-def _why(text: str, kind: str) -> str:
-    """Why there is no answer, in words."""
-    low = text.lower()
-    found = next((why for word, why in _WHY if word in low), None)
-    return found or _KINDS.get(kind, "the answer is not one of S3")
+def _no_credentials(told: Told) -> str:
+    asked = told.asked
+    if asked is None:
+        return short(told.said.partition(": ")[2])
+    if "/latest/" in asked:  # the metadata of an instance
+        return "none are set, and this machine has no role"
+    why = "no answer" if told.status is None else f"HTTP {told.status} {told.element('Code')}".strip()
+    return f"{shown(asked.partition('?')[0])} gives none: {why}"
