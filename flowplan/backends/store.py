@@ -16,8 +16,6 @@ from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
 
-MOST_VERSIONS = 100  # of one state
-
 
 @frozen
 class Loaded:
@@ -167,7 +165,8 @@ class Store(Protocol):
 
     def keep(self, saved: State, change: Change | None) -> None:
         """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; of
-        more than `MOST_VERSIONS` the oldest go. `change` None: who saved it is not known. The state itself is as it was
+        more than `MOST_VERSIONS` the oldest go, and of more than `LEAST_VERSIONS` those that are `outdated`
+        (state/history.py). `change` None: who saved it is not known. The state itself is as it was
         saved, whatever happens here. Raises StateError: the version is not kept, all others are."""
 
     def rewrite_versions(self) -> tuple[int, int]:

@@ -11,14 +11,23 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from flowplan.backends.store import MOST_VERSIONS
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
 from flowplan.files.private import make_directory
 from flowplan.files.regular import opened, read_regular
 from flowplan.state.codec import SIZE_LIMIT
 from flowplan.state.form import Form
-from flowplan.state.history import HEAD_LIMIT, Change, Version, ordered, read_head
+from flowplan.state.history import (
+    AGED_EVERY,
+    HEAD_LIMIT,
+    LEAST_VERSIONS,
+    MOST_VERSIONS,
+    Change,
+    Version,
+    ordered,
+    outdated,
+    read_head,
+)
 from flowplan.state.state import State
 
 DIRECTORY = ".flowplan/versions"
@@ -73,7 +82,7 @@ class Versions:
             sweep(self.directory, None)
         replace_file(path, self.form.dump_version(state, change), through_link=False)
         with durable(self.directory):
-            self._drop_oldest(path)
+            self._drop_oldest(path, change)
 
     def rewrite(self) -> tuple[int, int]:
         """Write each again; see `store.Store.rewrite_versions`."""
@@ -89,9 +98,10 @@ class Versions:
             written += 1
         return written, len(list(self._files())) - written
 
-    def _drop_oldest(self, newest: Path) -> None:
+    def _drop_oldest(self, newest: Path, change: Change | None) -> None:
         """Drop what no longer fits, `newest` last: first what other lineages left, and what comes after `newest`, of a
-        time that the state went back from; then by serial. No clock decides: it may jump, and a copy has its own."""
+        time that the state went back from; then by serial. No clock decides: it may jump, and a copy has its own.
+        Then what is outdated beside `change`, which saved `newest`."""
         sizes = {path: path.stat().st_size for path in self._files()}
         lineage, last = _named(newest)
 
@@ -102,6 +112,9 @@ class Versions:
         oldest = sorted(sizes, key=age)
         while len(oldest) > 1 and (len(oldest) > MOST_VERSIONS or sum(sizes[one] for one in oldest) > MOST_BYTES):
             oldest.pop(0).unlink(missing_ok=True)
+        if last % AGED_EVERY == 0:
+            for one in oldest[: outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)]:
+                one.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[Path]:
         with durable(self.directory):

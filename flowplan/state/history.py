@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -25,6 +26,9 @@ from flowplan.state.state import Binding, State, consistent, with_ended
 
 FORMAT_VERSION = 1
 HEAD_LIMIT = 64 * 1024  # bytes of a first line; nothing flowplan writes comes near it
+MOST_VERSIONS, LEAST_VERSIONS = 100, 10  # of one state: more are never kept, and so many are, however old
+KEPT_FOR = timedelta(days=365)  # before the newest, by what the saves say: no clock is asked
+AGED_EVERY = 10  # serials: with each of them it is looked which versions are too old
 _BREAK = ', "state":\n'
 _END = b"}\n"
 
@@ -73,6 +77,31 @@ def ordered(versions: Iterable[Version]) -> tuple[Version, ...]:
     return tuple(sorted(found, key=lambda one: (last[one.lineage], one.lineage, one.serial)))
 
 
+def outdated(oldest_first: Iterable[Version | None], newest: Change | None) -> int:
+    """How many of these versions were saved more than KEPT_FOR before `newest`. One whose time is not known, or that
+    does not read (None), goes with a later one that is too old. No more are asked for than that needs."""
+    last = _moment(newest)
+    count = 0
+    for number, one in enumerate(oldest_first, start=1):
+        at = _moment(one.change if one is not None else None)
+        if last is None or (at is not None and last - at <= KEPT_FOR):
+            break
+        if at is not None:
+            count = number
+    return count
+
+
+def _moment(change: Change | None) -> datetime | None:
+    """When it was saved; None: that is not known."""
+    if change is None:
+        return None
+    try:
+        found = datetime.fromisoformat(change.at)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 def dump_version(state: State, change: Change | None, dump: Callable[[State], bytes] = dump) -> bytes:
     """The document of `state`, which `dump` writes, saved by `change`. Raises StateError for a state that `load` would
     refuse."""
@@ -99,6 +128,12 @@ def read_head(line: bytes, name: str) -> Version:
         return Version(bounds.name(head["lineage"]), _count(head["serial"]), _count(head["resources"]), change)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StateError(f"{name} is not a version of a state: {reason(error)}", hint=None) from None
+
+
+def head_of(document: bytes, name: str) -> Version:
+    """The version that `document`, called `name`, says it is, or what there is of its beginning. Raises StateError."""
+    line, _, _ = document[:HEAD_LIMIT].partition(b"\n")
+    return read_head(line + b"\n", name)
 
 
 def load_version(

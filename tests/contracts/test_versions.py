@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from flowplan.backends.store import MOST_VERSIONS as MOST
 from flowplan.errors import StateError
-from flowplan.state.history import Change, Version
+from flowplan.state.history import LEAST_VERSIONS, Change, Version
+from flowplan.state.history import MOST_VERSIONS as MOST
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE_SECOND, OTHER, PARTS, SECOND, begun, found, killed, run
 from tests.contracts.places import Place
@@ -79,6 +79,24 @@ def test_only_some_versions_are_kept(site: Place) -> None:
         state = attrs.evolve(state, serial=state.serial + 1)
     kept = site.open().versions()
     assert (len(kept), kept[-1].serial) == (MOST, MOST + 2)
+
+
+def test_versions_go_a_year_after_they_were_saved_but_for_the_last_few(site: Place) -> None:
+    """By what the saves say of each other, looked at with every tenth serial."""
+    store, state = site.open(), attrs.evolve(run(site), serial=11)
+    times = [f"{2024 + month // 12}-{month % 12 + 1:02}-01T00:00:00Z" for month in range(30)]
+    for at in times[:20]:
+        store.keep(state, attrs.evolve(CHANGE, at=at))
+        state = attrs.evolve(state, serial=state.serial + 1)
+    assert [one.serial for one in site.open().versions()] == list(range(18, 31))  # since 2024-08-01
+    site.damage_version(attrs.evolve(state, serial=19))
+    for at in times[20:]:
+        store.keep(state, attrs.evolve(CHANGE, at=at))
+        state = attrs.evolve(state, serial=state.serial + 1)
+    assert [one.serial for one in site.open().versions()] == list(range(28, 41))  # since 2025-06-01
+    store.keep(attrs.evolve(state, serial=50), attrs.evolve(CHANGE, at="2030-01-01T00:00:00Z"))
+    assert [one.serial for one in site.open().versions()] == [*range(32, 41), 50]
+    assert len(site.open().versions()) == LEAST_VERSIONS
 
 
 @pytest.mark.parametrize("mend", ["restore", "begin_anew"])

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "drop a version although the last few stay, however old",
+        "backends/versions.py",
+        "outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)",
+        "outdated(map(_head, oldest[:-1]), change)",
+        ("tests/contracts/test_versions.py", "-k", "a_year_after and local"),
+    ),
+    Mistake(
+        "take a version for old because one before it was",
+        "state/history.py",
+        "        if last is None or (at is not None and last - at <= KEPT_FOR):\n",
+        "        if last is None or (at is not None and count == 0 and last - at <= KEPT_FOR):\n",
+        ("tests/contracts/test_versions.py", "-k", "a_year_after and local"),
+    ),
+    Mistake(
         "find a bid that was moved where it was placed",
         "state/ownership.py",
         "state.paid[bid.id].address if bid.id in state.paid else marker.address",

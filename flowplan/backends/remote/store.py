@@ -23,14 +23,23 @@ from flowplan.backends.parts import (
     went_back,
 )
 from flowplan.backends.remote.lease import LeaseLock
-from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved
+from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved, VersionId
 from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
-from flowplan.backends.store import MOST_VERSIONS, Loaded, Store
+from flowplan.backends.store import Loaded, Store
 from flowplan.errors import StateError
 from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
-from flowplan.state.history import HEAD_LIMIT, Change, Version, ordered, read_head
+from flowplan.state.history import (
+    AGED_EVERY,
+    LEAST_VERSIONS,
+    MOST_VERSIONS,
+    Change,
+    Version,
+    head_of,
+    ordered,
+    outdated,
+)
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
@@ -148,7 +157,7 @@ class RemoteStore(Store):
         found = []
         for name, document in self._place.version_heads():
             with suppress(StateError):
-                found.append(read_head(document[:HEAD_LIMIT].partition(b"\n")[0] + b"\n", name))
+                found.append(head_of(document, name))
         return ordered(found)
 
     def version(self, lineage: str, serial: int) -> State:
@@ -189,7 +198,7 @@ class RemoteStore(Store):
                 (before.lineage, before.serial), self._form.dump_version(before, None), replace=False
             )
         self._place.keep_version((saved.lineage, saved.serial), self._form.dump_version(saved, change), replace=True)
-        self._drop_oldest((saved.lineage, saved.serial))
+        self._drop_oldest((saved.lineage, saved.serial), change)
 
     def rewrite_versions(self) -> tuple[int, int]:
         self._hold()
@@ -205,14 +214,24 @@ class RemoteStore(Store):
             written += 1
         return written, len(self._place.version_ids()) - written
 
-    def _drop_oldest(self, newest: tuple[str, int]) -> None:
+    def _drop_oldest(self, newest: VersionId, change: Change | None) -> None:
         ids = self._place.version_ids()
-        if len(ids) <= MOST_VERSIONS:
-            return
-        order = {(one.lineage, one.serial): place for place, one in enumerate(self.versions())}
-        oldest = sorted(ids, key=lambda id: (id == newest, order.get(id, -1), id[1]))
-        for id in oldest[:-MOST_VERSIONS]:
-            self._place.drop_version(id)
+        if len(ids) > MOST_VERSIONS:
+            order = {(one.lineage, one.serial): place for place, one in enumerate(self.versions())}
+            oldest = sorted(ids, key=lambda id: (id == newest, order.get(id, -1), id[1]))
+            for id in oldest[:-MOST_VERSIONS]:
+                self._place.drop_version(id)
+            ids = tuple(oldest[-MOST_VERSIONS:])
+        if newest[1] % AGED_EVERY == 0:
+            lineage = sorted(id for id in ids if id[0] == newest[0] and id[1] <= newest[1])
+            for id in lineage[: outdated(map(self._head, lineage[:-LEAST_VERSIONS]), change)]:
+                self._place.drop_version(id)
+
+    def _head(self, id: VersionId) -> Version | None:
+        """What a version says first; None: it does not read."""
+        with suppress(StateError):
+            return head_of(self._place.read_version(id) or b"", self._named(id[1]))
+        return None
 
     def close(self) -> None:
         self._place.close()
