@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowplan.backends.parts import Part
+from flowplan.backends.remote.asked import Asked
 from flowplan.backends.remote.http import HttpPlace
 from flowplan.backends.remote.http_address import PASSWORD as PASSWORD_VARIABLE
 from flowplan.backends.remote.http_address import USERNAME as USERNAME_VARIABLE
@@ -65,7 +66,8 @@ class HttpSite:
         place = self.place(clocks)
         seen = Seen(None, place.identity, place.name)  # the contract takes states away, which no machine forgives
         proved = Seen(self.directory / "proved", place.identity, place.name)
-        lock = HttpLock(place, lambda: proved.prove_once(place.prove), clocks, poll=0.02)
+        noted = Asked(self.directory / "asked", place.identity, place.name)
+        lock = HttpLock(place, lambda: proved.prove_once(place.prove), noted, clocks, poll=0.02)
         return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold)
 
     def holds(self, part: Part) -> bytes | None:

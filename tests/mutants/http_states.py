@@ -110,4 +110,18 @@ MISTAKES = (
         "found.run == there.ID",
         ("tests/contracts/test_backends.py", "-k", "one_run_at_a_time and gitlab"),
     ),
+    Mistake(
+        "ask for a lock at a server without a note of it",
+        "backends/remote/http_lock.py",
+        "        self._noted.note(record)  # and so does the next run, whatever ends this one\n",
+        "",
+        ("tests/contracts/test_http.py", "-k", "before_its_document"),
+    ),
+    Mistake(
+        "keep the note of a lock that a dead run had",
+        "backends/remote/http_lock.py",
+        "        self._noted.forget_dead()\n",
+        "",
+        ("tests/contracts/test_http.py", "-k", "before_its_document"),
+    ),
 )

@@ -19,6 +19,7 @@ from attrs import evolve
 from flowplan import __version__
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.processes import fate_of, pid_namespace
+from flowplan.backends.remote.asked import Asked
 from flowplan.backends.remote.http import HttpPlace, InTheWay
 from flowplan.backends.remote.http_address import HttpAddress
 from flowplan.backends.remote.http_client import HttpClient, LockInfo
@@ -39,12 +40,19 @@ POLL = 1.0  # seconds between two tries
 
 class HttpLock(FencedLock):
     """The lock of `place`; what each method promises is said at `store.StateLock` and `place.FencedLock`. `proof` finds
-    out whether the server can keep a lock at all: it raises StateError, InTheWay where it cannot be tried now."""
+    out whether the server can keep a lock at all: it raises StateError, InTheWay where it cannot be tried now. `noted`:
+    the locks that runs on this machine have asked for."""
 
     def __init__(
-        self, place: HttpPlace, proof: Callable[[], None], clocks: Clocks | None = None, poll: float = POLL
+        self,
+        place: HttpPlace,
+        proof: Callable[[], None],
+        noted: Asked,
+        clocks: Clocks | None = None,
+        poll: float = POLL,
     ) -> None:
         self._place, self._proof, self._clocks, self._poll = place, proof, clocks or Clocks(), poll
+        self._noted = noted
         self._asked: LockInfo | None = None  # what was asked for, and may be ours
         self._unreturned: set[str] = set()  # locks that were given back while the server was away
         self._taken = False  # whether the document says so
@@ -120,10 +128,13 @@ class HttpLock(FencedLock):
         record = Record(owner, 0, run=id, namespace=pid_namespace(), renewed_at=self._clocks.wall())
         info = LockInfo(id, owner.command, record.dump().decode(), owner.who, __version__, owner.since, self.name)
         self._asked = info  # known first: what interrupts the call gives it back
+        self._noted.note(record)  # and so does the next run, whatever ends this one
         there = self._place.client.lock(info)
         if there is not None:
+            self._noted.forget(id)
             self._asked = None
             return there
+        self._noted.forget_dead()
         try:
             written = self._place.take(id, record)
         except StateError:
@@ -136,12 +147,15 @@ class HttpLock(FencedLock):
         return None
 
     def _record_of(self, there: LockInfo) -> Record:
-        """Who has the lock `there`, by the document or by what the server was given with it; free: that is not known.
+        """Who has the lock `there`, by the document, by what the server was given with it, or by what was noted on this
+        machine before it was asked for; free: that is not known.
         What GitLab says of a lock that is held is, but for its ID, what it was just asked with."""
         found = self._place.look().record
         with suppress(StateError):
             if found.run != there.ID and there.Info:
                 found = Record.load(there.Info.encode(), self.name)
+        if found.run != there.ID:
+            found = self._noted.record(there.ID) or found
         return found if there.ID in ("", found.run) else Record(None, 0)
 
     # -- keeping it
@@ -187,6 +201,7 @@ class HttpLock(FencedLock):
         with suppress(StateError), client.within(AT_THE_END):
             client.unlock(asked)
             self._unreturned.discard(asked.ID)
+            self._noted.forget(asked.ID)
         self._asked = None
 
     # -- looking at it
@@ -257,5 +272,5 @@ def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable
     state."""
     place = HttpPlace(HttpClient(HttpAddress.of(given, environ), environ))
     seen = Seen.of(environ, place.identity, place.name)
-    lock = HttpLock(place, lambda: seen.prove_once(place.prove))
+    lock = HttpLock(place, lambda: seen.prove_once(place.prove), Asked.of(environ, place.identity, place.name))
     return RemoteStore(place, lock, base, seen, overflow_directory(environ), hold, form)
