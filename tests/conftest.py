@@ -214,7 +214,6 @@ def settle_in(path: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("FLOWPLAN_SIMULATOR_START", START["FLOWPLAN_SIMULATOR_START"])
     patch.setenv("XDG_STATE_HOME", str(path.parent / "state-home"))
     patch.setenv("XDG_CACHE_HOME", str(path.parent / "cache-home"))
-    patch.setattr(simulated, "_fill", filled)
 
 
 @pytest.fixture
@@ -241,6 +240,9 @@ def filled(db: sqlite3.Connection, seed: int, start: int) -> None:
         rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
         if rows:
             found.append((f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(rows[0]))})', rows))
+
+
+simulated._fill = filled  # for every simulator of this process: thousands are made
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import attrs
 import click
@@ -31,6 +35,7 @@ FLOW = "name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n"
 TYPED = {
     "init": "init new",
     "completion": "completion bash",
+    "market": "market h100",
     "convert": "convert flow.yaml",
     "explain": "explain volatile",
     "simulator advance": "simulator advance 1h",
@@ -71,17 +76,19 @@ def formats(command: click.Command) -> list[str]:
     return [str(form) for kind in kinds if isinstance(kind, click.Choice) for form in kind.choices]
 
 
+_MADE: dict[int, Path] = {}  # process -> what `_make` made there once: the directories beside each other
+
+
 def ready(place: Place, command: str) -> list[str]:
     """The words of a line that this command has something to say to, once `place` is made ready for it."""
-    place.write(STACK)
-    place.write(CASES, "flowplan.test.yaml")
-    place.write(FLOW, "flow.yaml")
-    place.write("name:   a\n", "untidy.yaml")
-    place.ok("apply", "--auto-approve")
-    place.ok("show")  # a look takes over what an apply left
-    place.write(place.ok("state", "pull"), "pulled.json")
-    place.edit("17.92", "20.00")
-    place.ok("plan", "--out", "p")
+    home = place.path.parent
+    if os.getpid() not in _MADE:
+        _make(place)
+        kept = Path(tempfile.mkdtemp(prefix="flowplan-lines-"))
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        _MADE[os.getpid()] = shutil.copytree(home, kept / "made", symlinks=True)
+    else:
+        shutil.copytree(_MADE[os.getpid()], home, symlinks=True, dirs_exist_ok=True)
     words = TYPED.get(command, command).split()
     if command == "state restore":
         place.write("{", "flowplan.state.json")
@@ -94,3 +101,16 @@ def ready(place: Place, command: str) -> list[str]:
         place.write(json.dumps(attrs.asdict(attrs.evolve(left, machine="c" * 32))), "flowplan.lock")
         words[-1] = left.id
     return words
+
+
+def _make(place: Place) -> None:
+    """A stack that is applied, a plan of a change to it in `p`, and the files that `TYPED` names."""
+    place.write(STACK)
+    place.write(CASES, "flowplan.test.yaml")
+    place.write(FLOW, "flow.yaml")
+    place.write("name:   a\n", "untidy.yaml")
+    place.ok("apply", "--auto-approve")
+    place.ok("show")  # a look takes over what an apply left
+    place.write(place.ok("state", "pull"), "pulled.json")
+    place.edit("17.92", "20.00")
+    place.ok("plan", "--out", "p")

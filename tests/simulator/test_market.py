@@ -49,7 +49,7 @@ def winners(simulator: Simulator, pool: int) -> set[int]:
     return {row[0] for row in rows}
 
 
-@examples(150)
+@examples(50)  # each is a book with 1,200 further bids
 @given(orders=ORDERS, stock=st.integers(1, 12))
 def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock: int) -> None:
     with Simulator.open(":memory:") as simulator:

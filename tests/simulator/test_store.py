@@ -24,7 +24,7 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
 from flowplan.simulator.store import reading, writing
-from tests.conftest import FLOWPLAN, Place, filled
+from tests.conftest import FLOWPLAN, Place, _fill
 
 from .conftest import Api
 
@@ -287,8 +287,9 @@ def test_data_that_other_tests_copy_are_those_of_a_new_file(tmp_path: Path, monk
         with Simulator.open(tmp_path / name) as made:
             return list(made._db.iterdump())
 
-    expected = dump("computed")
-    monkeypatch.setattr("flowplan.simulator.simulator._fill", filled)
+    with monkeypatch.context() as patch:
+        patch.setattr("flowplan.simulator.simulator._fill", _fill)
+        expected = dump("computed")
     assert dump("first") == dump("copied") == expected
 
 
