@@ -14,6 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from tests.conftest import ROOT, START
+from tests.loaded import flowplan
 
 FENCE = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 UNSEEN = re.compile(r"^<!-- typed before\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
@@ -55,7 +56,7 @@ def programs(where: Path) -> Path:
     """A directory with `flowplan`, this one, its `python`, and an editor that writes an API key into an empty file."""
     where.mkdir()
     for name, text in {
-        "flowplan": f'exec {sys.executable} -m flowplan "$@"',
+        "flowplan": flowplan(),
         "python": f'exec {sys.executable} "$@"',
         "edit": '[ -s "$1" ] || echo fkey_of_the_tests > "$1"',
     }.items():

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
+from tests.loaded import flowplan
 from tests.reports.test_github import parsed
 
 RECIPES = ROOT / "examples" / "ci"
@@ -117,7 +118,8 @@ def outputs_of(text: str) -> dict[str, str]:
 def programs(directory: Path) -> str:
     """A PATH with flowplan and the `gh` that stands for GitHub's."""
     directory.mkdir()
-    for name, words in (("flowplan", "-m flowplan"), ("gh", str(Path(__file__).with_name("gh.py")))):
-        (directory / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+    gh = f'exec "{sys.executable}" {Path(__file__).with_name("gh.py")} "$@"'
+    for name, line in (("flowplan", flowplan()), ("gh", gh)):
+        (directory / name).write_text(f"#!/bin/sh\n{line}\n")
         (directory / name).chmod(0o755)
     return f"{directory}:{os.environ['PATH']}"

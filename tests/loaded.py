@@ -1,0 +1,152 @@
+"""`flowplan` for shells that type many commands: each is forked off a process that has the package loaded.
+
+To start Python and load the package takes several times as long as nearly any command. What a start shows by itself
+(what is loaded when, closed streams, what kills the process) is tested with processes that start anew: `FLOWPLAN` in
+conftest.py, and tests/pipelines/test_install.py.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import io
+import os
+import random
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def flowplan() -> str:
+    """A line of sh that is `flowplan`, as long as this process lives."""
+    directory = Path(tempfile.mkdtemp(prefix="flowplan-loaded-"))
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "CI"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.loaded", str(directory / "socket")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=environ,
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+
+    def end() -> None:
+        with process:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(60)
+        shutil.rmtree(directory)
+
+    atexit.register(end)
+    assert process.stdout.readline() == b"ready\n"
+    return f'exec {sys.executable} -I -S {ROOT / "tests" / "loaded_client.py"} {directory / "socket"} "$@"'
+
+
+# ---- the process ----------------------------------------------------------------------------------------------------
+
+
+def serve(where: str) -> None:
+    _warm_up()
+    gc.collect()
+    gc.freeze()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(where)
+        listener.listen(64)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while True:
+            ready, _, _ = select.select([sys.stdin, listener], [], [], 5)
+            if sys.stdin in ready:
+                break  # whoever started this has ended
+            if listener in ready:
+                _answer(listener)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+
+def _warm_up() -> None:
+    """Let what is made once in a process (imports, converters, templates) be made before the forks."""
+    from flowplan.cli import run
+
+    here = Path.cwd()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        os.chdir(directory)
+        shutil.copy(ROOT / "examples" / "task" / "flowplan.yaml", directory)
+        os.environ["FLOWPLAN_API_URL"] = "sim:"
+        for line in ("plan --out p", "apply p", "status", "show", "cost", "orphans", "validate", "show --format json"):
+            assert run(line.split()) == 0, line
+        os.chdir(here)
+
+
+def _answer(listener: socket.socket) -> None:
+    """One process that waits for another, the command, and says how it ended."""
+    asked, _ = listener.accept()
+    with asked:
+        if os.fork():
+            return
+        listener.close()
+        _, streams, _, _ = socket.recv_fds(asked, 1, 3)
+        told = b"".join(iter(lambda: asked.recv(65536), b"")).split(b"\0")
+        command = os.fork()
+        if command == 0:
+            asked.close()
+            code = 70
+            try:
+                code = _command(told, streams)
+            except SystemExit as error:
+                code = error.code if isinstance(error.code, int) else 70
+            except BaseException:  # noqa: BLE001 - what the interpreter would show
+                traceback.print_exc()
+            finally:
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stdout.flush()
+                os._exit(code)
+        for number in streams:
+            os.close(number)
+        with contextlib.suppress(BrokenPipeError):  # a shell that was killed waits for nothing
+            asked.sendall(b"%16d" % command)
+            asked.sendall(b"%16d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
+        os._exit(0)
+
+
+def _command(told: list[bytes], streams: list[int]) -> int:
+    """The command, as if Python were started for it; its exit code."""
+    directory, mask, count, *rest = map(os.fsdecode, told)
+    words, known = rest[: int(count)], rest[int(count) :]
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", 1 if os.isatty(1) else -1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(one.split("=", 1) for one in known)
+    os.umask(int(mask))
+    os.chdir(directory)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    random.seed()
+    sys.argv = ["flowplan", *words]
+    from flowplan.__main__ import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
