@@ -7,11 +7,11 @@ import pytest
 
 from flowplan.errors import StateError
 from flowplan.state.history import LEAST_VERSIONS, Change, Version
-from flowplan.state.history import MOST_VERSIONS as MOST
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE_SECOND, OTHER, PARTS, SECOND, begun, found, killed, run
 from tests.contracts.places import Place
 
+MOST = 15
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
 
 
@@ -72,7 +72,9 @@ def test_a_version_that_was_kept_is_not_overwritten_by_the_state_before(site: Pl
     assert [one.change for one in site.open().versions()] == [CHANGE, CHANGE]
 
 
-def test_only_some_versions_are_kept(site: Place) -> None:
+def test_only_some_versions_are_kept(site: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("versions", "remote.store"):
+        monkeypatch.setattr(f"flowplan.backends.{module}.MOST_VERSIONS", MOST)
     store, state = site.open(), run(site)
     for _ in range(MOST + 2):
         store.keep(state, CHANGE)

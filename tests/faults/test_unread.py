@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from flowplan.backends.lock import Lock
 from flowplan.cli.terminal import Terminal
 from flowplan.cli.writer import Writer
 from flowplan.reports.text.paint import Paint
-from tests.conftest import FLOWPLAN, Place, many
+from tests.conftest import FLOWPLAN, Place, many, thinned
 
 SMALL = 4096  # bytes: the least a pipe holds
 
@@ -64,14 +65,19 @@ def until_full(process: subprocess.Popen[bytes], pipe: Pipe) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("both", [False, True], ids=["stdout", "both"])
-@pytest.mark.parametrize("command", [("plan",), ("apply", "--auto-approve"), ("apply", "--auto-approve", "--json")])
+COMMANDS = ("plan", "apply --auto-approve", "apply --auto-approve --json")
+
+
+@pytest.mark.parametrize(
+    ("line", "unread", "name"), thinned(4, product(COMMANDS, ("stdout", "both"), ("SIGTERM", "SIGINT", "SIGHUP")))
+)
 def test_a_plan_that_nobody_reads_ends_at_the_first_signal(
-    place: Place, pipe: Pipe, command: tuple[str, ...], both: bool, number: signal.Signals
+    place: Place, pipe: Pipe, line: str, unread: str, name: str
 ) -> None:
     place.write(many(30))
-    with started(*command, stdout=pipe.mouth, stderr=pipe.mouth if both else subprocess.DEVNULL) as process:
+    command, number = tuple(line.split()), signal.Signals[name]
+    err = pipe.mouth if unread == "both" else subprocess.DEVNULL
+    with started(*command, stdout=pipe.mouth, stderr=err) as process:
         until_full(process, pipe)
         process.send_signal(number)
         # `plan` shows what it found when the lock is released: the signal may end it as the system does.

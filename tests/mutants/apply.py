@@ -66,7 +66,7 @@ MISTAKES = (
         "apply/run.py",
         "records += local + [work.intent for work in works]",
         "records += local",
-        ("tests/faults/test_power.py", "-k", "first and kill"),
+        ("tests/faults/test_power.py", "-k", "third and kill"),
     ),
     Mistake(
         "keep the end of a lifetime only once it is done",
@@ -192,7 +192,7 @@ MISTAKES = (
         "apply/run.py",
         "            records = self._records_of(back)\n",
         "            records = self._records_of(back)\n            self._tell(back)\n",
-        ("tests/faults/test_power.py", "-k", "first and kill"),
+        ("tests/faults/test_power.py", "-k", "third and kill"),
     ),
     Mistake(
         "close the intent on 5xx",

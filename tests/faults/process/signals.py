@@ -13,9 +13,10 @@ from tests.faults.process.running import Running, held_up, shell_code
 from tests.faults.world import BIDS, COMMANDS, JOURNAL, LOCK, POST_BID, POST_VOLUME, STATE, VOLUMES, World
 
 SIGNALS = {"int": (signal.SIGINT, 130), "term": (signal.SIGTERM, 143)}
+ONCE = {**SIGNALS, "hup": (signal.SIGHUP, 143)}
 
 
-@cell("signal-once", "plan", variants={**SIGNALS, "hup": (signal.SIGHUP, 143)})
+@cell("signal-once", "plan", variants=ONCE, usual=("int",))
 def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
     world.fresh()
@@ -27,7 +28,8 @@ def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> N
     assert not world.state_files()
 
 
-@cell("signal-once", "apply", "destroy", variants={**SIGNALS, "hup": (signal.SIGHUP, 143)})
+@cell("signal-once", "apply", variants=ONCE)
+@cell("signal-once", "destroy", variants=ONCE, usual=("term",))
 def what_is_under_way_is_finished_and_nothing_new_begins(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
     told = held_up(world, command, 0.4).send(number).end()
