@@ -187,6 +187,7 @@ class _Move:
         """What is left is a version too: who removes or damages the rest does not get an earlier one back."""
         if left_behind(self.old.store) != left:
             self.old.keep(left, before={})
+        self.old.elsewhere.forget()
 
     def _open(self, arrived: State, pending: tuple[Intent, ...]) -> Migrated:
         """From now on the target is the state."""

@@ -107,7 +107,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     config, wishes = wanted(session, request)
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():
-        loaded = session.load()
+        loaded = session.load(removes=request.destroy)
         _, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         found = priced_plan(session, seen, wishes)
         pasts = pasts_of(session, found) if request.what_if is not None or request.history else None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 from attrs import define, field
 
-from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import at_endpoint, open_store
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store, left_behind
@@ -22,13 +21,14 @@ from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.model.owner import Owner
 from flowplan.operations.commit import commit_of
+from flowplan.operations.elsewhere import Elsewhere
 from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find
 from flowplan.operations.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.history import Change
-from flowplan.state.moving import hold_in_use, moving
+from flowplan.state.moving import hold_in_use
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ class Session:
     def identity(self) -> str:
         """What tells the state from every other one. Nothing is looked at yet."""
         return self._opened().identity
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The other states that this directory has used."""
+        return Elsewhere(self.settings, self.chosen, self._opened())
 
     def now(self) -> str:
         """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
@@ -244,6 +249,8 @@ class Session:
         """Before anything is written. Raises StateError when the lock is not ours any more."""
         if self._lock is not None:
             self._lock.verify()
+        if not self._wrote:
+            self.elsewhere.note_begun()
         self._wrote = True
 
     def save(
@@ -258,7 +265,9 @@ class Session:
     ) -> State:
         """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
         be kept is a note. `before`: what the state held when this operation began. Raises StateError."""
+        pending = tuple(pending)
         saved = self.store.save(state, pending, stated=stated)
+        self.elsewhere.note(saved, len(pending))
         self.keep(saved, before, plan_sha256, config_sha256)
         return saved
 
@@ -287,18 +296,21 @@ class Session:
         hold_in_use(loaded.state, self.store.name)
         return loaded
 
-    def kept(self) -> Loaded:
-        """The state, whatever API it belongs to. Raises StateError, also for one that is gone although a version of it
-        had resources."""
+    def kept(self, *, removes: bool = False) -> Loaded:
+        """The state, whatever API it belongs to. `removes`: for a command that only takes away. Raises StateError, also
+        for one that is gone although a version of it had resources, and where there is none, while this directory has
+        used another one that is still there."""
         loaded = self.read()
         if loaded.fresh:
             self.hold_not_lost()
-            self._hold_not_left_behind()
+            self.elsewhere.hold(removes=removes, warn=self.listener.warn)
+        else:
+            self.elsewhere.note(loaded.state, len(loaded.pending))
         return loaded
 
-    def load(self) -> Loaded:
+    def load(self, *, removes: bool = False) -> Loaded:
         """The state, which must belong to this API. Raises StateError as `kept` does, GuardRefused."""
-        loaded = self.kept()
+        loaded = self.kept(removes=removes)
         if self._lock is None:
             self._note_under_way(loaded)
         recorded = loaded.state.api_url
@@ -339,24 +351,6 @@ class Session:
         left of it."""
         if (left := left_behind(self.store)) is not None:
             hold_in_use(left, self.store.name)
-
-    def _hold_not_left_behind(self) -> None:
-        """Raise StateError where a stack file names a place that has no state yet, and the file in this directory has
-        one with resources: they would be made again."""
-        if self.chosen.origin != "file":
-            return
-        with Session(attrs.evolve(self.settings, state=DEFAULT), self.listener, self.interruption) as plain:
-            if not plain.store.exists():
-                return
-            state = plain.store.read().state
-            if state.moved_to or not state.bindings:
-                return
-        count = f"{len(state.bindings)} resource{'' if len(state.bindings) == 1 else 's'}"
-        raise StateError(
-            f"there is no state at {self.store.name} yet, but {DEFAULT} here has {count}",
-            hint=f"{moving(DEFAULT, self.store.name)} moves it there; if it is another stack's, say with --state which "
-            "you mean",
-        )
 
     def files(self) -> Scope:
         """How the state and somebody here name files; it covers none."""

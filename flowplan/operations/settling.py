@@ -63,7 +63,8 @@ class Looking:
     def load(self) -> Loaded:
         """The state that the run goes on from. Raises UsageProblem where --init finds one, StalePlan for a saved plan
         that was applied, OutcomeUnknown where only what is live was to be recorded, and something is in doubt."""
-        loaded = self._afresh() if self.init else self.session.load()
+        removes = self.wishes.mode == "destroy"
+        loaded = self._afresh() if self.init else self.session.load(removes=removes)
         if self.saved is not None:
             hold_not_applied(self.saved, loaded.state)
         if loaded.pending and self.wishes.mode == "refresh-only":

@@ -6,10 +6,31 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget the state of a run that was killed before it saved",
+        "operations/session.py",
+        "            self.elsewhere.note_begun()\n",
+        "            pass\n",
+        ("tests/operations/test_elsewhere.py", "-k", "killed_before"),
+    ),
+    Mistake(
+        "destroy nothing where a variable was forgotten",
+        "operations/elsewhere.py",
+        "        if removes:\n            raise StateError(what,",
+        "        if removes:\n            return\n            raise StateError(what,",
+        ("tests/operations/test_elsewhere.py", "-k", "variable_that_is_forgotten"),
+    ),
+    Mistake(
+        "forget the state that another key said",
+        "operations/session.py",
+        "        self.elsewhere.note(saved, len(pending))\n",
+        "        self.elsewhere.forget()\n",
+        ("tests/operations/test_elsewhere.py", "-k", "another_place"),
+    ),
+    Mistake(
         "begin again at the place that a stack file names, and leave the state behind",
         "operations/session.py",
-        "            self._hold_not_left_behind()\n",
-        "",
+        "            self.elsewhere.hold(removes=removes, warn=self.listener.warn)\n",
+        "            pass\n",
         ("tests/operations/test_migrate.py", "-k", "leaves_no_state_behind"),
     ),
     Mistake(

@@ -1,0 +1,150 @@
+"""A command that finds no state goes by what this directory has used: nothing that runs is said not to exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowplan.backends.used import DIRECTORY
+from tests.conftest import Place
+
+STACK = """version: 2
+state: a.json
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}}
+"""
+LOOKS = (("plan",), ("apply", "--auto-approve"), ("status",), ("cost",), ("state", "list"))
+DESTROY = ("destroy", "--auto-approve")
+
+
+@pytest.fixture
+def used(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A directory whose bid is in a.json."""
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK, "flowplan.yaml")
+    place.ok("apply", "--auto-approve")
+    return place
+
+
+def said(place: Place, *command: str, code: int = 5) -> str:
+    found = place.run(*command)
+    assert found.code == code, found
+    return " ".join(found.err.split())
+
+
+@pytest.mark.parametrize("now", ["state: b.json\n", ""], ids=["another key", "no key"])
+def test_a_key_that_says_another_place_does_not_make_the_bid_unknown(used: Place, now: str) -> None:
+    before = used.ledger()
+    used.edit("state: a.json\n", now)
+    new = "b.json" if now else "flowplan.state.json"
+    for command in LOOKS:
+        told = said(used, *command)
+        assert f"there is no state at {new} yet, but a.json, which was used here, has 1 resource" in told
+        assert f"`flowplan state migrate a.json {new}` moves it there; --state a.json uses it where it is" in told
+    assert "give --state a.json to destroy what is there" in said(used, *DESTROY)
+    assert used.ledger() == before
+    used.ok("--state", "a.json", *DESTROY)
+    assert "no state yet" in used.ok("plan")
+    assert "No changes" in used.ok(*DESTROY)
+
+
+def test_a_place_that_is_moved_to_is_the_state_and_the_old_one_is_forgotten(used: Place) -> None:
+    used.edit("state: a.json\n", "state: b.json\n")
+    used.ok("state", "migrate", "a.json", "b.json")
+    assert "No changes" in used.ok("plan")
+    kept = [json.loads(path.read_text()) for path in (used.path / DIRECTORY).iterdir()]
+    assert [(one["where"], one["resources"]) for one in kept] == [("b.json", 1)]
+
+
+def test_init_starts_a_new_state_beside_the_other(used: Place) -> None:
+    used.edit("state: a.json\n", "state: b.json\nname_prefix: b-\n")
+    used.ok("apply", "--auto-approve", "--init")
+    assert "No changes" in used.ok("plan")
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_who_says_which_state_begins_one_and_hears_of_the_other(
+    used: Place, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used.edit("version: 2\n", "version: 2\nname_prefix: c-\n")
+    where = ("--state", "c.json") if by == "option" else ()
+    if by == "environment":
+        monkeypatch.setenv("FLOWPLAN_STATE", "c.json")
+    assert "give --state a.json" in said(used, *where, *DESTROY)  # it would say that there is nothing to stop
+    found = used.run(*where, "apply", "--auto-approve")
+    assert found.code == 0
+    assert "a.json, which was used here, has 1 resource; what is made now is made beside that" in " ".join(
+        found.err.split()
+    )
+    assert "used here" not in used.run(*where, "plan").err
+
+
+def test_a_variable_that_is_forgotten_does_not_make_the_bid_unknown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", ""), "flowplan.yaml")
+    monkeypatch.setenv("FLOWPLAN_STATE", "a.json")
+    place.ok("apply", "--auto-approve")
+    monkeypatch.delenv("FLOWPLAN_STATE")
+    assert "a.json, which was used here, has 1 resource" in said(place, *DESTROY)
+
+
+def test_the_state_of_another_api_is_another_stack(used: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    used.edit("state: a.json\n", "state: b.json\n")
+    (note,) = (used.path / DIRECTORY).iterdir()
+    note.write_text(note.read_text().replace("sim:", "https://api.mithril.ai"))
+    assert "No changes" in used.ok(*DESTROY)
+
+
+def test_a_run_that_was_killed_before_it_saved_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK, "flowplan.yaml")
+    command = [sys.executable, "-m", "flowplan", "apply", "--auto-approve"]
+    with subprocess.Popen(command, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        assert run.stdout is not None
+        assert any("creating..." in line for line in run.stdout)
+        run.kill()
+    assert not (place.path / "a.json").exists()
+    place.edit("state: a.json\n", "state: b.json\n")
+    assert "a.json, which was used here, may have resources: the run that wrote there was cut off" in said(
+        place, *DESTROY
+    )
+    place.ok("--state", "a.json", *DESTROY)
+    assert "No changes" in place.ok(*DESTROY)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\0" * 100, b'{"identity": 1, "where": 2}', b"[" * 5000])
+def test_a_note_that_is_damaged_is_none(used: Place, content: bytes) -> None:
+    used.edit("state: a.json\n", "state: b.json\n")
+    (note,) = (used.path / DIRECTORY).iterdir()
+    note.write_bytes(content)
+    assert "No changes" in used.ok(*DESTROY)
+
+
+def test_where_no_note_can_be_written_all_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK, "flowplan.yaml")
+    (place.path / ".flowplan").mkdir()
+    (place.path / DIRECTORY).write_text("a file")
+    place.ok("apply", "--auto-approve")
+    place.ok(*DESTROY)
+    assert (place.path / DIRECTORY).read_text() == "a file"
+
+
+def test_a_note_that_no_fifo_holds_up(used: Place) -> None:
+    os.mkfifo(used.path / DIRECTORY / "x.json")
+    used.edit("state: a.json\n", "state: b.json\n")
+    assert "a.json, which was used here" in said(used, *DESTROY)
+
+
+def test_no_password_is_noted(used: Place) -> None:
+    for path in (used.path / DIRECTORY).iterdir():
+        assert set(json.loads(path.read_text())) == {"format_version", "identity", "where", "api_url", "resources"}
+        assert (path.stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777) == (0o600, 0o700)
