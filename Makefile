@@ -53,7 +53,7 @@ docs: $(VENV)/.docs
 
 # What is measured, best on a quiet machine: the table, then the tests that hold a figure.
 bench: $(VENV)/.tests
-	$(BIN)/python tests/bench.py
+	$(BIN)/python -m tests.bench
 	$(BIN)/python -m pytest -q -m timed
 
 # How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, simulated.

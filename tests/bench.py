@@ -20,6 +20,7 @@ from pathlib import Path
 from attrs import frozen
 
 import flowplan as flowplan_package
+from tests import latency
 
 RUNS = 3
 FLOWPLAN = (sys.executable, "-m", "flowplan")
@@ -215,6 +216,7 @@ def main() -> None:
     compare(333, with_terraform=installed)
     compare(3334, with_terraform=False)  # its apply grows with the square: minutes
     multiplied(3334)
+    latency.compare(tasks)
     if not installed:
         print("terraform is not installed: its column is empty")
 

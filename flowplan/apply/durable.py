@@ -29,13 +29,13 @@ class Durable:
         try:
             self.journal.append(records)
         except StateError as error:
-            results = [record for record in records if isinstance(record, (Done, Closed))]
-            self.rescue(error, results, back)
+            self.rescue(error, records, back)
             raise
 
-    def rescue(self, error: StateError, results: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
-        """The run ends with `error`: what is back, and what comes back yet, is kept elsewhere, and the detail of
-        `error` says where."""
+    def rescue(self, error: StateError, records: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
+        """The run ends with `error`: the results among `records`, which are of what is `back`, and what comes back yet,
+        are kept elsewhere, and the detail of `error` says where."""
+        results = [record for record in records if isinstance(record, (Done, Closed))]
         late = [r for r in self.workers.drain(GRACE) if r.binding is not None or r.error is None]
         kept = [*results, *(record for r in late for record in self.finished(r.work, r.binding))]
         made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]

@@ -12,11 +12,19 @@ from flowplan.apply.lookup import SETTLE_WINDOW
 @frozen
 class Options:
     """`parallelism`: calls at once; `settle_window` in seconds; `on_unknown` "stop" never sends a create a second time;
-    `endpoint`: the URL of the API, as intents name it."""
+    `endpoint`: the URL of the API, as intents name it. `far`: whether the journal is on a server, where it takes as
+    long as a call until an intent is durable."""
 
     parallelism: int = 10
     settle_window: float = SETTLE_WINDOW
     on_unknown: Literal["retry", "stop"] = "retry"
     endpoint: str = ""
     timeout: float = 1800.0  # seconds for a removal, for a task that another waits for, or for what --wait waits for
+    far: bool = False
     late: str = ""  # what is added to what to do about a wait in vain
+
+    @property
+    def ahead(self) -> int:
+        """How many intents may be durable before there is room for their calls. None where one call waits for the
+        other, nor where an intent whose call was never sent would stop the next run after a kill."""
+        return self.parallelism if self.far and self.parallelism > 1 and self.on_unknown == "retry" else 0

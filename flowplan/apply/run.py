@@ -3,11 +3,16 @@
 One thread owns the journal. In each round it makes durable, in one frame, the results that are back and the
 intents of what they free; then it tells of the results; then it lets the freed calls go. So a call is never
 under way without a durable intent, and nothing is called done before its result is durable.
+
+Where the journal is far away, intents are made durable one wave ahead: what is back makes room for calls that are
+announced already, and these go before the frame of this round.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+import attrs
 
 from flowplan.apply.doubts import find_out
 from flowplan.apply.durable import Durable
@@ -51,7 +56,7 @@ class Applying:
     ) -> None:
         self._around, self._options, self._events = around, options, around.events
         self._changes = plan.by_address()
-        self._schedule = Schedule(plan.order, options.parallelism)
+        self._schedule = Schedule(plan.order, options.parallelism, options.ahead)
         self._working = WorkingState(state, dict(absent or {}))
         self._works = Works(
             around,
@@ -70,6 +75,7 @@ class Applying:
         self._lifetimes = Lifetimes(around, self._changes)
         self._expired: dict[Step, Expire] = {}  # steps that no plan has
         self._exhausted = Exhausted()
+        self._announced: dict[Step, Work] = {}  # durable intents whose calls wait for room
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
@@ -102,13 +108,19 @@ class Applying:
         back: list[Result] = []
         while True:
             records = self._records_of(back)
+            old = self._begin_announced(records, back)
             works, local = self._prepare()
+            works = old + works
             records += local + [work.intent for work in works]
             if records:
                 self._durable.append(records, back)
             self._tell(back)
             for work in works:
-                self._send(work)
+                if self._schedule.is_announced(work.step):
+                    self._working.intend(work.intent)
+                    self._announced[work.step] = work
+                else:
+                    self._send(work)
             stopping = self._stopping()
             if self._workers.under_way:
                 back = self._workers.take(None if stopping else self._gates.due_in())
@@ -127,11 +139,32 @@ class Applying:
     def _stopping(self) -> bool:
         return self._around.clock.stopped() or self._halted is not None
 
-    def _send(self, work: Work) -> None:
+    def _begin_announced(self, records: list[Record], back: Sequence[Result]) -> list[Work]:
+        """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
+        closed among `records`, which are not durable yet. Returns those whose intents have grown old: they go once
+        those are durable again."""
+        old: list[Work] = []
+        while not self._stopping() and (step := self._schedule.begin()) is not None:
+            work = self._announced.pop(step)
+            try:
+                self._exhausted.hold(work.change)
+            except FlowplanError as error:
+                records.append(self._working.close(work.intent, type(error).__name__))
+                self._give_up(step, error)
+                continue
+            now = self._around.now()
+            if work.intent.at.age(now) < YOUNG:
+                self._send(work, records, back)
+            else:
+                old.append(attrs.evolve(work, intent=work.intent.again(now, resent=work.intent.resent)))
+        return old
+
+    def _send(self, work: Work, records: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
+        """Let the call of `work` go. `records`: what is not durable by then, of what is `back`."""
         try:
             self._around.hold_lock()
         except StateError as error:
-            self._durable.rescue(error)
+            self._durable.rescue(error, records, back)
             raise
         self._working.intend(work.intent)
         self._events.started(work.step, work.change)
@@ -330,6 +363,8 @@ class Applying:
     # -- the end
 
     def _outcome(self) -> Outcome:
+        for work in self._announced.values():  # nothing was sent: the state that is saved does not have them in doubt
+            self._working.close(work.intent, "withdrawn")
         for work in self._doubts:
             self._schedule.lose(work.step)
         for work in self._workers.under_way:

@@ -14,15 +14,17 @@ class Schedule:
     """The steps of `order`, each of which waits for those that it names there.
 
     A step waits, is under way once `next` gives it, may be in doubt for a while, and ends once: by `succeed`, `half`,
-    `fail` or `lose`, which raise ValueError for a step that is neither under way nor in doubt. A step that ends well
-    frees those that wait for it alone; what waits for one that does not never starts. What is freed goes before what
-    waits for nothing: of many bids that are replaced, each is placed again before others are cancelled. A removal for
-    good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
+    `fail` or `lose`, which raise ValueError for a step that is neither under way nor in doubt. Where there is no room
+    for it yet, `next` may give it as one to announce ahead: it is under way once `begin` gives it.
+
+    A step that ends well frees those that wait for it alone; what waits for one that does not never starts. What is
+    freed goes before what waits for nothing: of many bids that are replaced, each is placed again before others are
+    cancelled. A removal for good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
     """
 
-    def __init__(self, order: Order, parallelism: int) -> None:
-        """`parallelism`: how many steps may be under way before `next` gives no more."""
-        self.parallelism = parallelism
+    def __init__(self, order: Order, parallelism: int, ahead: int = 0) -> None:
+        """`parallelism`: how many steps may be under way at once; `ahead`: how many more may be announced."""
+        self.parallelism, self._ahead = parallelism, ahead
         self._order = tuple(order)
         self._waits = {step: set(before) for step, before in order.items()}
         self._users: dict[Step, list[Step]] = {step: [] for step in order}
@@ -31,18 +33,46 @@ class Schedule:
                 self._users[one].append(step)
         self._ready = deque(step for step, before in order.items() if not before)
         self._under_way: set[Step] = set()
+        self._announced: dict[Step, None] = {}  # in their order
         self._in_doubt: set[Step] = set()
         self._held: set[Step] = set()
         self._ends: dict[Step, End] = {}
 
     def next(self) -> Step | None:
-        """A step that may start, what came free last before all others: it is under way from now on. None: no step may
-        start before another one ends."""
-        if not self._ready or len(self._under_way) >= self.parallelism:
+        """A step that may start, what came free last before all others: it is under way from now on, or, if
+        `is_announced`, once `begin` gives it. None: no step may start before another one ends. What takes something
+        away is never announced: what is placed again goes before the next is cancelled."""
+        if not self._ready:
             return None
-        step = self._ready.popleft()
+        if self._has_room and (self._is_urgent or not self._announced):
+            self._under_way.add(self._ready[0])
+        elif len(self._announced) < self._ahead and self._ready[0].way == "up":
+            self._announced[self._ready[0]] = None
+        else:
+            return None
+        return self._ready.popleft()
+
+    def begin(self) -> Step | None:
+        """The step that was announced first, under way from now on. None: there is none, or no room for it."""
+        if not self._announced or not self._has_room or self._is_urgent:
+            return None
+        step = next(iter(self._announced))
+        del self._announced[step]
         self._under_way.add(step)
         return step
+
+    def is_announced(self, step: Step) -> bool:
+        """Whether `step` waits for `begin`."""
+        return step in self._announced
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._under_way) < self.parallelism
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether what is next was added, and goes before all others."""
+        return bool(self._ready) and self._ready[0].way == "end"
 
     def add(self, step: Step) -> None:
         """One more step, which waits for nothing and goes before all others."""
@@ -104,9 +134,10 @@ class Schedule:
         self._ends[step] = end
 
     def _leave(self, step: Step) -> None:
-        if not any(step in where for where in (self._under_way, self._in_doubt, self._held)):
+        if not any(step in where for where in (self._under_way, self._announced, self._in_doubt, self._held)):
             raise ValueError(f"{step} is neither under way nor in doubt")
         self._under_way.discard(step)
+        self._announced.pop(step, None)
         self._in_doubt.discard(step)
         self._held.discard(step)
 

@@ -290,6 +290,7 @@ class Run:
             on_unknown=self.how.on_unknown,
             endpoint=self.session.settings.api_url,
             timeout=self.how.timeout,
+            far=self.session.chosen.is_url,
             late=ADVANCE if self.session.settings.simulated else "",
         )
 

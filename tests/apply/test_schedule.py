@@ -40,15 +40,18 @@ def test_a_plan_without_steps_is_over_at_once() -> None:
     assert (schedule.next(), schedule.not_started) == (None, ())
 
 
-@pytest.mark.parametrize("parallelism", [1, 3])
-def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int) -> None:
+@pytest.mark.parametrize(("parallelism", "ahead"), [(1, 0), (3, 0), (3, 3)])
+def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int, ahead: int) -> None:
     """However many go at once, no more are down than that."""
     names = [Address("bid", f"b{n}") for n in range(9)]
-    schedule = Schedule(order([Step(way, one) for one in names for way in ("down", "up")], {}, {}), parallelism)
+    planned = order([Step(way, one) for one in names for way in ("down", "up")], {}, {})
+    schedule = Schedule(planned, parallelism, ahead)
     seen: list[Step] = []
     under_way: deque[Step] = deque()
     while True:
-        under_way += drawn(schedule)
+        while (step := schedule.begin()) is not None:
+            under_way.append(step)
+        under_way += (step for step in drawn(schedule) if not schedule.is_announced(step))
         if not under_way:
             break
         seen.append(under_way.popleft())
@@ -56,6 +59,39 @@ def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int) -> No
     down = [sum(1 if step.way == "down" else -1 for step in seen[: n + 1]) for n in range(len(seen))]
     assert len(seen) == 18
     assert max(down) == parallelism
+
+
+def test_what_is_announced_begins_in_its_order_as_there_is_room() -> None:
+    schedule = Schedule({V: (), W: (), B: (), C: ()}, 1, 2)
+    assert drawn(schedule) == [V, W, B]
+    assert [schedule.is_announced(step) for step in (V, W, B)] == [False, True, True]
+    assert schedule.begin() is None
+    schedule.succeed(V)
+    assert (schedule.begin(), schedule.begin()) == (W, None)
+    assert drawn(schedule) == [C]
+    assert schedule.not_started == (W, B, C)
+
+
+def test_what_is_added_goes_before_what_is_announced() -> None:
+    """A bid whose lifetime is over costs money until it is cancelled."""
+    schedule = Schedule({V: (), W: (), B: ()}, 1, 1)
+    assert drawn(schedule) == [V, W]
+    end = Step("end", C.address)
+    schedule.add(end)
+    assert drawn(schedule) == []
+    schedule.succeed(V)
+    assert schedule.begin() is None
+    assert drawn(schedule) == [end]
+    schedule.succeed(end)
+    assert (schedule.begin(), drawn(schedule)) == (W, [B])
+
+
+def test_what_is_announced_may_fail_before_it_begins() -> None:
+    schedule = Schedule({V: (), W: (), B: (W,)}, 1, 1)
+    assert drawn(schedule) == [V, W]
+    schedule.fail(W)
+    schedule.succeed(V)
+    assert (schedule.begin(), drawn(schedule), schedule.not_started) == (None, [], (B,))
 
 
 @pytest.mark.parametrize("parallelism", [1, 3])

@@ -26,6 +26,22 @@ def test_killed_at_some_points(name: str, served: StateServer, in_memory: Path, 
     prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=24)
 
 
+@pytest.mark.parametrize("name", [name for name, one in SCENARIOS.items() if one.parallel])
+def test_killed_while_intents_are_ahead_of_their_calls(
+    name: str, served: StateServer, in_memory: Path, runner: Runner
+) -> None:
+    """With several calls at once, intents are durable one wave ahead: some are of calls that were never sent."""
+    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=24)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, one in SCENARIOS.items() if one.parallel])
+def test_killed_at_every_point_while_intents_are_ahead(
+    name: str, served: StateServer, in_memory: Path, runner: Runner
+) -> None:
+    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CORE if name != "state restore"])  # it damages a file
 def test_killed_at_every_point(name: str, served: StateServer, in_memory: Path, runner: Runner) -> None:

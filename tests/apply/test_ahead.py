@@ -1,0 +1,230 @@
+"""Intents that are durable one wave ahead of their calls, where the journal is far away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from flowplan.apply.interfaces import Surroundings
+from flowplan.apply.options import Options
+from flowplan.apply.outcome import Outcome
+from flowplan.apply.run import YOUNG, Applying
+from flowplan.clock import Clock
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.http.transport import Transport
+from flowplan.errors import Refused, StateError, Unauthorized
+from flowplan.model.address import Address
+from flowplan.model.live import Made
+from flowplan.planning.actions import Create
+from flowplan.startup import script
+from flowplan.state.journal import Closed, CreateIntent, Done, Record
+from tests.apply.around import Memory
+from tests.builders import plan_to, state, volume
+
+FAR = Options(parallelism=2, far=True)
+WAIT = 10.0  # seconds until what does not come counts as missing
+VOLUMES = 6
+
+
+class Cloud(Fcp):
+    """Makes volumes. `meets` is called with how many creates were sent, in the thread of the call."""
+
+    def __init__(self) -> None:
+        super().__init__(Transport("https://api.example.test", None, environ={}))
+        self.sent: list[str] = []  # keys
+        self.came = threading.Condition()
+        self.meets: Callable[[int], None] = lambda _: None
+
+    def create(
+        self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
+    ) -> Made:
+        before()
+        with self.came:
+            self.sent.append(key)
+            number = len(self.sent)
+            self.came.notify_all()
+        self.meets(number)
+        return Made(f"vol_{number}")
+
+
+@define
+class Frames(Memory):
+    """A journal in which each frame is durable only when `until` has returned, which is given the frame."""
+
+    frames: list[list[Record]] = field(factory=list)
+    until: Callable[[list[Record]], None] = lambda _: None
+
+    def append(self, records: Iterable[Record]) -> None:
+        frame = list(records)
+        self.until(frame)
+        self.frames.append(frame)
+        self.records += frame
+
+    def intents(self) -> list[CreateIntent]:
+        return [one for one in self.records if isinstance(one, CreateIntent)]
+
+    def most_open(self) -> int:
+        """The most intents that there were at once without a result that was durable."""
+        open_, most = set[str](), 0
+        for record in self.records:
+            if isinstance(record, CreateIntent):
+                open_.add(record.intent)
+            elif isinstance(record, (Done, Closed)):
+                open_.discard(record.intent)
+            most = max(most, len(open_))
+        return most
+
+
+@define
+class Running:
+    """A run that makes `VOLUMES` volumes. Its time stands still, unless `time` is changed."""
+
+    cloud: Cloud = field(factory=Cloud)
+    journal: Frames = field(factory=Frames)
+    time: float = 2000.0
+    stopped: bool = False
+    hold_lock: Callable[[], None] = lambda: None
+
+    def __call__(self, options: Options = FAR) -> Outcome:
+        def now() -> float:
+            return self.time
+
+        clock = Clock(now, now, lambda _: None, stopped=lambda: self.stopped, boot_id="boot")
+        journal, hold_lock = self.journal, lambda: self.hold_lock()
+        around = Surroundings(self.cloud, journal, script.render, journal, clock, hold_lock)
+        names = [f"v{n}" for n in range(VOLUMES)]
+        changes = [Create(Address("volume", name), volume(name)) for name in names]
+        return Applying(plan_to(*changes), state(), around, options).run()
+
+
+def test_a_call_that_ends_makes_room_for_the_next_before_its_result_is_durable() -> None:
+    """Each frame waits for the calls that go on meanwhile: as many as there may be at once."""
+    run = Running()
+    results = 0
+
+    def until(frame: list[Record]) -> None:
+        nonlocal results
+        results += sum(isinstance(one, Done) for one in frame)
+        expected = min(results + FAR.parallelism, VOLUMES) if results else 0
+        with run.cloud.came:
+            assert run.cloud.came.wait_for(lambda: len(run.cloud.sent) >= expected, WAIT), "no call goes on meanwhile"
+
+    run.journal.until = until
+    assert len(run().done) == VOLUMES
+
+
+@pytest.mark.parametrize("parallelism", [2, 3, 50])
+def test_no_call_goes_before_its_intent_is_durable(parallelism: int) -> None:
+    run = Running()
+    early: list[str] = []
+
+    def meets(number: int) -> None:
+        durable = {intent.key for intent in run.journal.intents()}
+        early.extend(key for key in run.cloud.sent[:number] if key not in durable)
+
+    run.cloud.meets = meets
+    assert len(run(Options(parallelism=parallelism, far=True)).done) == VOLUMES
+    assert (early, len(run.cloud.sent)) == ([], VOLUMES)
+    assert len(run.journal.intents()) == VOLUMES
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        (FAR, 4),
+        (Options(parallelism=2), 2),
+        (Options(parallelism=1, far=True), 1),
+        (Options(parallelism=2, far=True, on_unknown="stop"), 2),
+    ],
+    ids=["far away", "near", "one call after the other", "never sent twice"],
+)
+def test_as_many_intents_are_ahead_as_calls_go_at_once(options: Options, most: int) -> None:
+    run = Running()
+    assert len(run(options).done) == VOLUMES
+    assert run.journal.most_open() == most
+
+
+def test_what_is_ahead_when_the_run_stops_is_never_sent_and_not_in_doubt() -> None:
+    run = Running()
+
+    def meets(number: int) -> None:
+        run.stopped = True
+
+    run.cloud.meets = meets
+    outcome = run()
+    assert run.journal.most_open() == 4
+    assert (len(run.cloud.sent), len(outcome.done), outcome.pending, outcome.unknown) == (2, 2, (), ())
+    assert len(outcome.not_started) == VOLUMES - 2
+
+
+def test_nothing_ahead_is_sent_once_the_key_is_refused() -> None:
+    run = Running()
+
+    def meets(number: int) -> None:
+        raise Unauthorized("the key is refused", status=401)
+
+    run.cloud.meets = meets
+    outcome = run()
+    assert (len(run.cloud.sent), len(outcome.failed), outcome.pending) == (2, 2, ())
+
+
+def test_what_is_ahead_is_spared_a_refusal_that_is_known_by_then() -> None:
+    run = Running()
+
+    def meets(number: int) -> None:
+        raise Refused("the quota is exhausted", status=403)
+
+    run.cloud.meets = meets
+    outcome = run()
+    assert (len(run.cloud.sent), len(outcome.failed), outcome.pending) == (2, VOLUMES, ())
+    closed = {one.intent for one in run.journal.records if isinstance(one, Closed)}
+    assert closed == {intent.intent for intent in run.journal.intents()}, "an intent stays open"
+
+
+def test_results_that_are_not_durable_are_kept_elsewhere_when_the_lock_is_lost() -> None:
+    """It is missed before the first call that is ahead, while what made room for it is not yet durable."""
+    run = Running()
+
+    def lost() -> None:
+        raise StateError("the lock was lost")
+
+    def lose() -> None:
+        run.hold_lock = lost
+
+    both = threading.Barrier(2, lose)
+    run.cloud.meets = lambda number: both.wait(WAIT) and None
+    with pytest.raises(StateError, match="lock was lost"):
+        run()
+    made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
+    assert (len(run.cloud.sent), made) == (2, {"vol_1", "vol_2"})
+
+
+def test_an_intent_that_has_grown_old_is_durable_again_before_its_call() -> None:
+    """After a kill the settle window is counted from it. What has grown old together goes in one frame."""
+    run = Running()
+    ages: list[float] = []
+
+    def grow_old() -> None:
+        run.time += 2 * YOUNG
+
+    both = threading.Barrier(2, grow_old)
+
+    def meets(number: int) -> None:
+        mine = [intent for intent in run.journal.intents() if intent.key == run.cloud.sent[number - 1]]
+        ages.append(run.time - mine[-1].at.since_boot)
+        if number <= 2:
+            both.wait(WAIT)
+
+    run.cloud.meets = meets
+    assert len(run().done) == VOLUMES
+    assert max(ages) < YOUNG
+    again = [frame for frame in run.journal.frames if sum(one.at.since_boot > 2000 for one in _intents(frame))]
+    assert len(again) <= 3
+
+
+def _intents(frame: Iterable[Record]) -> list[CreateIntent]:
+    return [one for one in frame if isinstance(one, CreateIntent)]
