@@ -26,6 +26,7 @@ class LocalJournal(Journal):
     def __init__(self, files: StateFiles, overflow: Overflow, hold: Callable[[], None], state: State) -> None:
         self._files, self._overflow, self._hold, self._state = files, overflow, hold, state
         self._open: OpenJournal | None = None
+        self._frames = files.form.frames()
         self._recorded: list[Record] = []  # the results that this run has made durable
 
     @property
@@ -40,7 +41,7 @@ class LocalJournal(Journal):
             if journal is None:
                 journal = self._begin()
                 self._take_over(journal)
-            journal.write(self._files.form.frame(records))
+            journal.write(self._frames.add(records))
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
 
     def overflow(self, records: Iterable[Record]) -> str | None:
@@ -69,7 +70,7 @@ class LocalJournal(Journal):
     def _take_over(self, journal: OpenJournal) -> None:
         """The overflow of an earlier run, into the journal. A kill in between leaves them in both."""
         if self._overflow.kept:
-            journal.write(self._files.form.frame(self._overflow.news))
+            journal.write(self._frames.add(self._overflow.news))
             self._overflow.forget()
 
     def _begin(self) -> OpenJournal:
@@ -86,11 +87,12 @@ class LocalJournal(Journal):
             # As a whole: beside a snapshot no journal is ever without its beginning.
             files.renew_journal(state, ())
             found = files.read_journal()
+        self._frames = files.form.frames(found.end)
         journal = OpenJournal(files.journal, found.length)
         try:
             journal.reserve(RESERVED)
             if found.header is None:
-                journal.write(files.form.header_frame(Header.of(state)))
+                journal.write(self._frames.begin(Header.of(state)))
             sync_directory(files.journal.parent)
         except BaseException:
             journal.close()

@@ -95,7 +95,7 @@ class Overflow:
             return None
         except OSError as error:
             raise StateError(f"{path} cannot be read: {error.strerror}") from error
-        found = self._form.read_journal(data[:_SIZE_LIMIT], str(path))
+        found = self._form.read_journal(data[:_SIZE_LIMIT], str(path), self._kind)
         if found.header is None or found.header.lineage != lineage or found.torn:
             raise StateError(
                 f"{path} holds results of an earlier run and is damaged",
@@ -116,8 +116,14 @@ class Overflow:
             raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
         before = self._read(path, state.lineage)
         kept = [*before.results, *results] if before is not None else results
-        replace_file(path, self._form.header_frame(Header.of(state)) + self._form.frame(kept), through_link=False)
+        frames = self._form.frames()
+        replace_file(path, frames.begin(Header.of(state), self._kind) + frames.add(kept), through_link=False)
         return path
+
+    @property
+    def _kind(self) -> str:
+        """Sealed, one is no journal of a state, and no overflow of another place."""
+        return f"overflow of {self._place}"
 
     def forget(self) -> None:
         """Remove what was read, which is durable in the state by now. Raises OSError."""

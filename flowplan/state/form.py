@@ -6,6 +6,7 @@ A sealed document is one that names the state it is of, and hides all else:
 
 `sealed` is the document in the clear, encrypted for a key that was made for this one run; `key` is that key, encrypted
 for the recipients. A journal is sealed frame by frame in the same way, so that a torn one loses only its last frame.
+What is sealed in a frame says which one it follows: one that was moved, repeated or taken from elsewhere is damage.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from flowplan import __version__
 from flowplan.errors import StateError
 from flowplan.state import codec, history, journal
 from flowplan.state.history import Change
-from flowplan.state.journal import Header, Journal, Record
+from flowplan.state.journal import End, Header, Journal, Record
 from flowplan.state.state import State
 
 _SEALED_JOURNAL = 2
@@ -102,7 +103,7 @@ class Form:
         for one that may be whole."""
         if _SEALED.match(data) is None:
             clear = codec.load(data, name)  # what is damaged, or of a later flowplan, says so
-            self._hold_allowed(name)
+            self.hold_allowed(name)
             return clear
         body = _object_in(data, name)
         if "sealed" not in body:  # of a later flowplan
@@ -134,43 +135,48 @@ class Form:
 
     # -- journals
 
-    def header_frame(self, header: Header) -> bytes:
-        """The first frame of a journal that continues `header`."""
+    def header_frame(self, header: Header, kind: str = "") -> bytes:
+        """The first frame of a journal that continues `header`. `kind`: what the journal is, which only another of the
+        same kind can stand for; "": that of a state."""
         entry = journal.header_entry(header)
         if self.seal is None:
             return journal.frame_of([entry])
         shown = {"record": "begin", "journal_version": _SEALED_JOURNAL, "flowplan_version": __version__}
-        sealed = self._sealed(self.seal, _packed([entry])).entry()
+        sealed = self._sealed(self.seal, _packed([_follows(End(digest=kind)), entry])).entry()
         return journal.frame_of([{**shown, "lineage": header.lineage, "serial": header.serial, **sealed}])
 
-    def frame(self, records: Iterable[Record]) -> bytes:
-        """One frame that holds `records`."""
+    def frame(self, records: Iterable[Record], end: End | None = None) -> bytes:
+        """One frame that holds `records`, and follows `end`, which it says only where it is sealed."""
         entries = [journal.record_entry(one) for one in records]
         if self.seal is not None:
-            entries = [{"record": "sealed", **self._sealed(self.seal, _packed(entries)).entry()}]
+            follows = _follows(end or End())
+            entries = [{"record": "sealed", **self._sealed(self.seal, _packed([follows, *entries])).entry()}]
         return journal.frame_of(entries)
+
+    def frames(self, end: End | None = None) -> Frames:
+        """The frames of a journal that ends so; None: of a new one."""
+        return Frames(self, end or End())
 
     def journal(self, state: State, pending: Iterable[Record]) -> bytes:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
-        pending = tuple(pending)
-        return self.header_frame(Header.of(state)) + (self.frame(pending) if pending else b"")
+        frames, pending = self.frames(), tuple(pending)
+        return frames.begin(Header.of(state)) + (frames.add(pending) if pending else b"")
 
-    def read_journal(self, data: bytes, name: str) -> Journal:
-        """Read a journal. A torn last frame is dropped: the call it would have announced was never made, because a
-        frame is durable before its calls. Damage before that raises StateError."""
-        return journal.read_journal(data, name, lambda entries: self._opened(entries, name))
+    def read_journal(self, data: bytes, name: str, kind: str = "") -> Journal:
+        """Read a journal of this `kind`. A torn last frame is dropped: the call it would have announced was never made,
+        because a frame is durable before its calls. Damage before that raises StateError."""
+        return journal.read_journal(data, name, _Opening(self, name).entries, End(digest=kind))
 
-    def _opened(self, entries: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-        """What a frame with these `entries` says. Raises StateError."""
-        first = entries[0] if entries else {}
-        begins = first.get("record") == "begin" and first.get("journal_version") == _SEALED_JOURNAL
-        if not begins and first.get("record") != "sealed":
-            self._hold_allowed(name)
-            return entries
+    def opened_frame(self, entries: list[dict[str, Any]], end: End, name: str) -> list[dict[str, Any]]:
+        """What a frame with these `entries` says, which is sealed, and follows `end`. Raises StateError."""
+        first = entries[0]
         sealed = Sealed.of(first, name)
-        opened = journal.entries_in(self.open(sealed, name), name)
+        follows, *opened = journal.entries_in(self.open(sealed, name), name) or [{}]
+        if first["record"] == "begin" and follows.get("record") == "begin" and not end.digest:
+            follows, opened = _follows(end), [follows]  # of a flowplan whose frames did not say what they follow
+        _hold_follows(follows, end, name)
         self._found = self._found or sealed.recipients  # without a snapshot, the journal says for whom the state is
-        if begins:
+        if first["record"] == "begin":
             header = opened[0] if opened else {}
             _hold_bound(first, header.get("lineage"), header.get("serial"), name)
         return opened
@@ -200,12 +206,77 @@ class Form:
             )
         return self.seal.open(sealed, name)
 
-    def _hold_allowed(self, name: str) -> None:
+    def hold_allowed(self, name: str) -> None:
+        """Raise InTheClear for what is called `name` and is not encrypted, where a key is given."""
         if self.seal is not None and not self.allow_plaintext:
             raise InTheClear(
                 f"{name} is not encrypted, though a key is given: it may be another than was written last",
                 hint="if you have given a key for the first time: `flowplan state rekey --allow-plaintext` encrypts it",
             )
+
+
+@define
+class Frames:
+    """The frames of one journal, each of which follows the one before."""
+
+    _form: Form
+    _end: End
+
+    def begin(self, header: Header, kind: str = "") -> bytes:
+        """The first one; see `Form.header_frame`."""
+        return self._next(self._form.header_frame(header, kind))
+
+    def add(self, records: Iterable[Record]) -> bytes:
+        """One that holds `records`."""
+        return self._next(self._form.frame(records, self._end))
+
+    def _next(self, frame: bytes) -> bytes:
+        self._end = self._end.then(frame)
+        return frame
+
+
+@define
+class _Opening:
+    """Opens the frames of one journal, called `name`, in their order."""
+
+    form: Form
+    name: str
+    _sealed: bool = field(default=False, init=False)  # whether one was, before
+
+    def entries(self, entries: list[dict[str, Any]], end: End) -> list[dict[str, Any]]:
+        """What a frame says that follows `end`. Raises StateError."""
+        first = entries[0] if entries else {}
+        begins = first.get("record") == "begin" and first.get("journal_version") == _SEALED_JOURNAL
+        if begins or first.get("record") == "sealed":
+            self._sealed = True
+            return self.form.opened_frame(entries, end, self.name)
+        if self._sealed:  # who can read the journal does not write so: who cannot has put it there
+            raise StateError(f"{self.name} is encrypted, and frame {end.frames + 1} of it is not", hint=codec.RESTORE)
+        self.form.hold_allowed(self.name)
+        return entries
+
+
+def _follows(end: End) -> dict[str, Any]:
+    """What a frame that follows `end` says first."""
+    return {"record": "follows", "frames": end.frames, "digest": end.digest}
+
+
+def _hold_follows(entry: Mapping[str, Any], end: End, name: str) -> None:
+    """Raise StateError unless a sealed frame that begins with `entry` follows `end`."""
+    if entry == _follows(end):
+        return
+    here = f"frame {end.frames + 1} of {name}"
+    if entry.get("record") != "follows":
+        raise StateError(
+            f"{here} does not say which frame it follows: an unreleased flowplan wrote it, or somebody took it from "
+            "such a journal",
+            hint=f"with the flowplan that wrote it `flowplan recover` ends that journal; otherwise {codec.RESTORE}",
+        )
+    raise StateError(
+        f"{here} was not written there: it was moved or repeated, or taken from another journal, or one before it was "
+        "left out",
+        hint=codec.RESTORE,
+    )
 
 
 def _object_in(data: bytes, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Snapshot + fold(journal) is the state; intents without a result are in doubt and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -131,13 +132,31 @@ class Header:
 
 
 @frozen
+class End:
+    """What the next frame of a journal follows: so many `frames`, and the SHA-256 of the last one. Before the first one
+    `digest` says of what kind the journal is; "": that of a state."""
+
+    frames: int = 0
+    digest: str = ""
+
+    def then(self, frame: bytes) -> End:
+        """The end after one more `frame`."""
+        return End(self.frames + 1, hashlib.sha256(frame).hexdigest())
+
+
+_START = End()
+
+
+@frozen
 class Journal:
-    """A journal as read. `length` is the number of bytes that hold complete frames: the next goes there."""
+    """A journal as read. `length` is the number of bytes that hold complete frames: the next goes there, and follows
+    `end`."""
 
     header: Header | None
     records: tuple[Record, ...] = ()
     length: int = 0
     torn: bool = False
+    end: End = field(default=_START, repr=False)
 
 
 def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Intent]]:
@@ -219,25 +238,29 @@ def frame_of(entries: list[dict[str, Any]]) -> bytes:
 
 
 def read_journal(
-    data: bytes, name: str, opened: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda entries: entries
+    data: bytes,
+    name: str,
+    opened: Callable[[list[dict[str, Any]], End], list[dict[str, Any]]] = lambda entries, _: entries,
+    end: End = _START,
 ) -> Journal:
-    """Read a journal, of which `opened` says what the entries of a frame say. A torn last frame is dropped: the call it
-    would have announced was never made, because a frame is durable before its calls. Damage before that raises
-    StateError."""
+    """Read a journal, of which `opened` says what the entries of a frame say that follows an end, from `end` on. A torn
+    last frame is dropped: the call it would have announced was never made, because a frame is durable before its calls.
+    Damage before that raises StateError."""
     frames: list[list[dict[str, Any]]] = []
     at = 0
     while at < len(data) and data[at] != 0:
-        payload, end = _payload_at(data, at)
+        payload, after = _payload_at(data, at)
         if payload is None:
             break
-        frames.append(opened(entries_in(payload, name)))
-        at = end
+        frames.append(opened(entries_in(payload, name), end))
+        end = end.then(data[at:after])
+        at = after
     torn = at < len(data) and data[at] != 0
     # What follows is nearly always a megabyte of NULs, and the bracket that any frame has is looked for much faster.
     maybe = data.find(b"[", at) != -1
     if maybe and any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
         raise StateError(f"{name} is damaged at byte {at}, before its end", hint=RESTORE)
-    return _journal(frames, at, torn, name)
+    return attrs.evolve(_journal(frames, at, torn, name), end=end)
 
 
 def entries_in(payload: bytes, name: str) -> list[dict[str, Any]]:

@@ -13,84 +13,27 @@ from typing import Any
 import pytest
 
 from flowplan.backends.keys import form_of
-from flowplan.backends.local import LocalStore
-from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
-from flowplan.state.form import Form, Unopened
-from flowplan.state.history import Change
+from flowplan.state.form import Unopened
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
 from tests.contracts.memory import ObjectSite
 from tests.runs import Run
-
-CHANGE = Change("2026-01-02T03:04:05Z", "kim@host", "flowplan apply")
-PASSPHRASE = {"FLOWPLAN_PASSPHRASE": "correct horse battery staple"}
-
-
-def key() -> str:
-    import pyrage
-
-    return str(pyrage.x25519.Identity.generate())
-
-
-def public(secret: str) -> str:
-    import pyrage
-
-    return str(pyrage.x25519.Identity.from_str(secret).to_public())
-
-
-MINE, KIMS = key(), key()
-
-
-def form(*, plain: bool = False, **environ: str) -> Form:
-    return form_of({f"FLOWPLAN_{name}": value for name, value in environ.items()}, Path(), allow_plaintext=plain)
-
-
-def mine() -> Form:
-    return form(AGE_KEY=MINE)
-
-
-Open = Callable[[Form], Store]
-
-
-def local(directory: Path) -> Open:
-    return lambda form: LocalStore(directory / "flowplan.state.json", directory / "overflow", form=form)
-
-
-def objects(directory: Path) -> Open:
-    site = ObjectSite(directory)
-
-    def opened(form: Form) -> RemoteStore:
-        place = site.place()
-        seen = Seen(None, place.identity, place.name)
-        return RemoteStore(place, site.lock(place), directory, seen, directory / "overflow", form=form)
-
-    return opened
-
-
-@pytest.fixture(params=[local, objects], ids=["local", "objects"])
-def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    made: Open = request.param(tmp_path)
-    return made
-
-
-def run(store: Store) -> Store:
-    """An apply: intent, result, snapshot, version."""
-    one = Run.of(store)
-    one.append([INTENT])
-    one.append([DONE])
-    store.keep(one.save(one.read().state), CHANGE)
-    return store
-
-
-def files_in(directory: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def everything(directory: Path) -> bytes:
-    return b"\n".join(files_in(directory).values())
+from tests.sealed import (
+    CHANGE,
+    KIMS,
+    MINE,
+    PASSPHRASE,
+    Open,
+    everything,
+    files_in,
+    form,
+    local,
+    mine,
+    public,
+    run,
+)
 
 
 def test_no_file_shows_what_the_state_says_and_its_key_reads_all_of_it(opens: Open, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Place
 from flowplan.backends.store import Journal
 from flowplan.errors import StateError
 from flowplan.state.form import Form
-from flowplan.state.journal import Closed, Done, Record, fold
+from flowplan.state.journal import Closed, Done, Header, Record, fold
 from flowplan.state.journal import Journal as Records
 from flowplan.state.state import State
 
@@ -138,6 +138,7 @@ class RemoteJournal(Journal):
     def __init__(self, writing: Writing, overflow: Overflow, state: State) -> None:
         self._writing, self._overflow, self._state = writing, overflow, state
         self._recorded: list[Done | Closed] = []  # the results that were durable, as far as is known
+        self._frames = writing.form.frames()
         self._begun = False
 
     @property
@@ -147,7 +148,7 @@ class RemoteJournal(Journal):
     def append(self, records: Iterable[Record]) -> None:
         records = tuple(records)
         before = b"" if self._begun else self._first()
-        self._writing.append(before + self._writing.form.frame(records))
+        self._writing.append(before + self._frames.add(records))
         self._begun = True
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
         with suppress(OSError):  # read again, they are known by their intents
@@ -163,8 +164,10 @@ class RemoteJournal(Journal):
             if found.header.serial < self._state.serial:
                 kept = form.journal(self._state, fold(self._state, found.records)[1].values())
             self._writing.save(Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial))
-        begun = form.journal(self._state, ()) if found.header is None else b""
-        return begun + (form.frame(self._overflow.news) if self._overflow.kept else b"")
+            found = form.read_journal(kept, parts.name("journal"))
+        self._frames = form.frames(found.end)
+        begun = self._frames.begin(Header.of(self._state)) if found.header is None else b""
+        return begun + (self._frames.add(self._overflow.news) if self._overflow.kept else b"")
 
     def overflow(self, records: Iterable[Record]) -> str | None:
         # All of it: what the server was given may be gone with the server, and what it has is known by its intent.
