@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import flowplan
 from flowplan.cli import COMMANDS
 from tests.imports import Package, circles, imports_of, layers_of, misplaced, private_names, strangers, without_contract
-from tests.mutants import MISTAKES, Mistake
+from tests.mutants import MISTAKES
 
 ROOT = Path(flowplan.__file__).parent
 
@@ -118,9 +119,13 @@ def test_no_module_imports_itself_through_others() -> None:
     assert circles(FLOWPLAN.graph) == []
 
 
-@pytest.mark.parametrize("path", NAMES.values(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_private_name_is_used_only_in_its_own_file(path: Path) -> None:
-    assert private_names(path) == []
+def wrong(paths: Iterable[Path], what: Callable[[Path], Collection[str]]) -> dict[str, Collection[str]]:
+    """Of each of these files `what` is wrong with it, where anything is."""
+    return {str(path.relative_to(ROOT)): found for path in paths if (found := what(path))}
+
+
+def test_a_private_name_is_used_only_in_its_own_file() -> None:
+    assert wrong(NAMES.values(), private_names) == {}
 
 
 # Rooms whose public names say what they promise: the shape and unit of what they give, and what they raise.
@@ -131,10 +136,13 @@ WITH_CONTRACTS = PURE_STAGES | {
 }
 
 
-@pytest.mark.parametrize("path", modules_in(WITH_CONTRACTS), ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_others_use_says_what_it_promises(path: Path) -> None:
+def promising_nothing(path: Path) -> Collection[str]:
     name = ".".join(("flowplan", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
-    assert without_contract(path, import_module(name)) == []
+    return without_contract(path, import_module(name))
+
+
+def test_what_others_use_says_what_it_promises() -> None:
+    assert wrong(modules_in(WITH_CONTRACTS), promising_nothing) == {}
 
 
 def test_no_command_imports_another() -> None:
@@ -143,17 +151,18 @@ def test_no_command_imports_another() -> None:
         assert not FLOWPLAN.graph[name] & (commands - {name}), name
 
 
-@pytest.mark.parametrize(
-    "path",
-    modules_in(PURE),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_the_core_does_no_io(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+def called_in(tree: ast.AST) -> set[str]:
+    return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+
+
+def impure(path: Path) -> Collection[str]:
     names = imports_of(path)
-    assert not (names | {name.split(".")[0] for name in names}) & IMPURE
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"open", "print", "input"}
+    called = called_in(ast.parse(path.read_text()))
+    return (names | {name.split(".")[0] for name in names}) & IMPURE | called & {"open", "print", "input"}
+
+
+def test_the_core_does_no_io() -> None:
+    assert wrong(modules_in(PURE), impure) == {}
 
 
 def test_the_plan_of_the_house_names_what_is_there() -> None:
@@ -169,24 +178,20 @@ OF_A_PROCESS = {"click", "signal", "flowplan.cli"}
 ASKED_OF_A_PROCESS = re.compile(r"os\.environ|os\.getcwd|os\.chdir|Path\.cwd|sys\.(argv|std)|os\._exit")
 
 
-@pytest.mark.parametrize(
-    "path",
-    modules_in({"operations", "apply", *PURE}),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_the_library_knows_no_terminal(path: Path) -> None:
-    text = path.read_text()
-    assert not {name.split(".")[0] for name in imports_of(path)} & OF_A_PROCESS
-    tree = ast.parse(text)
+def of_a_terminal(path: Path) -> Collection[str]:
+    tree = ast.parse(path.read_text())
     used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not [name for name in used if ASKED_OF_A_PROCESS.match(name)]
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"print", "input"}
+    asked = {name for name in used if ASKED_OF_A_PROCESS.match(name)}
+    imported = {name.split(".")[0] for name in imports_of(path)} & OF_A_PROCESS
+    return imported | asked | called_in(tree) & {"print", "input"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "cli").glob("*.py")), ids=lambda path: path.name)
-def test_a_command_is_options_and_one_operation(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 150
+def test_the_library_knows_no_terminal() -> None:
+    assert wrong(modules_in({"operations", "apply", *PURE}), of_a_terminal) == {}
+
+
+def test_a_command_is_options_and_one_operation() -> None:
+    assert wrong((ROOT / "cli").glob("*.py"), lambda path: path.read_text().splitlines()[150:]) == {}
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:
@@ -229,15 +234,15 @@ def test_start_up_imports_nothing_it_does_not_need(
     assert not imported(*arguments, cwd=tmp_path) & without
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_seeded_mistake_has_its_place(mistake: Mistake) -> None:
+def test_a_seeded_mistake_has_its_place() -> None:
     """`make mutants` edits the package: what it replaces must stand there once, or the mistake is not made."""
-    text = (ROOT / mistake.file).read_text()
-    assert text.count(mistake.old) == 1
-    if mistake.file.endswith(".py"):
-        ast.parse(text.replace(mistake.old, mistake.new))
+    texts = {file: (ROOT / file).read_text() for file in {one.file for one in MISTAKES}}
+    assert [one.name for one in MISTAKES if texts[one.file].count(one.old) != 1] == []
+    for one in MISTAKES:
+        if one.file.endswith(".py"):
+            ast.parse(texts[one.file].replace(one.old, one.new), one.name)
 
 
-@pytest.mark.parametrize("path", sorted({word for one in MISTAKES for word in one.tests if word.endswith(".py")}))
-def test_the_tests_that_find_it_are_there(path: str) -> None:
-    assert (ROOT.parent / path).is_file()
+def test_the_tests_that_find_it_are_there() -> None:
+    named = {word for one in MISTAKES for word in one.tests if word.endswith(".py")}
+    assert [path for path in sorted(named) if not (ROOT.parent / path).is_file()] == []
