@@ -130,7 +130,19 @@ def test_a_private_name_is_used_only_in_its_own_file() -> None:
 
 # Rooms whose public names say what they promise: the shape and unit of what they give, and what they raise.
 WITH_CONTRACTS = PURE_STAGES | {
-    *("api", "apply", "backends", "backends.remote", "cli", "cloud", "cloud.http", "documents", "files", "hooks"),
+    *(
+        "api",
+        "apply",
+        "backends",
+        "backends.remote",
+        "cli",
+        "cloud",
+        "cloud.http",
+        "documents",
+        "documents.shapes",
+        "files",
+        "hooks",
+    ),
     *("operations", "reports", "reports.github", "reports.html", "reports.markdown", "reports.svg", "reports.text"),
     *("simulator", "simulator.api", "simulator.auctions", "simulator.faults", "startup"),
 }

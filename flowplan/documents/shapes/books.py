@@ -7,6 +7,8 @@ from flowplan.documents.shapes.market import History
 
 
 class OwnBid(TypedDict):
+    """One of the project's own bids in an auction."""
+
     id: str
     name: str
 

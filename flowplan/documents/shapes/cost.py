@@ -8,18 +8,26 @@ from flowplan.pricing.entry import Outlook
 
 
 class Over(Band):
+    """Dollars for all instances of a bid over `hours`; `worst`: at the limit price all the time. `basis`: what tells
+    (`history`, `point-only`, ...)."""
+
     hours: float
     worst: Amount | None
     basis: str
 
 
 class Hour(Band):
+    """Dollars an hour for all instances of a bid. `now`: what is charged now, 0 while it waits; `if_won`: what it would
+    be charged if it ran; `worst`: at the limit price."""
+
     now: Amount | None
     if_won: Amount | None
     worst: Amount
 
 
 class BidCosts(TypedDict):
+    """What a bid costs an hour, a day, over the horizon of the plan and a month; null: it is not forecast."""
+
     hour: Hour
     day: Over | None
     horizon: Over | None
@@ -27,12 +35,17 @@ class BidCosts(TypedDict):
 
 
 class Quantiles(TypedDict):
+    """Dollars per instance-hour that a bid pays while it runs; null: past prices do not tell."""
+
     p10: Amount | None
     p50: Amount | None
     p90: Amount | None
 
 
 class EntryPrice(TypedDict):
+    """Dollars per instance-hour that a bid pays when it enters its auction: exactly `point`, or between `low` and
+    `high`. `basis` says by which rule."""
+
     point: Amount | None
     low: Amount | None
     high: Amount | None
@@ -40,11 +53,16 @@ class EntryPrice(TypedDict):
 
 
 class PerGpu(TypedDict):
+    """Dollars per GPU-hour: the limit price and what the bid pays first."""
+
     limit: Amount
     entry_price: Amount | None
 
 
 class Finish(TypedDict):
+    """When the work of a task is done: hours from now. `work`: hours of running that it needs. `cost`: dollars until
+    then, all instances together. `seen`: the share of past paths in which it was done."""
+
     unit: Literal["hours"]
     work: float
     p50: Amount
@@ -54,6 +72,10 @@ class Finish(TypedDict):
 
 
 class Advice(TypedDict):
+    """The limit price, in dollars per instance-hour, with which the bid runs 95% of the time with the stated
+    `confidence`; `cost_at_that_limit`: dollars expected over the horizon, all instances together; `expected_more`: how
+    much more than at its own limit."""
+
     limit_for_95: Amount | None
     confidence: Amount | None
     cost_at_that_limit: Amount | None
@@ -61,6 +83,10 @@ class Advice(TypedDict):
 
 
 class BidCost(TypedDict):
+    """What a bid costs. Prices are in dollars per instance-hour, costs in dollars for its `quantity` of instances;
+    `list_price`: what a reservation costs. Savings are shares, from 0 to 1. `hourlyCost` and `monthlyCost` are the
+    medians."""
+
     unit: Literal["USD/instance-hour"]
     quantity: int
     gpus_per_instance: int | None
@@ -90,16 +116,22 @@ class BidCost(TypedDict):
 
 
 class NowAndWorst(TypedDict):
+    """Dollars now and at most; of a volume both are the same."""
+
     now: Amount
     worst: Amount
 
 
 class VolumeCosts(TypedDict):
+    """What a volume costs an hour and a month, in dollars."""
+
     hour: NowAndWorst
     month: NowAndWorst
 
 
 class VolumeCost(TypedDict):
+    """What a volume costs. `quantity`: GB that are paid for; `price`: dollars per GB-month."""
+
     unit: Literal["USD/GB-month"]
     quantity: int
     price: Amount
@@ -111,6 +143,9 @@ class VolumeCost(TypedDict):
 
 
 class Total(TypedDict):
+    """Dollars an hour, all resources together: at the prices of now, in half and in 9 of 10 cases, and at every limit
+    price. Null: a price is unknown."""
+
     now: Amount | None
     p50: Amount | None
     p90: Amount | None
@@ -118,31 +153,44 @@ class Total(TypedDict):
 
 
 class Part(Band):
+    """Dollars over a span, all resources together; `worst`: at every limit price. `basis`: what tells."""
+
     worst: Amount | None
     basis: str
 
 
 class SavingPart(Part):
+    """With the share, from 0 to 1, by which the bids are expected to pay less than their limits while they run."""
+
     savings_vs_limit: Amount | None
 
 
 class Parts(TypedDict):
+    """Dollars over a span: as it is, as planned, and the difference."""
+
     current: SavingPart
     planned: SavingPart
     delta: Part
 
 
 class Mover(TypedDict):
+    """A resource that the difference over the horizon comes from: by how many dollars."""
+
     address: str
     expected: Amount
 
 
 class Horizon(Parts):
+    """Over the `hours` for which the plan is forecast; `movers`: where the difference comes from, the most first."""
+
     hours: float
     movers: list[Mover]
 
 
 class Guard(TypedDict):
+    """A budget, and what became of it: dollars an hour before and after the plan, and what is allowed. `basis`: which
+    case is judged."""
+
     guard: Literal["max_hourly_cost", "max_cost_increase"]
     limit: str
     basis: BudgetBasis
@@ -154,6 +202,9 @@ class Guard(TypedDict):
 
 
 class Totals(TypedDict):
+    """What the whole costs, in dollars an hour; with the names of infracost's JSON for programs that read it. `guards`:
+    the budgets that it was held to."""
+
     unit: Literal["USD/hour"]
     current: Total
     planned: Total

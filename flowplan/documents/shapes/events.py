@@ -14,12 +14,16 @@ class _Event(TypedDict):
 
 
 class Version(_Event):
+    """The first line of a stream: who writes it, in which format."""
+
     type: Literal["version"]
     flowplan: str
     format_version: str
 
 
 class PlannedChange(_Event):
+    """A resource that is to be changed."""
+
     type: Literal["planned_change"]
     actions: list[str]
     reason: str | None
@@ -27,16 +31,22 @@ class PlannedChange(_Event):
 
 
 class ChangeSummary(_Event):
+    """The end of a plan: how many changes of each kind, and what it costs."""
+
     type: Literal["change_summary"]
     changes: Summary
     cost: Totals
 
 
 class DiagnosticEvent(_Event, Said):
+    """A problem, a warning or a note."""
+
     type: Literal["diagnostic"]
 
 
 class Started(_Event):
+    """A change of a resource has begun."""
+
     type: Literal["apply_start"]
     action: str
 
@@ -54,6 +64,8 @@ class Progressed(_Event):
 
 
 class Completed(_Event):
+    """A change of a resource is done, and recorded. `id`: that of the live object."""
+
     type: Literal["apply_complete"]
     action: str
     id: str | None
@@ -61,11 +73,15 @@ class Completed(_Event):
 
 
 class Errored(_Event):
+    """A change of a resource has failed; a `diagnostic` says why."""
+
     type: Literal["apply_errored"]
     action: str
 
 
 class Outputs(_Event):
+    """The outputs of the stack after an apply, by their names."""
+
     type: Literal["outputs"]
     outputs: dict[str, OutputValue]
 

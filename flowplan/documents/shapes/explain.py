@@ -14,5 +14,7 @@ class ExplanationBody(TypedDict):
 
 
 class ExplainDocument(TypedDict):
+    """What each code means that was asked for."""
+
     format_version: str
     explanations: list[ExplanationBody]

@@ -6,6 +6,9 @@ from flowplan.documents.shapes.state import Listed
 
 
 class ChangeShown(TypedDict):
+    """Who saved a version, when, and with what; null: there was none, or it is not known. The counts are of
+    addresses."""
+
     at: str
     who: str
     command: str
@@ -19,12 +22,16 @@ class ChangeShown(TypedDict):
 
 
 class VersionShown(TypedDict):
+    """A version of a state; `resources` counts its addresses. `change` null: it is not known who saved it."""
+
     serial: int
     resources: int
     change: ChangeShown | None
 
 
 class HistoryDocument(TypedDict):
+    """The versions of a state that are kept, the oldest first. `serial`: that of the state now."""
+
     format_version: str
     lineage: str | None
     serial: int | None
@@ -32,6 +39,10 @@ class HistoryDocument(TypedDict):
 
 
 class PutBackDocument(TypedDict):
+    """What putting a version back makes of the state, as `serial`. `forgotten`: what the state had and the version has
+    not, whose objects are live and unknown now; `over`: what the version has and this stack has ended since; it is left
+    out."""
+
     format_version: str
     version: int
     serial: int

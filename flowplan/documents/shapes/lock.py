@@ -20,6 +20,8 @@ class Holder(TypedDict):
 
 
 class LockDocument(TypedDict):
+    """The lock of a state: whether somebody has it, and who. `lock` names it."""
+
     format_version: str
     lock: str
     standing: Standing

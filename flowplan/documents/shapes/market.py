@@ -14,11 +14,16 @@ class AdviceAhead(Advice, total=False):
 
 
 class History(TypedDict):
+    """The price changes of an auction, the oldest first, in dollars per instance-hour."""
+
     timestamps: list[str]
     spot_prices: list[Amount]
 
 
 class Auction(TypedDict):
+    """An auction, and what a bid in it would meet. Prices are in dollars per instance-hour unless the name says per
+    GPU. `win_price`: from which limit price on a bid wins now; `at_limit`: what a bid with the given limit costs."""
+
     id: str
     instance_type: str
     instance_type_name: str
@@ -45,11 +50,16 @@ class Auction(TypedDict):
 
 
 class Note(TypedDict):
+    """What could not be fetched, or is odd."""
+
     severity: Literal["warning"]
     summary: str
 
 
 class MarketDocument(TypedDict):
+    """The auctions that were asked for, as of `as_of` by the server's clock. `limit`: the limit price that was given,
+    in dollars per instance-hour."""
+
     format_version: str
     flowplan_version: str
     timestamp: str

@@ -38,6 +38,8 @@ class TaskOffers(TypedDict):
 
 
 class OffersDocument(TypedDict):
+    """Where each task could go, and what it would come to there."""
+
     format_version: str
     flowplan_version: str
     timestamp: str

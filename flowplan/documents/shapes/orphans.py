@@ -6,6 +6,8 @@ from flowplan.documents.shapes.common import Amount
 
 
 class OrphanBid(TypedDict):
+    """A live bid with a marker of flowplan's. `limit_price`: dollars per instance-hour."""
+
     id: str
     name: str
     address: str
@@ -18,12 +20,17 @@ class OrphanBid(TypedDict):
 
 
 class OrphanVolume(TypedDict):
+    """A live volume in no state, which bids of this stack have used."""
+
     id: str
     name: str
     size_gb: int
 
 
 class OrphansDocument(TypedDict):
+    """What is live, costs money, and is in no plan: bids of this stack that its state does not know, those that were
+    released, the volumes that these and ended bids used, and bids of other stacks."""
+
     format_version: str
     bids: list[OrphanBid]
     released: list[OrphanBid]

@@ -13,6 +13,8 @@ R = TypeVar("R")
 
 
 class PlannedStack(Stack):
+    """The stack that a plan is for. `paths`: what the plan was made of."""
+
     serial: int
     paths: list[str]
     config_sha256: str
@@ -20,6 +22,8 @@ class PlannedStack(Stack):
 
 
 class SealedStack(PlannedStack):
+    """With the digest of all that the plan was made from, live objects included."""
+
     observed_sha256: str
 
 
@@ -54,6 +58,8 @@ class Given(TypedDict):
 
 
 class Bid(Given):
+    """A bid as it is or is to be. `limit_price`: dollars per instance-hour; `memory_gb`: GB of each instance."""
+
     name: str
     instance_type: str
     instance_type_name: str
@@ -68,6 +74,8 @@ class Bid(Given):
 
 
 class Volume(TypedDict):
+    """A volume as it is or is to be. `capacity_gb`: GB that are paid for, where they differ."""
+
     name: str
     size_gb: int
     interface: Literal["Block", "File"]
@@ -79,11 +87,16 @@ Ports: TypeAlias = list[Pair]
 
 
 class AfterUnknown(TypedDict, total=False):
+    """What is known only once the change is done."""
+
     id: bool
     volumes: list[bool]
 
 
 class Change(TypedDict, Generic[R]):
+    """What happens to a resource: its `actions` as Terraform names them, and how it is before and after.
+    `replace_paths`: the fields because of which it is replaced."""
+
     actions: list[str]
     before: R | None
     after: R | None
@@ -109,6 +122,8 @@ class Lifetime(TypedDict):
 
 
 class Ending(TypedDict, total=False):
+    """Where a task could go, when it ends, and what it waits for."""
+
     candidates: list[Candidate]  # the best first; absent: nothing was to choose
     lifetime: Lifetime  # absent: it runs until somebody cancels it
     waits_for: list[WaitsFor]  # absent: it waits for no task
@@ -136,12 +151,16 @@ class BidEntry(_Entry):
 
 
 class VolumeEntry(_Entry):
+    """A volume of the plan."""
+
     type: Literal["volume"]
     change: Change[Volume]
     cost: VolumeCost | None
 
 
 class PortsEntry(_Entry):
+    """The port mappings of a bid in the plan. They cost nothing."""
+
     type: Literal["ports"]
     change: Change[Ports]
     cost: None
@@ -198,11 +217,15 @@ class _LeftAlone(TypedDict):
 
 
 class BidLeftAlone(_LeftAlone):
+    """A bid that the plan leaves alone; it keeps costing money."""
+
     type: Literal["bid"]
     cost: BidCost | None
 
 
 class VolumeLeftAlone(_LeftAlone):
+    """A volume that the plan leaves alone; it keeps costing money."""
+
     type: Literal["volume"]
     cost: VolumeCost
 

@@ -6,11 +6,15 @@ from flowplan.documents.shapes.common import Amount, Disk, Pair
 
 
 class Script(TypedDict):
+    """A startup script: its digest, and its size in bytes. Its text is not kept."""
+
     sha256: str
     size: int
 
 
 class Mount(TypedDict):
+    """A volume that an instance mounts; `created`: the task's file makes it."""
+
     volume: str
     mount_point: str
     interface: str
@@ -19,12 +23,16 @@ class Mount(TypedDict):
 
 
 class Image(TypedDict):
+    """The container image of a task, as its file said it."""
+
     image_name: str
     build_context: str | None
     run_options: str | None
 
 
 class Inputs(TypedDict):
+    """What the instances of a bid were given when it was placed."""
+
     startup_script: Script | None
     ports: list[Pair]
     mounts: list[Mount]
@@ -35,6 +43,8 @@ class Inputs(TypedDict):
 
 
 class Bid(TypedDict):
+    """A bid as it was applied. `limit_price`: dollars per instance-hour."""
+
     name: str
     instance_type: str
     region: str
@@ -51,6 +61,8 @@ class Bid(TypedDict):
 
 
 class Volume(TypedDict):
+    """A volume as it was applied; `size_gb`: GB."""
+
     name: str
     size_gb: int
     interface: str
@@ -58,6 +70,8 @@ class Volume(TypedDict):
 
 
 class Ports(TypedDict):
+    """The port mappings of a bid as they were applied."""
+
     bid: str
     pairs: list[Pair]
 
@@ -83,16 +97,22 @@ class _Bound(TypedDict):
 
 
 class BoundBid(_Bound):
+    """A bid that flowplan made."""
+
     type: Literal["bid"]
     applied: Bid
 
 
 class BoundVolume(_Bound):
+    """A volume that flowplan made."""
+
     type: Literal["volume"]
     applied: Volume
 
 
 class BoundPorts(_Bound):
+    """The port mappings that flowplan made."""
+
     type: Literal["ports"]
     applied: Ports
 
@@ -101,6 +121,8 @@ Bound: TypeAlias = BoundBid | BoundVolume | BoundPorts
 
 
 class AppliedPlan(TypedDict):
+    """A saved plan that was applied: when that began, and the serial of the state then."""
+
     sha256: str
     at: str
     serial: int
@@ -119,6 +141,8 @@ class Paid(TypedDict):
 
 
 class StateDocument(TypedDict):
+    """A state, as it is in its file. `serial` grows by one with each save; `sha256` is the digest of the rest."""
+
     format_version: int
     flowplan_version: str
     lineage: str
@@ -143,37 +167,51 @@ class StateDocument(TypedDict):
 
 
 class Listed(TypedDict):
+    """An address, and the id of its live object."""
+
     address: str
     type: Literal["bid", "volume", "ports"]
     id: str
 
 
 class AddressesDocument(TypedDict):
+    """The addresses of a state."""
+
     format_version: str
     resources: list[Listed]
 
 
 class ResourceDocument(TypedDict):
+    """A resource of a state."""
+
     format_version: str
     resource: Bound
 
 
 class ReleasedDocument(TypedDict):
+    """A resource that the state knows no longer; its object stays."""
+
     format_version: str
     released: Listed
 
 
 class Move(TypedDict):
+    """An address that changed."""
+
     previous_address: str
     address: str
 
 
 class MovedDocument(TypedDict):
+    """The addresses that changed."""
+
     format_version: str
     moved: list[Move]
 
 
 class PushedDocument(TypedDict):
+    """The state that was written."""
+
     format_version: str
     lineage: str
     serial: int
@@ -209,6 +247,9 @@ MigratedDocument = TypedDict(
 
 
 class RestoredDocument(TypedDict):
+    """What was put back, as which `serial`. `damaged`: where what it replaces is kept; `doubled`: ids that several
+    addresses had."""
+
     format_version: str
     of: Literal["backup", "state"]
     serial: int

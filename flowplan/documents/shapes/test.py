@@ -6,6 +6,8 @@ from flowplan.documents.shapes.common import Place
 
 
 class TestSummary(TypedDict):
+    """How many cases passed and failed."""
+
     passed: int
     failed: int
 

@@ -25,12 +25,16 @@ class Left(TypedDict):
 
 
 class BidResource(_Resource):
+    """A bid, and what it costs."""
+
     type: Literal["bid"]
     left: NotRequired[Left]  # absent: they run until somebody cancels it
     cost: BidCost | None
 
 
 class VolumeResource(_Resource):
+    """A volume, and what it costs."""
+
     type: Literal["volume"]
     cost: VolumeCost | None
 
@@ -39,11 +43,16 @@ Resource: TypeAlias = BidResource | VolumeResource
 
 
 class HourNow(TypedDict):
+    """Dollars an hour: now, and at every limit price. Null: a price is unknown."""
+
     now: Amount | None
     worst: Amount
 
 
 class Estimate(TypedDict):
+    """What the stack costs: `paid` so far, now, and over the next `hours`, in dollars. `paid` null: no bill can be
+    read."""
+
     hours: float
     paid: Amount | None
     resources: list[Resource]
@@ -52,6 +61,8 @@ class Estimate(TypedDict):
 
 
 class ForecastCost(Band):
+    """Dollars that were forecast; `worst`: at every limit price."""
+
     worst: Amount | None
 
 
@@ -100,12 +111,16 @@ class Coverage(TypedDict):
 
 
 class Coverages(TypedDict):
+    """The share of forecasts whose band held what was paid, beside the `nominal` one; null: there are none to judge."""
+
     nominal: Amount
     forecasts: Coverage | None
     totals: Coverage | None
 
 
 class TrackRecord(TypedDict):
+    """What the stack costs and has cost, and how well earlier forecasts held."""
+
     format_version: str
     flowplan_version: str
     as_of: str | None

@@ -41,6 +41,8 @@ class Refused(TypedDict):
 
 
 class ValidateDocument(Refused):
+    """Whether the configuration is valid, and every problem found in it."""
+
     format_version: str
     valid: bool
     error_count: int
