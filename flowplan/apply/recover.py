@@ -16,7 +16,7 @@ from flowplan.clock import Clock
 from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
-from flowplan.state.ownership import bound_bids, cancelled_by, known_otherwise, preceded, strays
+from flowplan.state.ownership import became_of, bound_bids, known_otherwise, preceded, strays
 from flowplan.state.state import State
 
 
@@ -45,7 +45,7 @@ def recover(
     """Settle what an earlier run left in doubt. Raises OutcomeUnknown when that is impossible now, and for a
     create proved absent unless it may be sent again (`resend`).
 
-    Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
+    Updates and deletes need no look-up: what is live tells whether they were done, and the plan does the rest again.
     """
     creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     now = clock.moment(cloud.now())
@@ -54,8 +54,8 @@ def recover(
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
     _hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
-        Done(intent.intent, intent.address, cancelled)
-        if (cancelled := cancelled_by(intent, state.bindings, live)) is not None
+        Done(intent.intent, intent.address, became)
+        if (became := became_of(intent, state.bindings, live)) is not None
         else Closed(intent.intent, "planned again")
         for intent in pending.values()
         if not isinstance(intent, CreateIntent)

@@ -86,7 +86,8 @@ class WorkingState:
                 now = self._expiring(change)
             else:
                 again = isinstance(change, Replace)
-                now = self._wanted_again(known, triggers.get(change.address, {})) if again else _as_it_is(change)
+                set_off = triggers.get(change.address, {})
+                now = self._wanted_again(known, set_off, moving=change.moving) if again else _as_it_is(change)
             if now is None:
                 continue
             if known is None or not _alike(known, now):
@@ -114,12 +115,13 @@ class WorkingState:
         return found
 
     @staticmethod
-    def _wanted_again(known: Binding | None, triggers: Mapping[Address, str]) -> Binding | None:
-        """What is kept before it is replaced. That what was about to end is to run again: after a kill the next run
-        places it. And what set it off: once that is made again, nothing else says so. None: neither."""
-        if known is None or not (known.ended or triggers):
+    def _wanted_again(known: Binding | None, triggers: Mapping[Address, str], *, moving: bool) -> Binding | None:
+        """What is kept before it is replaced. That what was about to end is to run again, or that the watch moves it:
+        after a kill the next run places it. And what set it off: once that is made again, nothing else says so. None:
+        nothing of it."""
+        if known is None or not (known.ended or triggers or moving):
             return None
-        return attrs.evolve(known, ended="", triggers=triggers)
+        return attrs.evolve(known, ended="", triggers=triggers, moving=moving)
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""
@@ -153,6 +155,7 @@ def _alike(known: Binding, now: Binding) -> bool:
     return (
         same[0] == same[1]
         and known.lifetime == now.lifetime
+        and (known.raised_from, known.moving) == (now.raised_from, now.moving)
         and known.triggers == now.triggers
         and not differences(known.applied, now.applied)
     )

@@ -23,7 +23,7 @@ from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Expire, Import, Replace, Update
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, CreateIntent, Intent, intent_of
-from flowplan.state.state import Binding
+from flowplan.state.state import CANCELLED, Binding
 
 
 @frozen
@@ -82,7 +82,7 @@ class Works:
             intent = self._intent("delete", change, None, "", change.before)
             if isinstance(change, CreateFirst):
                 intent = attrs.evolve(intent, address=change.earlier, generation=change.generation - 1)
-            kept = self._working.bindings.get(step.address) if isinstance(change, Expire) else None
+            kept = self._kept(step.address, change)
             return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)))
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
@@ -90,6 +90,13 @@ class Works:
             intent = self._intent("update", change, None, "", wanted)
             return Work(step, change, intent, lambda _: Answer(self._updates.update(change, wanted)))
         return self._creation(step, change, wanted)
+
+    def _kept(self, address: Address, change: Change) -> Binding | None:
+        """What the state keeps of a bid that is over: that it is done, or that it is being placed elsewhere."""
+        known = self._working.bindings.get(address)
+        if known is not None and change.moving:
+            return attrs.evolve(known, ended=CANCELLED)
+        return known if isinstance(change, Expire) else None
 
     def without_call(self, step: Step, change: Change) -> Binding | None:
         """What `step`, which needs no call, leaves of its address (None: it is forgotten)."""
@@ -186,6 +193,7 @@ class Works:
             source=change.source,
             protected=change.protected,
             lifetime=change.bounds,
+            raised_from=change.raised_from,
             endpoint=self._endpoint,
             project=self._working.state.project,
         )

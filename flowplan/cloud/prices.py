@@ -16,9 +16,10 @@ from flowplan.cloud.http.request import segment
 from flowplan.cloud.rows import Past
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
-from flowplan.pricing.billing import Billed, Steered, each_once
+from flowplan.pricing.billing import Billed, Ender, Steered, each_once
 from flowplan.pricing.entry import Key, Market
 
+ENDED = "Terminated"  # the event by which a bid is over
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
 
 
@@ -146,6 +147,31 @@ class Prices(Asking):
         """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""
         found = self.side_by_side([partial(self._steered, bid) for bid in bids])
         return {bid: one for bid, one in zip(bids, found, strict=True) if one is not None}
+
+    def enders(self, bids: Sequence[str]) -> dict[str, Ender]:
+        """Who ended each bid that is over, as its history says: somebody, or the cloud itself. One of which it does not
+        say that is left out, and so is one whose history cannot be read, which is noted: it is never taken for the
+        cloud's."""
+        found = self.side_by_side([or_why(partial(self._ender, bid)) for bid in bids])
+        self._note_unknown("who ended a bid is unknown", "bids", found)
+        return {
+            bid: one
+            for bid, one in zip(bids, found, strict=True)
+            if one is not None and not isinstance(one, CloudError)
+        }
+
+    def _ender(self, bid: str) -> Ender | None:
+        path = f"/v2/spot/bids/{segment(bid)}/history"
+        row = self.object_of("GET", path)
+        with fields.answer_of(path):
+            events = row.get("events")
+            if not isinstance(events, list):
+                raise fields.Unfit("it lacks the list 'events'")
+            if row.get("bid_fid", bid) != bid:
+                raise fields.Unfit("it is about another bid")
+            rows = [fields.mapping(event, path) for event in events]
+            ends = [one for one in rows if one.get("event_type") == ENDED]
+            return reading.ender(ends)
 
     def _steered(self, bid: str) -> tuple[Steered, ...] | None:
         path = f"/v2/spot/bids/{segment(bid)}/history"

@@ -3,7 +3,7 @@ does not fit. What a field is called there and here, and in what units, is said 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ from flowplan.model import bounds
 from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
 from flowplan.model.live import LiveBid, LiveVolume, Made
 from flowplan.model.resources import Bid, Interface, Volume, changes_of
-from flowplan.pricing.billing import Billed, Steered, Steering
+from flowplan.pricing.billing import Billed, Ender, Steered, Steering
 from flowplan.printable import shown
 from flowplan.startup import marker
 
@@ -120,6 +120,15 @@ def steered(event: Mapping[str, Any]) -> Steered:
         how=STEERING[text(event, "event_type")],
         limit=None if limit is None else money(limit, "limit_price"),
     )
+
+
+def ender(ends: Sequence[Mapping[str, Any]]) -> Ender | None:
+    """Who ended a bid, by the events of its end: the cloud only where each says that nobody did (`user_id` is null);
+    None: there is no such event, or one does not say it. Raises Unfit."""
+    if not ends or any("user_id" not in one for one in ends):
+        return None
+    users = [one["user_id"] for one in ends]
+    return "cloud" if all(user is None for user in users) else "user"
 
 
 def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:

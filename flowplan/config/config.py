@@ -19,6 +19,7 @@ from flowplan.model.hooks import Hook
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.policy import Policies
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
+from flowplan.model.watch import Watching
 
 
 @frozen
@@ -193,6 +194,7 @@ class Config:
     sensitive: Mapping[str, str] = field(factory=dict, repr=False, eq=False)  # those variables, as --var has them
     policies: tuple[Policies, ...] = field(default=(), eq=False)  # what plans are held to
     hooks: tuple[Hook, ...] = field(default=(), eq=False)  # what is run afterwards
+    watch: Watching | None = field(default=None, eq=False)  # what `flowplan watch` may do; None: nothing is said of it
     _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 
     @property

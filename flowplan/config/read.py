@@ -81,6 +81,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         sensitive=stack.sensitive,
         policies=tuple(stack.policies),
         hooks=tuple(stack.hooks),
+        watch=stack.watch,
     )
 
 

@@ -138,7 +138,11 @@ def _enough(judged: Judged) -> str:
 
 def _with(judged: Judged, name: str, value: str) -> str:
     """A limit with another value, as it is written on the command line or in a file."""
-    return f"guards: {{{name}: {value}}}" if judged.budget.position else f"--{name.replace('_', '-')} {value}"
+    return (
+        f"{judged.budget.section}: {{{name}: {value}}}"
+        if judged.budget.position
+        else f"--{name.replace('_', '-')} {value}"
+    )
 
 
 def over(judged: Judged) -> Diagnostic | None:
@@ -161,7 +165,9 @@ def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool, pausing: bool 
 
 
 def _name_of(judged: Judged) -> str:
-    return f"guards.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
+    return (
+        f"{judged.budget.section}.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
+    )
 
 
 def unknown(costs: Costs) -> list[str]:

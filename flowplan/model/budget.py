@@ -43,7 +43,8 @@ class Budget:
     """Limits in dollars an hour, judged on `basis`: with every limit price paid (`worst`), or by the forecast.
     `position`: where a file sets them; None: the command line does. `proven`: whether that is beyond doubt, which it is
     not of what a saved plan says unless its digest or its signature was checked. `basis_alone`: its basis is one on
-    which the limits of files are judged, too. `saved`: a saved plan was made with it, and keeps it."""
+    which the limits of files are judged, too. `saved`: a saved plan was made with it, and keeps it. `section`: the key
+    of the file that sets it."""
 
     max_hourly_cost: Decimal | None = None
     max_cost_increase: Increase | None = None
@@ -53,6 +54,7 @@ class Budget:
     proven: bool = True
     basis_alone: bool = False
     saved: bool = False
+    section: str = "guards"
 
     @property
     def stands_alone(self) -> bool:

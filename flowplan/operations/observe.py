@@ -63,7 +63,13 @@ def observe(
 
 
 def observe_beside(
-    session: Session, loaded: Loaded, config: Config | None, *, refresh: bool = True, partial: bool = False
+    session: Session,
+    loaded: Loaded,
+    config: Config | None,
+    *,
+    kept: Mapping[Address, Place] | None = None,
+    refresh: bool = True,
+    partial: bool = False,
 ) -> tuple[Loaded, Observed]:
     """The same without the lock, and the state that it is made of: that of `loaded`, or what other runs have made of it
     since."""
@@ -73,7 +79,7 @@ def observe_beside(
 
     loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, look)
     found = catalogue, live.without(session.cloud().ended)
-    seen = _made_of(session, config, loaded.state, loaded.pending, project, found, kept={}, partial=partial)
+    seen = _made_of(session, config, loaded.state, loaded.pending, project, found, kept=kept or {}, partial=partial)
     return loaded, seen
 
 
@@ -190,7 +196,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
-    from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, volume_regions
+    from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, raised_bids, volume_regions
 
     state, live = seen.state, seen.live
     asked = partial(
@@ -205,6 +211,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
         made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
         adopted=adopted_volumes(state),
         movable=movable_bids(state, live),
+        raised=raised_bids(state, live),
     )
     desired = asked()
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to

@@ -167,8 +167,8 @@ class Looking:
         return attrs.evolve(seen, recorded=state, state=now, pending={})
 
     def _observed(self, state: State, pending: Mapping[str, Intent]) -> Observed:
-        """What is there, at the types and regions of a saved plan: prices may have moved since."""
-        kept = None if self.saved is None else places_of(self.saved)
+        """What is there, at the types and regions of a saved plan, or of the watch: prices may have moved since."""
+        kept = self.wishes.places if self.saved is None else places_of(self.saved)
         return observe(self.session, self.config, state, pending, kept=kept, partial=self.wishes.partial)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -41,7 +42,9 @@ class Change:
     people; `lifecycle`: how the files want it treated; `protected`: where prevent_destroy is written, or was when it
     was applied and the files say nothing of it, "": nowhere; `previous_address`: the one that the state knows it by,
     where it has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
-    other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go.
+    other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go; `raised_from`:
+    the limit price in the files, where `after` has one that the watch has raised; `moving`: the watch places it
+    elsewhere, which the next run goes on with, whatever ends this one.
     """
 
     action: ClassVar[Action]
@@ -64,6 +67,8 @@ class Change:
     protected: str = field(default="", kw_only=True)
     previous_address: Address | None = field(default=None, kw_only=True)
     imported: bool = field(default=False, kw_only=True)
+    raised_from: Decimal | None = field(default=None, kw_only=True)
+    moving: bool = field(default=False, kw_only=True)
 
     @property
     def before(self) -> Resource | None:
@@ -91,6 +96,7 @@ class Change:
             self.source,
             protected=self.protected,
             lifetime=self.bounds,
+            raised_from=self.raised_from,
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import attrs
 
@@ -132,7 +133,16 @@ class Changes:
             lifecycle=lifecycle,
             protected=protected(change.address, binding, lifecycle, self.desired, self.wishes),
             previous_address=self.desired.moves.get(change.address),
+            raised_from=self._raised_from(change),
+            moving=isinstance(change, Replace) and change.address in self.wishes.moving,
         )
+
+    def _raised_from(self, change: Change) -> Decimal | None:
+        """The limit price in the files, where the bid has, or gets, the one that the watch has raised it to."""
+        written, wanted = self.desired.raised.get(change.address), self.desired.resources.get(change.address)
+        if written is None or not isinstance(wanted, Bid) or not isinstance(change.after, Bid):
+            return None
+        return written if change.after.limit_price == wanted.limit_price else None
 
     def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:
         if binding.address.kind == "volume":
@@ -240,7 +250,8 @@ class Changes:
             reason, note = why
             made = as_replaced(before, after, lifecycle)
             change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
-            if lifecycle.create_before_destroy and isinstance(made, Bid) and not self._renewed(wanted):
+            first = lifecycle.create_before_destroy and address not in self.wishes.moving  # that holds nothing
+            if first and isinstance(made, Bid) and not self._renewed(wanted):
                 change = create_first(change, made, self._next(binding, made.name))
         elif not fields:
             change = NoOp(address, before, id=binding.id)

@@ -29,6 +29,7 @@ from flowplan.planning.placement import Placement
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 from flowplan.pricing.units import per_gpu
+from flowplan.state.state import Binding
 
 
 @frozen
@@ -42,7 +43,8 @@ class Desired:
     longer, each with whether it is destroyed; ports with their bids.
     `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
     lifetime is over, each with why; `left`: what is left of those that bound what a bid costs; `ranked`: where a bid
-    could go that is placed or moved. `problems`: what is wrong with a resource, which may be
+    could go that is placed or moved. `raised`: the limit prices in the files of bids that are wanted at another, to
+    which the watch has raised them. `problems`: what is wrong with a resource, which may be
     missing from `resources` then, although it is configured."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
@@ -61,6 +63,7 @@ class Desired:
     over: Mapping[Address, str] = field(factory=dict)
     left: Mapping[Address, Lives] = field(factory=dict)
     ranked: Mapping[Address, tuple[Ranked, ...]] = field(factory=dict)
+    raised: Mapping[Address, Decimal] = field(factory=dict)
     problems: Mapping[Address, tuple[Diagnostic, ...]] = field(factory=dict)
 
     @property
@@ -97,13 +100,14 @@ def look_up(
     movable: Container[Address] = (),
     prospects: Prospects | None = None,
     every: bool = False,
+    raised: Mapping[Address, Binding] | None = None,
 ) -> Desired:
     """Everything `config` asks for, with ids, and every problem that only the cloud shows.
 
     `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
     `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
     `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made;
-    `every`: rank the only place that a task can go to, too.
+    `every`: rank the only place that a task can go to, too; `raised`: live bids whose limit the watch has raised.
     """
     findings = Findings(config)
     volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)
@@ -117,7 +121,7 @@ def look_up(
         prospects=prospects,
         every=every,
     )
-    desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
+    desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys), raised or {}).run()
     return attrs.evolve(desired, problems=_problems(desired, config, findings)) if findings.problems else desired
 
 
@@ -144,6 +148,7 @@ class _Pass:
     volumes: Volumes
     places: Placement
     ssh_keys: tuple[str, ...]
+    raised: Mapping[Address, Binding]
 
     def run(self) -> Desired:
         """Everything that is wanted, but for what could not be looked up."""
@@ -152,9 +157,13 @@ class _Pass:
         regions = self.catalogue.regions
         volumes = {address: self.volumes.wanted(address, regions) for address in self.config.volumes}
         resources: dict[Address, Resource] = {a: volume for a, volume in volumes.items() if volume}
+        raised: dict[Address, Decimal] = {}
         for address, bid in bids.items():
             if bid is None:
                 continue
+            limit = self._raised_to(address, bid)
+            if limit is not None:
+                raised[address], bid = bid.limit_price, attrs.evolve(bid, limit_price=limit)
             resources[address] = bid
             if bid.inputs and bid.inputs.ports:
                 resources[Address("ports", address.name)] = PortMapping(address, bid.inputs.ports)
@@ -172,7 +181,19 @@ class _Pass:
             ranked=self.places.ranked,
             waits_for={a: task.depends_on for a, task in self.config.tasks.items() if task.depends_on},
             lifetimes={a: task.lifetime for a, task in self.config.tasks.items() if task.lifetime},
+            raised=raised,
         )
+
+    def _raised_to(self, address: Address, wanted: Bid) -> Decimal | None:
+        """The limit price that the watch has raised the live bid at `address` to, from the one that is written still,
+        and may; None: the one that is written holds."""
+        known, watch = self.raised.get(address), self.config.watch
+        most = watch.raise_limit_up_to if watch is not None else None
+        if known is None or most is None or not isinstance(known.applied, Bid):
+            return None
+        limit, place = known.applied.limit_price, (known.applied.instance_type, known.applied.region)
+        stays = place == (wanted.instance_type, wanted.region) and known.raised_from == wanted.limit_price
+        return limit if stays and wanted.limit_price < limit <= most else None
 
     def sources(self) -> dict[Address, Position]:
         """Where in the file each resource stands."""

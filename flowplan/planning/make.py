@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import attrs
 
-from flowplan.model.address import in_order
+from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
+from flowplan.model.resources import Bid
 from flowplan.planning.actions import Completed
 from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, left_alone, moved
@@ -33,6 +35,7 @@ def make_plan(
     `wishes` that means nothing, ConfigError for problems of what the plan does not leave out, steps.Cycle only for a
     state that was edited by hand."""
     wishes = chosen(_widened(wishes, state, desired), desired, state)
+    desired = _at_limits(desired, wishes.limits)
     made = Changes(desired, state, live, wishes)
     every = refreshed(desired, state, live, wishes) if wishes.mode == "refresh-only" else made.all()
     part = part_of(every, wishes)
@@ -60,6 +63,20 @@ def make_plan(
         untriggered=part.untriggered,
         faults=faults,
     )
+
+
+def _at_limits(desired: Desired, limits: Mapping[Address, Decimal]) -> Desired:
+    """`desired` with the bids of `limits` at those: raised from the limit prices in the files, or back at them."""
+    resources, raised = dict(desired.resources), dict(desired.raised)
+    for address, limit in limits.items():
+        wanted = resources.get(address)
+        if not isinstance(wanted, Bid):
+            continue
+        written = raised.pop(address, wanted.limit_price)
+        resources[address] = attrs.evolve(wanted, limit_price=limit)
+        if limit != written:
+            raised[address] = written
+    return attrs.evolve(desired, resources=resources, raised=raised) if limits else desired
 
 
 def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:

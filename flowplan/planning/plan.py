@@ -7,6 +7,7 @@ means. docs/planning.md lists every action with its exact condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
@@ -158,7 +159,10 @@ class Wishes:
     replace: frozenset[Address] = frozenset()  # these three: what `patterns` mean, once that is looked up
     targets: frozenset[Address] = frozenset()
     excluded: frozenset[Address] = frozenset()
-    held_to: frozenset[Address] | None = None  # what a saved plan touches: nothing else is done; None: there is none
+    held_to: frozenset[Address] | None = None  # what a saved plan, or the watch, touches: nothing else is done
+    limits: Mapping[Address, Decimal] = field(factory=dict)  # by the watch: limit prices in the place of the files'
+    moving: frozenset[Address] = frozenset()  # by the watch: bids that are placed elsewhere
+    places: Mapping[Address, Place] = field(factory=dict)  # by the watch: where bids are placed again, once they ended
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     lapsed: Mapping[str, str] = field(factory=dict)  # to destroy: only these bids, past their lifetime: why

@@ -136,12 +136,13 @@ def hold_faultless(desired: Desired, wishes: Wishes, part: Part) -> tuple[Diagno
 
 
 def _held_to(changes: Mapping[Address, Change], touched: frozenset[Address]) -> Part:
-    """What a saved plan touches, and what that needs by now, which makes it another plan. What needs nothing done stays
-    in it, and is recorded as it is."""
+    """What a saved plan, or the watch, touches, and what that needs by now, which makes it another plan. What needs
+    nothing done stays in it, and is recorded as it is; what would be imported is not taken in."""
     kept = _reached(touched, _waits(changes.values())).keys()
     outside = frozenset(a for a, change in changes.items() if change.ways and a not in kept)
     made = {a: _as_it_is(change) if a in outside else change for a, change in changes.items()}
-    return Part({a: change for a, change in made.items() if change is not None}, outside=outside)
+    imported = tuple(sorted((a for a in outside if changes[a].imported), key=in_order))
+    return Part({a: change for a, change in made.items() if change is not None}, imported, outside=outside)
 
 
 def _waits(changes: Iterable[Change]) -> Mapping[Address, set[Address]]:

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from flowplan.model.bill import Bill
 
+Ender: TypeAlias = Literal["user", "cloud"]  # who ended a bid: somebody, with flowplan or without, or the cloud
 Steering: TypeAlias = Literal["placed", "limit_changed", "paused", "resumed", "cancelled"]
 _HOUR = 3_600_000_000  # microseconds
 _SEEN_LATE = timedelta(minutes=10)  # an instance had ended for up to so long when its end was seen

@@ -85,8 +85,8 @@ def to_win(market: Market | None, limit: Decimal) -> Decimal | None:
     """The lowest limit that wins `market.quantity` instances now, in dollars per instance-hour, where `limit` does not;
     None where it does, or where that is unknown."""
     entry = entry_price(market, limit, holding=False)
-    if entry.basis == "below_reserve" and market is not None:
-        return market.minimum
+    if entry.basis == "below_reserve" and market is not None and market.minimum is not None:
+        return to_win(market, market.minimum) or market.minimum
     return entry.low if entry.basis == "losing" else None
 
 

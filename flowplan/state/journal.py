@@ -11,6 +11,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Literal, Self, TypeAlias
 
 import attrs
@@ -64,6 +65,7 @@ class Intent:
     since: Moment | None = field(default=None, metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)  # as a Binding has it
     lifetime: Bounds | None = field(default=None, metadata=IF_SET)  # as a Binding has it
+    raised_from: Decimal | None = field(default=None, metadata=IF_SET)  # as a Binding has it
 
     def again(self, at: Moment, *, resent: bool) -> Self:
         """The same intent for one more attempt, which is about to be sent."""

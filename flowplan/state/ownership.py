@@ -37,8 +37,8 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     bindings = dict(state.bindings)
     for intent in pending.values():
         if not isinstance(intent, CreateIntent):
-            cancelled = cancelled_by(intent, bindings, live)
-            bindings |= {intent.address: cancelled} if cancelled is not None else {}
+            became = became_of(intent, bindings, live)
+            bindings |= {intent.address: became} if became is not None else {}
             continue
         found = find_created(intent, state.lineage, live)
         if len(found) != 1:
@@ -58,6 +58,27 @@ def cancelled_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live
     if intent.op != "delete" or known is None or known.id != intent.id or known.ended:
         return None
     return attrs.evolve(known, ended=CANCELLED) if _has_ended(known.id, live) else None
+
+
+def became_of(intent: Intent, bindings: Mapping[Address, Binding], live: Live) -> Binding | None:
+    """What became of a bid by a removal or a change in doubt, as far as what is live tells. None: nothing."""
+    return cancelled_by(intent, bindings, live) or changed_by(intent, bindings, live)
+
+
+def changed_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live) -> Binding | None:
+    """What a change in doubt has made of a live bid: it is as it was to be, which nobody else has made of it. None: it
+    is not, or too little of it is reported."""
+    known, wanted, found = bindings.get(intent.address), intent.resource, live.bids.get(intent.id or "")
+    if intent.op != "update" or known is None or known.id != intent.id or not isinstance(wanted, Bid):
+        return None
+    if found is None or found.ended or not {"limit_price", "paused", "volumes"}.isdisjoint(found.bid.unreported):
+        return None
+    bid = found.bid
+    same = (bid.limit_price, bid.paused) == (wanted.limit_price, wanted.paused)
+    if not same or set(map(str, bid.volumes)) != set(map(str, wanted.volumes)):
+        return None
+    kept = attrs.evolve(known, applied=wanted, needs=intent.needs, source=intent.source, protected=intent.protected)
+    return attrs.evolve(kept, lifetime=intent.lifetime, raised_from=intent.raised_from)
 
 
 def strays(state: State, live: Live) -> list[Binding]:
@@ -199,7 +220,7 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
 def binding_of(intent: CreateIntent, id: str) -> Binding:
     """What the state records once the create of `intent` is known to have made `id`."""
     kept = (intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
-    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime)
+    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime, raised_from=intent.raised_from)
 
 
 def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
@@ -354,6 +375,11 @@ def movable_bids(state: State, live: Live) -> frozenset[Address]:
     """Bids that wait and have never run: placed elsewhere, they lose nothing but their place in the queue."""
     found = ((a, live.bids.get(b.id)) for a, b in state.bindings.items() if a.kind == "bid")
     return frozenset(a for a, bid in found if bid is not None and bid.status == "Open" and not bid.instances)
+
+
+def raised_bids(state: State, live: Live) -> dict[Address, Binding]:
+    """The live bids whose limit price the watch has raised, as the state has them."""
+    return {a: b for a, b in state.bindings.items() if b.raised_from is not None and is_live(b, live)}
 
 
 def placed_bids(state: State, live: Live) -> dict[Address, Bid]:

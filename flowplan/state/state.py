@@ -6,6 +6,7 @@ The state file is a snapshot; what has happened since is in the journal (journal
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -34,7 +35,9 @@ class Binding:
     prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none. `triggers`: it is to be
     replaced once one of these addresses has another object than this id ("": it had none): a run that began to replace
     it may have ended in between. `lifetime`: when it ends, as a run read it last; None: nothing ends it, or no run
-    has recorded it."""
+    has recorded it. `raised_from`: of a bid whose limit price the watch has raised, the one that the files had then, in
+    dollars per instance-hour. `moving`: the watch has begun to place it elsewhere, and it is to be placed again
+    whatever ends that run."""
 
     address: Address
     id: str
@@ -46,12 +49,14 @@ class Binding:
     protected: str = field(default="", metadata=IF_SET)
     triggers: Mapping[Address, str] = field(factory=dict, metadata=IF_SET)
     lifetime: Bounds | None = field(default=None, metadata=IF_SET)
+    raised_from: Decimal | None = field(default=None, metadata=IF_SET)
+    moving: bool = field(default=False, metadata=IF_SET)
 
     def before(self, generation: int, source: str) -> Binding:
         """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of
         that file takes it away, whatever file named it; that it goes was allowed."""
         there = attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
-        return attrs.evolve(there, protected="", triggers={})
+        return attrs.evolve(there, protected="", triggers={}, moving=False)
 
 
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused

@@ -35,6 +35,7 @@ from flowplan.config.keys.task import (
     STORAGE,
     TASK,
 )
+from flowplan.config.keys.watch import WATCH
 
 __all__ = [
     "ADVANCED",
@@ -69,5 +70,6 @@ __all__ = [
     "STORAGE",
     "TASK",
     "VARIABLE",
+    "WATCH",
     "Keys",
 ]

@@ -19,6 +19,7 @@ from flowplan.config.keys.kinds import (
 )
 from flowplan.config.keys.policies import POLICIES
 from flowplan.config.keys.task import CREATE, LIFECYCLE, TASK
+from flowplan.config.keys.watch import WATCH
 from flowplan.model.lifecycle import UNTIL
 
 RESOURCE_NAME = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,62}|x-.*)$"
@@ -143,6 +144,7 @@ STACK_FILE = Keys(
         "guards": TASK.fields["guards"],
         "policies": Key(Within(POLICIES), "Rules that every plan is held to."),
         "hooks": Key(Within(HOOKS), "Commands that run after a plan or an apply."),
+        "watch": Key(Within(WATCH), "What `flowplan watch` may do without asking anybody."),
         "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources whose address has changed."),
         "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are no longer configured."),
         "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),

@@ -31,6 +31,7 @@ from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
 from flowplan.config.values import Grammar, Section, open_section, text
+from flowplan.config.watch import read_watch
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, Kind, instance_name
@@ -39,6 +40,7 @@ from flowplan.model.given import GivenValue
 from flowplan.model.hooks import Hook
 from flowplan.model.policy import Policies
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
+from flowplan.model.watch import Watching
 
 T = TypeVar("T")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
@@ -69,6 +71,7 @@ class Stack:
     variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
     prefix: str = ""
     state: StatePlace | None = None
+    watch: Watching | None = None
     sensitive: dict[str, str] = field(factory=dict, repr=False)  # sensitive variables, each as --var takes it
     names: Names = field(factory=Names)
 
@@ -98,6 +101,7 @@ class _Reading:
     found: Stack = field(factory=Stack)
     prefix: str = ""
     said: dict[str, tuple[Section, str]] = field(factory=dict)  # what only one document may say, or all alike
+    watched: Section | None = None  # the one that has `watch`
 
     def run(self) -> Stack:
         self.found.variables = {name: one.given for name, one in self.variables.items() if one.given is not None}
@@ -159,17 +163,11 @@ class _Reading:
                     section.document.problem(node, summary, "write what a task has", code="type")
                     continue
                 if key == "defaults" and holder is not None:
-                    self._twice(section, holder)
+                    _twice(key, section, holder)
                     continue
                 holder = section if key == "defaults" else holder
                 found = made if found is None else under(made, found, ("used here", section.node.start))
         return found
-
-    def _twice(self, section: Section, first: Section) -> None:
-        also = (("first given here", first.document.position(first.node.key("defaults"))),)
-        place = section.document.position(section.node.key("defaults"))
-        hint = "a stack has one: put all of it in one place"
-        section.document.text.problem(place, "defaults is given twice", hint, code="duplicate", also=also)
 
     def _limits(self, section: Section) -> None:
         node = section.get("guards")
@@ -182,6 +180,18 @@ class _Reading:
         rules = None if made is None else read_policies(section.document, made)
         if rules is not None:
             self.found.policies.append(rules)
+        self._watch(section)
+
+    def _watch(self, section: Section) -> None:
+        """What the watch may do, which one document says for the whole stack."""
+        node = section.get("watch")
+        if node is None:
+            return
+        if self.watched is not None:
+            _twice("watch", section, self.watched)
+            return
+        self.watched = section
+        self.found.watch = read_watch(section.document, self._scope(section).replaced(node, ("watch",)))
 
     def _besides(self, section: Section) -> None:
         outputs = section.get("outputs")
@@ -321,6 +331,14 @@ class _Reading:
             made = scope.replaced(shared)
             if isinstance(made, MappingNode):
                 yield key, each, made
+
+
+def _twice(key: str, section: Section, first: Section) -> None:
+    """Report that `section` has a `key` which `first` has already."""
+    also = (("first given here", first.document.position(first.node.key(key))),)
+    place = section.document.position(section.node.key(key))
+    hint = "a stack has one: put all of it in one place"
+    section.document.text.problem(place, f"{key} is given twice", hint, code="duplicate", also=also)
 
 
 def _kind(section: str) -> Kind:
