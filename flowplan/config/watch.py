@@ -13,8 +13,6 @@ def read_watch(document: Document, node: Node) -> Watching | None:
     section = open_section(document, node, "watch", keys.WATCH)
     if section is None:
         return None
-    if not section.node.entries:
-        section.document.problem(section.node, "watch says nothing", f"write {keys.WATCH.example}", code="empty")
     return Watching(
         on_preempted=choice(section, "on_preempted", ON_PREEMPTED) or "report",
         raise_limit_up_to=money(section, "raise_limit_up_to", "dollars per instance-hour"),

@@ -192,6 +192,16 @@ class Simulator:
                 bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
                 self._time.settle()
 
+    def end(self, bid: str) -> None:
+        """See `Faults.end`."""
+        from flowplan.simulator.api import bids
+
+        with self._lock:
+            self._time.catch_up()
+            with writing(self._db):
+                bids.give_up(self._db, bid, timekeeping.stored_now(self._db))
+                self._time.settle()
+
     def _has_faults(self) -> bool:
         """Whether there is any fault or late request. Cheap: two indexes that are almost always empty."""
         sql = "SELECT EXISTS(SELECT 1 FROM faults WHERE spent = 0) OR EXISTS(SELECT 1 FROM late)"

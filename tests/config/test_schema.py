@@ -99,6 +99,7 @@ PLACES: dict[str, tuple[Keys, str]] = {
     "hours": (keys.HOURS, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\npolicies: {{hours: {{time_zone: UTC, %s}}}}"),
     "hooks": (keys.HOOKS, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\nhooks: {{%s}}"),
     "hook": (keys.HOOK, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\nhooks: {{applied: {{command: [a], %s}}}}"),
+    "watch": (keys.WATCH, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\nwatch: {{%s}}"),
     "import": (keys.IMPORT, "version: 2\nimport: [{address: task.a, id: bid_a, %s}]"),
 }
 VALUES = ("", "true", "1", "99999999", "1.5", "0", "text", "[]", "[text]", "[1]", "[[]]", "{}", "{no-key: 1}", "'1'")

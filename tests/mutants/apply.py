@@ -22,8 +22,8 @@ MISTAKES = (
     Mistake(
         "forget what a trigger was to replace, once what set it off is done",
         "apply/working_state.py",
-        "triggers.get(change.address, {})) if again",
-        "{}) if again",
+        "set_off = triggers.get(change.address, {})",
+        "set_off = {}",
         ("tests/operations/test_lifecycle.py", "-k", "what_a_trigger_was"),
     ),
     Mistake(
@@ -106,8 +106,8 @@ MISTAKES = (
     Mistake(
         "take what is to run again for done",
         "apply/working_state.py",
-        'attrs.evolve(known, ended="", triggers=triggers)',
-        "attrs.evolve(known, triggers=triggers)",
+        'attrs.evolve(known, ended="", triggers=triggers, moving=moving)',
+        "attrs.evolve(known, triggers=triggers, moving=moving)",
         ("tests/faults/test_crashes.py", "-m", "slow", "-k", "killed_at_every_point and about"),
     ),
     Mistake(

@@ -240,8 +240,8 @@ MISTAKES = (
     Mistake(
         "a create that was in doubt is not protected once it is found",
         "state/ownership.py",
-        "    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime)\n",
-        "    return Binding(*kept, lifetime=intent.lifetime)\n",
+        "Binding(*kept, protected=intent.protected, lifetime=intent.lifetime, raised",
+        "Binding(*kept, lifetime=intent.lifetime, raised",
         ("tests/state/test_ownership.py", "-k", "protected"),
     ),
     Mistake(

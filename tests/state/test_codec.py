@@ -262,7 +262,9 @@ MANAGED = attrs.evolve(
     lifetime=Lifetime(Decimal(8), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True, SOURCE),
 )
 BOUNDS = Bounds(Decimal("8.1255"), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True)
-BOUND = {address: attrs.evolve(binding, lifetime=BOUNDS) for address, binding in BINDINGS.items()}
+BOUND = {
+    address: attrs.evolve(binding, lifetime=BOUNDS, raised_from=Decimal(17)) for address, binding in BINDINGS.items()
+}
 ENDING = attrs.evolve(
     BOUND[B], applied=attrs.evolve(BID, inputs=attrs.evolve(INPUTS, ends=Ends(720, 1, when_done=True)))
 )
@@ -274,7 +276,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", "Inputs.unordered_sha256", *SCRIPT_TEXT}),
     "ports": (BOUND[P], lambda one: frames(Done("i", P, one)), set()),
     "header": (Header.of(STATE), header_frame, set()),
-    "intent": (attrs.evolve(INTENT, resource=None, lifetime=BOUNDS), frames, set()),
+    "intent": (attrs.evolve(INTENT, resource=None, lifetime=BOUNDS, raised_from=Decimal(17)), frames, set()),
     "closed": (Closed("i3", "no"), frames, set()),
     "applied plan": (APPLIED, frames, set()),
     "marker": (

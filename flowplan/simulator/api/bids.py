@@ -353,6 +353,14 @@ def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
     db.execute("UPDATE bids SET away_until = ? WHERE seq = ?", (max(until, now + NOTICE), bid.seq))
 
 
+def give_up(db: sqlite3.Connection, id: str, now: int) -> None:
+    """The cloud ends a bid for good, as nobody's user. Raises ValueError when it is over already, or there is none."""
+    row = db.execute(_BID + "WHERE fid = ? AND status <> 'Terminated'", (id,)).fetchone()
+    if row is None:
+        raise ValueError(f"no live bid {id}")
+    terminate(db, _Bid(*row), now, None)
+
+
 def are_due_back(db: sqlite3.Connection, now: int) -> bool:
     """Whether a bid that was taken out of the auction is to be in it again."""
     return db.execute("SELECT 1 FROM bids WHERE away_until <= ? LIMIT 1", (now,)).fetchone() is not None

@@ -6,6 +6,7 @@
     PATCH  /_simulator/faults       {"list_lag": 5, "duplicate_names": true, "idempotency": false}
     POST   /_simulator/third-party  {"method": "DELETE", "path": "/v2/volumes/vol_x", "body": null, "lag": 0}
     POST   /_simulator/preempt      {"bid": "bid_x", "seconds": 600}
+    POST   /_simulator/end          {"bid": "bid_x"}
     POST   /_simulator/advance      {"seconds": 3600}
     GET    /_simulator/ledger       the mutating requests received
 
@@ -97,6 +98,11 @@ def _preempt(simulator: Simulator, body: Mapping[str, Any]) -> Response:
     return no_content()
 
 
+def _end(simulator: Simulator, body: Mapping[str, Any]) -> Response:
+    simulator.faults.end(body["bid"])
+    return no_content()
+
+
 def _advance(simulator: Simulator, body: Mapping[str, Any]) -> Response:
     simulator.advance(body["seconds"])
     return reply(200, {"now": simulator.now().isoformat()})
@@ -114,6 +120,7 @@ _ACTS: dict[tuple[str, str], Callable[[Simulator, Mapping[str, Any]], Response]]
     ("PATCH", "faults"): _set,
     ("POST", "third-party"): _third_party,
     ("POST", "preempt"): _preempt,
+    ("POST", "end"): _end,
     ("POST", "advance"): _advance,
     ("GET", "ledger"): _ledger,
 }

@@ -39,6 +39,9 @@ class Faulty(Protocol):
         """Take the instances of a bid (its id) back, and keep it out of the auction for `seconds` of virtual time.
         Raises ValueError where it holds none."""
 
+    def end(self, bid: str) -> None:
+        """End a bid (its id) for good, as no user. Raises ValueError where it is over already."""
+
 
 class Seen(NamedTuple):
     """A fault, the calls of its kind that came since it was added, and those of them that it happened to."""
@@ -129,3 +132,7 @@ class Faults:
         if not isinstance(bid, str) or not is_time(seconds):
             raise ValueError("give a bid's id, and seconds")
         self._simulator.preempt(bid, seconds)
+
+    def end(self, bid: str) -> None:
+        """The cloud ends a bid for good: its history names no user. Raises ValueError where it is over already."""
+        self._simulator.end(bid)

@@ -1,0 +1,139 @@
+"""A round of the watch: what it does by itself, and what it leaves to a person."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+
+import pytest
+
+from flowplan.apply.events import Silent
+from flowplan.operations.apply import How
+from flowplan.operations.plan import Request
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from flowplan.operations.watch import Round, one_round
+from flowplan.planning.watching import Finding
+from tests.conftest import APPLY, Place, bid_id
+
+ALL = "{on_preempted: rebid, raise_limit_up_to: 25, switch_region: true, max_hourly_cost: 60}"
+
+
+def stack(watch: str = ALL, **tasks: str) -> str:
+    """A stack with a policy, and a line for each task."""
+    each = "\n".join(f"  {name}: {line}" for name, line in tasks.items())
+    policy = f"watch: {watch}\n" if watch else ""
+    return f"version: 2\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n{policy}tasks:\n{each}\n"
+
+
+def task(limit: str = "17.92", kind: str = "h100.8x.SXM5.IB", region: str = "us-central1-b", more: str = "") -> str:
+    where = f", cluster_id: {region}" if region else ""
+    price = f"task_management: {{utility_threshold_price: {limit}}}"
+    return f"{{resources_specification: {{fcp_instance: {kind}{where}}}, {price}{more}}}"
+
+
+def look(place: Place, *paths: str) -> Round:
+    """One round, here."""
+    settings = Settings(directory=place.path, environ=dict(os.environ))
+    with Session(settings) as session:
+        return one_round(session, Request(paths=paths), How(), Silent())
+
+
+def only(found: Round) -> Finding:
+    """The finding of a round that has one."""
+    assert len(found.findings) == 1, found
+    return found.findings[0]
+
+
+@pytest.fixture
+def running(place: Place) -> Place:
+    """A stack of one task that runs."""
+    place.write(stack(train=task()))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "10m")
+    return place
+
+
+def end(place: Place, *, by_cloud: bool = True) -> str:
+    """The bid of the task ends, by the cloud or by somebody; its id."""
+    id = bid_id(place, "bid.train")
+    if by_cloud:
+        with place.simulator() as simulator:
+            simulator.faults.end(id)
+    else:
+        place.call("DELETE", f"/v2/spot/bids/{id}")
+    return id
+
+
+def posts(place: Place) -> int:
+    """How many bids were placed so far."""
+    return sum((one.method, one.path) == ("POST", "/v2/spot/bids") for one in place.ledger())
+
+
+def test_what_runs_as_written_is_left_alone(running: Place) -> None:
+    before = (running.path / "flowplan.state.json").read_bytes()
+    found = look(running)
+    assert (only(found).kind, found.acted, found.error, found.differs) == ("runs", (), None, False)
+    assert (running.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_what_the_cloud_has_ended_is_placed_again_once(running: Place) -> None:
+    old = end(running)
+    found = look(running)
+    assert (only(found).kind, only(found).act, found.error) == ("ended", "place", None)
+    assert [str(one) for one in found.acted] == ["bid.train"]
+    assert bid_id(running, "bid.train") != old
+    assert posts(running) == 2
+    assert look(running).acted == ()
+    assert posts(running) == 2
+
+
+def test_what_somebody_has_ended_is_left_to_them(running: Place) -> None:
+    end(running, by_cloud=False)
+    found = look(running)
+    assert (only(found).act, only(found).asks, found.differs) == (None, True, True)
+    assert "somebody cancelled it" in only(found).said
+    assert posts(running) == 1
+
+
+def test_without_a_policy_it_only_looks(running: Place) -> None:
+    end(running)
+    running.write(stack("", train=task()))
+    found = look(running)
+    assert (only(found).act, only(found).asks, found.acted) == (None, True, ())
+    assert posts(running) == 1
+
+
+def test_a_change_outside_is_never_reverted(running: Place) -> None:
+    id = bid_id(running, "bid.train")
+    running.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$9.00"}')
+    found = look(running)
+    assert (only(found).kind, only(found).act, found.differs) == ("drift", None, True)
+    assert [one for one in running.ledger() if one.method == "PATCH"][1:] == []
+
+
+def test_an_edit_of_the_files_is_never_applied(running: Place) -> None:
+    running.write(stack(train=task("12.00"), more=task()))
+    found = look(running)
+    assert {(str(one.address), one.kind, one.act) for one in found.findings} == {
+        ("bid.train", "unapplied", None),
+        ("bid.more", "unapplied", None),
+    }
+    assert (found.acted, found.differs, posts(running)) == ((), True, 1)
+
+
+def test_a_limit_is_raised_to_what_wins_and_never_above(place: Place) -> None:
+    place.write(stack(ALL.replace("25", "40"), train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a")))
+    place.ok(*APPLY)
+    found = look(place)
+    assert only(found).act == "raise", found
+    least, limit = only(found).to_win, only(found).new_limit
+    assert least is not None and limit is not None
+    assert least < limit <= least * Decimal("1.1") + Decimal("0.01")
+    place.ok("simulator", "advance", "10m")
+    assert only(look(place)).kind == "runs"
+    assert place.run("plan", "--detailed-exitcode").code == 0  # nobody's apply undoes it
+    place.edit("raise_limit_up_to: 40", "raise_limit_up_to: 5.50")
+    assert place.run("plan", "--detailed-exitcode").code == 2
+    assert only(look(place)).act == "lower"
+    assert only(look(place)).limit == Decimal("5.00")
