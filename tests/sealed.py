@@ -8,7 +8,7 @@ from pathlib import Path
 from flowplan.backends.keys import form_of
 from flowplan.backends.local import LocalStore
 from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.backends.store import Store
 from flowplan.state.form import Form
 from flowplan.state.history import Change
@@ -58,7 +58,8 @@ def objects_of(site: ObjectSite) -> Open:
     def opened(form: Form) -> RemoteStore:
         place = site.place()
         seen = Seen(None, place.identity, place.name)
-        return RemoteStore(place, site.lock(place), site.directory, seen, site.directory / "overflow", form=form)
+        lock, watch_lock, overflows = site.lock(place), watching(place), site.directory / "overflow"
+        return RemoteStore(place, lock, site.directory, seen, overflows, form=form, watch_lock=watch_lock)
 
     return opened
 

@@ -34,6 +34,7 @@ from flowplan.backends.parts import (
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
+from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
 from flowplan.files.private import is_missing
@@ -62,7 +63,7 @@ class LocalStore(Store):
         form: Form | None = None,
     ) -> None:
         self.path, self._form = path, form or Form()
-        self._lock = lock_of(path, DEFAULT)
+        self._lock, self._watch_lock = lock_of(path, DEFAULT), WatchLock(path)
         self._files = StateFiles(path, self._form)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._versions = Versions(path, self._form)
@@ -89,6 +90,10 @@ class LocalStore(Store):
     @property
     def lock(self) -> Lock:
         return self._lock
+
+    @property
+    def watch_lock(self) -> WatchLock:
+        return self._watch_lock
 
     def hold_usable(self) -> None:
         if is_missing(self.path.absolute().parent):

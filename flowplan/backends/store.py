@@ -117,6 +117,12 @@ class Store(Protocol):
     def lock(self) -> StateLock:
         """The lock of this state: always the same object."""
 
+    @property
+    def watch_lock(self) -> StateLock:
+        """The lock of the one that watches this state: always the same object. It excludes other watchers alone, never
+        a run that has `lock`. Where the server lets locks run out, that of a watcher which died is free in a minute;
+        where the server has no lock for it, everybody gets it, and `say` of `acquire` hears so."""
+
     def hold_usable(self) -> None:
         """Raise UsageProblem where there can be no state, so that its name must be wrong: an empty state would say that
         nothing exists."""

@@ -18,7 +18,7 @@ def lock() -> None:
 @options.form("lock")
 @click.pass_context
 def show(ctx: click.Context, form: str) -> int:
-    """Show who holds the lock, since when, and with which command."""
+    """Show who holds the lock, since when, and with which command; and who watches the state."""
     from flowplan.operations.lock import look
 
     here = Context.of(ctx)
@@ -33,7 +33,8 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     """Break the lock with the given ID (`flowplan lock show` prints it).
 
     Use it only for a run that is certainly dead, on a machine that this one cannot check. On this machine the next
-    command takes over the lock of a dead run, and flowplan never breaks the lock of a live one.
+    command takes over the lock of a dead run, and flowplan never breaks the lock of a live one. The lock of a
+    `flowplan watch` is broken the same way.
     """
     from flowplan.operations import lock as locks
     from flowplan.reports.text import lock as lock_text

@@ -14,24 +14,30 @@ if TYPE_CHECKING:
 
 @frozen
 class Lock:
-    """What a lock says, by the `name` that messages have for it; `holder` None: nobody has left a name in it."""
+    """What a lock says, by the `name` that messages have for it; `holder` None: nobody has left a name in it.
+    `watcher`: what the one of the state's watcher says, beside that of the state."""
 
     name: str
     standing: Standing
     holder: Owner | None = None
+    watcher: Lock | None = None
 
 
 def document(found: Lock) -> LockDocument:
-    """The lock, and the run that it names."""
+    """The lock, and the run that it names; and the `flowplan watch` of this state."""
+    watcher = found.watcher or Lock("", "nobody")
     return {
         "format_version": "1.0",
         "lock": found.name,
         "standing": found.standing,
-        "holder": None if found.holder is None else _holder(found.holder),
+        "holder": _holder(found.holder),
+        "watcher": {"standing": watcher.standing, "holder": _holder(watcher.holder)},
     }
 
 
-def _holder(owner: Owner) -> Holder:
+def _holder(owner: Owner | None) -> Holder | None:
+    if owner is None:
+        return None
     return {
         "id": owner.id,
         "who": owner.who,

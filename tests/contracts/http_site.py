@@ -22,6 +22,8 @@ from flowplan.backends.remote.http_lock import HttpLock
 from flowplan.backends.remote.lease import Clocks
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.store import StateLock
+from flowplan.backends.watch_lock import NoWatchLock
 from flowplan.cloud.http.response import Reply
 from flowplan.state.state import State
 from tests.contracts import state_servers
@@ -68,7 +70,13 @@ class HttpSite:
         proved = Seen(self.directory / "proved", place.identity, place.name)
         noted = Asked(self.directory / "asked", place.identity, place.name)
         lock = HttpLock(place, lambda: proved.prove_once(place.prove), noted, clocks, poll=0.02)
-        return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold)
+        beside = HttpAddress.of(self.url, LOGIN).for_watching()
+        watch_lock: StateLock = NoWatchLock(place.name)
+        if beside is not None:
+            watched = HttpPlace(HttpClient(beside, {}, lambda _: None), clocks, lambda _: None)
+            noted = Asked(self.directory / "asked", watched.identity, watched.name)
+            watch_lock = HttpLock(watched, lambda: None, noted, clocks, poll=0.02)
+        return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold, watch_lock=watch_lock)
 
     def holds(self, part: Part) -> bytes | None:
         contents = self.place().read()

@@ -18,7 +18,7 @@ from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.objects import Found, Head, Objects
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.form import Form
@@ -121,7 +121,8 @@ class ObjectSite:
         place = self.place()
         seen = Seen(None, place.identity, place.name)  # the contract takes states away, which no machine forgives
         lock = self.lock(place, clocks=clocks)
-        return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold)
+        watch_lock = watching(place, place.prove, QUICK, clocks)
+        return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold, watch_lock=watch_lock)
 
     def _head(self) -> Head | None:
         found = self.objects.look(self.key)

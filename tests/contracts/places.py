@@ -17,7 +17,7 @@ from flowplan.backends.remote.lease import LeaseLock
 from flowplan.backends.remote.postgres import PostgresPlace as PostgresRows
 from flowplan.backends.remote.postgres_url import read_url
 from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.backends.store import Store
 from flowplan.state.state import State
 from tests.contracts.http_site import GiteaSite, HttpSite
@@ -109,7 +109,8 @@ class PostgresPlace:
         place = PostgresRows(read_url(self.url))
         lock = LeaseLock(place, place.name, place.fence, terms=QUICK)
         seen = Seen(None, place.identity, place.name)  # the contract takes states away, which no machine forgives
-        store = RemoteStore(place, lock, self.base, seen, self.overflow, hold)
+        watch_lock = watching(place, terms=QUICK)
+        store = RemoteStore(place, lock, self.base, seen, self.overflow, hold, watch_lock=watch_lock)
         self._opened.append(store)
         return store
 
@@ -117,6 +118,7 @@ class PostgresPlace:
         """End what the stores have open."""
         for store in self._opened:
             store.lock.release()
+            store.watch_lock.release()
             store.close()
 
     def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:

@@ -11,7 +11,7 @@ import pytest
 from flowplan.backends.remote.lease import Clocks
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.errors import Locked, StateError
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND, begun, found, run
@@ -228,7 +228,9 @@ def test_what_is_less_than_this_machine_has_seen_is_an_error(site: ObjectSite, t
 
     def opened() -> RemoteStore:
         place = site.place()
-        return RemoteStore(place, site.lock(place), site.directory, seen, site.directory / "overflow")
+        return RemoteStore(
+            place, site.lock(place), site.directory, seen, site.directory / "overflow", watch_lock=watching(place)
+        )
 
     def files_of(one: ObjectSite) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in one.objects.directory.iterdir()}

@@ -328,8 +328,36 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "lasts_is_not_taken"),
     ),
     Mistake(
-        "count a lost answer as a write that another did",
+        "give a watcher the lock of the state",
         "backends/remote/object_place.py",
+        'return ObjectLease(self._put, self._below("watch"), self._below("clock"))',
+        "return self._lock",
+        ("tests/contracts/test_watch_lock.py", "-k", "keeps_no_run_waiting"),
+    ),
+    Mistake(
+        "give a watcher the row of the state's lock",
+        "backends/remote/postgres.py",
+        'return _Watches(self, f"watch:{self._target.state}")',
+        "return _Watches(self, self._target.state)",
+        ("tests/contracts/test_watch_lock.py", "-k", "keeps_no_run_waiting"),
+    ),
+    Mistake(
+        "lock the watchers of two states with one file",
+        "backends/watch_lock.py",
+        'state.parent / DIRECTORY / f"{state.name}.lock"',
+        'state.parent / DIRECTORY / "lock"',
+        ("tests/cli/test_lock_of_a_watcher.py", "-k", "two_states"),
+    ),
+    Mistake(
+        "break no lock of a watcher",
+        "operations/lock.py",
+        "return store.watch_lock.break_(id, here)",
+        "raise error",
+        ("tests/cli/test_lock_of_a_watcher.py", "-k", "by_its_id"),
+    ),
+    Mistake(
+        "count a lost answer as a write that another did",
+        "backends/remote/object_lease.py",
         "                if there is not None and there.data == data:\n",
         "                if False:\n",
         ("tests/contracts/test_remote.py", "-k", "answer_to_any_write"),
@@ -428,8 +456,8 @@ MISTAKES = (
     Mistake(
         "take another's write for ours after a lost answer",
         "backends/remote/postgres.py",
-        "if not done and self._lease_of(state).version != write_id:",
-        "if not done and not self._lease_of(state).version:",
+        "if not done and self.lease_of(state).version != write_id:",
+        "if not done and not self.lease_of(state).version:",
         ("tests/backends/remote/test_postgres.py", "-k", "not_taken_for_us"),
     ),
     Mistake(

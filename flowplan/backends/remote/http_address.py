@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
@@ -37,6 +37,14 @@ class HttpAddress:
     username: str = ""
     password: Secret = field(default=Secret(""))
     numbered: bool = False
+
+    def for_watching(self) -> HttpAddress | None:
+        """The address of the state whose lock a watcher of this one has; None: it is not known that this server takes
+        a name beside the one that was given. The name has no dot: GitLab before 16 drops what comes after one."""
+        if not self.numbered:
+            return None
+        state = f"{self.state}-flowplan-watch"
+        return evolve(self, state=state, lock=f"{state}/lock", unlock=f"{state}/lock")
 
     @classmethod
     def of(cls, given: str, environ: Mapping[str, str]) -> HttpAddress:

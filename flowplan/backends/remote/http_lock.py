@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve
@@ -27,7 +28,9 @@ from flowplan.backends.remote.lease import Clocks, Record, dead
 from flowplan.backends.remote.place import FencedLock
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
+from flowplan.backends.watch_lock import NoWatchLock
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
@@ -270,7 +273,17 @@ def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
 def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> RemoteStore:
     """The store of the state at the URL `given`, for `open.STORES`. Raises UsageProblem for a URL that can be no
     state."""
-    place = HttpPlace(HttpClient(HttpAddress.of(given, environ), environ))
+    address = HttpAddress.of(given, environ)
+    place = HttpPlace(HttpClient(address, environ))
     seen = Seen.of(environ, place.identity, place.name)
-    lock = HttpLock(place, lambda: seen.prove_once(place.prove), Asked.of(environ, place.identity, place.name))
-    return RemoteStore(place, lock, base, seen, overflow_directory(environ), hold, form)
+    lock, overflows = _lock_at(place, environ), overflow_directory(environ)
+    watch_lock: StateLock = NoWatchLock(place.name)
+    if (beside := address.for_watching()) is not None:
+        watch_lock = _lock_at(HttpPlace(HttpClient(beside, environ)), environ)
+    return RemoteStore(place, lock, base, seen, overflows, hold, form, watch_lock=watch_lock)
+
+
+def _lock_at(place: HttpPlace, environ: Mapping[str, str]) -> HttpLock:
+    """The lock of `place`, whose server is tried once on each machine."""
+    proof = partial(Seen.of(environ, place.identity, place.name).prove_once, place.prove)
+    return HttpLock(place, proof, Asked.of(environ, place.identity, place.name))

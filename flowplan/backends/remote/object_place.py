@@ -18,6 +18,7 @@ from typing import NoReturn, TypeVar
 from attrs import evolve, frozen
 
 from flowplan.backends.parts import Part
+from flowplan.backends.remote.object_lease import ObjectLease, Putting
 from flowplan.backends.remote.objects import (
     SEAL,
     Head,
@@ -29,11 +30,9 @@ from flowplan.backends.remote.objects import (
     numbers_in,
     version_in,
 )
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, Unanswered, VersionId
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
 from flowplan.errors import StateError
 
-_TRIES = 4  # of one write, and of one look at a state that moves
-_PAUSE = 0.25  # seconds before the second try; it doubles
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
 _AT_ONCE = 16  # requests
@@ -56,7 +55,9 @@ class ObjectPlace(Place, Leases):
     def __init__(
         self, objects: Objects, key: str, name: str, identity: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._objects, self._key, self._name, self._identity, self._sleep = objects, key, name, identity, sleep
+        self._objects, self._key, self._name, self._identity = objects, key, name, identity
+        self._put = Putting(objects, sleep)
+        self._lock = ObjectLease(self._put, f"{key}.lock", self._below("clock"))
         self._run = uuid.uuid4().hex
         self._tried = 0  # the highest number of `append`
         self._over: set[tuple[int, int]] = set()  # fence and number of entries that the next save holds
@@ -86,49 +87,24 @@ class ObjectPlace(Place, Leases):
     def _below(self, *parts: str) -> str:
         return "/".join((f"{self._key}.d", *parts))
 
-    def _put(self, key: str, data: bytes, expected: str) -> str:
-        """Put `data`, which no other writer would put there. A refusal or a lost answer is looked up: what is there may
-        be ours."""
-        pause = _PAUSE
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._objects.put(key, data, expected)
-            except (Conflict, Unanswered) as error:
-                there = self._objects.get(key)
-                if there is not None and there.data == data:
-                    return there.version
-                if isinstance(error, Conflict) or (there.version if there is not None else "") != expected:
-                    raise Conflict(f"{key} was written by another run") from error
-                if not left:
-                    raise
-            self._sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
-
     def _get(self, key: str) -> bytes | None:
         found = self._objects.get(key)
         return None if found is None else found.data
 
-    # -- the lock's record
+    # -- the records of its locks
 
     def lease(self) -> Lease:
-        found = self._objects.get(f"{self._key}.lock")
-        return Lease() if found is None else Lease(found.data, found.version)
+        return self._lock.lease()
 
     def put_lease(self, record: bytes, expected: str) -> str:
-        return self._put(f"{self._key}.lock", record, expected)
+        return self._lock.put_lease(record, expected)
 
     def age(self, seen: Lease) -> float | None:
-        """By an object that is put now: when the store says that was."""
-        there = self._objects.get(f"{self._key}.lock")
-        if there is None or there.version != seen.version or there.modified is None:
-            return None
-        key = self._below("clock", uuid.uuid4().hex)
-        self._objects.put(key, uuid.uuid4().hex.encode(), "")
-        now = self._objects.get(key)
-        with suppress(StateError):
-            self._objects.delete(key)
-        return None if now is None or now.modified is None else max(now.modified - there.modified, 0.0)
+        return self._lock.age(seen)
+
+    def watches(self) -> Leases:
+        """The record of the lock of its watcher."""
+        return ObjectLease(self._put, self._below("watch"), self._below("clock"))
 
     # -- proof
 

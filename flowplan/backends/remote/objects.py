@@ -3,6 +3,7 @@
 KEY                              the head: which snapshot and backup count, the journal as the last save left
                                  it, and the fence of the last run that began
 KEY.lock                         the lock's record
+KEY.d/watch                      the record of who watches the state
 KEY.d/states/SERIAL-FENCE-ID.json  snapshots; each is put once and never changes
 KEY.d/journal/FENCE/NUMBER       what was appended since, in order; each is put once
 KEY.d/versions/LINEAGE.SERIAL.json, KEY.d/aside/...

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
+from attrs import frozen
+
 from flowplan.backends.parts import Part
 from flowplan.backends.remote import postgres_tables as tables
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
@@ -49,22 +51,24 @@ class PostgresPlace(Place, Leases):
     # -- the lock's record
 
     def lease(self) -> Lease:
-        return self._lease_of(self._target.state)
+        return self.lease_of(self._target.state)
 
-    def _lease_of(self, state: str) -> Lease:
+    def lease_of(self, state: str) -> Lease:
+        """The record of the lock called `state`. Raises StateError."""
         of = self._locks if self._locks.server.connected() else self._rows  # who only looks needs one connection
         for record, write_id, age in of.look(tables.LEASE, state=state):
             return Lease(record, write_id, max(age, 0.0))
         return Lease()
 
     def put_lease(self, record: bytes, expected: str) -> str:
-        return self._put_lease(self._target.state, record, expected)
+        return self.put_lease_of(self._target.state, record, expected)
 
-    def _put_lease(self, state: str, record: bytes, expected: str) -> str:
+    def put_lease_of(self, state: str, record: bytes, expected: str) -> str:
+        """Replace the record of the lock called `state`, as `put_lease` does."""
         write_id = uuid.uuid4().hex
         statement = tables.NEXT_LEASE if expected else tables.NEW_LEASE
         done = self._locks.change(statement, state=state, record=record, write_id=write_id, expected=expected)
-        if not done and self._lease_of(state).version != write_id:
+        if not done and self.lease_of(state).version != write_id:
             self._conflict("another run has written the lock")
         return write_id
 
@@ -72,18 +76,22 @@ class PostgresPlace(Place, Leases):
         there = self.lease()
         return there.age if there.version == seen.version else None
 
+    def watches(self) -> Leases:
+        """The record of the lock of its watcher."""
+        return _Watches(self, f"watch:{self._target.state}")
+
     # -- proof
 
     def prove(self) -> None:
         probe = f"probe:{uuid.uuid4().hex}"  # no state has a name like that
         data = [uuid.uuid4().hex.encode() for _ in range(5)]
         try:
-            first = self._put_lease(probe, data[0], "")
+            first = self.put_lease_of(probe, data[0], "")
             self._refused(probe, data[1], "", "makes a second row with the key of another")
-            second = self._put_lease(probe, data[2], first)
+            second = self.put_lease_of(probe, data[2], first)
             self._refused(probe, data[3], first, "changes a row that its condition (WHERE) leaves out")
             self._refused(f"{probe}x", data[4], first, "changes a row that is not there")
-            there = self._lease_of(probe)
+            there = self.lease_of(probe)
             if (there.record, there.version) != (data[2], second):
                 self._fault("does not give back what was written last")
         finally:
@@ -92,7 +100,7 @@ class PostgresPlace(Place, Leases):
 
     def _refused(self, state: str, data: bytes, expected: str, fault: str) -> None:
         try:
-            self._put_lease(state, data, expected)
+            self.put_lease_of(state, data, expected)
         except Conflict:
             return
         self._fault(fault)
@@ -203,3 +211,21 @@ class PostgresPlace(Place, Leases):
 
     def drop_version(self, id: VersionId) -> None:
         self._rows.change(tables.DROP_VERSION, **self._key(id))
+
+
+@frozen
+class _Watches(Leases):
+    """The record called `state`, which is the name of no state; what each method promises is said at `place.Leases`."""
+
+    place: PostgresPlace
+    state: str
+
+    def lease(self) -> Lease:
+        return self.place.lease_of(self.state)
+
+    def put_lease(self, record: bytes, expected: str) -> str:
+        return self.place.put_lease_of(self.state, record, expected)
+
+    def age(self, seen: Lease) -> float | None:
+        there = self.lease()
+        return there.age if there.version == seen.version else None

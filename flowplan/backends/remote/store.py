@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,11 +23,11 @@ from flowplan.backends.parts import (
     settled,
     went_back,
 )
-from flowplan.backends.remote.lease import LeaseLock
+from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
 from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved, VersionId
 from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
-from flowplan.backends.store import Loaded, Store
+from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import StateError
 from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
@@ -48,10 +49,13 @@ from flowplan.state.state import State
 class Server(Place, Leases, Protocol):
     """A state on a server, and the record of its lock there."""
 
+    def watches(self) -> Leases:
+        """The record of the lock of who watches the state."""
+
 
 class RemoteStore(Store):
-    """The state at `place`, locked by `lock`; what each method promises is said at `store.Store`. `base` is the
-    directory of the run; `overflows` and `seen`: what this machine keeps of it."""
+    """The state at `place`, locked by `lock`; `watch_lock` is that of its watcher. What each method promises is said at
+    `store.Store`. `base` is the directory of the run; `overflows` and `seen`: what this machine keeps of it."""
 
     def __init__(
         self,
@@ -62,7 +66,10 @@ class RemoteStore(Store):
         overflows: Path | None = None,
         hold: Callable[[], None] = lambda: None,
         form: Form | None = None,
+        *,
+        watch_lock: StateLock,
     ) -> None:
+        self._watch_lock = watch_lock
         self._place, self._lock, self._base, self._seen, self._hold = place, lock, base, seen, hold
         self._form = form or Form()
         self._overflow = Overflow(overflows, place.identity, self._form)
@@ -79,8 +86,10 @@ class RemoteStore(Store):
         """The store of the state that `server` keeps, for an opener of `open.STORES`. Whether the server keeps its
         conditions is found out once on each machine, before the first lock is taken there."""
         seen = Seen.of(environ, server.identity, server.name)
-        lock = LeaseLock(server, server.name, server.fence, lambda: seen.prove_once(server.prove))
-        return cls(server, lock, base, seen, overflow_directory(environ), hold, form)
+        proof = partial(seen.prove_once, server.prove)
+        lock = LeaseLock(server, server.name, server.fence, proof)
+        watch_lock = watching(server, proof)
+        return cls(server, lock, base, seen, overflow_directory(environ), hold, form, watch_lock=watch_lock)
 
     @property
     def name(self) -> str:
@@ -101,6 +110,10 @@ class RemoteStore(Store):
     @property
     def lock(self) -> FencedLock:
         return self._lock
+
+    @property
+    def watch_lock(self) -> StateLock:
+        return self._watch_lock
 
     def hold_usable(self) -> None:
         """A URL that can be no state is refused when it is opened; a server that has none says so when it is read."""
@@ -290,3 +303,13 @@ class RemoteStore(Store):
         data = {"snapshot": there.snapshot, "backup": there.backup, "journal": there.journal or None}
         found = [(part, data[part]) for part in parts]
         return tuple(self._place.set_aside(part, one) for part, one in found if one is not None)
+
+
+def watching(
+    server: Server,
+    proof: Callable[[], None] = lambda: None,
+    terms: Terms | None = None,
+    clocks: Clocks | None = None,
+) -> LeaseLock:
+    """The lock of who watches the state that `server` keeps. Nothing is written under its fence."""
+    return LeaseLock(server.watches(), f"{server.name} (watch)", lambda: 0, proof, terms, clocks)

@@ -19,6 +19,13 @@ class Holder(TypedDict):
     ci: str | None
 
 
+class Watcher(TypedDict):
+    """The lock of the one `flowplan watch` of a state: it excludes other watchers alone."""
+
+    standing: Standing
+    holder: Holder | None
+
+
 class LockDocument(TypedDict):
     """The lock of a state: whether somebody has it, and who. `lock` names it."""
 
@@ -26,3 +33,4 @@ class LockDocument(TypedDict):
     lock: str
     standing: Standing
     holder: Holder | None
+    watcher: Watcher

@@ -23,15 +23,31 @@ _STANDINGS: Mapping[Standing, str] = MappingProxyType(
         "unknown": "held by a run that this machine cannot check",
     }
 )
+_WATCHERS: Mapping[Standing, str] = MappingProxyType(
+    {
+        "held": "This state is watched",
+        "unseen": "This state is watched, according to its lock",
+        "dead": "This state was watched by a run that is dead; the next `flowplan watch` takes over",
+        "alive": "This state is watched by a live process",
+        "unknown": "This state is watched by a run that this machine cannot check",
+    }
+)
 
 
 def text(found: Lock, paint: Paint) -> str:
-    """What became of the run that it names, and who that is."""
-    if found.holder is None:
-        return "Nobody holds the lock.\n"
-    head = shown(f"The lock {found.name} is {_STANDINGS[found.standing]}:", LONGEST_LINE)
-    said = (wrapped(line, "", " " * 11, paint.width) for line in found.holder.describe().splitlines())
-    return "\n".join([*wrapped(head, "", "  ", paint.width), *(line for lines in said for line in lines)]) + "\n"
+    """What became of the run that it names, and who that is; the same of who watches, if anybody does."""
+    lines = ["Nobody holds the lock."]
+    if found.holder is not None:
+        lines = _named(f"The lock {found.name} is {_STANDINGS[found.standing]}:", found.holder, paint)
+    watcher = found.watcher
+    if watcher is not None and watcher.holder is not None:
+        lines += ["", *_named(f"{_WATCHERS[watcher.standing]}:", watcher.holder, paint)]
+    return "\n".join(lines) + "\n"
+
+
+def _named(head: str, holder: Owner, paint: Paint) -> list[str]:
+    said = (wrapped(line, "", " " * 11, paint.width) for line in holder.describe().splitlines())
+    return [*wrapped(shown(head, LONGEST_LINE), "", "  ", paint.width), *(line for lines in said for line in lines)]
 
 
 def broken(holder: Owner) -> str:

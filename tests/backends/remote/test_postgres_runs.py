@@ -26,7 +26,7 @@ from flowplan.backends.remote.postgres import PostgresPlace
 from flowplan.backends.remote.postgres_connection import Limits, Row, Server, Values
 from flowplan.backends.remote.postgres_url import read_url
 from flowplan.backends.remote.seen import Seen
-from flowplan.backends.remote.store import RemoteStore
+from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.history import Change
@@ -198,7 +198,7 @@ def test_each_of_many_runs_counts(url: str, tmp_path: Path, writers: int) -> Non
         place = PostgresPlace(read_url(url))
         lock = LeaseLock(place, place.name, place.fence, terms=Terms(poll=0.02))
         seen = Seen(tmp_path / str(number), place.identity, place.name)
-        store = RemoteStore(place, lock, tmp_path, seen, tmp_path / "overflow", lock.verify)
+        store = RemoteStore(place, lock, tmp_path, seen, tmp_path / "overflow", lock.verify, watch_lock=watching(place))
         try:
             lock.acquire(OWNER, timeout=100)
             begun = Run.of(store)
