@@ -6,16 +6,18 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files.regular import opened
 from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
-from flowplan.state.form import WITHOUT_KEY, Form, Seal, Sealed, Unopened
+from flowplan.state.form import Form
+from flowplan.state.seal import WITHOUT_KEY, Seal, Sealed, Unopened
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -26,6 +28,7 @@ KEY, KEY_FILE, RECIPIENTS, PASSPHRASE = (
     "FLOWPLAN_AGE_RECIPIENTS",
     "FLOWPLAN_PASSPHRASE",
 )
+OLD_KEY_FILE, OLD_PASSPHRASE = "FLOWPLAN_OLD_AGE_KEY_FILE", "FLOWPLAN_OLD_PASSPHRASE"  # they open, and seal nothing
 SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
 _SHORTEST = 12  # characters of a passphrase: whoever has the file may try as many as he likes
 _FILE_LIMIT = 64 * 1024
@@ -35,21 +38,21 @@ _ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 def form_of(environ: Mapping[str, str], directory: Path, *, allow_plaintext: bool = False) -> Form:
     """The form of a state, by the keys in `environ`; a relative FLOWPLAN_AGE_KEY_FILE starts from `directory`. Nothing
     is encrypted where there are none. Raises UsageProblem for a key that is none, or without the library."""
-    given = {name: environ.get(name, "") for name in (KEY, KEY_FILE, RECIPIENTS, PASSPHRASE)}
+    names = (KEY, KEY_FILE, RECIPIENTS, PASSPHRASE, OLD_KEY_FILE, OLD_PASSPHRASE)
+    given = {name: environ.get(name, "") for name in names}
     if not any(given.values()):
         return Form(allow_plaintext=allow_plaintext)
     age = _library()
-    texts = [(KEY, given[KEY])] if given[KEY] else []
-    if given[KEY_FILE]:
-        texts.append((given[KEY_FILE], _text_of(directory / given[KEY_FILE], given[KEY_FILE])))
-    identities = [identity for name, text in texts for identity in _identities(age, text, name)]
+    identities = _identities(age, given[KEY], KEY) if given[KEY] else []
+    identities += _in_file(age, directory, given[KEY_FILE], KEY_FILE)
     recipients = _recipients(age, given[RECIPIENTS])
     passphrase = given[PASSPHRASE]
     if passphrase and len(passphrase) < _SHORTEST:
         raise UsageProblem(
             f"{PASSPHRASE} has fewer than {_SHORTEST} characters", hint="take a longer one, as four random words"
         )
-    return Form(AgeSeal(age, identities, recipients, passphrase), allow_plaintext)
+    old = Old(_in_file(age, directory, given[OLD_KEY_FILE], OLD_KEY_FILE), given[OLD_PASSPHRASE])
+    return Form(AgeSeal(age, identities, recipients, passphrase, old), allow_plaintext)
 
 
 def _library() -> Any:
@@ -63,19 +66,24 @@ def _library() -> Any:
     return pyrage
 
 
-def _text_of(path: Path, name: str) -> str:
-    """Of a file that only the user may read. Raises UsageProblem."""
+def _in_file(age: Any, directory: Path, name: str, variable: str) -> list[x25519.Identity]:
+    """The keys in the file `name`, which `variable` gives; none for "". Raises UsageProblem."""
+    return _identities(age, _text_of(directory / name, name, variable), name) if name else []
+
+
+def _text_of(path: Path, name: str, variable: str) -> str:
+    """Of a file that only the user may read, as `variable` names it. Raises UsageProblem."""
     try:
         with opened(path) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(_FILE_LIMIT).decode()
     except OSError as error:
-        raise UsageProblem(f"{KEY_FILE}: {shown(name)} cannot be read: {error.strerror}") from None
+        raise UsageProblem(f"{variable}: {shown(name)} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageProblem(f"{KEY_FILE}: {shown(name)} holds no age key", hint="age-keygen writes one") from None
+        raise UsageProblem(f"{variable}: {shown(name)} holds no age key", hint="age-keygen writes one") from None
     if mode & 0o077:
         raise UsageProblem(
-            f"{KEY_FILE}: {shown(name)} may be read by others (mode {mode:04o})", hint=f"chmod 600 {shown(name)}"
+            f"{variable}: {shown(name)} may be read by others (mode {mode:04o})", hint=f"chmod 600 {shown(name)}"
         )
     return text
 
@@ -117,9 +125,19 @@ def _recipients(age: Any, text: str) -> dict[str, x25519.Recipient]:
     return found
 
 
+class Old(NamedTuple):
+    """What a state may be sealed with that is about to be changed: keys, and a passphrase ("": none)."""
+
+    identities: Sequence[x25519.Identity] = ()
+    passphrase: str = ""
+
+
+_NOTHING_OLD = Old()
+
+
 class AgeSeal(Seal):
-    """Opens with any of the `identities`, and with the `passphrase` ("": none). Seals for `recipients`; without any,
-    for the identities; without those, with the passphrase. `age` is the library."""
+    """Opens with any of the `identities`, with the `passphrase` ("": none), and with what is `old`. Seals for
+    `recipients`; without any, for the identities; without those, with the passphrase. `age` is the library."""
 
     def __init__(
         self,
@@ -127,8 +145,11 @@ class AgeSeal(Seal):
         identities: list[x25519.Identity],
         recipients: Mapping[str, x25519.Recipient],
         passphrase: str = "",
+        old: Old = _NOTHING_OLD,
     ) -> None:
-        self._age, self._identities, self._passphrase = age, identities, passphrase
+        self._age, self._passphrase = age, passphrase
+        self._identities = [*identities, *old.identities]
+        self._passphrases = [one for one in (passphrase, old.passphrase) if one]
         public = [identity.to_public() for identity in identities]
         self._recipients = dict(recipients) or {str(one): one for one in public}
         self._keys: dict[str, x25519.Identity] = {}  # those that were opened, by how they were sealed
@@ -168,9 +189,12 @@ class AgeSeal(Seal):
         return found
 
     def _key_of(self, data: bytes) -> bytes:
-        if self._passphrase and b"-> scrypt " in data[:256]:
-            return bytes(self._age.passphrase.decrypt(data, self._passphrase))
-        return self._decrypted(data, self._identities)
+        if b"-> scrypt " not in data[:256]:
+            return self._decrypted(data, self._identities)
+        for passphrase in self._passphrases:
+            with suppress(self._age.DecryptError):
+                return bytes(self._age.passphrase.decrypt(data, passphrase))
+        raise ValueError("no passphrase opens it")
 
     def _decrypted(self, data: bytes, identities: list[x25519.Identity]) -> bytes:
         return bytes(self._age.decrypt(data, identities))

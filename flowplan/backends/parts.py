@@ -15,9 +15,10 @@ from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct
-from flowplan.state.form import Form, Unopened
+from flowplan.state.form import Form
 from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
+from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
 
 NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"

@@ -125,18 +125,19 @@ def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
 
 
 @state.command("rekey", cls=Command)
+@click.option("--decrypt", is_flag=True, help="Write everything in the clear.")
 @options.form("rekeyed")
 @click.pass_context
-def rekey(ctx: click.Context, form: str) -> int:
+def rekey(ctx: click.Context, decrypt: bool, form: str) -> int:
     """Encrypt the state, its backup and its versions again, with the keys that are given now.
 
-    Give the old key and the new one to change it; with --allow-plaintext, the first key of a state. What was copied
-    elsewhere stays as it was.
+    What they cannot open, FLOWPLAN_OLD_AGE_KEY_FILE or FLOWPLAN_OLD_PASSPHRASE opens. Give --allow-plaintext with the
+    first key of a state. What was copied elsewhere stays as it was. If the command is stopped, run it again.
     """
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.report("rekeyed", form, states.rekey(here.session))
+    here.report("rekeyed", form, states.rekey(here.session, decrypt=decrypt))
     return 0
 
 

@@ -45,7 +45,8 @@ class Credentials:
 
 def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` for somebody else's program: without flowplan's credentials, and without the values of variables."""
-    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_AGE_KEY_FILE", "FLOWPLAN_HTTP_PASSWORD", *OF_FILES}
+    files = ("FLOWPLAN_AGE_KEY_FILE", "FLOWPLAN_OLD_AGE_KEY_FILE")
+    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", *files, "FLOWPLAN_HTTP_PASSWORD", *OF_FILES}
     return {name: value for name, value in environ.items() if name not in own and not name.startswith(_VARIABLE)}
 
 

@@ -141,6 +141,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "dependents": "Include the resource that they depend on if you want them, too.",
     "namesake": "Nothing has to be done; flowplan leaves it alone.",
     "preempting": "Nothing has to be done: the bid waits, and runs again when its limit wins.",
+    "other-recipients": "Name in FLOWPLAN_AGE_RECIPIENTS who can read the state, or run `flowplan state rekey`.",
     "twins": "Cancel the one that you do not want with `flowplan recover --cancel ID`.",
     "unchecked": "Nothing has to be done: the API checks it when the plan is applied.",
     "unknown-status": "Install a newer flowplan; until then the bid counts as live.",

@@ -51,8 +51,8 @@ class Pushed:
 
 @frozen
 class Rekeyed:
-    """The state as it was saved, who can open it now, how many versions were encrypted again, and how many were not
-    because they do not read."""
+    """The state as it was saved, who can open it now (nobody is named where it is in the clear), how many versions
+    were written again, and how many were not because they do not read."""
 
     state: State
     recipients: tuple[str, ...]

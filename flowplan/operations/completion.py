@@ -66,7 +66,9 @@ def _offered(environ: Mapping[str, str], api_url: str | None) -> Offered | None:
 def _state(directory: Path, environ: Mapping[str, str], state: str | None) -> State | None:
     try:
         # Who types must not wait: for a server, or for a second until a passphrase has become a key.
-        settings = Settings(directory, state or "", environ={**environ, "FLOWPLAN_PASSPHRASE": ""})
+        settings = Settings(
+            directory, state or "", environ={**environ, "FLOWPLAN_PASSPHRASE": "", "FLOWPLAN_OLD_PASSPHRASE": ""}
+        )
         named = chosen(settings)
         if named.is_url:
             return None

@@ -225,6 +225,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.environment import other_environment
     from flowplan.operations.policing import refused_by_policies, unheeded
+    from flowplan.operations.recipients import other_recipients
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
@@ -239,7 +240,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     unchecked = hold_placeable(session, plan, markets, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
-    warnings = warnings if other is None else (other, *warnings)
+    warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
     costs = priced(plan, markets, seen.desired)
     return PricedPlan(
         plan,

@@ -13,11 +13,11 @@ from flowplan.model import bounds
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
 from flowplan.printable import shown
-from flowplan.state.form import InTheClear, Unopened
 from flowplan.state.journal import fold
 from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import is_live, placed_bids
 from flowplan.state.rebuild import rebuild
+from flowplan.state.seal import InTheClear, Unopened
 from flowplan.state.state import State, consistent
 
 if TYPE_CHECKING:

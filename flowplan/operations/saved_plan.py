@@ -109,14 +109,14 @@ def _opened(body: Any, name: str, settings: Settings) -> Any:
     """The document in the saved plan `body`. Raises GuardRefused for one that is not encrypted where there is a key,
     and for one that no key opens."""
     from flowplan.state.codec import no_constant, no_duplicates
-    from flowplan.state.form import Sealed
+    from flowplan.state.seal import Sealed
 
     form = settings.form()
     if body.get("format_version") == ENCRYPTED:
         try:
             clear = form.open(Sealed.of(body, name), name)
         except StateError as error:
-            hint = "give the key that it was made with, or plan again"
+            hint = "give the key of one of them, or plan again with FLOWPLAN_AGE_RECIPIENTS naming who applies it, too"
             raise GuardRefused(str(error), code="invalid-plan", hint=hint) from error
         return json.loads(clear, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     if form.seal is not None and not form.allow_plaintext:

@@ -101,14 +101,20 @@ def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
     return paid
 
 
-def rekey(session: Session) -> Rekeyed:
-    """Encrypt the state, its backup and its versions again, for those whom the keys of this run name. Raises
-    UsageProblem without a key, FlowplanError where there is no state, StateError."""
+def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
+    """Encrypt the state, its backup and its versions again, for those whom the keys of this run name; to `decrypt`,
+    write them in the clear. Raises UsageProblem without a key, FlowplanError where there is no state, StateError."""
     with session.changing():
         store = session.store
         seal = store.form.seal
         if seal is None:
             raise UsageProblem("no key is given", hint="set FLOWPLAN_AGE_KEY_FILE, or FLOWPLAN_PASSPHRASE")
+        if not seal.recipients and not decrypt:
+            raise UsageProblem(
+                "no key is given but an old one, which encrypts nothing",
+                hint="set FLOWPLAN_AGE_KEY_FILE, or FLOWPLAN_PASSPHRASE; --decrypt writes the state in the clear",
+            )
+        store.form.decrypt = decrypt
         loaded = session.kept()
         if loaded.fresh:
             raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
@@ -116,7 +122,7 @@ def rekey(session: Session) -> Rekeyed:
         state = loaded.state
         saved = session.save(state, loaded.pending.values(), before=state.bindings, stated=True)
         written, unread = store.rewrite_versions()
-    return Rekeyed(saved, seal.recipients, written, unread)
+    return Rekeyed(saved, () if decrypt else seal.recipients, written, unread)
 
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:

@@ -14,75 +14,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from flowplan import __version__
 from flowplan.errors import StateError
 from flowplan.state import codec, history, journal
 from flowplan.state.history import Change
 from flowplan.state.journal import End, Header, Journal, Record
+from flowplan.state.seal import WITHOUT_KEY, InTheClear, Seal, Sealed, Unopened
 from flowplan.state.state import State
 
 _SEALED_JOURNAL = 2
-WITHOUT_KEY = "if the key is lost, `flowplan recover --from-live` rebuilds the state from the markers of live bids"
+REKEY = "set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them"
 _SEALED = re.compile(rb'\s*\{\s*"format_version":\s*3\b')
-
-
-class Unopened(StateError):
-    """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
-
-
-class InTheClear(Unopened):
-    """What is not encrypted, though a key is given."""
-
-
-@frozen
-class Sealed:
-    """What was sealed. `recipients`: who can open it, as far as the document says. Texts as the age format has them."""
-
-    recipients: tuple[str, ...]
-    key: str = field(repr=False)
-    sealed: str = field(repr=False)
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any], name: str) -> Sealed:
-        """Raises StateError for an entry that is none."""
-        recipients, key, sealed = entry.get("recipients"), entry.get("key"), entry.get("sealed")
-        if not isinstance(recipients, list) or [one for one in (*recipients, key, sealed) if type(one) is not str]:
-            raise StateError(f"{name} is encrypted, and damaged: its key or its content is missing", hint=codec.RESTORE)
-        return cls(tuple(recipients), str(key), str(sealed))
-
-    def entry(self) -> dict[str, Any]:
-        """As a document has it."""
-        return {"recipients": list(self.recipients), "key": self.key, "sealed": self.sealed}
-
-
-class Seal(Protocol):
-    """The keys of a run. One object is one run's: what it seals, it seals for one key of its own."""
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """Who will be able to open what it seals; (): it can only open."""
-
-    def seal(self, data: bytes) -> Sealed:
-        """`data` for the recipients. Raises StateError where there are none."""
-
-    def open(self, sealed: Sealed, name: str) -> bytes:
-        """What was sealed as `name`. Raises Unopened where no key opens it, StateError for what is not what was
-        sealed."""
 
 
 @define
 class Form:
     """How one run reads and writes its state. `seal` None: in the clear, and what is sealed is not opened.
     `allow_plaintext`: with a seal, what is in the clear is read too. `change_recipients`: what was sealed for
-    others than `seal` names is written nevertheless, for those."""
+    others than `seal` names is written nevertheless, for those. `decrypt`: the seal only opens, what is in the clear is
+    read too, and all is written in the clear."""
 
     seal: Seal | None = None
     allow_plaintext: bool = False
     change_recipients: bool = False
+    decrypt: bool = False
     _found: tuple[str, ...] = field(default=(), init=False)  # who could open what this run goes on from
 
     # -- whole states
@@ -90,11 +49,11 @@ class Form:
     def dump(self, state: State) -> bytes:
         """The state file of `state`. Raises StateError for a state that `load` would refuse, and where the recipients
         would be others than of what was read."""
-        clear = codec.dump(state)
-        if self.seal is None:
+        clear, seal = codec.dump(state), self._writing
+        if seal is None:
             return clear
         head = {"format_version": codec.SEALED_FORMAT, "flowplan_version": __version__}
-        body = {**head, "lineage": state.lineage, "serial": state.serial, **self._sealed(self.seal, clear).entry()}
+        body = {**head, "lineage": state.lineage, "serial": state.serial, **self._sealed(seal, clear).entry()}
         return (json.dumps(body, indent=1) + "\n").encode()
 
     def load(self, data: bytes, name: str, *, goes_on: bool = False) -> State:
@@ -118,7 +77,7 @@ class Form:
     def kept(self, data: bytes, name: str) -> bytes:
         """A state file `data`, called `name`, as it is to be kept on: what is in the clear is sealed. Raises
         StateError."""
-        if self.seal is None or _SEALED.match(data) is not None:
+        if self._writing is None or _SEALED.match(data) is not None:
             return data
         return self.dump(self.load(data, name))
 
@@ -138,19 +97,19 @@ class Form:
     def header_frame(self, header: Header, kind: str = "") -> bytes:
         """The first frame of a journal that continues `header`. `kind`: what the journal is, which only another of the
         same kind can stand for; "": that of a state."""
-        entry = journal.header_entry(header)
-        if self.seal is None:
+        entry, seal = journal.header_entry(header), self._writing
+        if seal is None:
             return journal.frame_of([entry])
         shown = {"record": "begin", "journal_version": _SEALED_JOURNAL, "flowplan_version": __version__}
-        sealed = self._sealed(self.seal, _packed([_follows(End(digest=kind)), entry])).entry()
+        sealed = self._sealed(seal, _packed([_follows(End(digest=kind)), entry])).entry()
         return journal.frame_of([{**shown, "lineage": header.lineage, "serial": header.serial, **sealed}])
 
     def frame(self, records: Iterable[Record], end: End | None = None) -> bytes:
         """One frame that holds `records`, and follows `end`, which it says only where it is sealed."""
-        entries = [journal.record_entry(one) for one in records]
-        if self.seal is not None:
+        entries, seal = [journal.record_entry(one) for one in records], self._writing
+        if seal is not None:
             follows = _follows(end or End())
-            entries = [{"record": "sealed", **self._sealed(self.seal, _packed([follows, *entries])).entry()}]
+            entries = [{"record": "sealed", **self._sealed(seal, _packed([follows, *entries])).entry()}]
         return journal.frame_of(entries)
 
     def frames(self, end: End | None = None) -> Frames:
@@ -183,15 +142,25 @@ class Form:
 
     # -- seals
 
+    @property
+    def _writing(self) -> Seal | None:
+        """What seals what this run writes; None: it is written in the clear."""
+        return None if self.decrypt else self.seal
+
+    def other_recipients(self) -> str | None:
+        """That this run would write for others than could open what it goes on from, as a clause; None: it would
+        not."""
+        recipients = self.seal.recipients if self.seal is not None else ()
+        if not self._found or set(self._found) == set(recipients):
+            return None
+        found, now = _listed(self._found), _listed(recipients)
+        return f"the state is encrypted for {found}, and this run would encrypt it for {now}"
+
     def hold_recipients(self) -> None:
         """Raise StateError where this run would write for others than could open what it goes on from."""
-        recipients = self.seal.recipients if self.seal is not None else ()
-        if self._found and set(self._found) != set(recipients) and not self.change_recipients:
-            raise StateError(
-                f"the state is encrypted for {_listed(self._found)}, and this run would encrypt it for "
-                f"{_listed(recipients)}",
-                hint="set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them",
-            )
+        others = self.other_recipients()
+        if others is not None and not self.change_recipients:
+            raise StateError(others, hint=REKEY)
 
     def _sealed(self, seal: Seal, clear: bytes) -> Sealed:
         self.hold_recipients()
@@ -208,7 +177,7 @@ class Form:
 
     def hold_allowed(self, name: str) -> None:
         """Raise InTheClear for what is called `name` and is not encrypted, where a key is given."""
-        if self.seal is not None and not self.allow_plaintext:
+        if self.seal is not None and not self.allow_plaintext and not self.decrypt:
             raise InTheClear(
                 f"{name} is not encrypted, though a key is given: it may be another than was written last",
                 hint="if you have given a key for the first time: `flowplan state rekey --allow-plaintext` encrypts it",

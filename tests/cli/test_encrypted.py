@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyrage
@@ -124,7 +125,96 @@ def test_rekey_says_who_can_read_it_now(place: Place, monkeypatch: pytest.Monkey
 def test_tab_reads_it_with_a_key_and_never_waits_for_a_passphrase(
     sealed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     assert "bid.train" in addresses(Path(), os.environ, None)
     assert addresses(Path(), {"FLOWPLAN_PASSPHRASE": "correct horse battery staple"}, None) == []
+
+
+def owner(secret: str) -> str:
+    return str(pyrage.x25519.Identity.from_str(secret).to_public())
+
+
+def test_a_plan_says_that_somebody_was_taken_out_who_can_still_read_the_state(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, kims = os.environ["FLOWPLAN_AGE_KEY"], key()
+    place = sealed
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", f"{owner(mine)} {owner(kims)}")
+    joins = json.loads(place.ok("plan", "--format", "json"))
+    assert [one["detail"] for one in joins["diagnostics"]] == ["other_recipients"]
+    place.ok("state", "rekey")
+    assert json.loads(place.ok("plan", "--format", "json"))["diagnostics"] == []
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", owner(mine))  # kim leaves
+    place.edit("17.92", "20.00")
+    said = " ".join(place.ok("plan").split())
+    assert f"this run would encrypt it for {owner(mine)}" in said
+    assert "flowplan state rekey" in said
+    assert place.run("apply", "--auto-approve").code == 5
+    place.ok("state", "rekey")
+    assert "encrypt" not in place.ok("plan")
+    place.ok("apply", "--auto-approve")
+
+
+def test_a_plan_of_somebody_else_says_for_whom_it_is(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made on a laptop, and applied in CI with a key of its own."""
+    place, laptop, ci = sealed, os.environ["FLOWPLAN_AGE_KEY"], key()
+    both = f"{owner(laptop)},{owner(ci)}"
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", both)
+    place.ok("state", "rekey")
+    place.edit("17.92", "20.00")
+    monkeypatch.delenv("FLOWPLAN_AGE_RECIPIENTS")
+    place.ok("plan", "--out", "mine.plan")
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", both)
+    place.ok("plan", "--out", "both.plan")
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", ci)
+    refused = place.run("apply", "mine.plan")
+    said = " ".join(refused.err.split())
+    assert refused.code == 3
+    assert f"mine.plan is encrypted for {owner(laptop)}, and no key that is given opens it" in said
+    assert "plan again with FLOWPLAN_AGE_RECIPIENTS naming who applies it, too" in said
+    place.ok("apply", "both.plan")
+
+
+def test_to_the_clear_and_back(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, mine = sealed, os.environ["FLOWPLAN_AGE_KEY"]
+    said = json.loads(place.ok("state", "rekey", "--decrypt", "--format", "json"))
+    assert (said["recipients"], said["versions"], said["unread"]) == ([], 2, 0)
+    assert place.run("plan").code == 5  # the key is still given
+    monkeypatch.delenv("FLOWPLAN_AGE_KEY")
+    assert "No changes" in place.ok("plan")
+    assert place.ok("state", "list").split() == ["bid.train"]
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine)
+    assert "is in the clear, with serial" in " ".join(place.ok("state", "rekey", "--decrypt").split())
+    place.ok("state", "rekey", "--allow-plaintext")
+    assert b"train" not in kept_in(place)
+    assert "No changes" in place.ok("plan")
+
+
+def test_an_old_passphrase_alone_changes_nothing(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sealed.path / "old.txt"
+    path.write_text(os.environ["FLOWPLAN_AGE_KEY"])
+    path.chmod(0o600)
+    monkeypatch.delenv("FLOWPLAN_AGE_KEY")
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    refused = sealed.run("state", "rekey")
+    assert (refused.code, "an old one, which encrypts nothing" in refused.err) == (64, True), refused
+    assert "No changes" in sealed.ok("plan")
+    sealed.edit("17.92", "20.00")
+    assert sealed.run("apply", "--auto-approve").code == 5
+    sealed.ok("state", "rekey", "--decrypt")
+    monkeypatch.delenv("FLOWPLAN_OLD_AGE_KEY_FILE")
+    sealed.ok("apply", "--auto-approve")
+
+
+def test_no_hook_and_no_message_gets_a_key(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, old = sealed, "an old passphrase of somebody"
+    (place.path / "old.txt").write_text(key())
+    (place.path / "old.txt").chmod(0o600)
+    monkeypatch.setenv("FLOWPLAN_OLD_PASSPHRASE", old)
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    hooked = place.path / "hooked.env"
+    place.write(f"version: 2\nhooks: {{applied: {{command: [sh, -c, 'env > {hooked}']}}}}\n", "flowplan.yaml")
+    done = place.run("apply", "--auto-approve", ".")
+    assert hooked.exists(), done
+    shown = hooked.read_text() + done.out + done.err + place.run("doctor").out
+    for secret in (old, os.environ["FLOWPLAN_AGE_KEY"], "FLOWPLAN_OLD_AGE_KEY_FILE"):
+        assert secret not in shown

@@ -274,6 +274,7 @@ IN_A_TEST: dict[str, str] = {
     "foreign-file": '== ("foreign-file", f"{what}, not a task file of flowplan")',
     "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
+    "other-recipients": '["other_recipients"]',
     "other-project": "this state belongs to project other",
     "preempting": '"Preempting" in told.said',
     "price-ambiguous": '"price_ambiguous" in found[0].warnings',

@@ -15,7 +15,7 @@ import pytest
 from flowplan.backends.keys import form_of
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
-from flowplan.state.form import Unopened
+from flowplan.state.seal import Unopened
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
 from tests.contracts.memory import ObjectSite

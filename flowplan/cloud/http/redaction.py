@@ -16,7 +16,7 @@ CREDENTIALS_HINT = (
 
 
 # flowplan's own variables whose values are secret though the API gets none: they sign plans, and encrypt the state.
-OF_FILES = ("FLOWPLAN_PLAN_KEY", "FLOWPLAN_AGE_KEY", "FLOWPLAN_PASSPHRASE")
+OF_FILES = ("FLOWPLAN_PLAN_KEY", "FLOWPLAN_AGE_KEY", "FLOWPLAN_PASSPHRASE", "FLOWPLAN_OLD_PASSPHRASE")
 # The variables whose values are secret: for the API, for files, for a server that keeps the state.
 VARIABLES = (
     *("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", *OF_FILES),

@@ -218,8 +218,8 @@ class PushedDocument(TypedDict):
 
 
 class RekeyedDocument(TypedDict):
-    """`state rekey --format json`: who can open the state now ("passphrase": with one), how many versions were
-    encrypted again, and how many stay as they were because they do not read."""
+    """`state rekey --format json`: who can open the state now ("passphrase": with one; nobody is listed where it is in
+    the clear), how many versions were written again, and how many stay as they were because they do not read."""
 
     format_version: str
     serial: int

@@ -87,7 +87,13 @@ def pushed(done: Pushed, paint: Paint) -> str:
 def rekeyed(done: Rekeyed, paint: Paint) -> str:
     """What `state rekey` did."""
     who = "with the passphrase" if done.recipients == ("passphrase",) else f"for {', '.join(done.recipients)}"
-    said = [f"The state is encrypted {who}, with serial {done.state.serial}; so are its {done.versions} versions."]
+    what = f"The state is encrypted {who}, with serial {done.state.serial}; so are its {done.versions} versions."
+    if not done.recipients:
+        what = (
+            f"The state is in the clear, with serial {done.state.serial}; so are its {done.versions} versions. "
+            "Unset the variables of the key: with one, a state in the clear is refused."
+        )
+    said = [what]
     if done.unread:
         said.append(f"{done.unread} versions do not read, and stay as they were.")
     return _sentence(" ".join(said), paint)

@@ -1,0 +1,57 @@
+"""What is sealed for those who have a key, and what seals and opens it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from flowplan.errors import StateError
+from flowplan.state.codec import RESTORE
+
+WITHOUT_KEY = "if the key is lost, `flowplan recover --from-live` rebuilds the state from the markers of live bids"
+
+
+class Unopened(StateError):
+    """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
+
+
+class InTheClear(Unopened):
+    """What is not encrypted, though a key is given."""
+
+
+@frozen
+class Sealed:
+    """What was sealed. `recipients`: who can open it, as far as the document says. Texts as the age format has them."""
+
+    recipients: tuple[str, ...]
+    key: str = field(repr=False)
+    sealed: str = field(repr=False)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], name: str) -> Sealed:
+        """Raises StateError for an entry that is none."""
+        recipients, key, sealed = entry.get("recipients"), entry.get("key"), entry.get("sealed")
+        if not isinstance(recipients, list) or [one for one in (*recipients, key, sealed) if type(one) is not str]:
+            raise StateError(f"{name} is encrypted, and damaged: its key or its content is missing", hint=RESTORE)
+        return cls(tuple(recipients), str(key), str(sealed))
+
+    def entry(self) -> dict[str, Any]:
+        """As a document has it."""
+        return {"recipients": list(self.recipients), "key": self.key, "sealed": self.sealed}
+
+
+class Seal(Protocol):
+    """The keys of a run. One object is one run's: what it seals, it seals for one key of its own."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who will be able to open what it seals; (): it can only open."""
+
+    def seal(self, data: bytes) -> Sealed:
+        """`data` for the recipients. Raises StateError where there are none."""
+
+    def open(self, sealed: Sealed, name: str) -> bytes:
+        """What was sealed as `name`. Raises Unopened where no key opens it, StateError for what is not what was
+        sealed."""

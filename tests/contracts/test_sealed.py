@@ -1,0 +1,91 @@
+"""Encrypted states in every place: what a change of the keys leaves, also one that is killed half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flowplan.backends.store import Store
+from flowplan.errors import StateError
+from flowplan.state.form import Form
+from tests.builders import DATA
+from tests.contracts.begun import BINDING, PARTS
+from tests.contracts.places import LocalPlace, Place
+from tests.sealed import KIMS, MINE, form, mine, public
+from tests.state.test_rekey import begun, hold_all_read, rekey
+
+Opener = Callable[[Form], Store]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def opens(site: Place, monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Opens the state at `site` by a form."""
+
+    def opened(form: Form) -> Store:
+        with monkeypatch.context() as patch:
+            for module in ("local", "remote.store"):
+                patch.setattr(f"flowplan.backends.{module}.Form", lambda: form)
+            return site.open()
+
+    return opened
+
+
+def kims() -> Form:
+    return form(AGE_KEY=KIMS)
+
+
+def both() -> Form:
+    return form(AGE_KEY=f"{MINE}\n{KIMS}", AGE_RECIPIENTS=public(KIMS))
+
+
+def test_a_change_of_keys_leaves_nothing_that_the_old_one_opens(site: Place, opens: Opener) -> None:
+    begun(opens(mine()))
+    assert rekey(opens(both())) == (2, 0)
+    hold_all_read(opens(kims()))
+    for part in PARTS:
+        assert public(MINE).encode() not in (site.holds(part) or b"")
+    with pytest.raises(StateError, match="no key that is given opens it"):
+        opens(mine()).read()
+
+
+@pytest.mark.parametrize("before", range(4), ids=["first", "second", "third", "whole"])
+def test_killed_before_any_of_its_writes_the_same_command_ends_it(
+    site: Place, opens: Opener, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """The state is written at once on a server, then each version."""
+    if isinstance(site, LocalPlace):
+        pytest.skip("tests/state/test_rekey.py kills it at each call")
+    begun(opens(mine()))
+    store, left = opens(both()), [before]
+
+    def dies(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*words: object, **named: object) -> object:
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            return real(*words, **named)
+
+        return call
+
+    place = store._place  # type: ignore[attr-defined]
+    for name in ("save", "keep_version"):
+        monkeypatch.setattr(place, name, dies(getattr(place, name)))
+    if before == 3:
+        assert rekey(store) == (2, 0)
+    else:
+        with pytest.raises(Killed):
+            rekey(store)
+    for one, reads in ((mine(), not before), (kims(), bool(before))):
+        if reads:
+            assert opens(one).read().state.bindings == {DATA: BINDING}
+        else:
+            with pytest.raises(StateError, match="no key that is given opens it"):
+                opens(one).read()
+    hold_all_read(opens(both()))
+    assert rekey(opens(both())) == (2, 0)
+    hold_all_read(opens(kims()))
