@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import define, field, frozen
 
+from flowplan.documents.watch import Round
 from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, side_by_side
@@ -38,25 +39,6 @@ if TYPE_CHECKING:
 
 ACTS_FIRST = frozenset(("cancel", "lower"))  # what stops something is carried out alone: it waits for no price
 WAITS = 120.0  # seconds that a round waits for a removal, or for a task that another needs, while it has the lock
-
-
-@frozen
-class Round:
-    """What one round came to. `at`: by the server's clock, None: it did not answer. `findings`: one for each address
-    that there is something to say about, as they were decided. `acted`: the addresses of which a step is done. `error`:
-    why the round did not do, or not look at, all of it; None: it did. `costs`: dollars an hour, as it was found and as
-    the plan of the files would make it; None: not known."""
-
-    at: datetime | None
-    findings: tuple[Finding, ...] = ()
-    acted: tuple[Address, ...] = ()
-    error: FlowplanError | None = None
-    costs: Totals | None = None
-
-    @property
-    def differs(self) -> bool:
-        """Whether something is not as it is written, and stays so until a person decides."""
-        return self.error is not None or any(one.asks for one in self.findings)
 
 
 def one_round(session: Session, request: Request, how: How, reporter: Reporter) -> Round:

@@ -138,7 +138,8 @@ def _one_an_auction(findings: list[Finding], seen: Seen) -> Iterator[Finding]:
             continue
         place = (wanted.instance_type, wanted.region)
         if place in taken:
-            yield one.without_act("another bid of yours is raised in this auction first")
+            why = "another bid of yours is raised in this auction first"
+            yield attrs.evolve(one, new_limit=None) if one.act == "place" else one.without_act(why)
             continue
         taken.add(place)
         yield one

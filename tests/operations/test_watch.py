@@ -8,11 +8,12 @@ from decimal import Decimal
 import pytest
 
 from flowplan.apply.events import Silent
+from flowplan.documents.watch import Round, document
 from flowplan.operations.apply import How
 from flowplan.operations.plan import Request
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
-from flowplan.operations.watch import Round, one_round
+from flowplan.operations.watch import one_round
 from flowplan.planning.watching import Finding
 from tests.conftest import APPLY, Place, bid_id
 
@@ -74,6 +75,10 @@ def test_what_runs_as_written_is_left_alone(running: Place) -> None:
     before = (running.path / "flowplan.state.json").read_bytes()
     found = look(running)
     assert (only(found).kind, found.acted, found.error, found.differs) == ("runs", (), None, False)
+    shown = document(found)
+    assert (shown["differs"], shown["error"], shown["findings"][0]["limit_price"]) == (False, None, "17.92")
+    assert shown["hour"] is not None
+    assert shown["hour"]["worst"] == "17.92"
     assert (running.path / "flowplan.state.json").read_bytes() == before
 
 
