@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import asdict, fields, frozen
+from attrs import asdict, evolve, fields, frozen
 
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
@@ -25,6 +25,7 @@ from flowplan.files.regular import read_regular
 DIRECTORY = ".flowplan/used"
 FORMAT_VERSION = 1
 _SIZE_LIMIT = 64 * 1024
+MOST_FILES = 100  # of one state
 _MOST = 200  # of one directory that are read
 
 
@@ -32,12 +33,15 @@ _MOST = 200  # of one directory that are read
 class Used:
     """A state as it was when it was read or saved here last. `identity` tells it from every other one; `where` is how
     `--state` names it; `api_url` the API that it belongs to, "": that is not known; `resources` counts its addresses,
-    None: a run began to write there, and has not saved."""
+    None: a run began to write there, and has not saved. `lineage` is that of the state, "": not known; `files` are
+    those of the stack, from the directory (none: whatever is there)."""
 
     identity: str
     where: str
     api_url: str
     resources: int | None
+    lineage: str = ""
+    files: tuple[str, ...] = ()
 
 
 @frozen
@@ -63,11 +67,27 @@ class UsedStates:
         path = self._of(used.identity)
         if used.resources == 0:
             self.forget(used.identity)
-        elif self._read(path) != used:
+            return
+        for other in self.all():  # it has moved from there
+            if used.lineage and other.lineage == used.lineage and other.identity != used.identity:
+                used = evolve(used, files=_of_both(other, used))
+                self.forget(other.identity)
+        before = self._read(path)
+        if before is not None:
+            used = evolve(used, files=_of_both(before, used))
+        if before != used:
             with suppress(OSError, StateError):
                 make_directory(path.parent)
                 document = {"format_version": FORMAT_VERSION, **asdict(used)}
                 replace_file(path, json.dumps(document, indent=2).encode() + b"\n", through_link=False)
+
+    def knows(self, identity: str) -> bool:
+        """Whether there is a note of it."""
+        return self._read(self._of(identity)) is not None
+
+    def damaged(self) -> tuple[Path, ...]:
+        """The notes that do not read."""
+        return tuple(path for path in self._files() if self._read(path) is None)
 
     def forget(self, identity: str) -> None:
         """Nothing of it is left to be asked for here."""
@@ -85,7 +105,16 @@ class UsedStates:
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             found = json.loads(read_regular(path, _SIZE_LIMIT))
             made = Used(*(found[one.name] for one in fields(Used)))
-            strings = all(type(one) is str for one in (made.identity, made.where, made.api_url))
+            texts = (made.identity, made.where, made.api_url, made.lineage, *made.files)
+            strings = all(type(one) is str and "\0" not in one for one in texts)
             if strings and (made.resources is None or type(made.resources) is int):
-                return made
+                return evolve(made, files=tuple(made.files))
         return None
+
+
+def _of_both(one: Used, other: Used) -> tuple[str, ...]:
+    """The files of both; none is any. Of too many to keep, any counts, too."""
+    if not one.files or not other.files:
+        return one.files or other.files
+    found = tuple(sorted({*one.files, *other.files}))
+    return found if len(found) <= MOST_FILES else ()

@@ -40,6 +40,7 @@ from flowplan.operations.plan import Request, wanted
 from flowplan.operations.saved_plan import hold_same_state, identity_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.settling import Looked, Looking, placed_as
+from flowplan.operations.unknown_stack import hold_known
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
@@ -231,6 +232,8 @@ class Run:
         return outcome
 
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
+        if self.wishes.mode == "destroy":
+            hold_known(self.session, found.loaded, found.seen.state.stack, found.seen.live)
         approving = self._approving(found)
         plan = approving(found.seen)
         self.wishes = approving.wishes

@@ -14,6 +14,7 @@ from flowplan.model.selection import Patterns
 from flowplan.operations.excerpts import with_lines
 from flowplan.operations.observe import Observed, observe_beside
 from flowplan.operations.session import Session
+from flowplan.operations.unknown_stack import hold_known
 from flowplan.operations.validate import Named, configuration, named_in
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
@@ -109,6 +110,8 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     with session.looking():
         loaded = session.load(removes=request.destroy)
         _, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
+        if request.destroy:
+            hold_known(session, loaded, seen.state.stack, seen.live)
         found = priced_plan(session, seen, wishes)
         pasts = pasts_of(session, found) if request.what_if is not None or request.history else None
         streams = None if pasts is None else streams_of(session, found, pasts)

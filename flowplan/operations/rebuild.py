@@ -109,6 +109,7 @@ def _hold_lost(session: Session) -> None:
     hold_in_use(state, store.name)
     if loaded.fresh:
         session.hold_not_moved()
+        session.elsewhere.hold_not_rebuilt()
     if state.bindings or state.released:
         raise UsageProblem(
             "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"

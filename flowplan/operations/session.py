@@ -131,7 +131,7 @@ class Session:
     @property
     def elsewhere(self) -> Elsewhere:
         """The other states that this directory has used."""
-        return Elsewhere(self.settings, self.chosen, self._opened())
+        return Elsewhere(self.settings, self.chosen, self._opened(), self.paths)
 
     def now(self) -> str:
         """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
@@ -303,9 +303,9 @@ class Session:
         loaded = self.read()
         if loaded.fresh:
             self.hold_not_lost()
-            self.elsewhere.hold(removes=removes, warn=self.listener.warn)
+            self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)
         else:
-            self.elsewhere.note(loaded.state, len(loaded.pending))
+            self.elsewhere.note(loaded.state, len(loaded.pending), looked=True)
         return loaded
 
     def load(self, *, removes: bool = False) -> Loaded:

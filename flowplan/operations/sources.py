@@ -209,6 +209,15 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
     return found, locked
 
 
+def config_files(paths: Sequence[str | Source], directory: Path) -> Iterator[str]:
+    """The absolute names of the files that `paths` mean, as far as they are there; links are followed. Nothing of them
+    is read."""
+    for name in _names(paths or [DEFAULT], directory.absolute()):
+        real = os.path.realpath(directory / name)
+        if os.path.lexists(real):
+            yield real
+
+
 def _names(paths: Sequence[str | Source], here: Path) -> Iterator[str]:
     for path in (_plain(path, here) for path in paths if isinstance(path, str)):
         with suppress(OSError):

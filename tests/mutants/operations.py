@@ -29,9 +29,37 @@ MISTAKES = (
     Mistake(
         "begin again at the place that a stack file names, and leave the state behind",
         "operations/session.py",
-        "            self.elsewhere.hold(removes=removes, warn=self.listener.warn)\n",
+        "            self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)\n",
         "            pass\n",
         ("tests/operations/test_migrate.py", "-k", "leaves_no_state_behind"),
+    ),
+    Mistake(
+        "take every state of a directory for that of the files that are given",
+        "operations/elsewhere.py",
+        "        return not files or not there or not files.isdisjoint(there)\n",
+        "        return True\n",
+        ("tests/operations/test_elsewhere.py", "-k", "other_files"),
+    ),
+    Mistake(
+        "rebuild a second state beside the first",
+        "operations/rebuild.py",
+        "        session.elsewhere.hold_not_rebuilt()\n",
+        "",
+        ("tests/operations/test_elsewhere.py", "-k", "no_second_state"),
+    ),
+    Mistake(
+        "say calmly that nothing exists while the stack is live",
+        "operations/apply.py",
+        "            hold_known(self.session, found.loaded, found.seen.state.stack, found.seen.live)\n",
+        "            pass\n",
+        ("tests/operations/test_elsewhere.py", "-k", "no_calm_nothing"),
+    ),
+    Mistake(
+        "go on naming a state that was emptied since",
+        "operations/elsewhere.py",
+        "        if loaded.state.moved_to or not count:\n",
+        "        if False:\n",
+        ("tests/operations/test_elsewhere.py", "-k", "directory_that_is_moved"),
     ),
     Mistake(
         "let a copy that is still arriving be applied from",
@@ -93,7 +121,7 @@ MISTAKES = (
         "rebuild a state that has moved away and was tidied up",
         "operations/rebuild.py",
         "    if loaded.fresh:\n        session.hold_not_moved()\n",
-        "",
+        "    if loaded.fresh:\n",
         ("tests/operations/test_migrate.py", "-k", "second_state"),
     ),
     Mistake(

@@ -21,6 +21,7 @@ tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster
 """
 LOOKS = (("plan",), ("apply", "--auto-approve"), ("status",), ("cost",), ("state", "list"))
 DESTROY = ("destroy", "--auto-approve")
+NOTED = {"format_version", "identity", "where", "api_url", "resources", "lineage", "files"}
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_the_state_of_another_api_is_another_stack(used: Place, monkeypatch: pyt
     used.edit("state: a.json\n", "state: b.json\n")
     (note,) = (used.path / DIRECTORY).iterdir()
     note.write_text(note.read_text().replace("sim:", "https://api.mithril.ai"))
-    assert "No changes" in used.ok(*DESTROY)
+    assert used.ok("state", "list") == ""
 
 
 def test_a_run_that_was_killed_before_it_saved_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,8 @@ def test_a_note_that_is_damaged_is_none(used: Place, content: bytes) -> None:
     used.edit("state: a.json\n", "state: b.json\n")
     (note,) = (used.path / DIRECTORY).iterdir()
     note.write_bytes(content)
-    assert "No changes" in used.ok(*DESTROY)
+    assert "is damaged: remove it" in said(used, "state", "list", code=0)
+    assert "1 destroyed" in used.ok("--state", "a.json", *DESTROY)
 
 
 def test_where_no_note_can_be_written_all_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,5 +148,72 @@ def test_a_note_that_no_fifo_holds_up(used: Place) -> None:
 
 def test_no_password_is_noted(used: Place) -> None:
     for path in (used.path / DIRECTORY).iterdir():
-        assert set(json.loads(path.read_text())) == {"format_version", "identity", "where", "api_url", "resources"}
+        assert set(json.loads(path.read_text())) == NOTED
         assert (path.stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_stacks_of_other_files_in_one_directory_are_other_stacks(place: Place) -> None:
+    for name in ("train", "eval"):
+        (place.path / name).mkdir()
+        place.write(STACK.replace("train:", f"{name}:"), f"{name}/flowplan.yaml")
+        place.ok("apply", "--auto-approve", name)
+    place.edit("a.json", "b.json", "train/flowplan.yaml")
+    assert "train/a.json, which was used here, has 1 resource" in said(place, *DESTROY, "train")
+    assert "(and 1 more)" in said(place, *DESTROY)  # without files every one counts
+    (place.path / "train" / "flowplan.yaml").rename(place.path / "train" / "t.yaml")
+    assert "train/a.json, which was used here, has 1 resource" in said(place, *DESTROY, "train")
+
+
+def test_a_directory_that_is_moved_has_its_states_with_it(used: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (used.path / "new").mkdir()
+    for path in [one for one in used.path.iterdir() if one.name != "new"]:
+        path.rename(used.path / "new" / path.name)
+    new = ("--chdir", "new")
+    used.ok(*new, *DESTROY)
+    monkeypatch.chdir(used.path)
+    used.edit("state: a.json\n", "state: b.json\n", "new/flowplan.yaml")
+    assert "No changes" in used.ok(*new, *DESTROY)
+    assert list((used.path / "new" / DIRECTORY).iterdir()) == []
+
+
+def test_a_state_that_was_moved_by_hand_is_followed_and_one_that_is_gone_is_missing(used: Place) -> None:
+    for end in (".json", ".json.backup", ".journal"):
+        (used.path / f"a{end}").rename(used.path / f"c{end}")
+    used.edit("state: a.json\n", "state: c.json\n")
+    used.ok("status")
+    kept = [json.loads(path.read_text()) for path in (used.path / DIRECTORY).iterdir()]
+    assert [(one["where"], one["files"]) for one in kept] == [("c.json", ["flowplan.yaml"])]
+    for path in used.path.glob("c.*"):
+        path.unlink()
+    (used.path / ".flowplan/versions").rename(used.path / "versions")
+    used.edit("state: c.json\n", "state: b.json\n")
+    told = said(used, *DESTROY)
+    assert "c.json, which was used here" in told and "and is missing" in told and "recover --from-live" in told
+    used.ok("recover", "--from-live")
+    assert "1 destroyed" in used.ok(*DESTROY)
+
+
+def test_no_second_state_is_rebuilt_beside_the_first(used: Place) -> None:
+    used.edit("state: a.json\n", "state: b.json\n")
+    assert "a.json, which was used here, has 1 resource" in said(used, "recover", "--from-live")
+    assert not (used.path / "b.json").exists()
+
+
+def test_a_look_at_a_state_that_is_named_is_no_use_of_it(used: Place) -> None:
+    (used.path / "mine").mkdir()
+    used.write(STACK.replace("a.json", "m.json"), "mine/flowplan.yaml")
+    used.ok("--chdir", "mine", "--state", "../a.json", "status")
+    assert not (used.path / "mine" / DIRECTORY).exists()
+
+
+def test_live_bids_of_the_stack_are_no_calm_nothing(used: Place) -> None:
+    """A checkout that was never used knows no other state; the cloud does."""
+    for path in (used.path / DIRECTORY).iterdir():
+        path.unlink()
+    used.edit("state: a.json\n", "state: b.json\n")
+    for command in (DESTROY, ("plan", "--destroy")):
+        told = said(used, *command)
+        assert "1 live bid carries the marker of a stack called work" in told and "`flowplan orphans`" in told
+        assert "1 live bid carries the marker" in said(used, "--state", "b.json", *command, code=0)
+    used.ok("--state", "a.json", *DESTROY)
+    assert "No changes" in used.ok(*DESTROY)
