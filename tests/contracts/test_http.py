@@ -113,6 +113,15 @@ def test_a_state_begins_where_there_is_none_and_that_is_said(site: HttpSite) -> 
     assert said == [f"there was no state at {site.url}: a new one begins there"]
 
 
+def test_a_cache_before_the_server_gives_no_run_an_older_document(site: HttpSite) -> None:
+    site.state.cached = {}
+    assert site.place().read().snapshot is None
+    for serial in (1, 2, 3):
+        worked(site)
+        assert json.loads(site.state.latest or b"")["state"]["serial"] == serial
+    assert [one.serial for one in site.open().versions()] == [1, 2, 3]
+
+
 # -- what gets lost
 
 

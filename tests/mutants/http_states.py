@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take an older document from a cache",
+        "backends/remote/http_client.py",
+        '?fresh={uuid.uuid4().hex}"',
+        '"',
+        ("tests/contracts/test_http.py", "-k", "cache_before"),
+    ),
+    Mistake(
         "send a write again that may arrive twice, and after the next one",
         "backends/remote/http.py",
         " or not left or not self.client.address.numbered:\n",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -116,7 +117,9 @@ class HttpClient:
 
     def get(self) -> bytes | None:
         """The document, whole; None: there is none. Raises StateError."""
-        reply, _ = self._ask("GET", self.address.state, "", None, again=True)
+        # No cache has the answer to a URL that nobody has asked before. Many give what they have whatever a header says,
+        # and where a server keeps no serials, an older document would be written over the latest one.
+        reply, _ = self._ask("GET", f"{self.address.state}?fresh={uuid.uuid4().hex}", "", None, again=True)
         if reply.status in (204, 404):
             self._hold_absent(reply)
             return None
