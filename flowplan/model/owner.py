@@ -28,12 +28,12 @@ class Owner:
     scope: str = ""
 
     def describe(self) -> str:
-        """Lines that say who it is, fit to be printed: id, who and process, command, since when, and the CI job if
-        any."""
+        """Lines that say who it is, fit to be printed: id, who and process, command, since when, and the CI job, each
+        if it is known."""
         lines = [
-            f"  id       {shown(self.id)}",
+            *([f"  id       {shown(self.id)}"] if self.id else []),
             f"  who      {shown(self.who)}{f', process {shown(str(self.pid))}' if self.pid else ''}",
             *([f"  command  {shown(self.command, 400)}"] if self.command else []),
-            f"  since    {shown(self.since)}",
+            *([f"  since    {shown(self.since)}"] if self.since else []),
         ]
         return "\n".join([*lines, f"  ci       {shown(self.ci, 200)}"] if self.ci else lines)

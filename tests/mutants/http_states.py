@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a gateway's 404 for that of GitLab",
+        "backends/remote/http_client.py",
+        "        strange = self.address.gitlab and not _is_object(reply.body)\n",
+        "        strange = False\n",
+        ("tests/contracts/test_http_answers.py", "-k", "means_nothing"),
+    ),
+    Mistake(
         "take an older document from a cache",
         "backends/remote/http_client.py",
         '?fresh={uuid.uuid4().hex}"',

@@ -126,9 +126,12 @@ class HttpPlace(Place):
                 now = before.next(fence=fence, run=self._run, version=version, record=evolve(record, fence=fence))
                 try:
                     return self._put(before, now)
-                except Conflict:  # nobody else writes under this lock: what was read is not the latest yet
+                except Conflict as error:  # nobody else writes under this lock: what was read is not the latest yet
                     if not left:
-                        raise
+                        raise StateError(
+                            f"{self.name}: the server gives an older document than the one it has",
+                            hint="look for a cache or a replica before it, and run the same command again",
+                        ) from error
                 self._sleep(pause)
                 pause *= 2
             raise AssertionError("unreachable")

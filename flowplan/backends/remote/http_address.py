@@ -20,6 +20,7 @@ from flowplan.printable import Secret, shown
 USERNAME, PASSWORD = "FLOWPLAN_HTTP_USERNAME", "FLOWPLAN_HTTP_PASSWORD"
 EXAMPLE = "https://gitlab.example.com/api/v4/projects/42/terraform/state/train"
 _NUMBERED = re.compile(r"/terraform/state/[^/]+\Z")  # GitLab, Gitea
+_GITLAB = re.compile(r"/api/v4/projects/[^/]+/terraform/state/[^/]+\Z")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
 
@@ -45,6 +46,12 @@ class HttpAddress:
             return None
         state = f"{self.state}-flowplan-watch"
         return evolve(self, state=state, lock=f"{state}/lock", unlock=f"{state}/lock")
+
+    @property
+    def gitlab(self) -> bool:
+        """Whether by its path it is a GitLab: all that it says itself of an error is JSON, and what says it in other
+        words is a proxy or a gateway."""
+        return _GITLAB.search(urlsplit(self.state).path) is not None
 
     @classmethod
     def of(cls, given: str, environ: Mapping[str, str]) -> HttpAddress:

@@ -117,8 +117,8 @@ class HttpClient:
 
     def get(self) -> bytes | None:
         """The document, whole; None: there is none. Raises StateError."""
-        # No cache has the answer to a URL that nobody has asked before. Many give what they have whatever a header says,
-        # and where a server keeps no serials, an older document would be written over the latest one.
+        # No cache has the answer to a URL that nobody has asked before. Many give what they have whatever a header
+        # says, and where a server keeps no serials, an older document would be written over the latest one.
         reply, _ = self._ask("GET", f"{self.address.state}?fresh={uuid.uuid4().hex}", "", None, again=True)
         if reply.status in (204, 404):
             self._hold_absent(reply)
@@ -246,7 +246,10 @@ class HttpClient:
 
     def _hold_absent(self, reply: Reply) -> None:
         """Raise StateError unless the server itself says that there is no such state."""
-        if reply.status == 404 and (_is_page(reply) or _NO_PROJECT in self._message(reply).lower()):
+        if reply.status != 404:
+            return
+        strange = self.address.gitlab and not _is_object(reply.body)
+        if strange or _is_page(reply) or _NO_PROJECT in self._message(reply).lower():
             raise self._refusal(reply, "read")
 
     def _hold_no_page(self, reply: Reply) -> None:
@@ -314,6 +317,12 @@ def _passing(reply: Reply, *, again: bool) -> bool:
     if reply.status == 429:
         return True
     return again and (reply.status >= 500 or reply.fault is not None)
+
+
+def _is_object(body: bytes) -> bool:
+    with suppress(ValueError, RecursionError):
+        return isinstance(json.loads(body), dict)
+    return False
 
 
 def _is_page(reply: Reply) -> bool:

@@ -267,6 +267,8 @@ def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
     remedy = "give --lock-timeout 5m to wait"
     if id := holder.id or there.ID:
         remedy += f"; if that run is dead, flowplan force-unlock {id}"
+    else:
+        remedy += "; the server does not say who has it: if no run does, unlock the state there"
     return Locked(f"the lock of {name} is held by {holder.who}", detail=holder.describe(), hint=remedy)
 
 
