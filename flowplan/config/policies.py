@@ -37,6 +37,19 @@ _PROJECT = Grammar(re.compile(r"\S(?:.*\S)?"), re.compile(r"."), "the name of a 
 
 def read_policy_file(source: Source) -> Policies:
     """The rules of one policy file. Raises ConfigError with every problem."""
+    findings, found = _read(source)
+    if findings.has_errors:
+        raise ConfigError(findings.all)
+    return found
+
+
+def readable_rules(source: Source) -> Policies:
+    """The rules of a policy file that can be made out, whatever is wrong with the rest of it."""
+    return _read(source)[1]
+
+
+def _read(source: Source) -> tuple[Findings, Policies]:
+    """What is wrong with a policy file, and the rules that can be made out."""
     findings, found = Findings(), Policies()
     try:
         content = read_text(source.name, source.data, findings)
@@ -52,9 +65,7 @@ def read_policy_file(source: Source) -> Policies:
             found = read_policies(section.document, node) or found
     except TooManyProblems:
         pass
-    if findings.has_errors:
-        raise ConfigError(findings.all)
-    return found
+    return findings, found
 
 
 _EXAMPLE = f"write {POLICY_FILE.example}"

@@ -24,6 +24,8 @@ from flowplan.errors import (
     FlowplanError,
     GuardRefused,
     Locked,
+    Unauthorized,
+    Unreachable,
     UsageProblem,
 )
 from flowplan.model.budget import side_by_side
@@ -95,30 +97,41 @@ def apply(
 
     Raises what the run amounts to: ApplyFailed, OutcomeUnknown, GuardRefused, StalePlan, ApprovalMissing, ConfigError,
     StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
-    Where the configuration cannot be used, which is raised, what is past its lifetime is cancelled first.
+    Where the configuration cannot be used, or the API does not tell what a plan is made from, which is raised, what is
+    past its lifetime is cancelled first.
     """
     try:
         return _applied(session, request, how, approval, reporter, saved)
-    except (ConfigError, GuardRefused, UsageProblem) as error:
+    except (CloudError, ConfigError, GuardRefused, UsageProblem) as error:
         is_of_a_plan = isinstance(error, GuardRefused) and error.planned  # it names what stops only that
-        if saved is None and not (is_of_a_plan or request.destroy or request.refresh_only or how.init):
-            _end_what_is_over(session, request, how, approval, reporter)
+        is_of_all = request.destroy and not isinstance(error, ConfigError)  # what it would end, nothing else does
+        is_of_every_call = isinstance(error, (Unauthorized, Unreachable))
+        if saved is None and not (is_of_a_plan or is_of_all or is_of_every_call or request.refresh_only or how.init):
+            what = "the API does not tell all that a plan is made from" if isinstance(error, CloudError) else _UNUSABLE
+            _end_what_is_over(session, request, how, approval, reporter, what)
         raise
 
 
-def _end_what_is_over(session: Session, request: Request, how: How, approval: Approval, reporter: Reporter) -> None:
-    """Cancel what is past its lifetime, if that is approved. Why it is not cancelled is noted; raises StateError,
-    OutcomeUnknown and interruptions, which say more than that the configuration has problems."""
+_UNUSABLE = "the configuration cannot be used"
+
+
+def _end_what_is_over(
+    session: Session, request: Request, how: How, approval: Approval, reporter: Reporter, because: str
+) -> None:
+    """Cancel what is past its lifetime, if that is approved; `because`: why nothing else is done. Why it is not
+    cancelled is noted; raises StateError, OutcomeUnknown and interruptions, which say more than that."""
     wishes = lapsed(session, request)
     if wishes is None:
         return
-    session.listener.note("the configuration cannot be used: this run only cancels what is past its lifetime")
+    session.listener.note(f"{because}: this run only cancels what is past its lifetime")
     try:
         Run(session, None, wishes, how, approval, reporter)()
     except (ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Locked) as error:
+        refusals = error.refusals if isinstance(error, GuardRefused) else ()
+        why = "; ".join(one.summary for one in refusals) or error
         remedy = "give --auto-approve" if isinstance(error, ApprovalMissing) else error.hint
         hint = "" if remedy is None else f" ({remedy})"
-        session.listener.note(f"what is past its lifetime runs on, and costs money: {error}{hint}")
+        session.listener.note(f"what is past its lifetime runs on, and costs money: {why}{hint}")
 
 
 def _applied(

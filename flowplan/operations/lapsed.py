@@ -9,7 +9,9 @@ import attrs
 from flowplan.errors import CloudError, ConfigError, GuardRefused, StateError, UsageProblem
 from flowplan.model.selection import Patterns, matching
 from flowplan.operations.lifetimes import over
+from flowplan.operations.live import certain
 from flowplan.operations.plan import Request, wanted
+from flowplan.operations.policies import readable_policies
 from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 def lapsed(session: Session, request: Request) -> Wishes | None:
     """What cancels the bids of the files of `request` that are past their lifetime, and does nothing else; None: there
     is none, or nobody can tell, which is noted. Of a file that cannot be read the lifetimes are those that the last
-    apply read, as is what it protects."""
+    apply read, as is what it protects. Of a policy file, what it protects holds as far as it can be made out."""
     try:
-        _, wishes = wanted(session, attrs.evolve(request, destroy=True))
+        _, wishes = wanted(session, attrs.evolve(request, destroy=True, policies=()))
         state = session.load().state
     except (ConfigError, GuardRefused, StateError, UsageProblem):
         return None
@@ -35,7 +37,7 @@ def lapsed(session: Session, request: Request) -> Wishes | None:
         return None
     try:
         session.enter_project(state, None)
-        live = session.cloud().live()
+        live = certain(session.cloud(), state, session.cloud().live_as_reported())
         found = over(session, bounds, state, live)
     except (CloudError, ConfigError, GuardRefused) as error:
         session.listener.note(f"flowplan cannot tell now whether a lifetime is over: {error}")
@@ -46,6 +48,7 @@ def lapsed(session: Session, request: Request) -> Wishes | None:
         return None
     return attrs.evolve(
         wishes,
+        policies=(*readable_policies(session, request.policies), *wishes.policies),
         lapsed={id: found[a] for a, id in there.items()},
         patterns=Patterns(targets=tuple(p for p in request.patterns.targets if matching(p, there))),
     )

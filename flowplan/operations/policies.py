@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flowplan.config.policies import read_policy_file
+from flowplan.config.policies import read_policy_file, readable_rules
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.files.regular import read_regular
@@ -64,6 +64,19 @@ def read_policies(files: Mapping[str, str]) -> tuple[Policies, ...]:
     problems += strange_zones(found)
     if problems:
         raise ConfigError(problems)
+    return tuple(found)
+
+
+def readable_policies(session: Session, names: Iterable[str]) -> tuple[Policies, ...]:
+    """The rules of policy files as far as they can be made out: of a file that cannot be read there are none."""
+    from flowplan.config import Source
+
+    found = []
+    for name in names:
+        try:
+            found.append(readable_rules(Source(name, _text(session, name).encode())))
+        except ConfigError:  # it is told by who needs the whole file
+            continue
     return tuple(found)
 
 

@@ -134,8 +134,8 @@ MISTAKES = (
     Mistake(
         "go on paying for what is past its lifetime while a file is broken",
         "operations/apply.py",
-        "        if saved is None and not (is_of_a_plan or request.destroy or request.refresh_only or how.init):\n",
-        "        if False:\n",
+        "        if saved is None and not (is_of_a_plan or is_of_all or",
+        "        if False and not (is_of_a_plan or is_of_all or",
         ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
     ),
     Mistake(
@@ -144,6 +144,27 @@ MISTAKES = (
         "        is_of_a_plan = isinstance(error, GuardRefused) and error.planned",
         "        is_of_a_plan = isinstance(error, GuardRefused)",
         ("tests/operations/test_lapsed.py", "-k", "import_that_is_refused"),
+    ),
+    Mistake(
+        "go on paying for what is past its lifetime because a list cannot be fetched",
+        "operations/apply.py",
+        "    except (CloudError, ConfigError, GuardRefused, UsageProblem) as error:",
+        "    except (ConfigError, GuardRefused, UsageProblem) as error:",
+        ("tests/operations/test_lapsed.py", "-k", "only_needed"),
+    ),
+    Mistake(
+        "go on paying for what is past its lifetime because a policy cannot be read",
+        "operations/lapsed.py",
+        "destroy=True, policies=())",
+        "destroy=True)",
+        ("tests/operations/test_lapsed.py", "-k", "takes_no_policy"),
+    ),
+    Mistake(
+        "end what a policy protects because another of its rules is wrong",
+        "operations/lapsed.py",
+        "policies=(*readable_policies(session, request.policies), *wishes.policies)",
+        "policies=wishes.policies",
+        ("tests/operations/test_lapsed.py", "-k", "policy_protects"),
     ),
     Mistake(
         "end by an earlier lifetime what its file gives more time",

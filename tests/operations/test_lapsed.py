@@ -160,8 +160,51 @@ def test_a_bid_that_cannot_be_cancelled_is_said_and_the_file_is_the_last_word(la
     assert said.endswith("1 error")
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["/v2/projects", "/v2/ssh-keys", "/v2/instance-types", "/v2/spot/availability", "/v2/volumes", "/v2/spot/bids"],
+)
+def test_a_list_that_is_only_needed_to_make_something_keeps_nothing_paid(late: Place, call: str) -> None:
+    late.write(task_text("new"), "new.yaml")
+    with late.simulator() as simulator:
+        simulator.faults.add(f"GET {call}", "status", status=403, times=None)
+    said = apply(late, *FILES, "new.yaml", "--auto-approve", code=1)
+    assert f"the API does not tell all that a plan is made from: {AFTERWARDS}" in said
+    assert f"error: GET {call}: permission denied" in said
+    with late.simulator() as simulator:
+        simulator.faults.clear()
+    assert live(late) == ["long"]
+
+
 def test_a_wish_to_look_or_to_record_ends_nothing(late: Place) -> None:
     late.write(BROKEN, FILES[0])
     assert late.run("plan", *FILES).code == 65
     apply(late, *FILES, "--refresh-only", "--auto-approve")
+    assert live(late) == ["long", "train"]
+
+
+NO_RULES = {
+    "not there": None,
+    "no YAML": "policies: [\n",
+    "a key that is unknown": "policies: {max_prise: 3, protected: [bid.long]}\n",
+    "a zone that is unknown": 'policies: {hours: {time_zone: "Mars/Olympus"}}\n',
+}
+
+
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+@pytest.mark.parametrize("text", NO_RULES.values(), ids=NO_RULES)
+def test_to_stop_paying_takes_no_policy(late: Place, text: str | None, command: str) -> None:
+    if text is not None:
+        late.write(text, "rules.yaml")
+    found = late.run(command, *FILES, "--policy", "rules.yaml", "--auto-approve")
+    assert (found.code, AFTERWARDS in " ".join(found.err.split())) == (65, True), found
+    assert "rules.yaml" in found.err
+    assert live(late) == ["long"]
+
+
+def test_what_a_policy_protects_runs_on_whatever_else_is_wrong_with_it(late: Place) -> None:
+    late.write("policies: {max_prise: 3, protected: [bid.train]}\n", "rules.yaml")
+    said = apply(late, *FILES, "--policy", "rules.yaml", "--auto-approve")
+    assert "it would be destroyed, and the policy protects bid.train" in said
+    assert "runs on, and costs money" in said
     assert live(late) == ["long", "train"]
