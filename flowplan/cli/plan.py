@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @spending.hooks
 @spending.what_if
 @selecting.show_scripts
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, also of outputs alone.")
 @options.form("plan")
 @options.max_bytes
 @click.pass_context
@@ -87,7 +87,7 @@ def plan(
 
         after_plan(here.session, found.hooks, found)
     refuse(found.priced)
-    return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
+    return PENDING if detailed_exitcode and found.changes_something else 0
 
 
 def _tell(here: Context, report: Report, found: Planned, out: str | None) -> None:

@@ -30,13 +30,13 @@ class Observing(Asking):
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side. It sets `names`."""
-        (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self._keys], self._objects())
+        (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self.ssh_keys], self._objects())
         self.names = Catalogue(types, auctions, keys)
         return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def observe_as_reported(self) -> tuple[Catalogue, Live]:
         """The same, as far as it is reported: what of the five cannot be listed is in `unread` and in `unlisted`."""
-        offers = [or_why(one) for one in (*self._offers(), self._keys)]
+        offers = [or_why(one) for one in (*self._offers(), self.ssh_keys)]
         offered, there = self._listed(offers, [or_why(one) for one in self._objects()])
         types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in offered)
         unread = tuple(one for one in offered if isinstance(one, CloudError))
@@ -45,7 +45,7 @@ class Observing(Asking):
 
     def without_bids(self) -> tuple[Catalogue, Live]:
         """What is offered and the volumes that are there; nobody asks for bids."""
-        (types, auctions, keys), (volumes,) = self._listed([*self._offers(), self._keys], [self._volumes])
+        (types, auctions, keys), (volumes,) = self._listed([*self._offers(), self.ssh_keys], [self._volumes])
         self.names = Catalogue(types, auctions, keys)
         return self.names, Live(volumes, {})
 
@@ -81,7 +81,8 @@ class Observing(Asking):
             lambda: self.rows_of("/v2/spot/availability", partial(reading.auction, note=self.note)),
         ]
 
-    def _keys(self) -> tuple[SshKey, ...]:
+    def ssh_keys(self) -> tuple[SshKey, ...]:
+        """The SSH keys of the project: one list."""
         return self.rows_of("/v2/ssh-keys", reading.ssh_key, project=self.project)
 
     def _objects(self) -> list[Callable[[], Any]]:

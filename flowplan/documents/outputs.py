@@ -29,6 +29,17 @@ def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> 
     return made
 
 
+def is_new(one: PlannedOutput) -> bool:
+    """Whether it is not in the state yet, or has another value there."""
+    return "before" not in one or one["value"] != one["before"]
+
+
+def are_saved(mode: str, outputs: Mapping[str, PlannedOutput]) -> bool:
+    """Whether a plan of this mode saves outputs that the state does not have so, even if nothing that is live
+    changes."""
+    return mode == "apply" and any(map(is_new, outputs.values()))
+
+
 def _unknown(one: Evaluated) -> Unknown:
     """What of a planned value only the apply tells."""
     if isinstance(one.value, dict):

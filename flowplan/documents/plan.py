@@ -21,7 +21,7 @@ from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
 from flowplan.documents.left_alone import left_alone
 from flowplan.documents.offers import candidate
-from flowplan.documents.outputs import planned
+from flowplan.documents.outputs import are_saved, planned
 from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
@@ -74,14 +74,14 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     Without `unchanged` it lists no resource that stays as it is: people are not shown those.
     """
     plan, costs = found.plan, found.costs
-    counts = plan.count()
+    counts, outputs = plan.count(), planned(about.outputs, evaluated(about.state, {}))
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
         "timestamp": about.timestamp,
         "mode": plan.mode,
         "complete": not plan.in_doubt and not plan.patterns.partial and plan.refreshed,
-        "applyable": not found.errored and not plan.empty and plan.refreshed,
+        "applyable": not found.errored and plan.refreshed and (not plan.empty or are_saved(plan.mode, outputs)),
         "errored": found.errored,
         "stack": _stack(about),
         "resource_changes": [entry(one) for one in costs.changes if unchanged or not _is_idle(one.change)],
@@ -97,7 +97,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
             "import": counts["import"],
         },
         "cost": totals(costs, found.judged),
-        "outputs": planned(about.outputs, evaluated(about.state, {})),
+        "outputs": outputs,
         "diagnostics": [said(one) for one in found.diagnostics],
     }
     if found.errored:

@@ -43,9 +43,9 @@ def has_data(session: Session) -> bool:
         return False
 
 
-def _skipped(*subjects: Subject) -> Iterator[Check]:
+def _skipped(*subjects: Subject, why: str = "the API was not asked") -> Iterator[Check]:
     for subject in subjects:
-        yield Check(subject, "skipped", "not checked: the API was not asked")
+        yield Check(subject, "skipped", f"not checked: {why}")
 
 
 def _failed(subject: Subject, error: FlowplanError) -> Check:
@@ -73,17 +73,26 @@ def _asked(session: Session, config: Config | None, state: State) -> Iterator[Ch
     except Unauthorized as error:
         yield Check("credentials", "failed", f"{source}: {error}", error.hint)
         yield Check("api", "ok", f"{session.settings.api_url} answers")
-        yield from _skipped("clock", "project", "ssh_key", "quota")
+        yield from _skipped("clock", "project", "ssh_key", "quota", why="the API does not accept the credentials")
     except FlowplanError as error:
         yield Check("credentials", "ok", source)
         yield _failed("api", error)
-        yield from _skipped("clock", "project", "ssh_key", "quota")
+        yield from _skipped("clock", "project", "ssh_key", "quota", why="they take the list of projects")
     else:
         here = session.interruption.clock().wall()
         yield Check("credentials", "ok", source if simulated else f"{source}; the API accepts them")
-        yield Check("api", "ok", f"{session.settings.api_url} answers")
+        yield _offers(session, cloud)
         yield _clock(session, cloud.now(), here)
         yield from _project(session, cloud, config, state, seen)
+
+
+def _offers(session: Session, cloud: Fcp) -> Check:
+    """Whether the API tells what is offered, which every plan takes that makes something."""
+    try:
+        cloud.offered()
+    except FlowplanError as error:
+        return _failed("api", error)
+    return Check("api", "ok", f"{session.settings.api_url} answers")
 
 
 def _source(used: str, environ: Mapping[str, str]) -> str:
@@ -122,8 +131,7 @@ _OF_A_PROJECT: tuple[Subject, Subject] = ("ssh_key", "quota")
 
 
 def _keys(session: Session, cloud: Fcp, config: Config | None) -> Check:
-    catalogue, _ = cloud.without_bids()
-    keys, given = catalogue.ssh_keys, session.settings.ssh_keys
+    keys, given = cloud.ssh_keys(), session.settings.ssh_keys
     written = [name for task in (config.tasks.values() if config else ()) for name in task.ssh_keys or given]
     wanted = dict.fromkeys(written or given)
     unknown = [name for name in wanted if not any(key.is_called(name) for key in keys)]

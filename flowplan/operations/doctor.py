@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def _guarded(subject: Subject, check: Callable[[], Check]) -> Check:
 def _configuration(session: Session, paths: Sequence[str | Source]) -> tuple[Config | None, Check]:
     called = "the configuration" if paths else DEFAULT
     try:
-        if not paths and not (session.settings.directory / DEFAULT).exists():
+        if not paths and not os.path.lexists(session.settings.directory / DEFAULT):  # a link to nowhere is wrong
             return None, Check("configuration", "skipped", f"there is no {DEFAULT} here", "flowplan init writes one")
         sources, _ = session.sources(paths)
         config = configuration(session, sources)
@@ -72,7 +73,8 @@ def _placeable(session: Session, config: Config, state: State, valid: Check) -> 
         what = f"{error.problems[0].summary}{more}"
         return Check("configuration", "failed", what, "flowplan plan shows each problem with its place")
     except FlowplanError as error:
-        return Check("configuration", "warning", f"{valid.summary}; whether it can be placed is not known: {error}")
+        what = f"{valid.summary}; whether it can be placed is not known: {error}"
+        return Check("configuration", "warning", what, error.hint)
     return valid
 
 

@@ -95,6 +95,13 @@ class Planned:
     hooks: tuple[Hook, ...] = ()
 
     @property
+    def changes_something(self) -> bool:
+        """Whether an apply would change what is live, the state, or the outputs."""
+        from flowplan.documents.outputs import are_saved
+
+        return not self.priced.plan.empty or are_saved(self.document["mode"], self.document["outputs"])
+
+    @property
     def sealed(self) -> SealedPlan:
         """The document of a plan that was requested `complete`. Raises ValueError for another."""
         if "sha256" not in self.document:

@@ -165,3 +165,34 @@ def test_clocks_are_compared() -> None:
     assert of_clocks(here + 31.4, there).summary == "this machine's clock is 31 s ahead of the API's"
     assert of_clocks(here - 7200, there).summary == "this machine's clock is 7,200 s behind the API's"
     assert of_clocks(here, None).verdict == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("call", "blamed"),
+    [
+        ("/v2/projects", {"api"}),
+        ("/v2/instance-types", {"api"}),
+        ("/v2/spot/availability", {"api"}),
+        ("/v2/ssh-keys", {"ssh_key"}),
+        ("/v2/quotas", {"quota"}),
+    ],
+)
+@pytest.mark.parametrize("answer", [{"body": "<html>log in</html>", "status": 200}, {"status": 403}])
+def test_what_fails_is_blamed_and_nothing_else(
+    place: Place, call: str, blamed: set[str], answer: dict[str, object]
+) -> None:
+    place.write(TASK)
+    place.ok(*APPLY)
+    with place.simulator() as simulator:
+        simulator.faults.add(f"GET {call}", "status", times=None, **answer)
+    found = checks(place)
+    assert {name for name, check in found.items() if check[0] == "failed"} == blamed
+    assert all(f"GET {call}: " in found[name][1] for name in blamed)
+    if call == "/v2/projects":
+        assert found["quota"][:2] == ("skipped", "not checked: they take the list of projects")
+
+
+def test_a_stack_file_that_leads_nowhere_is_wrong(place: Place) -> None:
+    (place.path / "flowplan.yaml").symlink_to("nowhere.yaml")
+    verdict, summary, _ = checks(place)["configuration"]
+    assert (verdict, "flowplan.yaml" in summary) == ("failed", True)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.conftest import BID, EXAMPLES, TASK, Place, many
+from tests.conftest import APPLY, BID, EXAMPLES, TASK, Place, many
 
 
 def test_plan_changes_nothing(example: Place) -> None:
@@ -22,6 +22,22 @@ def test_detailed_exitcode(example: Place) -> None:
     assert example.run("plan", "--detailed-exitcode").code == 2
     example.ok("apply", "--auto-approve")
     assert example.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_outputs_alone_are_changes(place: Place) -> None:
+    """As with Terraform: an apply would save them."""
+    place.write('version: 2\noutputs: {a: {value: "one"}}\n')
+    found = place.run("plan", "--detailed-exitcode", "--json", "p.json")
+    assert (found.code, json.loads((place.path / "p.json").read_text())["applyable"]) == (2, True)
+    assert place.run("plan").code == 0
+    place.ok(*APPLY)
+    assert place.ok("output", "a", "--raw") == "one"
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    place.write('version: 2\noutputs: {a: {value: "two"}}\n')
+    assert place.run("plan", "--detailed-exitcode").code == 2
+    place.ok("plan", "--out", "q.json")
+    place.ok("apply", "q.json")
+    assert place.ok("output", "a", "--raw") == "two"
 
 
 def test_plan_to_a_file_is_clean(example: Place) -> None:

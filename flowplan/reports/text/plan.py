@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.amounts import price
 from flowplan.documents.differing import differing_fields
+from flowplan.documents.outputs import are_saved, is_new
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
@@ -81,7 +82,7 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     lines = []
     for name, one in found.items():
         after = planned(one)
-        if not _is_new(one):
+        if not is_new(one):
             continue
         if "before" not in one:
             lines += beside(after, f"  {paint.symbol('+')} {name} = ", paint.width)
@@ -90,11 +91,6 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
             line = f"{first}{before}{ARROW}{after}"
             lines += [line] if columns(line) <= paint.width else differing(before, after, first, paint.width)
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
-
-
-def _is_new(one: PlannedOutput) -> bool:
-    """Whether it is not in the state yet, or has another value there."""
-    return "before" not in one or one["value"] != one["before"]
 
 
 def lines_apart(value: Any) -> Any:
@@ -254,10 +250,11 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
         return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
         if "selection" in body:
-            return paint("No changes to what you selected.", "bold")
+            saved = " An apply saves the outputs." if are_saved(body["mode"], body["outputs"]) else ""
+            return paint(f"No changes to what you selected.{saved}", "bold")
         if body["mode"] == "destroy":
             return paint("No changes. No objects need to be destroyed.", "bold")
-        if body["mode"] == "apply" and any(map(_is_new, body["outputs"].values())):
+        if are_saved(body["mode"], body["outputs"]):
             return paint("No changes to what is live. An apply saves the outputs.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
