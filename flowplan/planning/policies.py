@@ -196,10 +196,15 @@ def _misnamed(plan: Plan, rule: Allowed) -> Iterator[Diagnostic]:
             yield _said(change, rule.position, summary, "rename it (name), or set name_prefix in the stack")
 
 
+def _called(bid: Bid) -> str:
+    """The type of a bid by its name, where that is known."""
+    return bid.instance_type_name or bid.instance_type
+
+
 def _of_another_type(change: Change, bid: Bid, rule: Allowed, seen: Circumstances) -> Iterator[Diagnostic]:
     kind = _kind_of(bid, seen.catalogue)
     if kind is None:
-        summary = f"nothing is known of the instance type {bid.instance_type}, so the policy cannot be checked"
+        summary = f"nothing is known of the instance type {_called(bid)}, so the policy cannot be checked"
         yield _said(change, rule.position, summary, f"use a type that is listed: {rule}")
     elif not any(_means(one, kind) for one in rule.values):
         summary = f"the instance type {kind.name} is not one of those that the policy allows: {rule}"
@@ -234,7 +239,7 @@ def _too_expensive(change: Change, bid: Bid, rule: MaxPrice, seen: Circumstances
     kind = _kind_of(bid, seen.catalogue)
     if kind is None:
         cap = min(rule.caps, key=lambda one: one.amount)
-        summary = f"nothing is known of the instance type {bid.instance_type}, so the policy cannot be checked"
+        summary = f"nothing is known of the instance type {_called(bid)}, so the policy cannot be checked"
         yield _said(change, cap.position, summary, "use a type that is listed")
         return
     named = [one for one in rule.caps if one.name != ANYTHING and _means(one.name, kind)]

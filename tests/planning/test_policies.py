@@ -140,12 +140,12 @@ def test_the_price_of_now_where_the_rule_says_so(paid: str, refuses: bool) -> No
 
 
 def test_what_is_unknown_is_refused() -> None:
-    now, strange = price(cap("h100", "9"), basis="now"), bid(instance_type="it_x", instance_type_name="x")
+    now, strange = price(cap("h100", "9"), basis="now"), bid(instance_type="it_x", instance_type_name="x-small")
     assert "its price now is unknown" in said(now, NEW, about=seen(train=None))[0]
     assert "its price now is unknown" in said(now, NEW)[0]
     new = change("create", after=strange)
     for rules in (price(cap("a100", "9")), Policies(types=of("a100"))):
-        assert "nothing is known of the instance type it_x, so the policy cannot be checked" in said(rules, new)[0]
+        assert "nothing is known of the instance type x-small, so the policy cannot be checked" in said(rules, new)[0]
     assert "the time there is unknown" in said(Policies(hours=EVERY.hours), NEW, about=seen(moment=None))[0]
 
 
