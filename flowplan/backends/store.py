@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from flowplan.errors import StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
@@ -198,10 +199,16 @@ class Store(Protocol):
 
 
 def left_behind(store: Store) -> State | None:
-    """The last version, where it is what was left when the state moved from there; None: it is not. Raises StateError
-    for a last version without resources that does not read."""
+    """The last version, where it is what was left when the state moved from there, or what was still arriving (who
+    saved that is not said); None: it is neither. Raises StateError for a last version without resources that does not
+    read."""
     last = next(reversed(store.versions()), None)
-    if last is None or last.resources:
+    if last is None or (last.resources and last.change is not None):
         return None
-    left = store.version(last.lineage, last.serial)
-    return left if left.moved_to else None
+    try:
+        left = store.version(last.lineage, last.serial)
+    except StateError:
+        if last.resources:
+            return None
+        raise
+    return left if left.moved_to or left.moving_from else None

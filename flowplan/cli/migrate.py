@@ -13,9 +13,10 @@ from flowplan.cli.context import Context
 @click.command("migrate", cls=Command)
 @click.argument("source", metavar="FROM", shell_complete=files)
 @click.argument("target", metavar="TO", shell_complete=files)
+@click.option("--force", is_flag=True, help="Go on with what had arrived at TO where FROM has lost the state since.")
 @options.form("migrated")
 @click.pass_context
-def migrate(ctx: click.Context, source: str, target: str, form: str) -> int:
+def migrate(ctx: click.Context, source: str, target: str, force: bool, form: str) -> int:
     """Move the state from FROM to TO, each a file or a URL as --state takes it.
 
     TO must be empty. The state goes with its versions and with what is in doubt; flowplan reads it back at TO before it
@@ -29,7 +30,7 @@ def migrate(ctx: click.Context, source: str, target: str, form: str) -> int:
     from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    found = move(here.session, source, target)
+    found = move(here.session, source, target, force=force)
     here.report("migrated", form, found)
     for note in state_text.migrated_notes(found):
         here.terminal.note(note)

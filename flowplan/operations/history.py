@@ -50,6 +50,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
                 f"version {serial} is what was left at {store.name} when the state moved to {shown(version.moved_to)}",
                 hint="`flowplan state history` lists the versions",
             )
+        version = attrs.evolve(version, moving_from="")  # one that was kept while it was still arriving
         now = _now(session, loaded, lineage)
         if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")

@@ -27,18 +27,22 @@ if TYPE_CHECKING:
     from flowplan.state.journal import Intent
 
 VersionId: TypeAlias = tuple[str, int]
+BEYOND = 1000  # saves that the old place may have seen since the copy was made
 
 
-def migrate(session: Session, source: str, target: str) -> Migrated:
+def migrate(session: Session, source: str, target: str, *, force: bool = False) -> Migrated:
     """Move the state from `source` to `target`, each named as `--state` would name it; goes on with what an earlier
-    run has begun, and does nothing where it is done. Raises UsageProblem for one and the same place, StateError where
-    there is no state, where the target holds another one, or where it does not read back as it was; Locked."""
+    run has begun, and does nothing where it is done. `force`: where the source has lost the state since, go on with
+    what had arrived at the target. Raises UsageProblem for one and the same place, StateError where there is no state,
+    where the target holds another one, or where it does not read back as it was; Locked."""
     with _at(session, source) as old, _at(session, target) as new:
         if old.identity == new.identity:
             raise UsageProblem(f"{shown(source)} and {shown(target)} are the same state", hint="name another place")
         first, second = sorted((old, new), key=lambda one: one.identity)  # two that cross each other do not wait
         with first.changing(), second.changing():
-            return attrs.evolve(_Move(old, new, old.store.read(), _there(new)).run(), named=_is_named(session, new))
+            return attrs.evolve(
+                _Move(old, new, old.store.read(), _there(new), force).run(), named=_is_named(session, new)
+            )
 
 
 @contextmanager
@@ -73,11 +77,14 @@ class _Move:
     new: Session
     found: Loaded
     there: Loaded
+    force: bool = False
 
     def run(self) -> Migrated:
         state = self.found.state
         if state.moved_to:
             return self._finish_or_refuse()
+        if self.found.fresh and self.there.state.moving_from == self.old.identity:
+            return self._go_on_without()
         if self.found.fresh:
             raise StateError(
                 f"there is no state at {self.old.store.name}",
@@ -88,6 +95,22 @@ class _Move:
         arrived, pending = self._copy()
         self._close()
         return self._open(arrived, pending)
+
+    def _go_on_without(self) -> Migrated:
+        """The old place has lost the state, and has no version of it: with --force what had arrived goes on, once the
+        old place says so too, with a serial above any that it can have had. Raises StateError without."""
+        self.old.hold_not_lost()
+        there, name = self.there.state, self.old.store.name
+        if not self.force:
+            raise StateError(
+                f"there is no state at {shown(name)} any more; what had arrived at {self.new.store.name} is of serial "
+                f"{there.serial - 1}",
+                hint="--force goes on with that, and closes the other place, which must not come back",
+            )
+        serial = there.serial + BEYOND
+        self._keep_left(self.old.store.save(self._left(there, serial), stated=True))
+        self.new.listener.note("what was made since is not in it: `flowplan plan` finds bids by their marker")
+        return self._open(attrs.evolve(there, serial=serial).as_put_back(), tuple(self.there.pending.values()))
 
     def _finish_or_refuse(self) -> Migrated:
         """The old place is closed already: the new one is opened, if that is what is left to do."""
@@ -131,6 +154,8 @@ class _Move:
         serial = state.serial if self.there.fresh else max(state.serial, self.there.state.serial)
         arriving = attrs.evolve(state, serial=serial, moving_from=self.old.identity)
         saved = store.save(arriving, pending, stated=True)
+        # A version too, before those that could be put back: who removes the rest does not get a second state of them.
+        store.keep(saved, None)
         with self.new.listener.busy("copying the versions of the state..."):
             copied = self._copy_versions()
         self._hold_read_back(saved, pending, copied)
@@ -139,7 +164,7 @@ class _Move:
     def _copy_versions(self) -> dict[VersionId, State]:
         """Those that the target lacks."""
         old, new, copied = self.old.store, self.new.store, {}
-        known = {_id(one) for one in new.versions()}
+        known = {_id(one) for one in new.versions() if one.change is not None or not self._is_arriving(one)}
         for version in old.versions():
             if (id := _id(version)) in known:
                 continue
@@ -148,11 +173,18 @@ class _Move:
             except StateError as error:
                 self.new.listener.note(f"version {version.serial} is not copied: {error}")
                 continue
-            if state.moved_to:
+            if state.moved_to or state.moving_from:
                 continue  # it is of the old place alone
             new.keep(state, version.change)
             copied[id] = state
         return copied
+
+    def _is_arriving(self, version: Version) -> bool:
+        """Whether it was kept of a copy that was still arriving, and may be none that the state has had."""
+        try:
+            return bool(self.new.store.version(*_id(version)).moving_from)
+        except StateError:
+            return True
 
     def _hold_read_back(self, saved: State, pending: Iterable[Intent], copied: Mapping[VersionId, State]) -> None:
         """Raise StateError unless another look at the target finds exactly what was written, as far as it keeps it."""
@@ -170,10 +202,13 @@ class _Move:
 
     def _close(self) -> None:
         """What is left at the old place says where the state went."""
-        state = self.found.state
-        left = State(
+        left = self._left(self.found.state, self.found.state.serial)
+        self._keep_left(self.old.store.save(left, stated=True))
+
+    def _left(self, state: State, serial: int) -> State:
+        return State(
             lineage=state.lineage,
-            serial=state.serial,
+            serial=serial,
             stack=state.stack,
             api_url=state.api_url,
             project=state.project,
@@ -181,7 +216,6 @@ class _Move:
             put_back=state.put_back,
             moved_to=self.new.identity,
         )
-        self._keep_left(self.old.store.save(left, stated=True))
 
     def _keep_left(self, left: State) -> None:
         """What is left is a version too: who removes or damages the rest does not get an earlier one back."""
@@ -196,7 +230,8 @@ class _Move:
         return self._done(saved, pending)
 
     def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:
-        versions = sum(one.lineage == state.lineage for one in self.new.store.versions())
+        kept = [one for one in self.new.store.versions() if one.lineage == state.lineage]
+        versions = sum(one.change is not None or not self._is_arriving(one) for one in kept)
         return Migrated(self.old.store.name, self.new.store.name, state, versions, len(pending), already)
 
     # -- the names of files, which start from the directory of the state

@@ -22,7 +22,8 @@ def hold_in_use(state: State, name: str) -> None:
     if state.moving_from:
         raise StateError(
             f"the move of the state from {shown(state.moving_from)} to {shown(name)} has not finished",
-            hint=f"run {moving(state.moving_from, name)} again: it goes on from there",
+            hint=f"run {moving(state.moving_from, name)} again: it goes on from there. If the state is lost at "
+            f"{shown(state.moving_from)}, --force goes on with what had arrived",
         )
 
 

@@ -76,6 +76,20 @@ MISTAKES = (
         ("tests/operations/test_migrate.py", "-k", "what_is_left"),
     ),
     Mistake(
+        "keep no version that says that a state was still arriving",
+        "operations/migrate.py",
+        "        store.keep(saved, None)\n",
+        "",
+        ("tests/operations/test_migrate.py", "-k", "tidied_up_in_mid_way"),
+    ),
+    Mistake(
+        "open what had arrived before the other place is closed",
+        "operations/migrate.py",
+        "        self._keep_left(self.old.store.save(self._left(there, serial), stated=True))\n",
+        "",
+        ("tests/operations/test_migrate.py", "-k", "lost_in_mid_way"),
+    ),
+    Mistake(
         "open the new place unread",
         "operations/migrate.py",
         "            if not same or any(",

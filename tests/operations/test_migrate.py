@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files import atomic
-from flowplan.operations.migrate import migrate
+from flowplan.operations.migrate import _Move, migrate
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
 from flowplan.state.history import Change
@@ -494,3 +495,63 @@ def test_a_key_that_names_a_new_place_leaves_no_state_behind(served: Place) -> N
     served.ok("state", "migrate", FILE, URL)
     assert "No changes" in served.ok("plan")
     served.ok("destroy", "--auto-approve")
+
+
+def back_and_cut(served: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is at URL; its move back to FILE was cut off once the versions were copied."""
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    served.ok("state", "migrate", FILE, URL)
+    served.edit("17.92", "18.92")
+    served.ok("--state", URL, "apply", "--auto-approve")
+    with monkeypatch.context() as patch:
+        patch.setattr(_Move, "_hold_read_back", killed)
+        with pytest.raises(Killed):
+            served.run("state", "migrate", URL, FILE)
+
+
+def test_a_place_that_is_tidied_up_in_mid_way_becomes_no_second_state(
+    served: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_and_cut(served, monkeypatch)
+    serials = [one.serial for one in open_store(FILE, served.path, {}).versions()]
+    for command in (*(("state", "restore", str(one), "--force") for one in serials), ("plan",), ("state", "restore")):
+        removed(served)
+        found = served.run(*command)
+        assert found.code == 5, (command, found)
+        assert not (served.path / FILE).exists()
+    assert "No changes" in served.ok("plan", "--state", URL)
+    served.ok("--state", URL, "state", "mv", "bid.train", "bid.eval")
+    served.ok("--state", URL, "state", "mv", "bid.eval", "bid.train")
+    there = open_store(URL, served.path, dict(os.environ))
+    before = {one.serial: there.version(one.lineage, one.serial) for one in there.versions()}
+    served.ok("state", "migrate", URL, FILE)
+    assert "No changes" in served.ok("plan")
+    here, compared = open_store(FILE, served.path, {}), 0
+    for one in here.versions():
+        found = here.version(one.lineage, one.serial)
+        if one.serial in before and not found.moved_to:  # what was left here counts by itself
+            assert (found.ids(), found.moving_from) == (before[one.serial].ids(), "")
+            compared += 1
+    assert compared >= 2
+
+
+def test_what_had_arrived_goes_on_where_the_state_was_lost_in_mid_way(
+    served: Place, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_and_cut(served, monkeypatch)
+    came_back = {path: path.read_bytes() for path in world.objects.directory.rglob("*") if path.is_file()}
+    for path in [*came_back, *Path(world.environ["XDG_STATE_HOME"]).rglob("*.json")]:
+        path.unlink()
+    for command in (("plan",), ("state", "migrate", URL, FILE)):
+        found = served.run(*command)
+        assert (found.code, "--force goes on with" in " ".join(found.err.split())) == (5, True), found
+    served.ok("state", "migrate", URL, FILE, "--force")
+    assert "No changes" in served.ok("plan")
+    assert served.run("plan", "--state", URL).code == 5
+    for path, data in came_back.items():
+        path.write_bytes(data)
+    found = served.run("plan", "--state", URL)  # this machine has seen that it was closed
+    assert found.code == 5, found
