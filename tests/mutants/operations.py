@@ -59,7 +59,7 @@ MISTAKES = (
         "operations/elsewhere.py",
         "        if loaded.state.moved_to or not count:\n",
         "        if False:\n",
-        ("tests/operations/test_elsewhere.py", "-k", "directory_that_is_moved"),
+        ("tests/operations/test_elsewhere.py", "-k", "emptied_from_another"),
     ),
     Mistake(
         "let a copy that is still arriving be applied from",

@@ -217,3 +217,11 @@ def test_live_bids_of_the_stack_are_no_calm_nothing(used: Place) -> None:
         assert "1 live bid carries the marker" in said(used, "--state", "b.json", *command, code=0)
     used.ok("--state", "a.json", *DESTROY)
     assert "No changes" in used.ok(*DESTROY)
+
+
+def test_a_state_that_was_emptied_from_another_directory_is_no_reason(used: Place) -> None:
+    used.edit("state: a.json\n", "state: b.json\n")
+    used.ok("--state", "a.json", "state", "rm", "bid.train")
+    kept = {"identity": str(used.path / "a.json"), "where": "a.json", "api_url": "sim:", "resources": 1}
+    (used.path / DIRECTORY / "as-before.json").write_text(json.dumps({**kept, "lineage": "", "files": []}))
+    assert used.ok("state", "list") == ""
