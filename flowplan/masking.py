@@ -106,7 +106,7 @@ def forms_of(value: str) -> list[str]:
     if len(value) < 4:
         return []
     raw = value.encode("utf-8", "surrogatepass")
-    forms = {value, quote(value, safe=""), value.replace("%", "%25"), json.dumps(value)[1:-1]}
+    forms = {value, quote(value, safe="", errors="surrogatepass"), value.replace("%", "%25"), json.dumps(value)[1:-1]}
     for before in range(3):  # base64 of a text in which the value begins at any offset
         packed = base64.b64encode(bytes(before) + raw).decode()
         core = packed[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]

@@ -32,6 +32,8 @@ OLD_KEY_FILE, OLD_PASSPHRASE = "FLOWPLAN_OLD_AGE_KEY_FILE", "FLOWPLAN_OLD_PASSPH
 SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
 _SHORTEST = 12  # characters of a passphrase: whoever has the file may try as many as he likes
 _FILE_LIMIT = 64 * 1024
+_MOST_RECIPIENTS = 100  # to open what is encrypted for a thousand takes the library half a minute
+_KEY_LIMIT = 64 * 1024  # characters of a key that is encrypted for so many
 _ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 
 
@@ -42,6 +44,9 @@ def form_of(environ: Mapping[str, str], directory: Path, *, allow_plaintext: boo
     given = {name: environ.get(name, "") for name in names}
     if not any(given.values()):
         return Form(allow_plaintext=allow_plaintext)
+    for name, text in given.items():
+        if not text.isascii() and _is_bytes(text):
+            raise UsageProblem(f"{name} is not UTF-8", hint="give it as text")
     age = _library()
     identities = _identities(age, given[KEY], KEY) if given[KEY] else []
     identities += _in_file(age, directory, given[KEY_FILE], KEY_FILE)
@@ -53,6 +58,15 @@ def form_of(environ: Mapping[str, str], directory: Path, *, allow_plaintext: boo
         )
     old = Old(_in_file(age, directory, given[OLD_KEY_FILE], OLD_KEY_FILE), given[OLD_PASSPHRASE])
     return Form(AgeSeal(age, identities, recipients, passphrase, old), allow_plaintext)
+
+
+def _is_bytes(text: str) -> bool:
+    """Whether a variable holds bytes that are no characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _library() -> Any:
@@ -78,6 +92,9 @@ def _text_of(path: Path, name: str, variable: str) -> str:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(_FILE_LIMIT).decode()
     except OSError as error:
+        if "AGE-SECRET-KEY-" in name.upper():
+            hint = f"put the key in {KEY}, or in a file"
+            raise UsageProblem(f"{variable} holds a key, and not the name of a file", hint=hint) from None
         raise UsageProblem(f"{variable}: {shown(name)} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageProblem(f"{variable}: {shown(name)} holds no age key", hint="age-keygen writes one") from None
@@ -109,7 +126,10 @@ def _identities(age: Any, text: str, name: str) -> list[x25519.Identity]:
 
 def _recipients(age: Any, text: str) -> dict[str, x25519.Recipient]:
     found = {}
-    for one in re.split(r"[\s,]+", text.strip()) if text.strip() else ():
+    named = [one for one in re.split(r"[\s,]+", text) if one]
+    if text.strip() and not named:
+        raise UsageProblem(f"{RECIPIENTS} names nobody", hint="a recipient begins with age1; age-keygen shows it")
+    for one in named:
         if one.upper().startswith("AGE-SECRET-KEY"):
             raise UsageProblem(
                 f"{RECIPIENTS} holds a secret key", hint=f"put the key in {KEY_FILE}; recipients begin with age1"
@@ -122,6 +142,11 @@ def _recipients(age: Any, text: str) -> dict[str, x25519.Recipient]:
                 hint="a recipient begins with age1; age-keygen shows it",
             ) from None
         found[str(recipient)] = recipient  # which may be written in capitals, too
+    if len(found) > _MOST_RECIPIENTS:
+        raise UsageProblem(
+            f"{RECIPIENTS} names {len(found)} recipients, and flowplan encrypts for {_MOST_RECIPIENTS} at most",
+            hint="give people who may all read it one key together",
+        )
     return found
 
 
@@ -176,6 +201,8 @@ class AgeSeal(Seal):
 
     def open(self, sealed: Sealed, name: str) -> bytes:
         if sealed.key not in self._keys:
+            if len(sealed.key) > _KEY_LIMIT:
+                raise StateError(f"{name} is damaged: its key is longer than any that flowplan writes", hint=RESTORE)
             text = self._opened(self._key_of, sealed.key, sealed, name)
             self._keys[sealed.key] = self._identity_in(text, name)
         identity = self._keys[sealed.key]

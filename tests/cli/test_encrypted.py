@@ -218,3 +218,14 @@ def test_no_hook_and_no_message_gets_a_key(sealed: Place, monkeypatch: pytest.Mo
     shown = hooked.read_text() + done.out + done.err + place.run("doctor").out
     for secret in (old, os.environ["FLOWPLAN_AGE_KEY"], "FLOWPLAN_OLD_AGE_KEY_FILE"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("name", ["FLOWPLAN_AGE_KEY", "FLOWPLAN_PASSPHRASE", "FLOWPLAN_OLD_PASSPHRASE"])
+def test_a_key_of_bytes_that_are_no_text_is_said_to_be_none(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    place.write(task_text("train"))
+    monkeypatch.setenv(name, "CANARY of CANARY\udcff")
+    refused = place.run("plan")
+    assert (refused.code, refused.err.splitlines()[0]) == (64, f"error: {name} is not UTF-8"), refused
+    assert "CANARY" not in refused.out + refused.err

@@ -434,4 +434,18 @@ MISTAKES = (
         "    return None if True else",
         ("tests/cli/test_encrypted.py", "-k", "taken_out"),
     ),
+    Mistake(
+        "show a key that was given as the name of a file",
+        "backends/keys.py",
+        '        if "AGE-SECRET-KEY-" in name.upper():\n',
+        "        if False:\n",
+        ("tests/state/test_form.py", "-k", "without_being_shown"),
+    ),
+    Mistake(
+        "spend minutes on a key that is encrypted for a thousand",
+        "backends/keys.py",
+        "            if len(sealed.key) > _KEY_LIMIT:\n",
+        "            if False:\n",
+        ("tests/state/test_form.py", "-k", "was_changed"),
+    ),
 )

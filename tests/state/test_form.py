@@ -29,6 +29,7 @@ from tests.sealed import (
     everything,
     files_in,
     form,
+    key,
     local,
     mine,
     public,
@@ -148,6 +149,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda body: body.update(sealed=body["key"]), "it is not what was encrypted"),
         (lambda body: body.update(key=body["sealed"]), "no key that is given opens it"),
         (lambda body: body.update(key=sealed_for(public(MINE), b"no key")), "what its key opens with is no key"),
+        (lambda body: body.update(key=body["key"] * 200), "its key is longer than any that flowplan writes"),
         (lambda body: body.update(format_version=4), "in format 4; this is flowplan"),
     ],
 )
@@ -220,6 +222,13 @@ def test_a_version_that_could_not_be_written_is_an_error(tmp_path: Path) -> None
         site.open().rewrite_versions()
 
 
+def test_as_many_as_may_read_it_are_written_and_read(tmp_path: Path) -> None:
+    opens, names = local(tmp_path), ",".join([public(MINE), *(public(key()) for _ in range(99))])
+    everybody = f",{names},"  # a comma too many names nobody
+    run(opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=everybody)))
+    assert opens(form(AGE_KEY=MINE, AGE_RECIPIENTS=everybody)).read().state.bindings == {DATA: BINDING}
+
+
 def test_a_recipient_in_capitals_is_the_same_one(tmp_path: Path) -> None:
     opens = local(tmp_path)
     run(opens(mine()))
@@ -263,6 +272,13 @@ def test_a_passphrase_reads_what_it_wrote_and_another_does_not(tmp_path: Path) -
         ({"FLOWPLAN_AGE_RECIPIENTS": "age1canary"}, "age1canary is no age recipient"),
         ({"FLOWPLAN_AGE_RECIPIENTS": "AGE-SECRET-KEY-1CANARY"}, "holds a secret key"),
         ({"FLOWPLAN_PASSPHRASE": "CANARY"}, "fewer than 12 characters"),
+        ({"FLOWPLAN_AGE_KEY_FILE": "AGE-SECRET-KEY-1CANARY"}, "FLOWPLAN_AGE_KEY_FILE holds a key, and not the name"),
+        ({"FLOWPLAN_OLD_AGE_KEY_FILE": "age-secret-key-1CANARY"}, "FLOWPLAN_OLD_AGE_KEY_FILE holds a key, and not"),
+        ({"FLOWPLAN_AGE_KEY": "CANARY\udcff"}, "FLOWPLAN_AGE_KEY is not UTF-8"),
+        ({"FLOWPLAN_PASSPHRASE": "CANARY of CANARY\udcff"}, "FLOWPLAN_PASSPHRASE is not UTF-8"),
+        ({"FLOWPLAN_OLD_PASSPHRASE": "CANARY\udcff", "FLOWPLAN_AGE_KEY": MINE}, "FLOWPLAN_OLD_PASSPHRASE is not UTF-8"),
+        ({"FLOWPLAN_AGE_RECIPIENTS": " ,, ", "FLOWPLAN_AGE_KEY": MINE}, "FLOWPLAN_AGE_RECIPIENTS names nobody"),
+        ({"FLOWPLAN_AGE_RECIPIENTS": "\n".join(public(key()) for _ in range(101))}, "names 101 recipients"),
     ],
 )
 def test_what_is_no_key_is_refused_without_being_shown(tmp_path: Path, environ: dict[str, str], match: str) -> None:
