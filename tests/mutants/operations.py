@@ -943,4 +943,18 @@ MISTAKES = (
         "",
         ("tests/cli/test_encrypted.py", "-k", "first_key"),
     ),
+    Mistake(
+        "the watch carries out another plan than it has decided",
+        "operations/watch.py",
+        "if not same_work(plan, self._plan):",
+        "if not plan.changes:",
+        ("tests/operations/test_watch.py", "-k", "between_the_look"),
+    ),
+    Mistake(
+        "the watch passes its budget",
+        "operations/watch.py",
+        "if watch is None or watch.max_hourly_cost is None:",
+        "if True or watch is None or watch.max_hourly_cost is None:",
+        ("tests/operations/test_watch.py", "-k", "budget_of_the_watch"),
+    ),
 )

@@ -628,4 +628,32 @@ MISTAKES = (
         "_sum(after)",
         ("tests/planning/test_policies.py", "-k", "budget"),
     ),
+    Mistake(
+        "the watch buys again what somebody has cancelled",
+        "planning/watching.py",
+        '        if ender == "user":\n            return "somebody cancelled it"\n',
+        '        if ender == "user":\n            return None\n',
+        ("tests/operations/test_watch.py", "-k", "somebody_has_ended"),
+    ),
+    Mistake(
+        "the watch reverts what was changed outside",
+        "planning/watching.py",
+        "if one.address == self.change.address and isinstance(one, Update):",
+        "if one.address != self.change.address and isinstance(one, Update):",
+        ("tests/operations/test_watch.py", "-k", "never_reverted"),
+    ),
+    Mistake(
+        "the watch raises a limit above its cap",
+        "planning/watching.py",
+        "        if least > most:\n",
+        "        if least < most:\n",
+        ("tests/operations/test_watch.py", "-k", "limit_is_raised"),
+    ),
+    Mistake(
+        "the watch raises a limit past a bid of the same project",
+        "planning/watching.py",
+        "if one.bid.limit_price < least]",
+        "if one.bid.limit_price < 0]",
+        ("tests/operations/test_watch.py", "-k", "same_project"),
+    ),
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from flowplan.apply.events import Silent
 from flowplan.documents.watch import Round, document
+from flowplan.errors import ConfigError, StalePlan
+from flowplan.operations import watch as watching
 from flowplan.operations.apply import How
 from flowplan.operations.plan import Request
 from flowplan.operations.session import Session
@@ -142,3 +145,62 @@ def test_a_limit_is_raised_to_what_wins_and_never_above(place: Place) -> None:
     assert place.run("plan", "--detailed-exitcode").code == 2
     assert only(look(place)).act == "lower"
     assert only(look(place)).limit == Decimal("5.00")
+
+
+def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place) -> None:
+    where = ("a100.8x.SXM4.IB", "us-central1-a")
+    watch = ALL.replace("25", "40").replace("60", "200")
+    place.write(stack(watch, low=task("5.00", *where)))
+    place.ok(*APPLY)
+    least = look(place).findings[0].to_win  # it is raised to that, and something to spare
+    assert least is not None
+    place.ok("destroy", "--auto-approve")
+    place.write(stack(watch, high=task(str(least), *where)))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5m")
+    place.write(stack(watch, high=task(str(least), *where), low=task("5.00", *where)))
+    place.ok(*APPLY)
+    found = {one.address.name: one for one in look(place).findings}
+    assert found["high"].kind == "runs"
+    assert found["low"].act is None, found["low"]
+    assert "another bid of this project" in found["low"].why_not
+
+
+def test_what_a_person_changes_between_the_look_and_the_lock_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(stack(ALL.replace("25", "40"), train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a")))
+    place.ok(*APPLY)
+    acts = watching._Round._act
+
+    def later(self: Any, *arguments: Any) -> None:
+        id = bid_id(place, "bid.train")
+        place.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$6.00"}')
+        acts(self, *arguments)
+
+    monkeypatch.setattr(watching._Round, "_act", later)
+    found = look(place)
+    assert isinstance(found.error, StalePlan), found
+    assert found.acted == ()
+    assert [one.path for one in place.ledger() if one.method == "PATCH"][1:] == []
+
+
+def test_the_budget_of_the_watch_holds_what_it_does_and_nobody_else(running: Place) -> None:
+    running.write(stack(ALL.replace("60", "10"), train=task()))
+    end(running)
+    found = look(running)
+    assert (only(found).act, found.acted) == (None, ())
+    assert "watch.max_hourly_cost allows $10.00" in only(found).why_not
+    assert posts(running) == 1
+    running.ok(*APPLY)
+    assert posts(running) == 2
+
+
+def test_with_a_broken_file_what_is_past_its_lifetime_ends(place: Place) -> None:
+    place.write(stack(train=task(more=", lifetime: {max_hours: 2}")))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.write(stack(train="["))
+    found = look(place)
+    assert (only(found).kind, found.acted) == ("lifetime_over", (only(found).address,))
+    assert isinstance(found.error, ConfigError)
