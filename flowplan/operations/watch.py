@@ -42,8 +42,8 @@ WAITS = 120.0  # seconds that a round waits for a removal, or for a task that an
 
 
 def one_round(session: Session, request: Request, how: How, reporter: Reporter) -> Round:
-    """One round over the files of `request`, which are read anew: `session` is a fresh one, and its `lock_timeout` says
-    how long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do.
+    """One round over the files of `request`, read again: `session` is a fresh one, and its `lock_timeout` says how
+    long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do.
 
     Raises FlowplanError where it cannot look: StateError, CloudError, and OutcomeUnknown where an operation of an
     earlier run stays in doubt. Where the configuration cannot be used, what is past its lifetime is cancelled, and that
@@ -111,7 +111,7 @@ class _Round:
         )
 
     def without_configuration(self, error: FlowplanError) -> Round:
-        """The round where the configuration cannot be used: what is past its lifetime is cancelled all the same, unless
+        """The round where the configuration cannot be used: what is past its lifetime is cancelled even so, unless
         the files may say that the watch does not."""
         findings: tuple[Finding, ...] = ()
         with self._fresh() as session:
@@ -165,7 +165,7 @@ class _Round:
         self.session = self._fresh()
 
     def _look(self) -> _Looked:
-        """Everything, without the lock. A price that cannot be had is unknown."""
+        """Everything, without the lock. A price that cannot be fetched is unknown."""
         from flowplan.cost.estimate import auctions_needed
 
         session = self.session

@@ -388,8 +388,8 @@ class _Finding:
         return None
 
     def _own_beside(self, bid: Bid) -> Iterator[LiveBid]:
-        """The other bids of this project that hold something in its auction, by id: whoever placed them, one project
-        pays."""
+        """The other bids of this project that hold something in its auction, by id: who placed them does not matter,
+        one project pays."""
         mine = self._binding.id if self._binding is not None else None
         for _, one in sorted(self.seen.live.bids.items()):
             here = (one.bid.instance_type, one.bid.region) == (bid.instance_type, bid.region)
