@@ -92,6 +92,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "apply": ("--auto-approve flowplan.yaml chooses.yaml", "--auto-approve --max-hourly-cost 5 chooses.yaml"),
     "destroy": ("--auto-approve", "--auto-approve --keep-volumes"),
     "import": (f"{VOLUME}2 vol_nothing",),
+    "watch": ("--once", "--once wrong.yaml"),
     "status": ("",),
     "cost": ("", "--horizon 30d"),
     "market": ("", "h100", f"h100 --region {REGION} --limit 999999.99", "--limit 20", "--for chooses.yaml"),

@@ -22,6 +22,7 @@ PURPOSES: dict[str, dict[str, tuple[str, str, str]]] = {
     "Change the cloud": {
         "plan": ("plan", "plan", "Show what would change, and what it would cost."),
         "apply": ("apply", "apply", "Carry out the changes, or a saved plan."),
+        "watch": ("watch", "watch", "Keep what runs as it is written, round after round."),
         "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
         "import": ("import_", "import_", "Take a live bid or volume into the state."),
     },

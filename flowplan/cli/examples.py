@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "plan": ("flowplan plan --horizon 24h --max-hourly-cost 60",),
     "apply": ("flowplan plan --out tonight.plan", "flowplan apply tonight.plan"),
     "destroy": ("flowplan destroy --keep-volumes",),
+    "watch": ("flowplan watch --every 15m", "flowplan watch --once"),
     "status": ("flowplan status",),
     "cost": ("flowplan cost --horizon 30d",),
     "show": ("flowplan show tonight.plan",),

@@ -4,7 +4,7 @@ the ordinary plan, which the same guards, budgets, lock and journal hold. Everyt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -41,28 +41,44 @@ ACTS_FIRST = frozenset(("cancel", "lower"))  # what stops something is carried o
 WAITS = 120.0  # seconds that a round waits for a removal, or for a task that another needs, while it has the lock
 
 
-def one_round(session: Session, request: Request, how: How, reporter: Reporter) -> Round:
+def one_round(
+    session: Session, request: Request, how: How, reporter: Reporter, hold: Callable[[], None] = lambda: None
+) -> Round:
     """One round over the files of `request`, read again: `session` is a fresh one, and its `lock_timeout` says how
-    long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do.
+    long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do. `hold` is
+    asked under the lock, before anything is done: it raises StateError where another watches by now.
 
     Raises FlowplanError where it cannot look: StateError, CloudError, and OutcomeUnknown where an operation of an
     earlier run stays in doubt. Where the configuration cannot be used, what is past its lifetime is cancelled, and that
     it cannot is the `error` of the round; so is what keeps it from acting: Locked, StalePlan, GuardRefused,
     ApplyFailed. Interruptions are raised."""
-    made = _Round(session, request, attrs.evolve(how, wait="placed", timeout=min(how.timeout, WAITS)), reporter)
+    made = _Round(session, request, attrs.evolve(how, wait="placed", timeout=min(how.timeout, WAITS)), reporter, hold)
     try:
         return made.run()
     except (ConfigError, GuardRefused, UsageProblem) as error:
         return made.without_configuration(error)
 
 
-class _Decided(Approved):
-    """The approval of the watch: that the plan made under the lock is the one that was decided, and nothing else."""
+class _Watching(Approved):
+    """The approval of the watch, as long as it is still the one that watches."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, hold: Callable[[], None]) -> None:
+        self._hold = hold
+
+    def approve(self, plan: Plan) -> bool:
+        self._hold()
+        return False
+
+
+class _Decided(_Watching):
+    """The same, of a plan made under the lock that is the one that was decided, and nothing else."""
+
+    def __init__(self, plan: Plan, hold: Callable[[], None]) -> None:
+        super().__init__(hold)
         self._plan = plan
 
     def approve(self, plan: Plan) -> bool:
+        super().approve(plan)
         if not same_work(plan, self._plan):
             raise stale("something has changed since the watch looked")
         return False
@@ -89,6 +105,7 @@ class _Round:
     request: Request
     how: How
     reporter: Reporter
+    hold: Callable[[], None]
     _acted: list[Address] = field(factory=list, init=False)
 
     def run(self) -> Round:
@@ -127,7 +144,7 @@ class _Round:
             )
         with self._fresh() as session:
             try:
-                outcome = Run(session, None, wishes, self.how, Approved(), self.reporter)()
+                outcome = Run(session, None, wishes, self.how, _Watching(self.hold), self.reporter)()
             except FlowplanError as other:
                 return Round(None, findings, error=other)
             acted = tuple(step.address for step in outcome.done)
@@ -160,7 +177,7 @@ class _Round:
             resends = policy.on_preempted == "rebid" or policy.switch_region
             how = attrs.evolve(self.how, on_unknown="retry" if resends else "stop")
             wishes = attrs.evolve(wishes, held_to=frozenset())
-            Run(session, config, wishes, how, Approved(), self.reporter)()
+            Run(session, config, wishes, how, _Watching(self.hold), self.reporter)()
         self.session.close()
         self.session = self._fresh()
 
@@ -302,7 +319,8 @@ class _Round:
                 wishes, held_to=part.held_to, limits=part.limits, moving=part.moving, places=part.places
             )
             budgets = self._budgets(now)
-            run = Run(session, now, wishes, self.how, _Decided(plan), self.reporter, None, budgets, self.request.hours)
+            approval = _Decided(plan, self.hold)
+            run = Run(session, now, wishes, self.how, approval, self.reporter, None, budgets, self.request.hours)
             try:
                 outcome = run()
                 self._acted += [step.address for step in outcome.done if step.address not in self._acted]

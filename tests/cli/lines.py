@@ -52,6 +52,7 @@ TYPED = {
     "state migrate": "state migrate flowplan.state.json moved.json",
     "state rekey": "state rekey --allow-plaintext",
     "force-unlock": "force-unlock LOCK",
+    "watch": "watch --once",
 }
 UNENDING = {"simulator serve"}
 

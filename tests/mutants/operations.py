@@ -6,6 +6,41 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "let a watch that was overtaken act",
+        "operations/watch.py",
+        "        self._hold()\n        return False",
+        "        return False",
+        ("tests/operations/test_rounds.py", "-k", "overtaken_while"),
+    ),
+    Mistake(
+        "go on watching without the lock of the watch",
+        "operations/rounds.py",
+        "        watcher.keep()\n",
+        "",
+        ("tests/operations/test_rounds.py", "-k", "lost_its_lock"),
+    ),
+    Mistake(
+        "sleep through a machine's sleep",
+        "operations/rounds.py",
+        "interruption.pause(min(left, _LONGEST_NAP))",
+        "interruption.pause(left)",
+        ("tests/operations/test_rounds.py", "-k", "slept"),
+    ),
+    Mistake(
+        "forget what was told after a look that failed",
+        "operations/watch_memory.py",
+        "if found.at is None and not found.findings:",
+        "if False:",
+        ("tests/operations/test_rounds.py", "-k", "look_that_failed"),
+    ),
+    Mistake(
+        "watch on in a state that the files do not name any more",
+        "operations/rounds.py",
+        "if there != own.identity:",
+        "if False:",
+        ("tests/operations/test_rounds.py", "-k", "another_state"),
+    ),
+    Mistake(
         "forget the state of a run that was killed before it saved",
         "operations/session.py",
         "            self.elsewhere.note_begun()\n",

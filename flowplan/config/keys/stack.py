@@ -144,10 +144,7 @@ STACK_FILE = Keys(
         "guards": TASK.fields["guards"],
         "policies": Key(Within(POLICIES), "Rules that every plan is held to."),
         "hooks": Key(Within(HOOKS), "Commands that run after a plan or an apply."),
-        "watch": Key(
-            Within(WATCH),
-            "What `flowplan watch` may do without asking anybody. There is no such command yet: nothing acts on it.",
-        ),
+        "watch": Key(Within(WATCH), "What `flowplan watch` may do without asking anybody."),
         "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources whose address has changed."),
         "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are no longer configured."),
         "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),

@@ -86,6 +86,41 @@ class Outputs(_Event):
     outputs: dict[str, OutputValue]
 
 
+class WatchFinding(_Event):
+    """What a round of the watch has found about an address that is other than at the round before. `over`: there is
+    nothing to say about it any more, and nothing else is given. `act`: what the watch does about it, `done`: it is;
+    `asks`: a person is to decide. Prices and limits in dollars per instance-hour, null where they are unknown."""
+
+    type: Literal["watch_finding"]
+    over: bool
+    kind: NotRequired[str]
+    said: NotRequired[str]
+    act: NotRequired[str | None]
+    done: NotRequired[bool]
+    asks: NotRequired[bool]
+    why_not: NotRequired[str | None]
+    id: NotRequired[str | None]
+    status: NotRequired[str | None]
+    price: NotRequired[str | None]
+    to_win: NotRequired[str | None]
+    limit_price: NotRequired[str | None]
+    new_limit_price: NotRequired[str | None]
+
+
+class WatchRound(_Event):
+    """The end of a round of the watch. `at`: by the server's clock, null: it did not answer. `findings`: how many of
+    each kind; `acted`: the addresses of which something was done; `differs`: something is not as it is written, and
+    stays so; `next_in_seconds`: until the next round, null: there is none."""
+
+    type: Literal["watch_round"]
+    at: str | None
+    findings: dict[str, int]
+    acted: list[str]
+    differs: bool
+    failed: bool
+    next_in_seconds: float | None
+
+
 class ApplySummary(_Event):
     """How many resources were added, changed, destroyed, forgotten, and imported where some are; how many steps failed;
     which are unknown or were not started. It is the last event. `exit_code`: what the command ends with."""
@@ -112,5 +147,7 @@ Event: TypeAlias = (
     | Completed
     | Errored
     | Outputs
+    | WatchFinding
+    | WatchRound
     | ApplySummary
 )

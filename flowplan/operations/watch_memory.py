@@ -1,0 +1,124 @@
+"""What a watch remembers from one round to the next, and after a restart: what it has told, and how often it failed.
+
+It is no part of the state. Without it everything is told again, and nothing else is different.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field
+
+from flowplan.documents.watch import Round
+from flowplan.documents.watched import Told
+from flowplan.errors import ConfigError, FlowplanError, Locked, StalePlan, StateError, UsageProblem
+from flowplan.files.atomic import replace_file
+from flowplan.files.private import make_directory
+from flowplan.files.regular import read_regular
+from flowplan.planning.watching import Finding, Kind
+
+DIRECTORY = ".flowplan/watch"
+FORMAT_VERSION = 1
+LONGEST = 3600.0  # seconds between two rounds that fail
+_SIZE_LIMIT = 16 * 1024 * 1024  # bytes
+_CALM: frozenset[Kind] = frozenset(("runs", "waits", "done"))  # nothing that anybody has to hear of at the start
+
+# What passes by itself, or by a person's hand at the files: it is looked at again in the usual time.
+_PASSING = (Locked, StalePlan, ConfigError, UsageProblem)
+
+
+@define
+class Memory:
+    """That of the watch of one state, in the file `path`. `told`: by address, the marks of what was told last; `error`:
+    that of the error; `failures`: how many rounds have failed since one did not."""
+
+    path: Path
+    told: dict[str, list[Any]] = field(factory=dict)
+    error: str = ""
+    failures: int = 0
+    _kept: bytes = field(default=b"", init=False)
+
+    @classmethod
+    def of(cls, directory: Path, identity: str) -> Memory:
+        """What is remembered in `directory` of the state `identity`; one that is damaged, or cannot be read, is
+        empty."""
+        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        path = directory / DIRECTORY / f"{name}.json"
+        try:
+            data = read_regular(path, _SIZE_LIMIT)
+            found = json.loads(data)
+            made = cls(path, dict(found["told"]), str(found["error"]), int(found["failures"]))
+            if found["format_version"] != FORMAT_VERSION or not all(map(_is_mark, made.told.values())):
+                return cls(path)
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return cls(path)
+        made._kept = data
+        return made
+
+    def after(self, found: Round) -> Told:
+        """Remember `found`; what of it is new."""
+        error, before = _mark_of_error(found.error), self.error
+        counts = found.error is not None and not isinstance(found.error, _PASSING)
+        self.error, self.failures = error, self.failures + 1 if counts else 0
+        told = Told(
+            found.at,
+            found.findings,
+            found.acted,
+            found.error,
+            found.differs,
+            is_new_error=error != before and bool(error),
+            recovered=bool(before) and not error,
+        )
+        if found.at is None and not found.findings:  # it has not looked
+            return told
+        now = {str(one.address): _mark(one) for one in found.findings}
+        began = tuple(one for one in found.findings if self._is_news(one, found))
+        over = tuple(sorted(self.told.keys() - now.keys()))
+        self.told = now
+        return evolve(told, began=began, over=over)
+
+    def _is_news(self, one: Finding, found: Round) -> bool:
+        before = self.told.get(str(one.address))
+        if one.act is not None and one.address in found.acted:
+            return True
+        return before != _mark(one) and not (before is None and one.kind in _CALM and not one.asks)
+
+    def keep(self) -> None:
+        """Write it, if it is another. Raises StateError."""
+        body = {"format_version": FORMAT_VERSION, "told": self.told, "error": self.error, "failures": self.failures}
+        data = (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
+        if data == self._kept:
+            return
+        try:
+            make_directory(self.path.parent)
+        except OSError as error:
+            raise StateError(f"{self.path.parent} cannot be made: {error.strerror}") from error
+        replace_file(self.path, data, through_link=False)
+        self._kept = data
+
+    def pause(self, every: float, jitter: float) -> float:
+        """Seconds until the next round, with `every` between two that do not fail. After failures it doubles, up to an
+        hour. `jitter`, from 0 to 1, makes it up to a fifth shorter then, so that not all that failed together come
+        again together."""
+        if not self.failures:
+            return every
+        longest = max(every, LONGEST)
+        return max(min(every * 2.0 ** min(self.failures, 20), longest) * (1 - jitter / 5), every)
+
+
+def _mark(one: Finding) -> list[Any]:
+    """What tells a finding from the one before: no price, which is another one each time."""
+    return [one.kind, one.act, one.asks, bool(one.why_not), one.id]
+
+
+def _is_mark(found: object) -> bool:
+    return isinstance(found, list) and len(found) == 5
+
+
+def _mark_of_error(error: FlowplanError | None) -> str:
+    """The same for the same error, whatever numbers it names."""
+    return "" if error is None else f"{error.code}: {re.sub('[0-9]+', '#', str(error))}"[:500]

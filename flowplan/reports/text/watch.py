@@ -1,0 +1,83 @@
+"""A round of the watch -> text: a line for each thing that is new, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from flowplan.documents.about import moment
+from flowplan.documents.watched import Told
+from flowplan.errors import FlowplanError
+from flowplan.planning.watching import Act, Finding, Kind
+from flowplan.pricing.units import usd
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, cut, wrapped
+
+_DONE: Mapping[Act, str] = MappingProxyType(
+    {
+        "cancel": "cancelled",
+        "place": "placed again",
+        "raise": "the limit price is raised",
+        "lower": "the limit price is lowered",
+        "move": "placed elsewhere",
+    }
+)
+_KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "runs": "run",
+        "waits": "wait",
+        "done": "done",
+        "preempted": "preempted",
+        "outbid": "outbid",
+        "raised": "raised",
+        "moves": "to move",
+        "ended": "ended",
+        "lifetime_over": "past their lifetime",
+        "drift": "changed outside",
+        "unapplied": "not applied",
+    }
+)
+
+
+def lines(told: Told, paint: Paint, now: str) -> list[str]:
+    """What is new, each thing with the time; `now`: where the server did not tell it."""
+    at = moment(told.at) or now
+    found = [f"{shown(str(one.address))}: {_said(one, told)}" for one in told.began]
+    found += [f"{shown(address)}: as written again, or not in the stack any more" for address in told.over]
+    if told.is_new_error and told.error is not None:
+        found.append(_failed(told.error))
+    if told.recovered:
+        found.append("the watch works again")
+    return [line for one in found for line in wrapped(f"{at}  {one}", "", "  ", paint.width)]
+
+
+def _said(one: Finding, told: Told) -> str:
+    said = shown(one.said, 400)
+    if one.act is not None:
+        limit = "" if one.new_limit is None else f", limit {usd(one.new_limit)} per instance-hour"
+        return f"{said}: {_DONE[one.act]}{limit}" if one.address in told.acted else f"{said}; not done yet"
+    if one.why_not and one.why_not not in one.said:
+        said += f"; nothing is done: {shown(one.why_not, 200)}"
+    return f"{said}; run `flowplan plan` and decide" if one.asks else said
+
+
+def _failed(error: FlowplanError) -> str:
+    first = shown(str(error), 600)
+    return f"error: {first}{f' ({shown(error.hint, 300)})' if error.hint else ''}"
+
+
+def summary(told: Told) -> str:
+    """What there is, in a few words: "3 run, 1 outbid"."""
+    if told.error is not None and not told.findings:
+        return "the last look failed"
+    return ", ".join(f"{count} {_KINDS[kind]}" for kind, count in told.counts.items()) or "nothing is applied yet"
+
+
+def counting_down(told: Told, left: Callable[[], float]) -> Callable[[int, int], Sequence[str]]:
+    """The line below all else, by how many seconds are `left`."""
+
+    def line(columns: int, _: int) -> list[str]:
+        minutes, seconds = divmod(max(round(left()), 0), 60)
+        return [cut(f"next look in {minutes}:{seconds:02}; {summary(told)}", columns)]
+
+    return line
