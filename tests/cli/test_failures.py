@@ -47,7 +47,7 @@ JSON = [
 
 def failure(out: str, command: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit code and the diagnostics that `out` has, which fits its schema."""
-    if command in ("apply", "destroy"):
+    if command in ("apply", "destroy", "watch"):
         lines = [json.loads(line) for line in out.splitlines()]
         for line in lines:
             EVENT.validate(line)

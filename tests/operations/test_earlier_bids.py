@@ -115,7 +115,7 @@ def test_a_successor_takes_no_name_that_somebody_has(place: Place) -> None:
     (place.path / "theirs.yaml").unlink()
     theirs = live_ids(place)
     place.write(FIRST)
-    place.ok(*APPLY)
+    place.ok(*APPLY, "--init")  # beside the state of theirs
     place.edit("echo one", "echo two")
     assert "train-g3 is placed before" in place.ok(*APPLY)
     assert set(live_ids(place)) == {*theirs, bid_id(place, "bid.train")}
