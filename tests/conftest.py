@@ -26,6 +26,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.simulator import simulator as simulated
+from flowplan.simulator.auctions import catalogue
 from flowplan.state.state import consistent
 from tests.texts import storage, task_text
 
@@ -225,17 +226,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 _fill = simulated._fill
-_FILLED: dict[tuple[int, int], list[tuple[str, list[Any]]]] = {}
+_FILLED: dict[tuple[int, int, str], list[tuple[str, list[Any]]]] = {}
 
 
 def filled(db: sqlite3.Connection, seed: int, start: int) -> None:
-    """What a new simulator's data hold: computed once in a process for the same seed, and then copied."""
-    if (seed, start) in _FILLED:
-        for insert, rows in _FILLED[seed, start]:
+    """What a new simulator's data hold: computed once in a process for the same seed, start and catalogue, which some
+    tests replace, and then copied."""
+    key = seed, start, repr({name: value for name, value in vars(catalogue).items() if name.isupper()})
+    if key in _FILLED:
+        for insert, rows in _FILLED[key]:
             db.executemany(insert, rows)
         return
     _fill(db, seed, start)
-    _FILLED[seed, start] = found = []
+    _FILLED[key] = found = []
     for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
         if rows:
