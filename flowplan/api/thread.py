@@ -10,6 +10,7 @@ from typing import TypeVar
 from flowplan.operations.interaction import Event
 
 T = TypeVar("T")
+_LOOK = 0.5  # seconds: a signal that another thread was given does not wake the one that waits
 
 
 def in_a_thread(run: Callable[[Event], T]) -> T:
@@ -20,8 +21,9 @@ def in_a_thread(run: Callable[[Event], T]) -> T:
     begun: list[bool] = []
     results: list[T] = []
     errors: list[BaseException] = []
-    ended = threading.Lock()  # no interruption leaves one half acquired, as it may an Event
-    ended.acquire()
+    ended: list[bool] = []
+    gate = threading.Lock()  # open at the end; no interruption leaves one half acquired, as it may an Event
+    gate.acquire()
 
     def work() -> None:
         begun.append(True)
@@ -31,15 +33,20 @@ def in_a_thread(run: Callable[[Event], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
         finally:
-            ended.release()
+            ended.append(True)
+            gate.release()
+
+    def wait() -> None:
+        while not ended:  # also where an interruption came once the gate was open, and left nobody to open it again
+            gate.acquire(timeout=_LOOK)
 
     try:
         threading.Thread(target=work, name="flowplan-run").start()
-        ended.acquire()
+        wait()
     except BaseException:  # an interruption within `start` may come out as another error
         _stop(event)
         if begun:  # else it starts nothing any more
-            ended.acquire()
+            wait()
         raise
     if errors:
         raise errors[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -109,6 +110,23 @@ def test_a_run_is_asked_to_stop_that_began_while_ctrl_c_came(
     with pytest.raises(error):
         thread.in_a_thread(lambda event: ended.append((event.pause(LONGEST), event.stopped())))
     assert ended == [(None, True)]
+
+
+@pytest.mark.parametrize("lasts", [0.0, LONGEST], ids=["as it ends", "while it runs"])
+def test_a_ctrl_c_that_another_thread_was_given_ends_the_waiting(lasts: float) -> None:
+    """The system gives a signal to any thread. It wakes nobody who waits, and comes out once the run lets go."""
+    asked, waits = [], threading.get_ident()
+
+    def run(event: Event) -> None:
+        while not sys._current_frames()[waits].f_code.co_filename.endswith("api/thread.py"):
+            event.pause(0.01)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        event.pause(lasts)
+        asked.append(event.stopped())
+
+    with pytest.raises(KeyboardInterrupt):
+        thread.in_a_thread(run)
+    assert asked == [lasts > 0]
 
 
 def test_a_lock_is_released_although_somebody_was_forked_meanwhile(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ MISTAKES = (
         ("tests/api/test_interrupted.py", "-k", "while_ctrl_c_came"),
     ),
     Mistake(
+        "wait for a run that has ended, where Ctrl-C came as it did",
+        "api/thread.py",
+        "            wait()\n        raise\n",
+        "            gate.acquire()\n        raise\n",
+        ("tests/api/test_interrupted.py", "-k", "another_thread and as", "-o", "timeout=20"),
+    ),
+    Mistake(
+        "hear of Ctrl-C at the end of the run alone",
+        "api/thread.py",
+        "gate.acquire(timeout=_LOOK)",
+        "gate.acquire()",
+        ("tests/api/test_interrupted.py", "-k", "another_thread", "-o", "timeout=20"),
+    ),
+    Mistake(
         "keep a digest of a value from which it can be guessed",
         "masking.py",
         "    return _options(text, lambda _: MASKED)\n",
