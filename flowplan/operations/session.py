@@ -336,9 +336,11 @@ class Session:
     def hold_not_lost(self) -> None:
         """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
         it has moved."""
-        self.hold_not_moved()
         last = next(reversed(self.store.versions()), None)
-        if last is None or not last.resources:
+        if last is None:
+            return
+        if not last.resources:
+            self.hold_not_moved()
             return
         count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
         raise StateError(

@@ -294,3 +294,51 @@ def test_results_that_are_taken_over_while_they_are_read_are_counted(site: Objec
     site.objects.answered = takes_over
     assert DATA in reader.read().state.bindings
     assert "taken over" in looks
+
+
+def test_a_run_that_slept_after_its_save_removes_nothing_of_the_next(tmp_path: Path) -> None:
+    """Another has taken its lock over meanwhile, and has its own entries, with numbers that the first one had too."""
+    site = ObjectSite(tmp_path / "slept")
+    one = begun(site)
+    for _ in range(6):
+        one.append([INTENT])
+    next_one, entries = site.place(), [b"one", b"two", b"three", b"four"]
+
+    def slept(call: str, key: str) -> None:
+        if (call, key) == ("put", site.key):
+            site.objects.answered = lambda call, key: None
+            seen = next_one.read()
+            next_one.begin(seen.fence + 1, seen)
+            for number, entry in enumerate(entries, 1):
+                next_one.append(seen.fence + 1, number, entry)
+
+    site.objects.answered = slept
+    one.save(one.read().state)
+    assert site.place().read().journal.endswith(b"".join(entries))
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["only a journal", "a snapshot"])
+def test_a_run_begins_where_only_parts_are_left_after_their_journal_is_sealed(site: ObjectSite, saved: bool) -> None:
+    """Somebody has deleted the head under a run: what that appends yet is refused, and what it had is kept."""
+    before = begun(site)
+    before.append([INTENT])
+    if saved:
+        before.save(before.read().state)
+    site.objects.delete(site.key)
+    there = site.place()
+    seen = there.read()
+    there.begin(seen.fence + 1, seen)
+    with pytest.raises(StateError, match="by another run"):
+        before.append([DONE])
+    assert site.place().read().journal == seen.journal
+
+
+def test_only_one_of_two_runs_is_the_first(site: ObjectSite) -> None:
+    """Both have found nothing."""
+    one, other = site.place(), site.place()
+    seen, same = one.read(), other.read()
+    one.begin(1, seen)
+    one.append(1, 1, b"one")
+    with pytest.raises(Conflict, match="under fence 1"):
+        other.begin(1, same)
+    assert other.begin(2, same).journal == b"one"  # it sees that this is not what it had read

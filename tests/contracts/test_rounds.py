@@ -94,4 +94,21 @@ def test_what_a_run_waits_for_does_not_grow_with_its_waves(site: Counted) -> Non
 
     proof = site.waits_of(site.place().prove)
     few, many = (site.waits_of(lambda waves=waves: work(waves)) - waves - proof for waves in (1, 40))
-    assert few <= many <= few + 1 <= 21  # what is removed after the save is asked at once
+    assert few <= many <= few + 1 <= 20  # what is removed after the save is asked at once
+
+
+def test_the_first_run_of_all_begins_with_one_wait(tmp_path: Path) -> None:
+    """It has just read that there is nothing."""
+    site = Counted(tmp_path / "new")
+    place = site.place()
+    seen = place.read()
+    assert site.waits_of(lambda: place.begin(1, seen)) == 1
+
+
+def test_a_save_waits_three_times_however_much_there_is_to_remove(site: Counted) -> None:
+    """For what it puts beside a list of what is there, for the head, and for what it removes."""
+    one = begun(site)
+    for _ in range(20):
+        one.append([INTENT])
+    state = one.read().state
+    assert site.waits_of(lambda: one.save(state)) == 3

@@ -370,6 +370,20 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "can_write_nothing"),
     ),
     Mistake(
+        "remove after a save what is listed by then: the next run's too",
+        "backends/remote/object_place.py",
+        "self._sweep(head, *listed)",
+        "self._sweep(head, *self._listed())",
+        ("tests/contracts/test_remote.py", "-k", "slept_after_its_save"),
+    ),
+    Mistake(
+        "begin as the first run although something is left of another",
+        "backends/remote/object_place.py",
+        "not seen.version and head == Head(write=head.write) and number == 1",
+        "not seen.version",
+        ("tests/contracts/test_remote.py", "-k", "begins_where_only"),
+    ),
+    Mistake(
         "go on from a look after which another run has written",
         "backends/remote/object_place.py",
         "            if sealed != head.sealed_at(number - 1):\n",

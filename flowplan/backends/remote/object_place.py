@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
 
@@ -35,8 +35,9 @@ from flowplan.errors import StateError
 
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
-_AT_ONCE = 16  # requests
+_AT_ONCE = 32  # requests
 _T = TypeVar("_T")
+_Listed: TypeAlias = tuple[list[str], dict[int, list[int]]]  # keys of states, numbers of entries by their fences
 
 
 @frozen
@@ -60,7 +61,8 @@ class ObjectPlace(Place, Leases):
         self._lock = ObjectLease(self._put, f"{key}.lock", self._below("clock"))
         self._run = uuid.uuid4().hex
         self._tried = 0  # the highest number of `append`
-        self._over: set[tuple[int, int]] = set()  # fence and number of entries that the next save holds
+        # The entries that the next save holds, by fence and number, each with its version; "": that is not known.
+        self._over: dict[tuple[int, int], str] = {}
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
         self._looked = _Look(Head(), 0, Contents())  # what was read last
 
@@ -176,9 +178,8 @@ class ObjectPlace(Place, Leases):
         sealed = (Sealed(one, min(numbers), max(numbers)) for one, numbers in sorted(journal.items()))
         return evolve(left, sealed=tuple(sealed))
 
-    def _listed(self) -> tuple[list[str], dict[int, list[int]]]:
-        """What there is, also of what counts no more: the keys of snapshots, and the numbers of the journal's entries
-        by their fences."""
+    def _listed(self) -> _Listed:
+        """What there is, also of what counts no more."""
         below = self._below("states/"), self._below("journal/")
         states, entries = self._at_once([partial(self._objects.names, prefix) for prefix in below])
         found: dict[int, list[int]] = {}
@@ -271,12 +272,14 @@ class ObjectPlace(Place, Leases):
 
     def _begin_from(self, fence: int, seen: Contents) -> Contents | None:
         """Go on from what was `seen`, if it is what was read last, without another look: the seal is put at the number
-        that was free, and the head in the place of the one that was read. None: something has moved since."""
+        that was free, and the head in the place of the one that was read, or of none. None: something has moved since,
+        or is left of a state without a head."""
         head, number = self._looked.head, self._looked.number
-        if not seen.version or seen != self._looked.contents or not 0 < head.fence < fence:
+        is_first = not seen.version and head == Head(write=head.write) and number == 1
+        if seen != self._looked.contents or not (is_first or (seen.version and 0 < head.fence < fence)):
             return None
         try:
-            sealed = self._seal(head, number)
+            sealed = () if is_first else self._seal(head, number)
             if sealed != head.sealed_at(number - 1):
                 return None
             _, version = self._begun(head, seen.version, fence, sealed)
@@ -289,7 +292,7 @@ class ObjectPlace(Place, Leases):
         """The head with which this run begins, in the place of `head`, and its version. Raises Conflict."""
         new = evolve(head, fence=fence, run=self._run, first=1, sealed=sealed, write=uuid.uuid4().hex)
         version = self._put(self._key, new.dump(), version)
-        self._over = {(one.fence, number) for one in sealed for number in range(one.first, one.last + 1)}
+        self._over = {(one.fence, number): "" for one in sealed for number in range(one.first, one.last + 1)}
         return new, version
 
     def _seal(self, head: Head, number: int) -> tuple[Sealed, ...]:
@@ -305,12 +308,12 @@ class ObjectPlace(Place, Leases):
 
     def append(self, fence: int, number: int, frames: bytes) -> None:
         self._tried = max(self._tried, number)
-        self._put(self._entry_key(fence, number), framed(b"journal", frames), "")
-        self._over.add((fence, number))
+        self._over[fence, number] = self._put(self._entry_key(fence, number), framed(b"journal", frames), "")
 
     def save(self, fence: int, version: str, saved: Saved) -> str:
         states = sorted({data for data in (saved.snapshot, saved.backup) if data is not None})
-        kept = self._at_once([partial(self._kept_as, one, saved, fence) for one in states])
+        puts: list[Callable[[], Any]] = [partial(self._kept_as, one, saved, fence) for one in states]
+        listed, *kept = self._at_once([self._listed_if_possible, *puts])
         names = dict(zip(states, kept, strict=True))
         head = Head(
             fence=fence,
@@ -323,8 +326,9 @@ class ObjectPlace(Place, Leases):
             serial=saved.serial,
         )
         new = self._put(self._key, head.dump(), version)
-        with suppress(StateError):
-            self._sweep(head)
+        if listed is not None:
+            with suppress(StateError):
+                self._sweep(head, *listed)
         return new
 
     def _kept_as(self, data: bytes, saved: Saved, fence: int) -> str:
@@ -335,11 +339,16 @@ class ObjectPlace(Place, Leases):
             self._names[data] = name
         return self._names[data]
 
-    def _sweep(self, head: Head) -> None:
-        """Remove what no run can need: states of no later run that this head does not name, and entries that it holds.
-        The last entry and the seal of each journal stay a long while, so that its numbers are not free; what the entry
-        said does not."""
-        states, journal = self._listed()
+    def _listed_if_possible(self) -> _Listed | None:
+        with suppress(StateError):
+            return self._listed()
+        return None
+
+    def _sweep(self, head: Head, states: Iterable[str], journal: Mapping[int, Iterable[int]]) -> None:
+        """Remove, of what was listed before `head` was put, what no run can need: states that it does not name, and
+        entries that it holds. The last entry and the seal of each journal stay a long while, so that its numbers are
+        not free; what the entry said does not. This run may have slept since, and another may have begun: nothing of
+        that one is among it."""
         keep = {head.snapshot, head.backup}
         gone = [
             partial(self._objects.delete, key)
@@ -350,15 +359,18 @@ class ObjectPlace(Place, Leases):
             over = sorted(one for one in numbers if fence < head.fence or one < head.first)
             kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
             gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
-            gone += [partial(self._empty, self._entry_key(fence, one)) for one in kept if (fence, one) in self._over]
+            gone += [partial(self._empty, (fence, one)) for one in kept if (fence, one) in self._over]
         self._at_once(gone)
-        self._over = set()
+        self._over = {}
 
-    def _empty(self, key: str) -> None:
+    def _empty(self, entry: tuple[int, int]) -> None:
         """Put a seal in the place of an entry."""
-        found = self._objects.get(key)
-        if found is not None:
-            self._put(key, framed(b"seal", b""), found.version)
+        key, version = self._entry_key(*entry), self._over[entry]
+        if not version:
+            found = self._objects.get(key)
+            version = found.version if found is not None else ""
+        if version:
+            self._put(key, framed(b"seal", b""), version)
 
     def set_aside(self, part: Part, data: bytes) -> str:
         key = self._below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")
