@@ -260,7 +260,7 @@ MISTAKES = (
     Mistake(
         "begin again where the state is gone and only its versions are left",
         "operations/session.py",
-        "        if last is None or not last.resources:\n",
+        "        if not last.resources:\n",
         "        if last is None or last.resources:\n",
         ("tests/operations/test_history.py", "-k", "no_fresh_start"),
     ),
