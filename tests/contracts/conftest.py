@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.begun import run
+from tests.contracts.odd import Odd
 from tests.contracts.places import PLACES, Place, PostgresPlace
 
 
@@ -38,3 +39,10 @@ def foreign(kind: str, tmp_path: Path) -> Iterator[Place]:
     with _made(kind, tmp_path / "two") as made:
         run(made)
         yield made
+
+
+@pytest.fixture
+def odd() -> Iterator[Odd]:
+    server = Odd()
+    yield server
+    server.close()

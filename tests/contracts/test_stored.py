@@ -1,0 +1,172 @@
+"""What a state in a store of objects holds against answers that are none, lost answers and late runs: S3 and Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("obstore")
+
+from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.place import Conflict, Unanswered
+from flowplan.errors import StateError
+from tests.builders import DATA
+from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
+from tests.contracts.memory import ObjectSite
+from tests.contracts.odd import Odd
+from tests.contracts.relay import Relay
+from tests.contracts.stores import KINDS, Kind, calls
+from tests.contracts.under_lock import Killed, holders, in_a_renewal, work
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]()
+
+
+@pytest.fixture
+def site(kind: Kind, tmp_path: Path) -> ObjectSite:
+    return kind.site(tmp_path / "one")
+
+
+# -- answers that are none
+
+
+def test_a_refusal_says_what_it_is_and_what_to_do(kind: Kind, odd: Odd) -> None:
+    for answer, says, hint in kind.refused:
+        odd.answer = answer
+        odd.asked.clear()
+        for call in calls(kind.at(odd)):
+            with pytest.raises(StateError, match=says) as caught:
+                call()
+            assert not isinstance(caught.value, Conflict | Unanswered)
+            assert hint in (caught.value.hint or "")
+            assert kind.secret not in f"{caught.value} {caught.value.hint} {caught.value.detail}"
+        assert len(odd.asked) == len(calls(kind.at(odd)))  # a refusal is not tried again
+
+
+def test_what_may_pass_is_asked_again_and_a_write_is_in_doubt(kind: Kind, odd: Odd) -> None:
+    for name, answer in kind.passing.items():
+        odd.answer = answer
+        objects = kind.at(odd)
+        for call in (lambda: objects.get("train"), lambda: objects.names("train.d/states/")):  # noqa: B023 - called here
+            odd.asked.clear()
+            with pytest.raises(StateError):
+                call()
+            assert len(odd.asked) == 4, name
+        for expected in ("", '"1"'):
+            odd.asked.clear()
+            with pytest.raises(Unanswered, match=f"whether {kind.url} was written is not known"):
+                objects.put("train", b"one", expected)
+            assert len(odd.asked) == 1, name
+
+
+def test_no_answer_but_one_means_that_nothing_is_there(kind: Kind, odd: Odd) -> None:
+    """An empty or cut off body, a web page, an answer of something else."""
+    for name, answer in kind.nothing.items():
+        odd.answer = answer
+        objects = kind.at(odd)
+        place = ObjectPlace(objects, "train", kind.url, "train", lambda _: None)
+        looks: dict[str, Callable[[], object]] = {"read": place.read, "fence": place.fence}
+        looks["list"] = lambda: objects.names("train.d/states/")  # noqa: B023 - called here
+        if name != "empty, ETag":  # which is an object that is empty
+            looks["get"] = lambda: objects.get("train")  # noqa: B023 - called here
+        for which, look in looks.items():
+            try:
+                look()
+            except StateError:
+                continue
+            pytest.fail(f"{name}: {which} takes it for an answer")
+
+
+def test_an_object_that_is_not_there_is_nothing(kind: Kind, odd: Odd, site: ObjectSite) -> None:
+    odd.answer = kind.absent
+    objects = kind.at(odd)
+    assert objects.get("train") is None
+    with pytest.raises(Conflict):
+        objects.put("train", b"one", '"1"')
+    with pytest.raises(StateError) as caught:
+        objects.put("train", b"one", "")
+    assert not isinstance(caught.value, Conflict)
+    site.objects.delete("nothing")
+
+
+def test_a_server_that_is_not_there_or_hangs_is_said_to_be(kind: Kind) -> None:
+    gone = Odd()
+    gone.close()
+    with pytest.raises(StateError, match="cannot be reached: the connection is refused"):
+        kind.at(gone).get("train")
+    with Relay(urlsplit(kind.endpoint()).port or 0) as relay:
+        relay.deaf(True)
+        gone.url = f"http://127.0.0.1:{relay.port}"
+        with pytest.raises(Unanswered, match="no answer in time"):
+            kind.at(gone, (5.0, 0.5)).put("train", b"one", "")
+
+
+# -- runs
+
+
+def test_the_answer_to_a_write_may_be_lost_on_the_way(kind: Kind, site: ObjectSite) -> None:
+    """The server does it, and the connection breaks before it says so."""
+    with Relay(urlsplit(kind.endpoint()).port or 0) as relay:
+        place = ObjectPlace(kind.behind(site, relay.port), site.key, site.url, site.url, lambda _: None)
+        version = place.put_lease(b"record-1", "")
+        writes = (lambda: place.append(1, 1, b"frames"), lambda: place.put_lease(b"record-2", version))
+        for number, write in enumerate(writes, start=1):
+            relay.lose_next_answer()
+            write()
+            assert relay.lost == number
+        assert place.lease().record == b"record-2"
+        with pytest.raises(Conflict):
+            place.put_lease(b"record-3", version)
+
+
+def test_a_write_that_arrives_late_is_not_taken_for_ours(site: ObjectSite) -> None:
+    first, second = site.place(), site.place()
+    version = first.put_lease(b"one", "")
+    assert second.put_lease(b"two", version) != version
+    with pytest.raises(Conflict):
+        first.put_lease(b"three", version)
+    assert first.lease().record == b"two"
+
+
+@pytest.mark.parametrize("when", ["asked", "answered"])
+def test_a_kill_at_every_write_loses_nothing_that_was_durable(kind: Kind, tmp_path: Path, when: str) -> None:
+    for at in range(40):
+        site, number, known = kind.site(tmp_path / str(at)), count(), list[str]()
+
+        def dies(call: str, key: str, number: count[int] = number, at: int = at) -> None:
+            if not in_a_renewal() and call == "put" and next(number) >= at:
+                raise Killed
+
+        setattr(site.objects, when, dies)
+        try:
+            work(site.open(), known)
+            break
+        except Killed:
+            loaded = found(kind.site(tmp_path / str(at)))
+        assert "intent" not in known or loaded.pending or DATA in loaded.state.bindings, at
+        assert "done" not in known or loaded.state.bindings == {DATA: BINDING}, at
+        again = begun(kind.site(tmp_path / str(at)))
+        again.append([INTENT])
+        again.append([DONE])
+        assert again.save(again.read().state).bindings == {DATA: BINDING}, at
+    assert at > 5
+
+
+@pytest.mark.parametrize("writers", [2, 8, pytest.param(32, marks=pytest.mark.slow)])
+def test_of_many_at_once_one_holds_the_lock(site: ObjectSite, writers: int) -> None:
+    assert holders(writers, site.open) == [1]
+
+
+def test_the_server_keeps_its_conditions_and_says_how_old_a_lock_is(site: ObjectSite) -> None:
+    place = site.place()
+    place.prove()
+    place.put_lease(b"one", "")
+    age = place.age(place.lease())
+    assert age is not None
+    assert 0 <= age < 60
