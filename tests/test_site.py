@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from tests.test_widths import commands
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 from links import linked
 from reference import pages
+from reference.markup import slug
 
 PAGES = pages()
 
@@ -103,3 +105,20 @@ def test_the_files_that_a_text_names_are_links_and_code_is_left_alone() -> None:
     assert linked('![a](docs/pictures/a.svg) <img src="docs/pictures/b.svg">', "index.md") == (
         '![a](pictures/a.svg) <img src="pictures/b.svg">'
     )
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_link_between_the_docs_leads_to_a_page_and_a_heading(page: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```$|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text):
+        name, _, heading = link.partition("#")
+        found = (page.parent / name).resolve() if name else page
+        assert found.is_file(), f"{link}: the site has pages and pictures alone, no folders of the repository"
+        assert (ROOT / "docs") in found.parents, link
+        assert not heading or heading in headings(found), link
+
+
+def headings(page: Path) -> list[str]:
+    """The anchors of a page, as the site makes them from its headings."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return [slug(re.sub(r"[`*]", "", line)) for line in lines]
