@@ -19,7 +19,8 @@ class Schedule:
 
     A step that ends well frees those that wait for it alone; what waits for one that does not never starts. What is
     freed goes before what waits for nothing: of many bids that are replaced, each is placed again before others are
-    cancelled. A removal for good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
+    cancelled. The second half of a replacement goes before what is announced, too: until then a bid is down, or paid
+    for twice. A removal for good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
     """
 
     def __init__(self, order: Order, parallelism: int, ahead: int = 0) -> None:
@@ -71,8 +72,8 @@ class Schedule:
 
     @property
     def _is_urgent(self) -> bool:
-        """Whether what is next was added, and goes before all others."""
-        return bool(self._ready) and self._ready[0].way == "end"
+        """Whether what is next goes before what is announced: it was added, or is the second half of a replacement."""
+        return bool(self._ready) and (self._ready[0].way == "end" or _other_half(self._ready[0]) in self._ends)
 
     def add(self, step: Step) -> None:
         """One more step, which waits for nothing and goes before all others."""
@@ -152,3 +153,7 @@ class Schedule:
                 self._ready.append(user)
             else:  # what was begun is brought to its end first
                 self._ready.appendleft(user)
+
+
+def _other_half(step: Step) -> Step:
+    return Step("down" if step.way == "up" else "up", step.address)

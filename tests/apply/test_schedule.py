@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flowplan.apply.schedule import Schedule
 from flowplan.model.address import Address
-from flowplan.planning.steps import Order, Step, order
+from flowplan.planning.steps import Order, Step, Way, order
 
 V, W, B, C, P = (Step("up", Address.parse(text)) for text in ("volume.v", "volume.w", "bid.b", "bid.c", "ports.b"))
 CHAIN: Order = {V: (), B: (V,), P: (B,)}
@@ -84,6 +84,20 @@ def test_what_is_added_goes_before_what_is_announced() -> None:
     assert drawn(schedule) == [end]
     schedule.succeed(end)
     assert (schedule.begin(), drawn(schedule)) == (W, [B])
+
+
+@pytest.mark.parametrize("first", ["down", "up"])
+def test_the_second_half_of_a_replacement_goes_before_what_is_announced(first: Way) -> None:
+    """Between the two nothing runs, or two are paid for."""
+    half, other = Step(first, B.address), Step("up" if first == "down" else "down", B.address)
+    schedule = Schedule({half: (), V: (), W: (), C: (), other: (half,)}, 1, 2)
+    assert drawn(schedule) == [half, V, W]
+    schedule.succeed(half)
+    assert schedule.begin() is None
+    assert drawn(schedule) == [other]
+    assert not schedule.is_announced(other)
+    schedule.succeed(other)
+    assert (schedule.begin(), schedule.begin()) == (V, None)
 
 
 def test_what_is_announced_may_fail_before_it_begins() -> None:

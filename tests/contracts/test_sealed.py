@@ -10,12 +10,13 @@ from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.form import Form
 from tests.builders import DATA
-from tests.contracts.begun import BINDING, PARTS
+from tests.contracts.begun import BINDING, DONE, INTENT, PARTS
 from tests.contracts.places import LocalPlace, Place
+from tests.runs import Run
 from tests.sealed import KIMS, MINE, form, mine, public
 from tests.state.test_rekey import begun, hold_all_read, rekey
 
-Opener = Callable[[Form], Store]
+Opener = Callable[..., Store]
 
 
 class Killed(BaseException):
@@ -24,13 +25,13 @@ class Killed(BaseException):
 
 @pytest.fixture
 def opens(site: Place, monkeypatch: pytest.MonkeyPatch) -> Opener:
-    """Opens the state at `site` by a form."""
+    """Opens the state at `site` by a form, and has it ask `hold` before each write."""
 
-    def opened(form: Form) -> Store:
+    def opened(form: Form, hold: Callable[[], None] = lambda: None) -> Store:
         with monkeypatch.context() as patch:
             for module in ("local", "remote.store"):
                 patch.setattr(f"flowplan.backends.{module}.Form", lambda: form)
-            return site.open()
+            return site.open(hold)
 
     return opened
 
@@ -89,3 +90,26 @@ def test_killed_before_any_of_its_writes_the_same_command_ends_it(
     hold_all_read(opens(both()))
     assert rekey(opens(both())) == (2, 0)
     hold_all_read(opens(kims()))
+
+
+def test_what_follows_an_append_that_was_refused_leaves_a_journal_that_reads(site: Place, opens: Opener) -> None:
+    """The lock could not be seen to be ours for a moment. Each frame says which one it follows: none may follow one
+    that was made, and never written."""
+    away = False
+
+    def hold() -> None:
+        if away:
+            raise StateError("the server is away")
+
+    one = Run.of(opens(mine(), hold))
+    one.append([INTENT])
+    away = True
+    with pytest.raises(StateError, match="away"):
+        one.append([DONE])
+    away, is_taken = False, True
+    try:
+        one.append([DONE])
+    except StateError:
+        is_taken = False
+    found = opens(mine()).read()
+    assert (DATA in found.state.bindings, not found.pending) == (is_taken, is_taken)

@@ -295,6 +295,13 @@ MISTAKES = (
         ("tests/apply/test_schedule.py", "-k", "made_again or announced"),
     ),
     Mistake(
+        "let what is announced go before the second half of a replacement",
+        "apply/schedule.py",
+        " or _other_half(self._ready[0]) in self._ends)",
+        ")",
+        ("tests/apply/test_schedule.py", "-k", "second_half"),
+    ),
+    Mistake(
         "more at once than asked for",
         "apply/schedule.py",
         "return len(self._under_way) < self.parallelism",

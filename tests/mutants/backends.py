@@ -307,6 +307,13 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "begins_nothing"),
     ),
     Mistake(
+        "append a frame that follows one that was never written",
+        "backends/remote/writing.py",
+        "        self._broken = True\n        there = self.begin()\n        self.hold()\n",
+        "        there = self.begin()\n        self.hold()\n        self._broken = True\n",
+        ("tests/contracts/test_sealed.py", "-k", "refused"),
+    ),
+    Mistake(
         "go on from what another run has written over since",
         "backends/remote/writing.py",
         "        if not there.same_as(seen):\n",

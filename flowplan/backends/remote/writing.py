@@ -99,20 +99,20 @@ class Writing:
 
     def append(self, frames: bytes) -> None:
         """Add to the journal; durable, and under a lock that was ours all the while, when it returns. Once it was not,
-        nothing more is added."""
-        there = self.begin()
-        self.hold()
+        nothing more is added: each frame follows the one before, also one that was never written."""
         if self._broken:
             raise StateError(f"{self.place.name}#journal is closed after an error")
         self._broken = True
+        there = self.begin()
+        self.hold()
         self._appended += 1
         try:
             self.place.append(self._fence, self._appended, frames)
         except Conflict as error:
             raise self._overtaken() from error
         self.read = attrs.evolve(there, journal=there.journal + frames)
-        self._broken = False
         self.hold()
+        self._broken = False
 
     def save(self, saved: Saved) -> None:
         """Replace all of it. Raises StateError; then it reads as before or as saved."""
