@@ -70,10 +70,17 @@ ALLOWED: dict[str, set[str]] = {
     "documents.shapes": {"planning", "pricing", *NOUNS},
     "documents": {"documents.shapes", "cost", "cost.what_if", "planning", "pricing", "state", *NOUNS},
 }
-ALLOWED["operations"] = {
+OPERATIONS = {f"operations.{part}" for part in ("opening", "looking", "checking", "running", "watching")}
+_FOR_OPERATIONS = {
     *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "hooks", "simulator", "startup"),
     *PURE_STAGES - {"config.keys", "config.task"},
 }
+ALLOWED["operations.opening"] = _FOR_OPERATIONS
+ALLOWED["operations.looking"] = {"operations.opening", *_FOR_OPERATIONS}
+ALLOWED["operations.checking"] = {"operations.looking", *ALLOWED["operations.looking"]}
+ALLOWED["operations.running"] = {"operations", "operations.checking", *ALLOWED["operations.checking"]}  # of a plan
+ALLOWED["operations"] = {"operations.running", *ALLOWED["operations.running"]}
+ALLOWED["operations.watching"] = {"operations", *ALLOWED["operations"]}
 ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}
 ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
     *("reports", "reports.text", "documents", "documents.shapes", "apply"),
@@ -83,11 +90,31 @@ ALLOWED["reports.github"] = {"reports", "reports.text", "documents", "documents.
 ALLOWED["reports.html"] = {"reports.svg", *ALLOWED["reports.svg"]}
 ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
 ALLOWED["api"] = {
-    *("operations", "cloud.http", "reports.html", "reports.text", "documents", "documents.shapes", "apply"),
+    *(
+        "operations",
+        "operations.opening",
+        "operations.running",
+        "cloud.http",
+        "reports.html",
+        "reports.text",
+        "documents",
+        "documents.shapes",
+        "apply",
+    ),
     *("config", "cost", "planning", "state", *NOUNS),
 }
 ALLOWED["cli"] = {
-    *("operations", "reports", "reports.text", "reports.svg", "documents", "documents.shapes", "apply", "backends"),
+    *(
+        "operations",
+        *OPERATIONS - {"operations.looking"},
+        "reports",
+        "reports.text",
+        "reports.svg",
+        "documents",
+        "documents.shapes",
+        "apply",
+        "backends",
+    ),
     *("reports.github", "cloud.http", "simulator", "files", "planning", "pricing", "state", *NOUNS),
 }
 ALLOWED["__main__"] = {"cli"}
@@ -143,7 +170,16 @@ WITH_CONTRACTS = PURE_STAGES | {
         "files",
         "hooks",
     ),
-    *("operations", "reports", "reports.github", "reports.html", "reports.markdown", "reports.svg", "reports.text"),
+    *(
+        "operations",
+        *OPERATIONS,
+        "reports",
+        "reports.github",
+        "reports.html",
+        "reports.markdown",
+        "reports.svg",
+        "reports.text",
+    ),
     *("simulator", "simulator.api", "simulator.auctions", "simulator.faults", "startup"),
 }
 
@@ -199,7 +235,7 @@ def of_a_terminal(path: Path) -> Collection[str]:
 
 
 def test_the_library_knows_no_terminal() -> None:
-    assert wrong(modules_in({"operations", "apply", *PURE}), of_a_terminal) == {}
+    assert wrong(modules_in({"operations", *OPERATIONS, "apply", *PURE}), of_a_terminal) == {}
 
 
 def test_a_command_is_options_and_one_operation() -> None:

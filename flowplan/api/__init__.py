@@ -20,7 +20,7 @@ from flowplan.api.arguments import Length, files, seconds, sources_of, texts_of
 from flowplan.api.proposal import Proposal
 from flowplan.api.stack import Stack
 from flowplan.errors import UsageProblem
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.settings import Settings
 
 __all__ = ["Proposal", "Stack", "load"]
 

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.operations import plan as planning
-from flowplan.operations.saved_plan import hold_whole
+from flowplan.operations.running.saved_plan import hold_whole
 
 if TYPE_CHECKING:
     from flowplan.cost.costs import Costs

@@ -32,13 +32,13 @@ from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
-from flowplan.operations.approval import Approved
-from flowplan.operations.combinations import hold_together
-from flowplan.operations.hooks import after_plan
-from flowplan.operations.interaction import Event, Listener
 from flowplan.operations.market import Asked, look
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.combinations import hold_together
+from flowplan.operations.opening.interaction import Event, Listener
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.running.approval import Approved
+from flowplan.operations.running.hooks import after_plan
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from flowplan.operations.interaction import Event
+from flowplan.operations.opening.interaction import Event
 
 T = TypeVar("T")
 _LOOK = 0.5  # seconds: a signal that another thread was given does not wake the one that waits

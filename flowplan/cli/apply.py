@@ -41,8 +41,8 @@ def apply(
     state saved.
     """
     from flowplan.cli.running import carry_out
-    from flowplan.operations.combinations import SAVED_PLAN, as_option, hold_together
-    from flowplan.operations.saved_plan import read_saved_plan, request_of
+    from flowplan.operations.opening.combinations import SAVED_PLAN, as_option, hold_together
+    from flowplan.operations.running.saved_plan import read_saved_plan, request_of
 
     here = Context.of(ctx)
     request = read_request({"paths": paths, **asked})

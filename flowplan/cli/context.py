@@ -23,8 +23,8 @@ from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 
 if TYPE_CHECKING:
-    from flowplan.operations.session import Session
-    from flowplan.operations.settings import Settings, Streamed
+    from flowplan.operations.opening.session import Session
+    from flowplan.operations.opening.settings import Settings, Streamed
 
 _NOTABLE = 1.0  # seconds: what takes longer says what it does
 
@@ -41,9 +41,9 @@ class Context:
     def of(cls, ctx: click.Context) -> Context:
         """The context of a command; goes to --chdir first. Raises UsageProblem for a directory that cannot be used."""
         from flowplan.cli.stop import Stop
-        from flowplan.operations.interaction import Listener
-        from flowplan.operations.session import Session
-        from flowplan.operations.settings import STATE
+        from flowplan.operations.opening.interaction import Listener
+        from flowplan.operations.opening.session import Session
+        from flowplan.operations.opening.settings import STATE
 
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]
@@ -85,7 +85,7 @@ def settings_of(
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
     may read: without what is secret. `files`: those of variables. Raises UsageProblem."""
     from flowplan.masking import masked
-    from flowplan.operations.settings import Settings
+    from flowplan.operations.opening.settings import Settings
 
     hidden = forms_in(environ)
     return Settings(

@@ -35,7 +35,7 @@ def destroy(
     and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
     """
     from flowplan.cli.running import carry_out
-    from flowplan.operations.combinations import as_option, hold_together
+    from flowplan.operations.opening.combinations import as_option, hold_together
 
     request = read_request(asked, destroy=True)
     hold_together(request.asked, as_option)

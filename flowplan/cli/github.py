@@ -20,7 +20,7 @@ _LEAST = 4000  # bytes for what has to stand in one
 
 def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
     """A plan whose diagnostics name files as the repository does: a runner knows no directory of a step."""
-    from flowplan.operations.repository import checkout_of
+    from flowplan.operations.opening.repository import checkout_of
 
     checkout = checkout_of(Path())
     said = []
@@ -33,7 +33,7 @@ def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
 def tell_step(terminal: Terminal, document: SealedPlan | FailedPlan, plan: str = "") -> None:
     """Append a plan to the summary, and its figures to the outputs, where a runner takes them. `plan`: the file that it
     is saved in. Raises FlowplanError: steps that find no outputs would take it for a plan without changes."""
-    from flowplan.operations.output import append
+    from flowplan.operations.files import append
 
     if path := os.environ.get(SUMMARY):
         _summarize(terminal, document, Path(path))
@@ -44,7 +44,7 @@ def tell_step(terminal: Terminal, document: SealedPlan | FailedPlan, plan: str =
 
 
 def _summarize(terminal: Terminal, document: SealedPlan | FailedPlan, path: Path) -> None:
-    from flowplan.operations.output import append
+    from flowplan.operations.files import append
     from flowplan.reports.formats import report_of
 
     room = _LIMIT - (path.stat().st_size if path.is_file() else 0) - 1

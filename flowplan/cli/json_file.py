@@ -47,7 +47,7 @@ class JsonFile:
     def at(cls, name: str, state: str | None = None, used: Iterable[str] = ()) -> JsonFile:
         """Removes the JSON of an earlier command. Raises UsageProblem for what cannot be written, and for anything but
         such JSON. `state`: that of the command, where --state names one; `used`: its other files."""
-        from flowplan.operations.output import hold_json_file, remove_json_file
+        from flowplan.operations.files import hold_json_file, remove_json_file
 
         hold_json_file(name, state, used)
         remove_json_file(name)
@@ -75,7 +75,7 @@ class JsonFile:
     def write(self, terminal: Terminal) -> int:
         """Write all of it or nothing, without what no stream shows. Returns 0, or the exit code of a failure, which
         stderr says."""
-        from flowplan.operations.output import hold_json_file, write_output
+        from flowplan.operations.files import hold_json_file, write_output
 
         if not self.text:
             return 0

@@ -71,9 +71,9 @@ def market(
     Exit codes: 0 done (1 and 2: see --exit-code); 64 wrong usage; 65 there is no such type or region, or problems in
     FILE.
     """
-    from flowplan.operations import output
-    from flowplan.operations.combinations import MARKET, as_option, hold_together
+    from flowplan.operations import files as output
     from flowplan.operations.market import Asked, look
+    from flowplan.operations.opening.combinations import MARKET, as_option, hold_together
     from flowplan.pricing.offers import outlook_of
 
     here = Context.of(ctx)

@@ -61,8 +61,8 @@ def plan(
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
     from flowplan.cli.simulating import Simulating
-    from flowplan.operations.combinations import as_option, hold_together
-    from flowplan.operations.output import hold_writable
+    from flowplan.operations.files import hold_writable
+    from flowplan.operations.opening.combinations import as_option, hold_together
     from flowplan.operations.plan import plan as make
     from flowplan.operations.plan import refuse
 
@@ -83,7 +83,7 @@ def plan(
         progress.end()
     _tell(here, report, found, out)
     if found.hooks:
-        from flowplan.operations.hooks import after_plan
+        from flowplan.operations.running.hooks import after_plan
 
         after_plan(here.session, found.hooks, found)
     refuse(found.priced)
@@ -105,8 +105,8 @@ def _tell(here: Context, report: Report, found: Planned, out: str | None) -> Non
 
 def _save(here: Context, found: Planned, path: str) -> None:
     from flowplan.documents.plan import dumps
-    from flowplan.operations.output import write_output
-    from flowplan.operations.saved_plan import as_file
+    from flowplan.operations.files import write_output
+    from flowplan.operations.running.saved_plan import as_file
 
     write_output(path, as_file(dumps(found.document), here.session.store.form))
     here.terminal.note(f"saved to {path}: flowplan apply {path}")

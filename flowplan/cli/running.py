@@ -10,7 +10,7 @@ from attrs import fields, frozen
 from flowplan.cli.context import Context
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
-from flowplan.operations.approval import Approval
+from flowplan.operations.running.approval import Approval
 from flowplan.reports.formats import BOARD, RUNNING
 from flowplan.reports.outlet import Outlet
 

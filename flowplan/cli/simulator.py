@@ -17,10 +17,10 @@ from flowplan.cli.context import Context
 from flowplan.cli.durations import Finite
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
-from flowplan.operations.settings import SIMULATOR_DATA, SIMULATOR_START
+from flowplan.operations.opening.settings import SIMULATOR_DATA, SIMULATOR_START
 
 if TYPE_CHECKING:
-    from flowplan.operations.settings import Settings
+    from flowplan.operations.opening.settings import Settings
 
 _db = click.option(
     "--db", metavar="FILE", shell_complete=completing.files, help=f"The simulator's data ({SIMULATOR_DATA})."

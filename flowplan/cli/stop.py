@@ -20,7 +20,7 @@ from flowplan.backends.processes import boot_id
 from flowplan.cli.unwinding import unwinding
 from flowplan.clock import Clock
 from flowplan.errors import Interrupted
-from flowplan.operations.interaction import Interruption
+from flowplan.operations.opening.interaction import Interruption
 
 _PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -21,8 +21,8 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     from flowplan.documents.validate import Checked
-    from flowplan.operations.policing import heedless
-    from flowplan.operations.repository import checkout_of
+    from flowplan.operations.checking.policing import heedless
+    from flowplan.operations.opening.repository import checkout_of
     from flowplan.operations.validate import configuration
 
     here = Context.of(ctx)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from flowplan.operations.settings import Streamed
+    from flowplan.operations.opening.settings import Streamed
 
 
 def variable(text: str) -> tuple[str, str]:
@@ -34,7 +34,7 @@ def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str
 
     if name != "-" and not is_stream(name):
         return name
-    from flowplan.operations.settings import Streamed
+    from flowplan.operations.opening.settings import Streamed
 
     shown = "stdin" if name == "-" else name
     try:
@@ -46,7 +46,7 @@ def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str
 
 def _content(name: str) -> bytes:
     from flowplan.files.regular import read_stream
-    from flowplan.operations.variables import LARGEST
+    from flowplan.operations.opening.variables import LARGEST
 
     if name != "-":
         return read_stream(name, LARGEST)

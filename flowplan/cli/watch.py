@@ -59,7 +59,7 @@ def watch(ctx: click.Context, /, form: str, once: bool, every: str | None, **ask
 
 
 def _hold_often(seconds: float, *, simulated: bool) -> None:
-    from flowplan.operations.rounds import LEAST
+    from flowplan.operations.watching.rounds import LEAST
 
     if seconds < (1 if simulated else LEAST):
         raise UsageProblem(f"--every is at least {LEAST:g}s", hint="for example --every 1m")
@@ -69,8 +69,8 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
     """Tell each round, until the last; what that was."""
     from flowplan.cli.plan_request import read_request
     from flowplan.operations.apply import How
-    from flowplan.operations.rounds import rounds
     from flowplan.operations.simulator import STANDS_STILL
+    from flowplan.operations.watching.rounds import rounds
     from flowplan.reports.formats import RUNNING
     from flowplan.reports.outlet import Outlet
 

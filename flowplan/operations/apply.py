@@ -29,21 +29,21 @@ from flowplan.errors import (
     UsageProblem,
 )
 from flowplan.model.budget import side_by_side
-from flowplan.operations.approval import Approval, Approving, stale, waits_for_an_answer
-from flowplan.operations.ending import Ending
-from flowplan.operations.environment import with_prefix
-from flowplan.operations.excerpts import Excerpting
-from flowplan.operations.lapsed import lapsed
-from flowplan.operations.meanwhile import hold_same_place, hold_same_records
-from flowplan.operations.observe import Observed
+from flowplan.operations.checking.environment import with_prefix
+from flowplan.operations.checking.sensitive import config_sha256, hold_sensitive
+from flowplan.operations.looking.observe import Observed
+from flowplan.operations.looking.unknown_stack import hold_known
+from flowplan.operations.opening.excerpts import Excerpting
+from flowplan.operations.opening.variables import hold_same, of_plan
 from flowplan.operations.outputs import shown_after, with_outputs
-from flowplan.operations.paid import with_bill
 from flowplan.operations.plan import Request, wanted
-from flowplan.operations.saved_plan import hold_same_state, identity_of, touched_by
-from flowplan.operations.sensitive import config_sha256, hold_sensitive
-from flowplan.operations.settling import Looked, Looking, placed_as
-from flowplan.operations.unknown_stack import hold_known
-from flowplan.operations.variables import hold_same, of_plan
+from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
+from flowplan.operations.running.ending import Ending
+from flowplan.operations.running.lapsed import lapsed
+from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
+from flowplan.operations.running.paid import with_bill
+from flowplan.operations.running.saved_plan import hold_same_state, identity_of, touched_by
+from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.live import Live
     from flowplan.model.resources import Bid
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
     from flowplan.state.journal import Intent
     from flowplan.state.state import Binding
 
@@ -214,7 +214,7 @@ class Run:
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far. The lock is released by then."""
         if self._ran is not None and self.wishes.hooks:
-            from flowplan.operations.hooks import after_apply
+            from flowplan.operations.running.hooks import after_apply
 
             after_apply(self.session, self.wishes.hooks, *self._ran)
 
@@ -283,8 +283,8 @@ class Run:
         )
 
     def _surroundings(self, journal: Journal, lock: StateLock, plan: Plan, seen: Observed) -> Surroundings:
-        from flowplan.operations.judged_again import JudgedAgain
-        from flowplan.operations.lifetimes import over
+        from flowplan.operations.looking.lifetimes import over
+        from flowplan.operations.running.judged_again import JudgedAgain
         from flowplan.startup import script
 
         return Surroundings(
@@ -369,7 +369,7 @@ class Run:
         """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""
         shown = self.saved or costs
         if shown is not None and self.wishes.mode == "apply" and outcome.done:
-            from flowplan.operations.track_record import keep_shown
+            from flowplan.operations.running.track_record import keep_shown
 
             keep_shown(self.session, shown, plan, outcome)
 

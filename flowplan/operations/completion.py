@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from flowplan.backends.open import open_store
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.model.address import in_order
-from flowplan.operations.settings import Settings
-from flowplan.operations.which_state import chosen
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.which_state import chosen
 
 if TYPE_CHECKING:
     from flowplan.cloud.remembered import Offered

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from flowplan.config.foreign.convert import convert as converted
 from flowplan.documents.convert import Conversion, stack_text
 from flowplan.errors import UsageProblem
-from flowplan.operations.output import write_new
+from flowplan.operations.files import write_new
 from flowplan.operations.validate import configuration
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.config import Source
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def convert(session: Session, source: Source) -> Conversion:

@@ -11,9 +11,9 @@ import attrs
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
-from flowplan.operations.live import begun, with_begun
+from flowplan.operations.looking.live import begun, with_begun
+from flowplan.operations.opening.session import Session
 from flowplan.operations.plan import streams_of
-from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -71,7 +71,7 @@ def _ending(costs: Costs, billed: Mapping[str, Sequence[Billed]], now: datetime)
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is noted: the estimate needs none."""
-    from flowplan.operations.track_record import in_a_line, kept_forecasts
+    from flowplan.operations.running.track_record import in_a_line, kept_forecasts
 
     try:
         return kept_forecasts(session.settings.directory).read(state.lineage)
@@ -119,7 +119,7 @@ def judged_by(
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is noted: today's answer needs none of it."""
-    from flowplan.operations.track_record import in_a_line, kept_forecasts
+    from flowplan.operations.running.track_record import in_a_line, kept_forecasts
     from flowplan.pricing.track_record import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
@@ -134,7 +134,7 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
 def coming_day(state: State, day: Costs, now: datetime) -> list[KeptForecast]:
     """Of each bid that is there, and of all together."""
     from flowplan.cost.forecast import storage_planned
-    from flowplan.operations.track_record import of_bid, of_stack, shown
+    from flowplan.operations.running.track_record import of_bid, of_stack, shown
 
     figures = shown(day)
     found = []

@@ -12,10 +12,10 @@ from flowplan.config.yaml import SIZE_LIMIT, Findings, laid_out
 from flowplan.documents.fmt import LaidOut
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.files.regular import read_regular
-from flowplan.operations.sources import DEFAULT
+from flowplan.operations.opening.sources import DEFAULT
 
 if TYPE_CHECKING:
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def layouts(session: Session, paths: Sequence[str]) -> list[LaidOut]:

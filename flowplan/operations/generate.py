@@ -12,9 +12,9 @@ from attrs import frozen
 from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.operations.import_ import importable, parsed
-from flowplan.operations.observe import observe
-from flowplan.operations.output import write_new
+from flowplan.operations.files import write_new
+from flowplan.operations.looking.importable import importable, parsed
+from flowplan.operations.looking.observe import observe
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import shown
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.model.catalogue import Catalogue
     from flowplan.model.live import Live, LiveBid, LiveVolume
-    from flowplan.operations.observe import Observed
-    from flowplan.operations.session import Session
+    from flowplan.operations.looking.observe import Observed
+    from flowplan.operations.opening.session import Session
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.state.state import State

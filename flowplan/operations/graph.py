@@ -10,7 +10,7 @@ from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:
     from flowplan.config import Source
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def graph(session: Session, paths: Sequence[str | Source]) -> Graph:

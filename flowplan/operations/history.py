@@ -17,7 +17,7 @@ from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def history(session: Session) -> History:

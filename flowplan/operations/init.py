@@ -11,8 +11,8 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.documents.init import FILE, IGNORED, NOT_FOR_GIT, SCHEMA, Choice, Form, Known, Started, ignored, text
 from flowplan.errors import CloudError, ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import read_regular
-from flowplan.operations.output import write_new
-from flowplan.operations.session import Session
+from flowplan.operations.files import write_new
+from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _known(session: Session, cloud: Fcp) -> Known:
 
 def _project(session: Session, visible: tuple[Named, ...]) -> Named | None:
     """The one given, or the only one. Raises ConfigError for one that does not exist."""
-    from flowplan.operations.project import choose_project
+    from flowplan.operations.opening.project import choose_project
     from flowplan.state.state import State
 
     try:

@@ -14,7 +14,7 @@ from flowplan.model.owner import Owner
 if TYPE_CHECKING:
     from flowplan.backends.store import StateLock
     from flowplan.documents.shapes.lock import Standing
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def look(session: Session) -> Lock:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import CloudError, Unauthorized
-from flowplan.operations.session import Session
+from flowplan.operations.opening.session import Session
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp

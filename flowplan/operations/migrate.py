@@ -17,7 +17,7 @@ from attrs import frozen
 from flowplan.backends.store import Loaded, left_behind
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.operations.session import Session
+from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
 from flowplan.state.moving import command_word, hold_in_use
 from flowplan.state.state import State

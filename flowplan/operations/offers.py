@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from flowplan.documents.offers import Offered, Offers
 from flowplan.errors import ConfigError
-from flowplan.operations.observe import prospects
-from flowplan.operations.session import Session
+from flowplan.operations.looking.observe import prospects
+from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:

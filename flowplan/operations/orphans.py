@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.operations.live import listed
-from flowplan.operations.moment import of_one_moment
+from flowplan.operations.looking.live import listed
+from flowplan.operations.looking.moment import of_one_moment
 from flowplan.state.ownership import Orphans, orphans
 
 if TYPE_CHECKING:
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def find(session: Session) -> Orphans:

@@ -10,7 +10,7 @@ import attrs
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.outputs import Thing, readdressed
-from flowplan.operations.session import Session
+from flowplan.operations.opening.session import Session
 from flowplan.state.outputs import asks_for_instances, empty, evaluated, kept, templates_of, things_of
 from flowplan.state.state import State
 

@@ -11,10 +11,10 @@ from attrs import field, frozen
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns
-from flowplan.operations.excerpts import with_lines
-from flowplan.operations.observe import Observed, observe_beside
-from flowplan.operations.session import Session
-from flowplan.operations.unknown_stack import hold_known
+from flowplan.operations.looking.observe import Observed, observe_beside
+from flowplan.operations.looking.unknown_stack import hold_known
+from flowplan.operations.opening.excerpts import with_lines
+from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
@@ -160,7 +160,7 @@ def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str]
 
 def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     """What the files and the request ask for. Without configuration: to destroy, none is needed. Raises ConfigError."""
-    from flowplan.operations.policies import policy_files, read_policies
+    from flowplan.operations.checking.policies import policy_files, read_policies
     from flowplan.planning.plan import Wishes
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
@@ -201,8 +201,8 @@ def document_of(
     resources that stay as they are; `wishes`: with the policy files, and the variables where there is no
     configuration."""
     from flowplan.documents.plan import Circumstances, document
+    from flowplan.operations.checking.sensitive import kept_of
     from flowplan.operations.outputs import planned_outputs
-    from flowplan.operations.sensitive import kept_of
 
     config = seen.config
     sha256, sensitive = ("", None) if config is None else kept_of(session, config)
@@ -233,9 +233,9 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
     from flowplan.cost.estimate import priced
     from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.operations.environment import other_environment
-    from flowplan.operations.policing import refused_by_policies, unheeded
-    from flowplan.operations.recipients import other_recipients
+    from flowplan.operations.checking.environment import other_environment
+    from flowplan.operations.checking.policing import refused_by_policies, unheeded
+    from flowplan.operations.checking.recipients import other_recipients
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan

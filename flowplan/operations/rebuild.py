@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowplan.model.catalogue import Catalogue
     from flowplan.model.live import Live, Marker
     from flowplan.model.resources import Resource
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
     from flowplan.state.history import Version
 
 _MARGIN = 1000  # saves since the last version that is kept, or ever

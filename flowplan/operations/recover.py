@@ -15,8 +15,8 @@ from flowplan.apply.removals import Removals
 from flowplan.errors import GuardRefused
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
-from flowplan.operations.live import with_bids
-from flowplan.operations.observe import observe
+from flowplan.operations.looking.live import with_bids
+from flowplan.operations.looking.observe import observe
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import find_created
 from flowplan.state.state import State, with_ended
@@ -24,7 +24,7 @@ from flowplan.state.state import State, with_ended
 if TYPE_CHECKING:
     from flowplan.backends.store import Journal, Loaded, StateLock
     from flowplan.clock import Clock
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
 
 def settle(session: Session, ids: Sequence[str], window: float, cancelled: Callable[[str, Marker], None]) -> bool:

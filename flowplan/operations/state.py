@@ -21,7 +21,7 @@ from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdre
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
     from flowplan.state.restored import Restored
 
 

@@ -12,9 +12,9 @@ from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.live import begun, listed, with_begun
-from flowplan.operations.session import Session
-from flowplan.operations.sources import DEFAULT
+from flowplan.operations.looking.live import begun, listed, with_begun
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.sources import DEFAULT
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import Billed, by_bid, paid
 from flowplan.pricing.lifetime import ENDLESS

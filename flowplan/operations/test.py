@@ -23,12 +23,12 @@ from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import read_regular
 from flowplan.operations.apply import How, apply
-from flowplan.operations.approval import Approved
-from flowplan.operations.interaction import Listener
+from flowplan.operations.opening.interaction import Listener
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import SIMULATOR, Settings
+from flowplan.operations.opening.sources import CASES, DEFAULT, SUFFIXES, find
 from flowplan.operations.plan import Request, plan
-from flowplan.operations.session import Session
-from flowplan.operations.settings import SIMULATOR, Settings
-from flowplan.operations.sources import CASES, DEFAULT, SUFFIXES, find
+from flowplan.operations.running.approval import Approved
 from flowplan.operations.validate import configuration
 from flowplan.pricing.units import usd
 

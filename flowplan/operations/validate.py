@@ -13,8 +13,8 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.masking import forms_of
 from flowplan.model.address import Address
-from flowplan.operations.session import Session
-from flowplan.operations.sources import read_beside
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.sources import read_beside
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
@@ -30,7 +30,7 @@ _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measur
 def configuration(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
     """Read and check everything that needs no network; from then on nothing shows a sensitive value. Raises ConfigError
     with every problem, UsageProblem. `saved`: values of variables that a saved plan has."""
-    from flowplan.operations.policies import strange_zones
+    from flowplan.operations.checking.policies import strange_zones
 
     config = _read(session, sources, saved)
     problems = [*unsendable(config, _LONGEST_STACK), *strange_zones(config.policies)]
@@ -41,7 +41,7 @@ def configuration(session: Session, sources: Sequence[Source], saved: Mapping[st
 
 def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
     from flowplan.config import read
-    from flowplan.operations.variables import given
+    from flowplan.operations.opening.variables import given
 
     config = read(sources, partial(read_beside, session.settings.directory), given(session.settings, saved))
     if config.state is not None:

@@ -16,9 +16,9 @@ import pytest
 from flowplan.api import thread
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
-from flowplan.operations.interaction import Event
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.interaction import Event
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 
 LONGEST = 20.0  # seconds for what takes none
 
@@ -78,7 +78,7 @@ def began_and_stopped(line: int, times: int) -> tuple[bool, bool]:
         event.pause(0.3)
         (asked if event.stopped() else unasked).set()
 
-    files = ("api/thread.py", "operations/interaction.py")
+    files = ("api/thread.py", "operations/opening/interaction.py")
     interrupted_at(line, lambda: thread.in_a_thread(run), files, times)
     before = unasked.is_set()
     return before, before or not began.wait(0.05) or asked.wait(LONGEST)

@@ -13,8 +13,8 @@ from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.documents.doctor import of_clocks
 from flowplan.operations.doctor import doctor
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from tests.conftest import APPLY, TASK, Place
 from tests.texts import task_text
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from flowplan.config import Source, read
 from flowplan.config.yaml import Findings, laid_out
 from flowplan.errors import ConfigError
-from flowplan.operations.sources import read_beside
+from flowplan.operations.opening.sources import read_beside
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "tests" / "cases").rglob("*.yaml"), *(ROOT / "examples").rglob("*.yaml")])

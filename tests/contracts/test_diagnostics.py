@@ -27,8 +27,8 @@ from flowplan.errors import ConfigError, GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, SshKey
 from flowplan.model.live import LiveVolume
-from flowplan.operations.project import choose_project
-from flowplan.operations.saved_plan import hold_expected, hold_same_cloud, hold_signed
+from flowplan.operations.opening.project import choose_project
+from flowplan.operations.running.saved_plan import hold_expected, hold_same_cloud, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
 from flowplan.printable import Secret

@@ -73,8 +73,8 @@ def test_nor_when_it_was_permitted_by_its_name_typed_in(shared: Place) -> None:
 def test_nor_when_getting_there_took_long(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is asked, but the plan was shown to a reader that was slow, say."""
     volume = volume_id(shared)
-    monkeypatch.setattr("flowplan.operations.approval.FRESH", -1.0)
-    shows = "flowplan.operations.approval.Approving._show"
+    monkeypatch.setattr("flowplan.operations.running.approval.FRESH", -1.0)
+    shows = "flowplan.operations.running.approval.Approving._show"
     monkeypatch.setattr(shows, lambda *_: colleague_places(shared, "colleague", volume))
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 3, result
@@ -93,7 +93,7 @@ def test_nor_when_the_machine_slept_meanwhile(shared: Place, monkeypatch: pytest
         return real(clock) + (slept[0] if clock != time.CLOCK_MONOTONIC else 0.0)
 
     monkeypatch.setattr(time, "clock_gettime", shows)
-    monkeypatch.setattr("flowplan.operations.approval.Approving._show", sleeps)
+    monkeypatch.setattr("flowplan.operations.running.approval.Approving._show", sleeps)
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 3, result
     assert len(live_ids(shared)) == 2

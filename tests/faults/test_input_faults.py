@@ -15,7 +15,7 @@ from flowplan.config import Source, read
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
-from flowplan.operations.sources import find
+from flowplan.operations.opening.sources import find
 from tests.config.task_texts import TYPE, line, problem_of, problems_of, read_texts, task_of
 from tests.conftest import Place
 

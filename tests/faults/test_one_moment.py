@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from flowplan.cli.terminal import Terminal
-from flowplan.operations import moment
-from flowplan.operations.session import Session
+from flowplan.operations.looking import moment
+from flowplan.operations.opening.session import Session
 from tests.cli.terminals import at_terminal
 from tests.conftest import APPLY, DESTROY, FLOWPLAN, Place, live_ids, lose_addresses, many
 from tests.faults.test_recorded_meanwhile import STACK

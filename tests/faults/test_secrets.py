@@ -207,7 +207,7 @@ def test_a_password_in_the_apis_url_is_refused_before_anything_is_written(
 
 def test_the_lock_names_the_command_without_what_is_secret_in_it(place: Place) -> None:
     from flowplan.cli.context import settings_of
-    from flowplan.operations.session import Session
+    from flowplan.operations.opening.session import Session
 
     key = "CANARY-key-0123"
     arguments = ["plan", "--state", "https://kim:CANARY@h/x", f"--ssh-key={key}", "a.yaml"]

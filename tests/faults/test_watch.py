@@ -20,10 +20,10 @@ from attrs import define, field
 from flowplan.apply.events import Silent
 from flowplan.documents.watch import Round
 from flowplan.operations.apply import How
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
-from flowplan.operations.watch import one_round
+from flowplan.operations.watching.one_round import one_round
 from tests.conftest import APPLY, Place
 
 Keeper: TypeAlias = Literal["watch", "person", "nobody"]

@@ -119,7 +119,7 @@ MISTAKES = (
     ),
     Mistake(
         "a step without outputs succeeds",
-        "operations/output.py",
+        "operations/files.py",
         """"backslashreplace"))
     except OSError as error:
 """,

@@ -147,7 +147,7 @@ MISTAKES = (
     ),
     Mistake(
         "let a saved plan loosen the mass-change guard of a file",
-        "operations/saved_plan.py",
+        "operations/running/saved_plan.py",
         'max_changes=max_changes(limit["limit"]), proven=proven)',
         'max_changes=max_changes(limit["limit"]))',
         ("tests/planning/test_mass_change.py", "-k", "loosens"),
@@ -175,7 +175,7 @@ MISTAKES = (
     ),
     Mistake(
         "carry out a saved plan of before a restore",
-        "operations/saved_plan.py",
+        "operations/running/saved_plan.py",
         "    if serial < state.put_back or serial > state.serial:\n",
         "    if serial > state.serial:\n",
         ("tests/operations/test_unrelated_changes.py", "-k", "restore"),
@@ -196,7 +196,7 @@ MISTAKES = (
     ),
     Mistake(
         "settle what is in doubt on a refresh",
-        "operations/settling.py",
+        "operations/running/settling.py",
         '        if loaded.pending and self.wishes.mode == "refresh-only":\n',
         '        if loaded.pending and self.wishes.mode == "refresh":\n',
         ("tests/operations/test_refresh_only.py", "-k", "doubt"),

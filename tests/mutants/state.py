@@ -260,7 +260,7 @@ MISTAKES = (
     ),
     Mistake(
         "count a bid that was terminated outside until its bill was read",
-        "operations/paid.py",
+        "operations/running/paid.py",
         "billed_by_end(bill[id], now, ends.get(id))",
         "billed_by_end(bill[id], now, now)",
         ("tests/operations/test_paid.py", "-k", "lagged"),
@@ -429,7 +429,7 @@ MISTAKES = (
     ),
     Mistake(
         "say nothing of who was taken out and can still read the state",
-        "operations/recipients.py",
+        "operations/checking/recipients.py",
         "    return None if others is None else",
         "    return None if True else",
         ("tests/cli/test_encrypted.py", "-k", "taken_out"),

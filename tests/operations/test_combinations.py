@@ -10,7 +10,7 @@ import pytest
 
 import flowplan
 from flowplan.errors import UsageProblem
-from flowplan.operations.combinations import RULES, as_option, hold_together
+from flowplan.operations.opening.combinations import RULES, as_option, hold_together
 from tests.conftest import START, Place
 
 PAIRS = [(rule.asked, beside) for rule in RULES for beside in rule.beside]

@@ -10,8 +10,8 @@ import pytest
 
 from flowplan.documents.fmt import LaidOut
 from flowplan.operations.fmt import write
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from tests.conftest import Place
 
 UNEVEN = "# a task\nname:   train\nresources_specification:\n    fcp_instance: 8xh100 # fast\nports:\n- 8080\n\n"

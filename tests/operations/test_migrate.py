@@ -19,8 +19,8 @@ from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files import atomic
 from flowplan.operations.migrate import _Move, migrate
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from flowplan.state.history import Change
 from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, create_of, state

@@ -20,14 +20,14 @@ from flowplan.documents.watch import Round
 from flowplan.documents.watched import Told, events
 from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, StateError
 from flowplan.model.address import Address
-from flowplan.operations import rounds as module
 from flowplan.operations.apply import How
-from flowplan.operations.interaction import Event, Interruption, Listener
+from flowplan.operations.opening.interaction import Event, Interruption, Listener
+from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
-from flowplan.operations.rounds import rounds
-from flowplan.operations.settings import Settings
-from flowplan.operations.watch_memory import LONGEST, Memory
-from flowplan.operations.watcher import Watcher
+from flowplan.operations.watching import rounds as module
+from flowplan.operations.watching.memory import LONGEST, Memory
+from flowplan.operations.watching.rounds import rounds
+from flowplan.operations.watching.watcher import Watcher
 from flowplan.planning.watching import Finding
 from tests.conftest import APPLY, Place
 from tests.operations.test_watch import end, posts, stack, task

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.operations.sources import Scope
+from flowplan.operations.opening.sources import Scope
 from tests.conftest import Place, lose_addresses, many
 
 SETTLED = ("plan", "--detailed-exitcode")

@@ -11,12 +11,12 @@ import pytest
 from flowplan.apply.events import Silent
 from flowplan.documents.watch import Round, document
 from flowplan.errors import ConfigError, StalePlan
-from flowplan.operations import watch as watching
 from flowplan.operations.apply import How
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
-from flowplan.operations.watch import one_round
+from flowplan.operations.watching import one_round as watching
+from flowplan.operations.watching.one_round import one_round
 from flowplan.planning.watching import Finding
 from tests.conftest import APPLY, Place, bid_id
 

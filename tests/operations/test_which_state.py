@@ -11,8 +11,8 @@ import flowplan
 from flowplan.backends import open as opening
 from flowplan.backends.store import Store
 from flowplan.errors import ConfigError
-from flowplan.operations.settings import Settings
-from flowplan.operations.which_state import Chosen, chosen
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.which_state import Chosen, chosen
 from tests.conftest import START, Place
 from tests.contracts.memory import Memory, opener
 

@@ -15,7 +15,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, Increase
 from flowplan.model.resources import Bid
-from flowplan.operations.saved_plan import saved_budgets
+from flowplan.operations.running.saved_plan import saved_budgets
 from flowplan.planning.actions import Action
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import HOUR

@@ -1,0 +1,46 @@
+"""Whether a configuration is that of the environment that the state is of: told by `name_prefix`. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.diagnostics import Diagnostic
+from flowplan.errors import GuardRefused
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.operations.looking.observe import Observed
+    from flowplan.planning.plan import Plan
+    from flowplan.state.state import State
+
+_CODE = "other-environment"
+_HINT = (
+    "give the variables that belong to this state; if the prefix is to change: flowplan plan --out FILE, look at it, "
+    "and flowplan apply FILE"
+)
+
+
+def other_environment(seen: Observed) -> Diagnostic | None:
+    """A warning where the files give names another prefix than the state was applied with; None: they do not, or it is
+    not known."""
+    config, state = seen.config, seen.recorded
+    if config is None or not state.bindings or state.name_prefix in ("", config.name_prefix):
+        return None
+    now = f"is {config.name_prefix} here" if config.name_prefix else "is missing here"
+    summary = f"the state was applied with the name_prefix {state.name_prefix}, which {now}: another environment?"
+    return Diagnostic(_CODE, summary, _HINT, severity="warning")
+
+
+def hold_environment(seen: Observed) -> None:
+    """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
+    if (found := other_environment(seen)) is not None:
+        raise GuardRefused(f"{found.summary} nothing was changed", code=_CODE, hint=found.hint)
+
+
+def with_prefix(state: State, config: Config | None, plan: Plan) -> State:
+    """`state` with the prefix of `config`, once something of it was applied, or none was known."""
+    if config is None or plan.mode != "apply" or (plan.empty and state.name_prefix):
+        return state
+    return state if state.name_prefix == config.name_prefix else attrs.evolve(state, name_prefix=config.name_prefix)

@@ -1,0 +1,1 @@
+"""What is live, and whose: everything that a plan is made from."""

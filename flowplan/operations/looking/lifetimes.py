@@ -1,0 +1,52 @@
+"""Look at what the lifetimes of tasks are held to: the time, what was billed, and the instances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from flowplan.errors import CloudError
+from flowplan.operations.opening.session import Session
+
+if TYPE_CHECKING:
+    from flowplan.model.address import Address
+    from flowplan.model.lifecycle import Bounds
+    from flowplan.model.live import Live
+    from flowplan.planning.lifetimes import Seen
+    from flowplan.state.state import State
+
+T = TypeVar("T")
+
+
+def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> Seen:
+    """What tells which lifetimes are over, and what is left of the others: one call for what was billed, one for the
+    instances, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
+    from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances
+
+    cloud = session.cloud()
+    ids = {a: state.bindings[a].id for a in lifetimes if a in state.bindings}
+    there = {a: one for a, one in lifetimes.items() if a in ids and ids[a] in live.bids and not live.bids[ids[a]].ended}
+
+    def instances() -> tuple[Machine, ...]:
+        return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
+
+    billed = _known(session, "what they were billed", cloud.billed) if needs_bills(there) else ()
+    seen = _known(session, "their instances", instances) if needs_instances(there) else ()
+    return Seen(cloud.time(), billed, seen)
+
+
+def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:
+    """The tasks whose lifetime is over by now, each with why."""
+    from flowplan.planning.lifetimes import over
+
+    return over(lifetimes, state, live, seen_of(session, lifetimes, state, live))
+
+
+def _known(session: Session, what: str, ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except CloudError as error:
+        session.cloud().note(
+            f"flowplan cannot tell now whether a lifetime is over; {what} could not be fetched: {error}"
+        )
+        return None

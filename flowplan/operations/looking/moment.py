@@ -1,0 +1,46 @@
+"""The state and the cloud as they are at one moment, while other runs change both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
+    from flowplan.config import Config
+    from flowplan.model.catalogue import Named
+    from flowplan.operations.opening.session import Session
+    from flowplan.state.state import State
+
+T = TypeVar("T")
+LOOKS = 3  # while another run records one result after the other
+
+
+def of_one_moment(
+    session: Session, loaded: Loaded, config: Config | None, look: Callable[[State], T]
+) -> tuple[Loaded, Named, T]:
+    """What `look` finds in the project, which is entered first, beside the state and the project of then. `loaded`: the
+    state as it was before.
+
+    What was made between the two would seem to be somebody else's: so the state is read again, and if another run has
+    recorded something meanwhile, it is looked again, `LOOKS` times at most. What was found last is recorded in the
+    state then, or begun in it, or among what this client leaves out (`ended`). Raises what `load`, `enter_project` and
+    `look` raise.
+    """
+    looks = 0
+    while True:
+        project = session.enter_project(loaded.state, config)
+        found, looks = look(loaded.state), looks + 1
+        before, loaded = loaded, session.load()
+        if not _went_on(before, loaded):
+            return before, project, found
+        if looks >= LOOKS and loaded.state.project == project.id:
+            session.enter_project(loaded.state, config)
+            return loaded, project, found
+
+
+def _went_on(before: Loaded, now: Loaded) -> bool:
+    """Whether another run has recorded or begun something."""
+    if before.fresh and now.fresh:
+        return False
+    return now.state.went_on_from(before.state) or set(now.pending) != set(before.pending)

@@ -1,0 +1,1 @@
+"""What an operation is given, and what it opens: settings, a session, files, the state."""

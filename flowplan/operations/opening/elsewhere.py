@@ -1,0 +1,167 @@
+"""The other states that a directory has used: where a command finds none, the one that was meant may be one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from flowplan.backends.local import DEFAULT
+from flowplan.backends.open import open_store
+from flowplan.backends.store import Store
+from flowplan.backends.used import MOST_FILES, Used, UsedStates
+from flowplan.errors import FlowplanError, StateError
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.sources import config_files
+from flowplan.operations.opening.which_state import Chosen
+from flowplan.printable import shown
+from flowplan.state.moving import command_word, moving
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.config import Source
+
+
+@frozen
+class Elsewhere:
+    """What is known of other states than that in `store`, which is the `chosen` one."""
+
+    settings: Settings
+    chosen: Chosen
+    store: Store
+    paths: Sequence[str | Source] = ()
+
+    def note_begun(self) -> None:
+        """A run is about to write its first word: one that is killed before it saves has used the state, too."""
+        used = self._used(self.settings.api_url, None)
+        if used is not None:
+            self._states.note_begun(used)
+
+    def note(self, state: State, in_doubt: int, *, looked: bool = False) -> None:
+        """`state`, with so many operations in doubt, is what was read or saved: the next command here that finds no
+        state goes by that. One that was only `looked` at by --state may be anybody's."""
+        used = self._used(state.api_url, len(state.bindings) + in_doubt, state.lineage)
+        if used is None or (looked and self.chosen.origin == "option" and not self._states.knows(used.identity)):
+            return
+        if not state.moved_to:
+            self._states.note(used)
+
+    def forget(self) -> None:
+        """The state has moved away."""
+        self._states.forget(self.store.identity)
+
+    def hold(self, *, removes: bool, warn: Callable[[str], None], note: Callable[[str], None] = lambda _: None) -> None:
+        """There is no state. Raise StateError where this directory has used another one with resources, unless it was
+        said for this very command which is meant: then `warn` gets that, but for a command that only `removes`, which
+        would say that there is nothing to stop. `note` hears of what does not read."""
+        for path in self._states.damaged():
+            note(f"{shown(str(path))}, which says where a state was used, is damaged: remove it")
+        others = self._others()
+        if not others:
+            return
+        first, name = others[0], self.store.name
+        what = f"there is no state at {name} yet, but {first.where}, which was used here, {_holds(first)}"
+        what += f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        if self.chosen.origin in ("option", "environment") and not removes:
+            warn(f"{what}; what is made now is made beside that")
+            return
+        use = f"--state {command_word(first.where)}"
+        if self._is_missing(first):
+            rebuilt = "`flowplan recover --from-live` rebuilds it from the markers of live bids"
+            raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `apply --init` starts a new state")
+        if removes:
+            raise StateError(what, hint=f"give {use} to destroy what is there")
+        moves = f"{moving(first.where, name)} moves it there"
+        raise StateError(what, hint=f"{moves}; {use} uses it where it is; `apply --init` starts a new state")
+
+    def hold_not_rebuilt(self) -> None:
+        """Raise StateError where a state would be rebuilt beside the one that this directory has used, as long as that
+        is a file that is there: both would be applied from."""
+        there = [one for one in self._others() if "://" not in one.where and not self._is_missing(one)]
+        if there:
+            first, name = there[0], self.store.name
+            moves = f"{moving(first.where, name)} moves it there"
+            raise StateError(
+                f"there is no state at {name}, but {first.where}, which was used here, {_holds(first)}",
+                hint=f"{moves}; --state {command_word(first.where)} uses it where it is",
+            )
+
+    @property
+    def _states(self) -> UsedStates:
+        return UsedStates(self.settings.directory)
+
+    def _used(self, api_url: str, resources: int | None, lineage: str = "") -> Used | None:
+        """None: it is flowplan.state.json, which needs no note: it is there to be looked at."""
+        recorded = self.chosen.recorded(self.store.identity, self.settings.directory)
+        if recorded is None:
+            return None
+        where = self.store.name if self.chosen.is_url else recorded
+        files = tuple(sorted(self._files()))
+        return Used(self.store.identity, where, api_url, resources, lineage, files if len(files) <= MOST_FILES else ())
+
+    def _files(self) -> set[str]:
+        """Those of the command, as they are called from the directory."""
+        here = os.path.realpath(self.settings.directory)
+        return {os.path.relpath(one, here) for one in config_files(self.paths, self.settings.directory)}
+
+    def _others(self) -> list[Used]:
+        """The states of the same API that have resources, the directory's own first."""
+        files, own = self._files(), self._own()
+        known = [one for one in self._states.all() if self._is_about(one, files)]
+        found = [self._as_it_is(one) for one in known if one.api_url in ("", self.settings.api_url)]
+        return [one for one in (own, *found) if one is not None and one.identity != self.store.identity]
+
+    def _is_about(self, used: Used, files: set[str]) -> bool:
+        """Whether it may be of the stack in `files`: it is no other files', or those are gone."""
+        there = [one for one in used.files if os.path.lexists(self.settings.directory / one)]
+        return not files or not there or not files.isdisjoint(there)
+
+    def _as_it_is(self, used: Used) -> Used | None:
+        """`used`, of which a file is looked into: with the directory it may have moved, and others use it, too. None:
+        it has nothing any more. A server is not asked: what is set for the one in use is not for another."""
+        if "://" in used.where:
+            return used
+        try:
+            store = self._store(used.where)
+            loaded = store.read()
+        except (FlowplanError, OSError):  # it counts as it was used last
+            return used
+        if loaded.fresh and used.resources is not None:
+            return evolve(used, identity=store.identity)
+        count = len(loaded.state.bindings) + len(loaded.pending)
+        if loaded.state.moved_to or not count:
+            self._states.forget(used.identity)
+            return None
+        return evolve(used, identity=store.identity, resources=len(loaded.state.bindings) or None)
+
+    def _is_missing(self, used: Used) -> bool:
+        """Whether that is a file, and proved not to be there, nor any trace of it."""
+        if "://" in used.where:
+            return False
+        try:
+            return self._store(used.where).read().fresh
+        except (FlowplanError, OSError):
+            return False
+
+    def _store(self, where: str) -> Store:
+        settings = self.settings
+        return open_store(where, settings.directory, settings.environ, form=settings.form())
+
+    def _own(self) -> Used | None:
+        """That in flowplan.state.json; None: there is none in use, or it cannot be read."""
+        with suppress(FlowplanError, OSError):
+            own = self._store(DEFAULT)
+            if own.exists():
+                state = own.read().state
+                if state.bindings and not state.moved_to:
+                    return Used(own.identity, DEFAULT, state.api_url, len(state.bindings))
+        return None
+
+
+def _holds(used: Used) -> str:
+    if used.resources is None:
+        return "may have resources: the run that wrote there was cut off"
+    return f"has {used.resources} resource{'' if used.resources == 1 else 's'}"

@@ -1,0 +1,443 @@
+"""A session: what one operation has opened, and the steps that several operations share."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+from attrs import define, field
+
+from flowplan.backends.open import at_endpoint, open_store
+from flowplan.backends.processes import fate_of, this_process
+from flowplan.backends.store import Loaded, StateLock, Store, left_behind
+from flowplan.clock import timestamp
+from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
+from flowplan.files.private import is_missing
+from flowplan.masking import masked
+from flowplan.model.owner import Owner
+from flowplan.operations.opening.commit import commit_of
+from flowplan.operations.opening.elsewhere import Elsewhere
+from flowplan.operations.opening.interaction import Event, Interruption, Listener
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.sources import Scope, find
+from flowplan.operations.opening.which_state import Chosen, chosen
+from flowplan.printable import shown
+from flowplan.state.history import Change
+from flowplan.state.moving import hold_in_use
+from flowplan.state.state import Binding, State, lately
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.config import Config, Source
+    from flowplan.model.address import Address
+    from flowplan.model.catalogue import Named
+    from flowplan.state.journal import Intent
+
+FromFile = TypeVar("FromFile", "Binding", "Intent")
+_LONGEST_NAME = 64  # characters of a stack's name
+
+
+def calls_left() -> bool:
+    """Whether a stopped run left calls under way that nobody waits for: each has its intent in the journal."""
+    return any(thread.name.startswith("flowplan-call") for thread in threading.enumerate())
+
+
+@define
+class Session:
+    """The store, the lock and the client of one operation; each is opened when it is needed. `close` it, or use it in a
+    `with` statement. `paths`: the PATHs that may say where the state is; those that `sources` is given first take their
+    place."""
+
+    settings: Settings
+    listener: Listener = field(factory=Listener)
+    interruption: Interruption = field(factory=Event)
+    paths: Sequence[str | Source] = field(default=(), kw_only=True)
+    _chosen: Chosen | None = field(default=None, init=False)
+    _cloud: Fcp | None = field(default=None, init=False)
+    _store: Store | None = field(default=None, init=False)
+    _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
+    _lock: StateLock | None = field(default=None, init=False)  # while it is held
+    _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    _noted: set[str] = field(factory=set, init=False)
+    no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened; a second time does nothing. What an interruption left open in mid-way too: the lock
+        above all, which this process would hold on to."""
+        if self._store is not None:
+            self._store.lock.release()
+            with suppress(StateError):  # a run that ended well has closed it, and heard of errors, itself
+                self._store.close()
+        if self._cloud is not None and not calls_left():
+            self._cloud.close()
+            self._cloud = None
+
+    # -- where things are
+
+    @property
+    def store(self) -> Store:
+        """The state of this command; one for all of it: what it has read is what its save puts an end to."""
+        if not self._usable:
+            self._hold_usable()
+            self._usable = True
+        return self._opened()
+
+    def _opened(self) -> Store:
+        """Opened once: a name that leads elsewhere meanwhile does not move a run."""
+        if self._store is None:
+            settings = self.settings
+            with self.chosen.explained():
+                where = self.chosen.where
+                environ = at_endpoint(where, settings.environ, settings.endpoint)
+                self._store = open_store(where, settings.directory, environ, self._hold_lock, settings.form())
+        return self._store
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which state it is, and what says so; nothing of it is opened. Raises ConfigError, UsageProblem."""
+        if self._chosen is None:
+            self._chosen = chosen(self.settings, self.paths)
+        return self._chosen
+
+    def _base(self) -> Path:
+        """The directory from which the state names files. What is wrong with its name, who opens it says."""
+        try:
+            on_a_server = self.chosen.is_url
+        except FlowplanError:
+            on_a_server = True
+        return self.settings.directory if on_a_server else self._opened().base
+
+    @property
+    def identity(self) -> str:
+        """What tells the state from every other one. Nothing is looked at yet."""
+        return self._opened().identity
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The other states that this directory has used."""
+        return Elsewhere(self.settings, self.chosen, self._opened(), self.paths)
+
+    def now(self) -> str:
+        """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
+        return timestamp()
+
+    # -- the configuration
+
+    def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
+        """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
+        if self._store is None and paths:
+            self.paths, self._chosen = paths, None
+        return find(
+            paths,
+            self._base(),
+            self.settings.directory,
+            optional=optional,
+            made=self._made,
+            may_have_made=self._may_have_made,
+            note=lambda said: self._note_once(said, said),
+        )
+
+    def _note_once(self, about: str, said: str) -> None:
+        if about not in self._noted:
+            self._noted.add(about)
+            self.listener.note(said)
+
+    def _made(self, scope: Scope) -> bool:
+        return any(scope.covers(binding) for binding in self.read().state.bindings.values())
+
+    def _may_have_made(self, scope: Scope) -> bool:
+        """Also what is in doubt counts, and a state that does not read may hold anything."""
+        try:
+            loaded = self._opened().read()
+        except (FlowplanError, OSError):
+            return True
+        made = any(map(scope.covers, loaded.state.bindings.values()))
+        return made or any(map(scope.covers, loaded.pending.values()))
+
+    def stack_name(self, state: State, given: str = "") -> str:
+        """Kept in the state since the first apply; before that `given`, the one of a stack file, else the directory's
+        name."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", self.settings.directory.absolute().name).strip("-")
+        return state.stack or given or plain[:_LONGEST_NAME] or "flowplan"
+
+    # -- the lock and the state
+
+    @contextmanager
+    def changing(self) -> Iterator[StateLock]:
+        """Hold the lock, to change things. Raises Locked, NoLocks, UsageProblem."""
+        self.hold_changeable()
+        with self._unwound(), self._held() as lock:
+            yield lock
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look, without the lock: what is read is of one moment, also while another run changes things."""
+        self._hold_lockable()
+        with self._unwound():
+            yield
+
+    def hold_changeable(self) -> None:
+        """Raise UsageProblem for what is asked for without the lock, or where there can be no state."""
+        self._hold_lockable()
+        if not self.settings.lock:
+            raise UsageProblem("--no-lock is for read-only commands", hint="leave it out")
+
+    def _hold_lockable(self) -> None:
+        _ = self.settings.api_url  # a URL that must not be written is refused before anything is
+        self._hold_usable()
+
+    def _hold_usable(self) -> None:
+        """Raise UsageProblem where there can be no state: nothing was ever made there, or its name is wrong, and an
+        empty state would say the first."""
+        store, directory = self._opened(), self.settings.directory
+        if is_missing(directory):
+            raise UsageProblem(
+                f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
+            )
+        with self.chosen.explained():
+            store.hold_usable()
+
+    @contextmanager
+    def _held(self) -> Iterator[StateLock]:
+        lock = self.store.lock
+        try:
+            self._acquire(lock)  # an interruption right after it has taken the lock is within
+            self._lock = lock
+            yield lock
+        finally:
+            self._lock = None
+            lock.release()
+
+    def _acquire(self, lock: StateLock) -> None:
+        stopped = self.interruption.stopped
+        try:
+            lock.acquire(self.owner(), timeout=self.settings.lock_timeout, say=self.listener.note, stopped=stopped)
+        except Locked as error:
+            raise self.interruption.interrupted("nothing was changed") if stopped() else error from None
+
+    def owner(self) -> Owner:
+        """Who this operation is, to others that find its lock."""
+        return this_process(self.settings.command, self.settings.environ, self.now())
+
+    @contextmanager
+    def _unwound(self) -> Iterator[None]:
+        """An interruption within releases the lock; then it is said what came of it."""
+        try:
+            with self.interruption.unwinding():
+                yield
+        except KeyboardInterrupt as error:
+            outcome = "what was done is saved" if self._wrote else "nothing was changed"
+            raise self.interruption.interrupted(outcome, error) from None
+
+    def _hold_lock(self) -> None:
+        """Before anything is written. Raises StateError when the lock is not ours any more."""
+        if self._lock is not None:
+            self._lock.verify()
+        if not self._wrote:
+            self.elsewhere.note_begun()
+        self._wrote = True
+
+    def save(
+        self,
+        state: State,
+        pending: Iterable[Intent] = (),
+        *,
+        before: Mapping[Address, Binding],
+        stated: bool = False,
+        plan_sha256: str = "",
+        config_sha256: str = "",
+    ) -> State:
+        """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
+        be kept is a note. `before`: what the state held when this operation began. Raises StateError."""
+        pending = tuple(pending)
+        saved = self.store.save(state, pending, stated=stated)
+        self.elsewhere.note(saved, len(pending))
+        self.keep(saved, before, plan_sha256, config_sha256)
+        return saved
+
+    def keep(
+        self, saved: State, before: Mapping[Address, Binding], plan_sha256: str = "", config_sha256: str = ""
+    ) -> None:
+        """Keep `saved`, which is the state now, among the versions; one that cannot be kept is a note."""
+        owner = self.owner()
+        change = Change(
+            at=self.now(),
+            who=owner.who,
+            command=masked(self.settings.command),
+            ci=owner.ci or "",
+            plan_sha256=plan_sha256,
+            config_sha256=config_sha256,
+            commit=commit_of(self.settings.directory, self.settings.environ),
+        )
+        try:
+            self.store.keep(saved, change.between(before, saved.bindings))
+        except StateError as error:
+            self.listener.note(f"the state is saved, but not kept as a version: {error}")
+
+    def read(self) -> Loaded:
+        """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
+        loaded = self.store.read()
+        hold_in_use(loaded.state, self.store.name)
+        return loaded
+
+    def kept(self, *, removes: bool = False) -> Loaded:
+        """The state, whatever API it belongs to. `removes`: for a command that only takes away. Raises StateError, also
+        for one that is gone although a version of it had resources, and where there is none, while this directory has
+        used another one that is still there."""
+        loaded = self.read()
+        if loaded.fresh:
+            self.hold_not_lost()
+            self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)
+        else:
+            self.elsewhere.note(loaded.state, len(loaded.pending), looked=True)
+        return loaded
+
+    def load(self, *, removes: bool = False) -> Loaded:
+        """The state, which must belong to this API. Raises StateError as `kept` does, GuardRefused."""
+        loaded = self.kept(removes=removes)
+        if self._lock is None:
+            self._note_under_way(loaded)
+        recorded = loaded.state.api_url
+        if recorded and recorded != self.settings.api_url:
+            raise GuardRefused(
+                f"this state belongs to {recorded}, not to {self.settings.api_url}",
+                code="other-endpoint",
+                hint=f"give --api-url {recorded}, or another --state for the other API",
+            )
+        return self._placed(loaded)
+
+    def _note_under_way(self, loaded: Loaded) -> None:
+        """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
+        holder = self.store.lock.holder()
+        if holder is None or fate_of(holder, self.owner()) == "dead":
+            return
+        self._note_once(
+            f"run {holder.id}",
+            f"{holder.who} is changing things ({holder.command}, since {holder.since}): this is the state as of"
+            f" serial {loaded.state.serial}, with what was done since",
+        )
+
+    def hold_not_lost(self) -> None:
+        """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
+        it has moved."""
+        last = next(reversed(self.store.versions()), None)
+        if last is None:
+            return
+        if not last.resources:
+            self.hold_not_moved()
+            return
+        count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
+        raise StateError(
+            f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
+            hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
+        )
+
+    def hold_not_moved(self) -> None:
+        """Raise StateError where the last version says that the state has moved from here, whatever became of what was
+        left of it."""
+        if (left := left_behind(self.store)) is not None:
+            hold_in_use(left, self.store.name)
+
+    def files(self) -> Scope:
+        """How the state and somebody here name files; it covers none."""
+        return Scope(os.path.realpath(self.store.base), self.settings.directory.absolute())
+
+    def _placed(self, loaded: Loaded) -> Loaded:
+        """The files in it named from the state's own directory, as earlier versions did not."""
+        kept = self.files().kept
+        bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
+        pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
+        return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)
+
+    # -- the cloud
+
+    def cloud(self, parallelism: int = 10) -> Fcp:
+        """The API's client; opened once."""
+        if self._cloud is None:
+            from flowplan.cloud.connect import connect, simulated
+
+            settings, listener = self.settings, self.listener
+            if settings.simulated:
+                self._cloud = simulated(
+                    settings.simulator_data,
+                    settings.simulator_start,
+                    parallelism,
+                    log=listener.log,
+                    wait=self._wait,
+                    note=listener.note,
+                )
+            else:
+                self._cloud = connect(
+                    settings.api_url,
+                    settings.environ,
+                    parallelism,
+                    log=listener.log,
+                    wait=self._wait,
+                    note=listener.note,
+                    hide=listener.hide,
+                )
+        return self._cloud
+
+    def _wait(self, seconds: float) -> None:
+        """Between two tries of a call. Raises CloudError once somebody asked to stop: the call is abandoned."""
+        self.interruption.pause(seconds)
+        if self.interruption.stopped():
+            raise CloudError("stopped before the call was sent again")
+
+    def enter_project(self, state: State, config: Config | None) -> Named:
+        """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
+        than the state's."""
+        from flowplan.model.catalogue import Named
+        from flowplan.operations.opening.project import choose_project
+
+        cloud = self.cloud()
+        visible = self._projects(state)
+        try:
+            known = (Named(state.project, state.project_name or state.project),)
+            listed = known if isinstance(visible, CloudError) else visible
+            project = choose_project(listed, self.settings.project, config, self.settings.environ, state)
+        except ConfigError as error:
+            raise (visible if isinstance(visible, CloudError) else error) from None
+        if state.project and state.project != project.id:
+            raise GuardRefused(
+                f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
+                code="other-project",
+                hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
+            )
+        now = cloud.time()
+        bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
+        cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
+        return project
+
+    def _projects(self, state: State) -> tuple[Named, ...] | CloudError:
+        """Those that are listed, or why they cannot be: a state that has its project goes on without. Raises CloudError
+        for one that has none."""
+        from flowplan.cloud.fcp import or_why
+
+        if not state.project:
+            return self.cloud().projects()
+        found = or_why(self.cloud().projects)()
+        self.no_projects = (found,) if isinstance(found, CloudError) else ()
+        if isinstance(found, CloudError):
+            self.cloud().note(f"the projects cannot be listed; flowplan uses the project in the state: {found}")
+        return found
+
+
+def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
+    return attrs.evolve(of, source=kept(of.source)) if of.source else of

@@ -1,0 +1,1 @@
+"""What an apply does before and after its steps: settle, ask, look again, end lifetimes, run hooks."""

@@ -1,0 +1,59 @@
+"""Cancel what is past its lifetime while a run that is done and saved waits (--wait)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import field, frozen
+
+from flowplan.apply.lifetimes import Lifetimes
+from flowplan.apply.options import Options
+from flowplan.apply.outcome import Outcome
+from flowplan.apply.run import Applying
+from flowplan.apply.working_state import WorkingState
+from flowplan.operations.opening.session import Session
+
+if TYPE_CHECKING:
+    from flowplan.apply.interfaces import Surroundings
+    from flowplan.planning.plan import Plan
+    from flowplan.state.state import State
+
+
+@frozen
+class Ending:
+    """Cancels the bids of `plan`, which was carried out and is saved, whose lifetime is over by now: in a run of its
+    own, with a journal of its own, that is saved as well. `save`: what saves the state that it leaves."""
+
+    session: Session
+    plan: Plan
+    around: Surroundings
+    options: Options
+    save: Callable[[Outcome], State]
+    _lifetimes: Lifetimes = field(init=False)
+
+    @_lifetimes.default
+    def _of_the_plan(self) -> Lifetimes:
+        return Lifetimes(self.around, self.plan.by_address())
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        """`outcome` with what came of that."""
+        found = self._lifetimes.over(WorkingState(outcome.state))
+        if not found:
+            return outcome
+        around = attrs.evolve(self.around, journal=self.session.store.prepare(outcome.state))
+        ending = Applying(attrs.evolve(self.plan, changes=(), order={}), outcome.state, around, self.options)
+        self.session.interruption.wake = ending.wake
+        for one in found:
+            ending.expire(one)
+        ended = ending.run()
+        return attrs.evolve(
+            outcome,
+            state=self.save(ended),
+            pending=ended.pending,
+            done=(*outcome.done, *ended.done),
+            failed={**outcome.failed, **ended.failed},
+            not_started=(*outcome.not_started, *ended.not_started),
+            expired={**outcome.expired, **ended.expired},
+        )

@@ -1,0 +1,137 @@
+"""Hooks: which are due, and running them. What flowplan did stands by then, and nothing that a hook does changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from shlex import join
+from typing import TYPE_CHECKING, Any
+
+from flowplan.cloud.credentials import without_credentials
+from flowplan.documents.hooks import Happened, document
+from flowplan.hooks.run import Ended, run
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import NO_HOOKS, STATE
+from flowplan.planning.occasions import drifted, preempted
+
+if TYPE_CHECKING:
+    from flowplan.apply.outcome import Outcome
+    from flowplan.documents.shapes.hooks import Result
+    from flowplan.model.hooks import Hook
+    from flowplan.model.live import Live
+    from flowplan.operations.plan import Planned
+    from flowplan.planning.plan import Plan
+    from flowplan.state.state import State
+
+_LINES = 20  # of what a hook writes that are shown
+
+
+def after_plan(session: Session, hooks: Sequence[Hook], found: Planned) -> None:
+    """Run those that a plan sets off, once it is shown. Raises nothing but an interruption."""
+    plan = found.priced.plan
+    changes = tuple(one for one in plan.changes if one.ways or one.previous_address is not None)
+    planned = Happened("planned", plan.mode, found.seen.state, changes, found.document)
+    _run(session, hooks, [planned, *_seen(plan, found.seen.state, found.seen.live)], "nothing was changed")
+
+
+def after_apply(session: Session, hooks: Sequence[Hook], plan: Plan, outcome: Outcome, live: Live) -> None:
+    """Run those that a run sets off, once its state is saved and its lock released. Raises nothing but an
+    interruption."""
+    applied = _applied(plan, outcome)
+    happened = [*_seen(plan, outcome.state, live), *([applied] if applied.changes else [])]
+    _run(session, hooks, happened, "what was done is saved")
+
+
+def _seen(plan: Plan, state: State, live: Live) -> list[Happened]:
+    """What a look at the cloud has found; nothing where it found nothing."""
+    found = [
+        Happened("drifted", plan.mode, state, drifted(plan)),
+        Happened("preempted", plan.mode, state, preempted(plan, live)),
+    ]
+    return [one for one in found if one.changes]
+
+
+def _applied(plan: Plan, outcome: Outcome) -> Happened:
+    from flowplan.apply.outcome import counted
+
+    results: dict[Any, Result] = {step.address: "done" for step in outcome.done}
+    results |= dict.fromkeys((step.address for step in outcome.not_started), "not_started")
+    results |= dict.fromkeys((step.address for step in outcome.failed), "failed")
+    results |= dict.fromkeys((step.address for step in outcome.unknown), "unknown")
+    expired = {step.address: change for step, change in outcome.expired.items()}
+    changes = {**plan.by_address(), **expired}
+    about = tuple(changes[address] for address in results if address in changes)
+    errors = {step.address: str(error) for step, error in outcome.failed.items()}
+    return Happened(
+        "applied", plan.mode, outcome.state, about, results=results, errors=errors, summary=counted(plan, outcome)
+    )
+
+
+def _run(session: Session, hooks: Sequence[Hook], happened: Iterable[Happened], outcome: str) -> None:
+    """Those of each event. An interruption kills the one that runs, and says what the `outcome` of the rest is."""
+    interruption = session.interruption
+    due = [(hook, one) for one in happened for hook in hooks if hook.event == one.event]
+    if not due or interruption.stopped():
+        return
+    with interruption.listening():  # a signal that comes while one is started must not lose it
+        for hook, one in due:
+            if not interruption.stopped():
+                _carry_out(session, hook, one)
+    if interruption.stopped():
+        raise interruption.interrupted(outcome)
+
+
+def _carry_out(session: Session, hook: Hook, happened: Happened) -> None:
+    settings = session.settings
+    body = json.dumps(_secretless(session, document(happened, session.now()))) + "\n"
+    environ = {**without_credentials(settings.environ), NO_HOOKS: "1"}  # a hook that runs flowplan sets off none
+    if "://" in environ.get(STATE, ""):
+        environ[STATE] = session.store.identity  # a URL may hold a password
+    try:
+        with session.listener.busy(f"running the hook {hook.event}..."):
+            ended = run(
+                hook.command,
+                body.encode(),
+                timeout=hook.timeout,
+                directory=settings.directory.absolute(),
+                environ=environ,
+                stopped=session.interruption.stopped,
+            )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        session.listener.warn(f"{_named(hook)} cannot be started: {why}; what flowplan did stands")
+        return
+    _tell(session, hook, ended)
+
+
+def _tell(session: Session, hook: Hook, ended: Ended) -> None:
+    """What it wrote, each line behind its name, and whether it failed."""
+    note = session.listener.note
+    lines = [line for line in ended.output.splitlines() if line.strip()]
+    for line in lines[:_LINES]:
+        note(f"hook {hook.event}: {line}")
+    if len(lines) > _LINES:
+        note(f"hook {hook.event}: {len(lines) - _LINES} more lines are not shown")
+    if ended.code is None and session.interruption.stopped():
+        session.listener.warn(f"{_named(hook)} was killed")
+    elif ended.code is None:
+        session.listener.warn(f"{_named(hook)} was killed after {_span(hook)}; what flowplan did stands")
+    elif ended.code:
+        session.listener.warn(f"{_named(hook)} failed with exit code {ended.code}; what flowplan did stands")
+
+
+def _span(hook: Hook) -> str:
+    return f"{hook.timeout} second{'s' if hook.timeout > 1 else ''}"
+
+
+def _named(hook: Hook) -> str:
+    return f"the hook {hook.event} ({join(hook.command)}, {hook.position})"
+
+
+def _secretless(session: Session, value: Any) -> Any:
+    """A JSON value in whose texts nothing can be read that must stay secret."""
+    if isinstance(value, str):
+        return session.listener.secretless(value)
+    if isinstance(value, dict):
+        return {key: _secretless(session, one) for key, one in value.items()}
+    return [_secretless(session, one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,83 @@
+"""What is past its lifetime where the configuration cannot be used: an apply still cancels it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.errors import CloudError, ConfigError, GuardRefused, StateError, UsageProblem
+from flowplan.model.selection import Patterns, matching
+from flowplan.operations.checking.policies import readable_policies
+from flowplan.operations.looking.lifetimes import over
+from flowplan.operations.looking.live import certain
+from flowplan.operations.plan import Request, wanted
+from flowplan.operations.validate import configuration
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.model.address import Address
+    from flowplan.model.lifecycle import Bounds
+    from flowplan.operations.opening.session import Session
+    from flowplan.planning.plan import Wishes
+    from flowplan.state.state import Binding, State
+
+
+def lapsed(session: Session, request: Request) -> Wishes | None:
+    """What cancels the bids of the files of `request` that are past their lifetime, and does nothing else; None: there
+    is none, or nobody can tell, which is noted. Of a file that cannot be read the lifetimes are those that the last
+    apply read, as is what it protects. Of a policy file, what it protects holds as far as it can be made out."""
+    try:
+        _, wishes = wanted(session, attrs.evolve(request, destroy=True, policies=()))
+        state = session.load().state
+    except (ConfigError, GuardRefused, StateError, UsageProblem):
+        return None
+    bounds = _bounds(session, request, wishes, state)
+    if not bounds:
+        return None
+    try:
+        session.enter_project(state, None)
+        live = certain(session.cloud(), state, session.cloud().live_as_reported())
+        found = over(session, bounds, state, live)
+    except (CloudError, ConfigError, GuardRefused) as error:
+        session.listener.note(f"flowplan cannot tell now whether a lifetime is over: {error}")
+        return None
+    ids = {a: state.bindings[a].id for a in found}
+    there = {a: id for a, id in ids.items() if id in live.bids and not live.bids[id].ended}
+    if not there:
+        return None
+    return attrs.evolve(
+        wishes,
+        policies=(*readable_policies(session, request.policies), *wishes.policies),
+        lapsed={id: found[a] for a, id in there.items()},
+        patterns=Patterns(targets=tuple(p for p in request.patterns.targets if matching(p, there))),
+    )
+
+
+def _bounds(session: Session, request: Request, wishes: Wishes, state: State) -> dict[Address, Bounds]:
+    """By address: the lifetimes that may be over, of what may be ended."""
+    config, patterns = _readable(session, request), request.patterns
+    ours = {a: b for a, b in state.bindings.items() if a.kind == "bid" and wishes.in_scope(b) and not b.protected}
+    meant = set(ours) if not patterns.targets else {a for p in patterns.targets for a in matching(p, ours)}
+    meant -= {a for p in patterns.excluded for a in matching(p, ours)}
+    kept = {a for a, one in wishes.lifecycles.items() if one.prevent_destroy} | wishes.spared
+    found = {a: _bound(ours[a], config) for a in meant - kept}
+    return {a: bound for a, bound in found.items() if bound is not None}
+
+
+def _readable(session: Session, request: Request) -> Config | None:
+    """The configuration, where only the cloud shows what is wrong with it; None: it cannot be read."""
+    try:
+        sources, _ = session.sources(request.paths)
+        return configuration(session, sources, request.variables)
+    except (ConfigError, UsageProblem):
+        return None
+
+
+def _bound(binding: Binding, config: Config | None) -> Bounds | None:
+    """The lifetime of a bid, which follows the file if that can be read; None: it has none, or goes with the fixed
+    file."""
+    if config is None:
+        return binding.lifetime
+    task = config.tasks.get(binding.address)
+    return task.lifetime.bounds if task is not None and task.lifetime is not None else None

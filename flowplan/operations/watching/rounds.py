@@ -1,0 +1,121 @@
+"""Round after round of a watch, until somebody ends it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan import clock
+from flowplan.documents.watch import Round
+from flowplan.errors import FlowplanError, Interrupted, Locked, StateError
+from flowplan.operations.apply import How
+from flowplan.operations.opening.interaction import Interruption, Listener
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.plan import Request
+from flowplan.operations.watching.memory import Memory
+from flowplan.operations.watching.one_round import one_round
+from flowplan.operations.watching.watcher import Watcher
+
+if TYPE_CHECKING:
+    from flowplan.apply.events import Reporter
+    from flowplan.documents.watched import Told
+
+LEAST = 30.0  # seconds between two rounds
+_LONGEST_NAP = 10.0  # seconds: a machine that sleeps stops the clock that a pause goes by
+
+
+def rounds(
+    settings: Settings,
+    listener: Listener,
+    interruption: Interruption,
+    request: Request,
+    how: How,
+    reporter: Reporter,
+    every: float,
+    *,
+    once: bool = False,
+) -> Generator[Told]:
+    """The rounds of a watch over the files of `request`, `every` so many seconds, of which one begins at once; `once`:
+    only that. Nobody else watches the state meanwhile: `settings.lock_timeout` says how long to wait for that. A round
+    that fails is one of them, with its error, and the next comes later and later, up to an hour.
+
+    Raises Locked where another watches the state, at the start or once this one has lost it; UsageProblem where there
+    can be no state; StateError where the files name another state by now; and what `interruption` raises."""
+    with Session(settings, listener, interruption, paths=request.paths) as own, Watcher(own).held() as watcher:
+        memory = Memory.of(settings.directory, own.identity)
+        while True:
+            told = memory.after(_round(own, watcher, request, how, reporter))
+            pause = None if once else memory.pause(every, random.random())  # noqa: S311 - no secret
+            yield attrs.evolve(told, pause=pause)
+            _keep(memory, listener)  # once it is told: a kill in between tells it twice, and never loses it
+            if pause is None:
+                return
+            wait(interruption, pause)
+
+
+def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter: Reporter) -> Round:
+    """One round, in a session of its own. It waits for nobody's lock: the next round comes."""
+    try:
+        watcher.keep()
+        settings = attrs.evolve(own.settings, lock_timeout=0.0)
+        with Session(settings, own.listener, own.interruption, paths=request.paths) as session:
+            _hold_same_state(own, session)
+            made = one_round(session, request, how, reporter, watcher.hold)
+        if isinstance(made.error, Interrupted):
+            raise made.error
+        return made
+    except (Interrupted, _Elsewhere):
+        raise
+    except Locked as error:
+        if not _is_watching(watcher):
+            raise
+        return Round(None, error=error)
+    except FlowplanError as error:
+        return Round(None, error=error)
+
+
+class _Elsewhere(StateError):
+    """The files name another state than the one that is watched."""
+
+
+def _hold_same_state(own: Session, session: Session) -> None:
+    try:
+        there = session.identity
+    except FlowplanError:  # the files cannot be used: the round says so
+        return
+    if there != own.identity:
+        raise _Elsewhere(
+            f"the files name another state by now: {session.store.name}, not {own.store.name}",
+            hint="start `flowplan watch` again",
+        )
+
+
+def _is_watching(watcher: Watcher) -> bool:
+    try:
+        watcher.hold()
+    except StateError:
+        return False
+    return True
+
+
+def _keep(memory: Memory, listener: Listener) -> None:
+    """What cannot be remembered is told again after a restart: no reason to end."""
+    try:
+        memory.keep()
+    except StateError as error:
+        listener.note(f"what the watch has told cannot be remembered: {error}")
+
+
+def wait(interruption: Interruption, seconds: float) -> None:
+    """Wait so long, by a clock that goes on while the machine sleeps. Raises what `interruption` does, as soon as
+    somebody asks."""
+    until = clock.since_boot() + seconds
+    with interruption.listening():
+        while not interruption.stopped() and (left := until - clock.since_boot()) > 0:
+            interruption.pause(min(left, _LONGEST_NAP))
+    if interruption.stopped():
+        raise interruption.interrupted("the watch is over, and nothing was under way")
