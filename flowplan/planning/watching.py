@@ -206,7 +206,7 @@ class _Finding:
     def _is_as_applied(self, *, elsewhere: bool) -> bool:
         """Whether the files ask for what was applied, but for a limit that the watch has raised and, where it may be
         `elsewhere`, the place."""
-        wanted, known = self.seen.desired.resources.get(self.change.address), self._binding
+        wanted, known = self.change.after, self._binding  # with the ids of its volumes, as what was applied has them
         if not isinstance(wanted, Bid) or known is None or not isinstance(known.applied, Bid):
             return False
         applied, written = known.applied, self.seen.desired.raised.get(self.change.address, wanted.limit_price)

@@ -34,6 +34,7 @@ CALLS: dict[str, Kind] = {
     "unlink": "file",
     "close": "file",
 }
+REMEMBERED = "watch.json"  # what a watch remembers: its name is made of the place
 GROWS = ("pwrite", "posix_fallocate", "open")  # what a full disk refuses
 
 Act = Literal[
@@ -104,7 +105,8 @@ class Points:
             path = Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else Path(target).absolute()
         except OSError:
             return None
-        return path if path == self.root or (path.parent == self.root and path.suffix != ".yaml") else None
+        within = path.parent in (self.root, self.root / ".flowplan" / "watch")
+        return path if path == self.root or (within and path.suffix != ".yaml") else None
 
     def _pass(self, label: str) -> bool:
         self.passed.append(label)
@@ -169,6 +171,8 @@ class Points:
 
 def _stem(path: Path) -> str:
     """The name of a file without what changes from run to run."""
+    if path.parent.name == "watch" and ".json.lock" not in path.name:
+        return f"{REMEMBERED}{'~' if '.flowplan-tmp' in path.name else ''}"
     return path.name.partition(".flowplan-tmp")[0] + ("~" if ".flowplan-tmp" in path.name else "")
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from flowplan.errors import StateError
+from flowplan.model.resources import Bid
 from flowplan.state.codec import load
+from flowplan.state.state import Binding
 from tests.faults.points import Act
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import KEEPING, RESTORE, STATE, Cloud, Folder, Scenario
@@ -32,6 +35,7 @@ class Reference:
     cloud: Cloud
     addresses: Mapping[str, Any]
     points: tuple[str, ...]
+    told: Mapping[str, Any]
 
 
 def numbers(labels: Sequence[str], wanted: Callable[[str], bool]) -> list[int]:
@@ -71,7 +75,7 @@ class Proof:
         ran = folder.run(self.scenario.command, counting=True)
         assert ran.codes == [0], ran
         self._go_on(folder, "nowhere")
-        return Reference(folder.cloud(), _recorded(folder), tuple(ran.points))
+        return Reference(folder.cloud(), _recorded(folder), tuple(ran.points), folder.told())
 
     def numbers(self, wanted: Callable[[str], bool]) -> list[int]:
         """The numbers of the points whose label is `wanted`."""
@@ -176,13 +180,14 @@ class Proof:
         self._hold(not lost, where, f"orphans: {[cloud.live[id] for id in lost]}")
 
     def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:
-        """The state is the old one, or a whole new one: every run makes one."""
+        """The state is the old one, or a whole new one: every run makes one, or as many as its command saves."""
         now = folder.holds("snapshot")
         if now == self.old.state or (now is None and self.restores):
             return
         self._hold(now is not None, where, "the state is gone")
         serial = load(now or b"", STATE).serial  # raises for what is not whole
-        self._hold(self.restores or serial - self.old.serial in range(1, runs + 1), where, f"its serial is {serial}")
+        new = range(1, runs * self.scenario.saves + 1)
+        self._hold(self.restores or serial - self.old.serial in new, where, f"its serial is {serial}")
 
     # -- going on
 
@@ -202,9 +207,10 @@ class Proof:
         self._hold(cloud.changes.keys() == expected.changes.keys(), where, f"done: {cloud.changes}")
         self._hold(cloud.picture == expected.picture, where, f"the cloud differs: {cloud.picture}")
         self._hold(_recorded(folder) == self.reference.addresses, where, f"recorded: {_recorded(folder)}")
-        self._hold(folder.lock_names_nobody(), where, "the lock names somebody")
+        self._hold(folder.told() == self.reference.told, where, f"the watch remembers {folder.told()}")
+        self._hold(self.scenario.idle or folder.lock_names_nobody(), where, "the lock names somebody")
         left = [path.name for path in folder.path.iterdir() if ".flowplan-tmp" in path.name]
-        self._hold(not left, where, f"left behind: {left}")
+        self._hold(self.scenario.idle or not left, where, f"left behind: {left}")
 
     def _hold(self, holds: bool, where: str, what: str) -> None:
         if not holds:
@@ -239,4 +245,10 @@ def _recorded(folder: Folder) -> dict[str, Any]:
     that was gone in between."""
     loaded = folder.store().read()
     assert not loaded.pending, loaded.pending
-    return {str(a): (sorted(map(str, b.needs)), b.source) for a, b in loaded.state.bindings.items()}
+    return {str(a): (sorted(map(str, b.needs)), b.source, _limits(b)) for a, b in loaded.state.bindings.items()}
+
+
+def _limits(binding: Binding) -> tuple[Decimal | None, Decimal | None]:
+    """The limit price that was applied, and the one that the watch has raised it from; in dollars per instance-hour."""
+    bid = binding.applied
+    return bid.limit_price if isinstance(bid, Bid) else None, binding.raised_from

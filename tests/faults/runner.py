@@ -129,6 +129,7 @@ def _warm_up(place: Path) -> None:
             (("plan", "--out", "saved"), 0),
             (("apply", "saved"), 0),
             (("plan", "--detailed-exitcode"), 0),
+            (("watch", "--once"), 0),
             (("recover",), 0),
             (("state", "restore"), 5),
             (("destroy", "--auto-approve", "--allow-volume-destroy", "*"), 0),

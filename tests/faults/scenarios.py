@@ -64,8 +64,8 @@ class Folder:
         return self.runner(Job(str(self.inside), words, at, act, counting, self.environ()))
 
     def environ(self) -> Mapping[str, str]:
-        """What a command here needs besides."""
-        return {}
+        """What a command here needs besides: what flowplan keeps outside of the place is the place's own."""
+        return {"XDG_STATE_HOME": str(self.path.parent / "state-home")}
 
     def _with_ids(self, command: Command) -> Command:
         if not any(word.startswith("@") for word in command):
@@ -95,6 +95,8 @@ class Folder:
         if path.parent.exists():
             shutil.rmtree(path.parent)
         shutil.copytree(self.path, path)
+        if (self.path.parent / "state-home").exists():
+            shutil.copytree(self.path.parent / "state-home", path.parent / "state-home")
         return Folder(path, self.runner)
 
     def store(self) -> Store:
@@ -111,7 +113,7 @@ class Folder:
             return Cloud.seen(simulator)
 
     def lock_is_free(self) -> bool:
-        return not Lock(self.path / "flowplan.lock").held()
+        return not Lock(self.path / "flowplan.lock").held() and not self.store().watch_lock.held()
 
     def standing(self) -> str:
         """What else of the state's place matters to a run that goes on."""
@@ -120,8 +122,17 @@ class Folder:
     def lock_names_nobody(self) -> bool:
         return (self.path / "flowplan.lock").read_bytes() == b""
 
+    def told(self) -> dict[str, Any]:
+        """What a watch here remembers, without what differs from run to run: ids."""
+        found: dict[str, Any] = {}
+        for path in (self.path / ".flowplan" / "watch").glob("*.json"):
+            kept = json.loads(path.read_bytes())
+            found |= kept | {"told": {address: mark[:-1] for address, mark in kept["told"].items()}}
+        return found
+
     def private(self) -> bool:
-        files = [path for path in self.path.iterdir() if path.is_file() and path.suffix != ".yaml"]
+        places = (self.path, self.path / ".flowplan" / "watch")
+        files = [path for place in places for path in place.glob("*") if path.is_file() and path.suffix != ".yaml"]
         return all(path.stat().st_mode & 0o777 == 0o600 for path in files)
 
 
@@ -180,6 +191,8 @@ class Scenario:
     settled: Command = SETTLED
     tells: str = ""
     parallel: bool = False  # points are numbered only roughly
+    saves: int = 1
+    idle: bool = False
 
 
 def _applied(*before: str, then: Sequence[str]) -> Callable[[Folder], None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.points import Act
+from tests.faults.points import REMEMBERED, Act
 from tests.faults.proof import Proof, numbers
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import SCENARIOS
@@ -79,7 +79,9 @@ def killed(rest: Sequence[str], ran: Ran) -> bool:
 
 def refused(rest: Sequence[str], ran: Ran) -> bool:
     """Exit code 5: something could not be made durable; 1: the file that an import writes. Only letting go of the lock
-    cannot fail."""
+    cannot fail, and what a watch remembers is no reason to."""
+    if REMEMBERED in rest[0]:
+        return ran.codes == [0] and "cannot be remembered" in ran.err
     return ran.codes == [1 if "all.yaml could not be made durable" in ran.err else 5] or (
         ran.codes == [0] and rest[0] in LETTING_GO
     )

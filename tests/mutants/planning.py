@@ -656,4 +656,11 @@ MISTAKES = (
         "if one.bid.limit_price < 0]",
         ("tests/operations/test_watch.py", "-k", "same_project"),
     ),
+    Mistake(
+        "the watch places no bid again that has a volume of the stack",
+        "planning/watching.py",
+        "wanted, known = self.change.after, self._binding",
+        "wanted, known = self.seen.desired.resources.get(self.change.address), self._binding",
+        ("tests/operations/test_watch.py", "-k", "has_a_volume"),
+    ),
 )

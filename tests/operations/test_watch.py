@@ -96,6 +96,17 @@ def test_what_the_cloud_has_ended_is_placed_again_once(running: Place) -> None:
     assert posts(running) == 2
 
 
+def test_what_has_a_volume_of_the_stack_is_placed_again_with_it(place: Place) -> None:
+    """The state has the volume's id, the files its name."""
+    kept = ", persistent_storage: {attach: {volume: data}}, ports: [8080]"
+    place.write(stack(train=task(more=kept)) + "volumes: {data: {size: 1, region_id: us-central1-b}}\n")
+    place.ok(*APPLY)
+    end(place)
+    found = look(place)
+    assert [one.act for one in found.findings if one.address.kind == "bid"] == ["place"], found
+    assert posts(place) == 2 and place.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_what_somebody_has_ended_is_left_to_them(running: Place) -> None:
     end(running, by_cloud=False)
     found = look(running)
