@@ -45,7 +45,10 @@ def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Cal
         from flowplan.backends.remote.store import RemoteStore
     except ImportError as error:
         raise _without("PostgreSQL", "postgres", error) from error
-    return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold, form)
+    password = environ.get("PGPASSWORD", "")
+    if password == os.environ.get("PGPASSWORD"):  # libpq reads that itself, after what a service says
+        password = ""
+    return RemoteStore.on(PostgresPlace(read_url(given, password)), directory, environ, hold, form)
 
 
 def _s3(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
@@ -86,10 +89,15 @@ STORES: Mapping[str, Opener] = MappingProxyType(
 )
 
 
+def takes_endpoint(state: str) -> bool:
+    """Whether --endpoint can name the server of `state`."""
+    return _scheme(state) in ("s3", "az")
+
+
 def at_endpoint(state: str, environ: Mapping[str, str], endpoint: str) -> Mapping[str, str]:
     """`environ` for `open_store`, with the server that --endpoint names; "": it is not given. Raises UsageProblem where
     `state` is at neither s3:// nor az://."""
-    if endpoint and _scheme(state) not in ("s3", "az"):
+    if endpoint and not takes_endpoint(state):
         raise UsageProblem(
             "--endpoint names the server of a state at s3:// or az://, and this one is at neither", hint="leave it out"
         )

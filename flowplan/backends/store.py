@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
@@ -105,6 +106,12 @@ class Store(Protocol):
     @property
     def identity(self) -> str:
         """What tells it from every other state: an absolute path, links followed, or a URL without what is secret."""
+
+    @property
+    def sends(self) -> Sent | None:
+        """What this run sends to the server of the state, and is secret; None: nothing. It is sent with the first
+        question, and not before."""
+        return None
 
     @property
     def base(self) -> Path:

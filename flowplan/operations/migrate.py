@@ -17,7 +17,9 @@ from attrs import frozen
 from flowplan.backends.store import Loaded, left_behind
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.operations.opening.both_places import both_places, hold_own_secrets
 from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
 from flowplan.printable import shown
 from flowplan.state.moving import command_word, hold_in_use
 from flowplan.state.state import State
@@ -35,9 +37,12 @@ def migrate(session: Session, source: str, target: str, *, force: bool = False) 
     run has begun, and does nothing where it is done. `force`: where the source has lost the state since, go on with
     what had arrived at the target. Raises UsageProblem for one and the same place, StateError where there is no state,
     where the target holds another one, or where it does not read back as it was; Locked."""
-    with _at(session, source) as old, _at(session, target) as new:
+    here, there = both_places(session.settings, source, target)
+    with _at(session, here) as old, _at(session, there) as new:
         if old.identity == new.identity:
             raise UsageProblem(f"{shown(source)} and {shown(target)} are the same state", hint="name another place")
+        hold_own_secrets(old.store, new.store, there.environ)
+        _Move(old, new, old.store.read(), _there(new), force).hold()  # a lock is a write, too
         first, second = sorted((old, new), key=lambda one: one.identity)  # two that cross each other do not wait
         with first.changing(), second.changing():
             return attrs.evolve(
@@ -46,8 +51,7 @@ def migrate(session: Session, source: str, target: str, *, force: bool = False) 
 
 
 @contextmanager
-def _at(session: Session, where: str) -> Iterator[Session]:
-    settings = attrs.evolve(session.settings, state=where)
+def _at(session: Session, settings: Settings) -> Iterator[Session]:
     with Session(settings, session.listener, session.interruption) as there:
         yield there
 
@@ -63,7 +67,7 @@ def _there(new: Session) -> Loaded:
 def _is_named(session: Session, new: Session) -> bool:
     """Whether commands that say nothing of it use that state here."""
     try:
-        with _at(session, "") as plain:
+        with _at(session, attrs.evolve(session.settings, state="", endpoint="")) as plain:
             return plain.identity == new.identity
     except FlowplanError:
         return False
@@ -79,41 +83,66 @@ class _Move:
     there: Loaded
     force: bool = False
 
-    def run(self) -> Migrated:
-        state = self.found.state
+    def hold(self) -> None:
+        """Raise StateError for what cannot be moved, or finished. Nothing is written."""
+        state, name = self.found.state, self.old.store.name
         if state.moved_to:
-            return self._finish_or_refuse()
-        if self.found.fresh and self.there.state.moving_from == self.old.identity:
-            return self._go_on_without()
-        if self.found.fresh:
+            self._hold_arrived()
+        elif self._is_lost:
+            self._hold_forced()
+        elif self.found.fresh:
             raise StateError(
-                f"there is no state at {self.old.store.name}",
+                f"there is no state at {name}",
                 hint="name the place that has the state first: flowplan state migrate FROM TO",
             )
-        hold_in_use(state, self.old.store.name)
-        self._hold_free()
+        else:
+            hold_in_use(state, name)
+            self._hold_free()
+        # The place that has the state says who can read it; what the other one has left may be for others.
+        forms = [self.old.store.form, self.new.store.form]
+        if state.moved_to or self._is_lost:
+            forms.reverse()
+        forms[0].hold_recipients()
+        forms[1].change_recipients = True
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the old place has lost the state since it began to move."""
+        return self.found.fresh and self.there.state.moving_from == self.old.identity
+
+    def run(self) -> Migrated:
+        """Move it, or end what an earlier run has begun. Raises StateError."""
+        self.hold()
+        if self.found.state.moved_to:
+            return self._finish()
+        if self._is_lost:
+            return self._go_on_without()
         arrived, pending = self._copy()
         self._close()
         return self._open(arrived, pending)
 
-    def _go_on_without(self) -> Migrated:
-        """The old place has lost the state, and has no version of it: with --force what had arrived goes on, once the
-        old place says so too, with a serial above any that it can have had. Raises StateError without."""
+    def _hold_forced(self) -> None:
+        """Raise StateError where the old place may have the state yet, or nobody has said that it shall go on
+        without."""
         self.old.hold_not_lost()
-        there, name = self.there.state, self.old.store.name
         if not self.force:
             raise StateError(
-                f"there is no state at {shown(name)} any more; what had arrived at {self.new.store.name} is of serial "
-                f"{there.serial - 1}",
+                f"there is no state at {shown(self.old.store.name)} any more; what had arrived at "
+                f"{self.new.store.name} is of serial {self.there.state.serial - 1}",
                 hint="--force goes on with that, and closes the other place, which must not come back",
             )
+
+    def _go_on_without(self) -> Migrated:
+        """The old place has lost the state, and has no version of it: what had arrived goes on, once the old place says
+        so too, with a serial above any that it can have had."""
+        there = self.there.state
         serial = there.serial + BEYOND
         self._keep_left(self.old.store.save(self._left(there, serial), stated=True))
         self.new.listener.note("what was made since is not in it: `flowplan plan` finds bids by their marker")
         return self._open(attrs.evolve(there, serial=serial).as_put_back(), tuple(self.there.pending.values()))
 
-    def _finish_or_refuse(self) -> Migrated:
-        """The old place is closed already: the new one is opened, if that is what is left to do."""
+    def _hold_arrived(self) -> None:
+        """Raise StateError where the old place is closed, and the new one has not what went there."""
         old, there, name = self.found.state, self.there.state, self.new.store.name
         if old.moved_to != self.new.identity:
             hold_in_use(old, self.old.store.name)
@@ -122,11 +151,15 @@ class _Move:
                 f"the state has moved to {shown(name)}, and is not there any more",
                 hint=f"`flowplan recover --from-live --state {command_word(name)}` rebuilds it of what is live",
             )
-        self._keep_left(old)
-        pending = tuple(self.there.pending.values())
+        if there.moving_from != self.old.identity:
+            hold_in_use(there, name)
+
+    def _finish(self) -> Migrated:
+        """The old place is closed already: the new one is opened, if that is what is left to do."""
+        self._keep_left(self.found.state)
+        there, pending = self.there.state, tuple(self.there.pending.values())
         if there.moving_from == self.old.identity:
             return self._open(there, pending)
-        hold_in_use(there, name)
         return self._done(there, pending, already=True)
 
     def _hold_free(self) -> None:
@@ -157,6 +190,8 @@ class _Move:
         # A version too, before those that could be put back: who removes the rest does not get a second state of them.
         store.keep(saved, None)
         with self.new.listener.busy("copying the versions of the state..."):
+            if store.form.other_recipients() is not None:  # those of an earlier move, for others
+                store.rewrite_versions()
             copied = self._copy_versions()
         self._hold_read_back(saved, pending, copied)
         return saved, pending
@@ -188,7 +223,7 @@ class _Move:
 
     def _hold_read_back(self, saved: State, pending: Iterable[Intent], copied: Mapping[VersionId, State]) -> None:
         """Raise StateError unless another look at the target finds exactly what was written, as far as it keeps it."""
-        with _at(self.new, self.new.settings.state) as again:
+        with _at(self.new, self.new.settings) as again:
             loaded, kept = again.store.read(), {_id(one) for one in again.store.versions()}
             same = loaded.state == saved and {*loaded.pending.values()} == {*pending}
             if not same or any(again.store.version(*one) != copied[one] for one in copied.keys() & kept):

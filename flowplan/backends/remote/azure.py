@@ -11,10 +11,11 @@ from obstore.store import AzureStore
 
 from flowplan.backends.remote.azure_address import AzureAddress
 from flowplan.backends.remote.azure_answers import CREDENTIALS, AzureAnswer
-from flowplan.backends.remote.azure_credentials import credentials
+from flowplan.backends.remote.azure_credentials import credentials, sent
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.remote.stored import CONNECT_TIMEOUT, TIMEOUT, StoredObjects, client, once
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError, UsageProblem
 from flowplan.state.form import Form
 
@@ -41,6 +42,7 @@ class AzureBlobs(StoredObjects[AzureAnswer]):
     ) -> None:
         self.address = address
         found = credentials(environ)
+        self._sends = sent(found, address.url, address.endpoint)
         try:
             store = AzureStore(
                 config={
@@ -66,6 +68,10 @@ class AzureBlobs(StoredObjects[AzureAnswer]):
     @property
     def name(self) -> str:
         return f"{self.address.server} (az://{self.address.account}/{self.address.container})"
+
+    @property
+    def sends(self) -> Sent | None:
+        return self._sends
 
     def refusal(self, error: BaseException) -> AzureAnswer:
         return AzureAnswer.of(error)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from flowplan.backends.sent import Sent
 from flowplan.errors import UsageProblem
+from flowplan.printable import Secret
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig
@@ -49,6 +51,16 @@ def _found(environ: Mapping[str, str]) -> dict[str, str]:
         return {"credential_type": "azure_cli"}
     machine = {"credential_type": "managed_identity"}
     return {**machine, "client_id": who["client_id"]} if who["client_id"] else machine
+
+
+def sent(found: AzureConfig, account: str, endpoint: str) -> Sent | None:
+    """What of the credentials that were `found` goes out as it is, where the blobs are at the URL `account`, and
+    `endpoint` is that of a server that was named ("": Azure's own). None: nothing, as of a key, which only signs."""
+    kind = found.get("credential_type")
+    if kind == "access_key":
+        return None
+    server = account if kind == "sas_token" else endpoint  # a token is one for all accounts
+    return Sent(frozenset({server}), Secret(repr(sorted(found.items()))), (_KEYS[0], _SAS[0]))
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str:

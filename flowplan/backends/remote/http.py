@@ -23,6 +23,7 @@ from flowplan.backends.remote.http_client import HttpClient, LockInfo
 from flowplan.backends.remote.http_document import ASIDE, Aside, Document, Packed
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered, VersionId
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 
 _TRIES = 4  # of one write
@@ -60,6 +61,10 @@ class HttpPlace(Place):
     @property
     def identity(self) -> str:
         return self.client.name
+
+    @property
+    def sends(self) -> Sent | None:
+        return self.client.address.sends
 
     def close(self) -> None:
         self.client.close()

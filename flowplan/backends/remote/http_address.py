@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from flowplan.backends.sent import Sent
 from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
@@ -46,6 +47,13 @@ class HttpAddress:
             return None
         state = f"{self.state}-flowplan-watch"
         return evolve(self, state=state, lock=f"{state}/lock", unlock=f"{state}/lock")
+
+    @property
+    def sends(self) -> Sent | None:
+        """The user name and the password, with each request; None: there are none."""
+        login = f"{self.username}:{self.password.reveal()}"
+        server = "{}://{}".format(*_origin(self.state))
+        return None if login == ":" else Sent(frozenset({server}), Secret(login), (USERNAME, PASSWORD))
 
     @property
     def gitlab(self) -> bool:

@@ -31,6 +31,7 @@ from flowplan.backends.remote.objects import (
     version_in,
 )
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 
 _MOST_LOOKS = 20
@@ -73,6 +74,10 @@ class ObjectPlace(Place, Leases):
     @property
     def identity(self) -> str:
         return self._identity
+
+    @property
+    def sends(self) -> Sent | None:
+        return self._objects.sends
 
     def close(self) -> None:
         self._objects.close()

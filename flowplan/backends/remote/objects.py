@@ -19,6 +19,7 @@ from typing import Protocol
 
 from attrs import asdict, field, frozen
 
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 from flowplan.state.codec import no_constant, no_duplicates
 
@@ -44,6 +45,11 @@ class Objects(Protocol):
     @property
     def name(self) -> str:
         """How messages name the store."""
+
+    @property
+    def sends(self) -> Sent | None:
+        """What goes to the store as it is, and is secret; None: nothing does."""
+        return None
 
     def get(self, key: str) -> Found | None:
         """The object, whole; None: there is none. Raises StateError where that is not known."""

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 from attrs import evolve, field, frozen
 
 from flowplan.backends.parts import Part
+from flowplan.backends.sent import Sent
 from flowplan.backends.store import StateLock
 from flowplan.errors import StateError
 
@@ -102,6 +103,11 @@ class Place(Protocol):
     @property
     def identity(self) -> str:
         """What tells it from every other state, on every machine and with any credentials."""
+
+    @property
+    def sends(self) -> Sent | None:
+        """What goes to the server as it is, and is secret; None: nothing does."""
+        return None
 
     def prove(self) -> None:
         """Find out whether the server keeps its conditions: a second write that must find nothing fails, so does a

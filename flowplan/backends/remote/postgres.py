@@ -16,6 +16,7 @@ from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Lea
 from flowplan.backends.remote.postgres_connection import Limits, Row, Server
 from flowplan.backends.remote.postgres_tables import Tables
 from flowplan.backends.remote.postgres_url import Target
+from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 
 
@@ -40,6 +41,10 @@ class PostgresPlace(Place, Leases):
     @property
     def identity(self) -> str:
         return self._target.identity
+
+    @property
+    def sends(self) -> Sent | None:
+        return self._target.sends
 
     def close(self) -> None:
         for server in self._servers:

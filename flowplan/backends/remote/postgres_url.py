@@ -16,8 +16,9 @@ import psycopg
 from attrs import field, frozen
 from psycopg import conninfo, pq
 
+from flowplan.backends.sent import Sent
 from flowplan.errors import UsageProblem
-from flowplan.printable import shown
+from flowplan.printable import Secret, shown
 
 _STATE = re.compile(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
@@ -43,6 +44,7 @@ class Target:
     options: str = field(default="", repr=False)  # of a session, as PGOPTIONS has them
     service: str = ""  # whose host is not known here
     finds_writable: bool = False  # of several hosts the one that takes writes is looked for
+    password: Secret = field(default=Secret(""))  # "": none, or one that ~/.pgpass has for this server
 
     @property
     def name(self) -> str:
@@ -61,13 +63,22 @@ class Target:
         return f"postgres://{server}/{path}" + (f"?{'&'.join(query)}" if query else "")
 
     @property
+    def sends(self) -> Sent | None:
+        """The password, which a server may ask for as it is; None: none, or one that is written for this server."""
+        if not self.password.reveal():
+            return None
+        servers = (f"service {self.service}",) if self.service else self.server.split(",")
+        return Sent(frozenset(servers), self.password, () if "password" in self.parameters else ("PGPASSWORD",))
+
+    @property
     def identity(self) -> str:
         """What tells the state from every other one: a URL too, which the place that it has moved from shows."""
         return self.name
 
 
-def read_url(url: str) -> Target:
-    """What `url` names; no server is asked. Raises UsageProblem, which quotes nothing that may be a password."""
+def read_url(url: str, password: str = "") -> Target:
+    """What `url` names; no server is asked. `password` stands for what PGPASSWORD says, "": it does not. Raises
+    UsageProblem, which quotes nothing that may be a password."""
     rest, _, query = url.partition("://")[2].partition("?")
     authority, _, path = rest.partition("/")
     if authority.count("@") > 1 or "@" in path:  # of a password: nothing after it is what it seems
@@ -82,6 +93,8 @@ def read_url(url: str) -> Target:
         elif own.setdefault(key, unquote(value)) != unquote(value):
             _refuse(f"it names two {key}s", f"name the {key} once")
     parameters = _parameters(f"postgresql://{authority}/{database}?{'&'.join(others)}")
+    if password:
+        parameters = {"password": password, **parameters}
     return _target(parameters, own.get("schema", DEFAULT_SCHEMA), own.get("state", DEFAULT_STATE))
 
 
@@ -108,6 +121,7 @@ def _target(parameters: Mapping[str, str], schema: str, state: str) -> Target:
         said.get("options", ""),
         shown(service),
         said.get("target_session_attrs") in ("read-write", "primary"),
+        Secret(said.get("password", "")),
     )
 
 

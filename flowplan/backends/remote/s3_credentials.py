@@ -7,6 +7,7 @@ the machine, which its metadata service gives.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,8 @@ class Credentials:
             raise UsageProblem(
                 "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set", hint="set both, or none of them"
             )
+        if "access_key_id" in found and not found.get("session_token") and os.environ.get("AWS_SESSION_TOKEN"):
+            return cls({}, _Given(found["access_key_id"], found["secret_access_key"]))
         config = cast("S3Config", found)
         if any(name in found for name in _ENOUGH) or not _in_files(environ):
             return cls(config)
@@ -92,6 +95,17 @@ def _by_boto3(environ: Mapping[str, str]) -> Credentials:
     except BotoCoreError as error:
         raise UsageProblem(f"the profile of AWS cannot be used: {error}", hint="check AWS_PROFILE") from None
     return Credentials({}, _Profile(session), session.region_name or "")
+
+
+@frozen
+class _Given:
+    """Keys without a token: the library would add the one that the process has, which belongs to other keys."""
+
+    key_id: str
+    secret: str = field(repr=False)
+
+    def __call__(self) -> S3Credential:
+        return {"access_key_id": self.key_id, "secret_access_key": self.secret, "token": None, "expires_at": None}
 
 
 class _Session(Protocol):

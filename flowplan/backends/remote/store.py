@@ -27,6 +27,7 @@ from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
 from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved, VersionId
 from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
+from flowplan.backends.sent import Sent
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import StateError
 from flowplan.state.codec import RESTORE
@@ -98,6 +99,10 @@ class RemoteStore(Store):
     @property
     def identity(self) -> str:
         return self._place.identity
+
+    @property
+    def sends(self) -> Sent | None:
+        return self._place.sends
 
     @property
     def base(self) -> Path:
