@@ -58,11 +58,12 @@ class HttpSite:
         self.state = self.server.state(self.key)
         self.sends: Callable[[str], None] = lambda asked: None
         self.got: Callable[[str], None] = lambda asked: None
+        self.known = ""  # what says that this machine has seen a state there
 
     def place(self, clocks: Clocks | None = None) -> HttpPlace:
         client = Watched(HttpAddress.of(self.url, LOGIN), {}, lambda _: None)
         client.sends, client.got = self.sends, self.got
-        return HttpPlace(client, clocks, lambda _: None)
+        return HttpPlace(client, clocks, lambda _: None, lambda: self.known)
 
     def open(self, hold: Callable[[], None] = lambda: None, clocks: Clocks | None = None) -> RemoteStore:
         place = self.place(clocks)

@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -455,3 +457,64 @@ def test_a_plain_server_is_written_only_under_the_lock(tmp_path: Path) -> None:
     worked(site)
     with pytest.raises(StateError, match="only under its lock"):
         Run.of(site.open()).append([INTENT])
+
+
+ABSENT = 404, b'{"message": "404 Not found"}', JSON
+
+
+def absent_at(at: int, looks: Iterator[int], wanted: str) -> Answer | None:
+    return ABSENT if wanted == "get" and next(looks) == at else None
+
+
+@pytest.mark.parametrize("known", ["", "seen.json"], ids=["a machine that knows nothing", "one that has seen it"])
+def test_a_404_in_the_place_of_a_state_costs_nothing(site: HttpSite, known: str) -> None:
+    """A gateway says so, once and at any look: the state is as it was, or as the run has saved it."""
+    worked(site)
+    site.known = known
+    for at in count(1):
+        looks, before, store = count(1), found(site), site.open()
+        site.state.asked = partial(absent_at, at, looks)
+        with suppress(StateError):
+            work(store, [])
+        store.lock.release()
+        site.state.asked = lambda _: None
+        if next(looks) <= at:
+            break
+        after = found(site)
+        assert after.state.lineage == before.state.lineage, at
+        assert after.state.serial >= before.state.serial, at
+        assert {*before.state.bindings} <= {*after.state.bindings}, at
+        assert site.open().versions(), at
+    assert at > 2
+
+
+def test_a_state_that_was_seen_and_is_not_there_is_begun_only_where_somebody_says_so(site: HttpSite) -> None:
+    worked(site)
+    site.state.versions.clear()
+    site.known = "seen.json"
+    store = site.open()
+    store.lock.acquire(owner())
+    store.lock.verify()
+    with pytest.raises(StateError, match="has seen one there"):
+        store.lock.holder()
+    store.lock.release()
+    assert site.state.latest is None
+    assert site.state.lock is None
+    worked(site)  # as --init begins one
+    site.known = ""
+    assert found(site).state.serial == 1
+
+
+def test_a_state_that_comes_back_is_not_written_over(site: HttpSite) -> None:
+    worked(site)
+    site.known = "seen.json"
+    before, store = site.state.latest, site.open()
+    site.state.asked = lambda wanted: ABSENT if wanted == "get" else None
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    site.state.asked = lambda _: None
+    with pytest.raises(StateError, match="another run"):
+        run.append([INTENT])
+    store.lock.release()
+    assert found(site).state.serial == 1
+    assert site.state.latest == before

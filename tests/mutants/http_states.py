@@ -6,6 +6,41 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "write a first document where one look found nothing",
+        "backends/remote/http.py",
+        "_LOOKS = 3 ",
+        "_LOOKS = 1 ",
+        ("tests/contracts/test_http.py", "-k", "a_404_in_the_place"),
+    ),
+    Mistake(
+        "write a first document in the place of a state that was seen",
+        "backends/remote/http.py",
+        "if not before.serial and self._known():",
+        "if False:",
+        ("tests/contracts/test_http.py", "-k", "comes_back"),
+    ),
+    Mistake(
+        "write over a state that comes back",
+        "backends/remote/http.py",
+        "            if self._begins and self.look().serial:\n                self._overtaken()\n",
+        "",
+        ("tests/contracts/test_http.py", "-k", "comes_back"),
+    ),
+    Mistake(
+        "say that nobody has the lock where a state that was seen is not found",
+        "backends/remote/http_lock.py",
+        "        return self._place.look_known().record.holder\n",
+        "        return self._place.look().record.holder\n",
+        ("tests/contracts/test_http.py", "-k", "somebody_says_so"),
+    ),
+    Mistake(
+        "take a state that this run has seen for none",
+        "backends/remote/http.py",
+        "        if data is None and self._met:\n",
+        "        if False:\n",
+        ("tests/contracts/test_http.py", "-k", "a_404_in_the_place"),
+    ),
+    Mistake(
         "take a gateway's 404 for that of GitLab",
         "backends/remote/http_client.py",
         "        strange = self.address.gitlab and not _is_object(reply.body)\n",

@@ -4,6 +4,9 @@ backend), as one document: each write replaces it whole, in one request.
 The server excludes, not the writer: each write names its lock, and the server refuses one that is not the one that is
 held. Its serial is the next one, and a server that keeps each serial once refuses a second. So who wakes after his lock
 was taken away writes nothing.
+
+A server without serials takes a first document in the place of any, so a 404 that is a gateway's would cost the state:
+where one was seen before, nothing is written in the place of nothing until somebody has said that a new one begins.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from flowplan.errors import StateError
 
 _TRIES = 4  # of one write
 _PAUSE = 0.5  # seconds before the second; it doubles
+_LOOKS = 3  # that find nothing, before a first document is written
 
 
 class InTheWay(StateError):
@@ -40,12 +44,19 @@ class InTheWay(StateError):
 
 class HttpPlace(Place):
     """The state that `client` reaches; what each method promises is said at `place.Place`. `lock_id` is what every
-    write names, "": none; as long as there is one, nobody else writes, and what was written last is there."""
+    write names, "": none; as long as there is one, nobody else writes, and what was written last is there. `known`:
+    the file that says that this machine has seen a state there, "": none does."""
 
     def __init__(
-        self, client: HttpClient, clocks: Clocks | None = None, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: HttpClient,
+        clocks: Clocks | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        known: Callable[[], str] = lambda: "",
     ) -> None:
-        self.client, self._clocks, self._sleep = client, clocks or Clocks(), sleep
+        self.client, self._clocks, self._sleep, self._known = client, clocks or Clocks(), sleep, known
+        self._met = False  # whether there was a document when this run looked
+        self._begins = False  # whether nothing is there, and nothing was written in its place
         self.lock_id = ""
         self.is_new = False  # whether nothing was there before
         self.confirmed = (0.0, 0.0)  # when the server last proved that the state is ours: since boot, and time of day
@@ -72,13 +83,44 @@ class HttpPlace(Place):
     # -- the document
 
     def look(self) -> Document:
-        """What is there now; one with serial 0: nothing. Raises StateError."""
+        """What is there now; one with serial 0: nothing. Raises StateError, also where there was something before."""
         data = self.client.get()
+        if data is None and self._met:
+            self._gone("run")
+        self._met = data is not None
         return Document() if data is None else Document.load(data, self.name)
+
+    def look_known(self) -> Document:
+        """The same; also raises StateError where there is nothing, and this machine has seen a state."""
+        found = self.look()
+        if not found.serial and self._known():
+            self._gone("machine")
+        return found
+
+    def _gone(self, who: str) -> NoReturn:
+        known = self._known()
+        removed = f"; if somebody has removed it on purpose, remove {known}" if known else ""
+        raise StateError(
+            f"the server says that there is no state at {self.name} (HTTP 404), but this {who} has seen one there",
+            hint=f"look at it on the server, and for a gateway before it, and run the same command again{removed}",
+        )
+
+    def _look_to_begin(self) -> Document:
+        """What the first write of a run replaces; nothing, only if each of several looks finds nothing."""
+        found, pause = self.look(), _PAUSE
+        for _ in range(0 if self.client.address.numbered else _LOOKS - 1):
+            if found.serial:
+                break
+            self._sleep(pause)
+            pause *= 2
+            found = self.look()
+        return found
 
     def _base(self) -> Document:
         """What the next write replaces. Raises Conflict where that is another run's."""
         if self.lock_id and not self._doubt:
+            if self._begins and self.look().serial:
+                self._overtaken()
             return self._there
         found = self.look()
         if self.lock_id:
@@ -110,7 +152,7 @@ class HttpPlace(Place):
                     raise
             self._sleep(pause)
             pause *= 2
-        self._there, self._doubt = new, ""
+        self._there, self._doubt, self._met, self._begins = new, "", True, False
         self.confirmed = self._clocks.since_boot(), self._clocks.wall()
         return new
 
@@ -125,10 +167,14 @@ class HttpPlace(Place):
         with self._guard:
             self.lock_id, self._doubt, pause = lock_id, "", _PAUSE
             for left in reversed(range(_TRIES)):
-                before = self.look()
-                self.is_new = self.is_new or not before.serial
+                before = self._look_to_begin()
                 fence, version = before.fence + 1, uuid.uuid4().hex
                 now = before.next(fence=fence, run=self._run, version=version, record=evolve(record, fence=fence))
+                if not before.serial and self._known():  # who began has read it; what a new one needs comes with it
+                    self._there, self._begins = evolve(now, serial=0, write=""), True
+                    self.confirmed = self._clocks.since_boot(), self._clocks.wall()
+                    return self._there
+                self.is_new = self.is_new or not before.serial
                 try:
                     return self._put(before, now)
                 except Conflict as error:  # nobody else writes under this lock: what was read is not the latest yet
@@ -144,6 +190,8 @@ class HttpPlace(Place):
     def give_back(self, lock_id: str) -> None:
         """Say in the document that the lock `lock_id` was given back. Raises StateError."""
         with self._guard:
+            if self._begins:
+                return
             base = self._base() if self._there.record.run == lock_id else self.look()
             if base.record.run == lock_id:
                 self._put(base, base.next(record=Record(None, base.fence, lock_id)))
@@ -151,13 +199,13 @@ class HttpPlace(Place):
     def leave(self) -> None:
         """Nothing is written under the lock any more."""
         with self._guard:
-            self.lock_id, self._doubt, self._run = "", "", uuid.uuid4().hex
+            self.lock_id, self._doubt, self._run, self._begins = "", "", uuid.uuid4().hex, False
 
     def is_ours(self) -> bool:
         """Whether no run has begun since this one did. Raises StateError."""
         began = self._clocks.since_boot(), self._clocks.wall()
         found = self.look()
-        if (found.run, found.fence) != (self._run, self._there.fence):
+        if (found.serial > 0) if self._begins else (found.run, found.fence) != (self._run, self._there.fence):
             return False
         self.confirmed = began
         return True
@@ -181,7 +229,9 @@ class HttpPlace(Place):
             with suppress(StateError):
                 self.client.unlock(other)
             self._fault("gives a lock that is held to a second run")
-        there = self.look()
+        there = self._look_to_begin()
+        if not there.serial and self._known():
+            self._gone("machine")
         if not there.serial:
             self.is_new, first = True, self._put(there, there.next())
             there = self.look()

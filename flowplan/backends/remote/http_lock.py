@@ -210,16 +210,16 @@ class HttpLock(FencedLock):
     # -- looking at it
 
     def holder(self) -> Owner | None:
-        return self._place.look().record.holder
+        return self._place.look_known().record.holder
 
     def held(self) -> bool:
-        found = self._place.look().record
+        found = self._place.look_known().record
         return found.holder is not None and not dead(found)
 
     def break_(self, id: str, here: Owner) -> Owner:
         """Free it from the run `id`: its own id, or that of its lock at the server. Raises FlowplanError when another
         holds it, or nobody, or a process that is alive on this machine."""
-        found = self._place.look().record
+        found = self._place.look_known().record
         holder = found.holder
         if holder is None or id not in (holder.id, found.run):
             holder, lock_id = self._unnamed(id, holder), id
@@ -276,8 +276,8 @@ def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable
     """The store of the state at the URL `given`, for `open.STORES`. Raises UsageProblem for a URL that can be no
     state."""
     address = HttpAddress.of(given, environ)
-    place = HttpPlace(HttpClient(address, environ))
-    seen = Seen.of(environ, place.identity, place.name)
+    seen = Seen.of(environ, address.state, address.state)
+    place = HttpPlace(HttpClient(address, environ), known=seen.known)
     lock, overflows = _lock_at(place, environ), overflow_directory(environ)
     watch_lock: StateLock = NoWatchLock(place.name)
     if (beside := address.for_watching()) is not None:

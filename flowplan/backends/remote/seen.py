@@ -76,6 +76,11 @@ class Seen:
                 hint="look at the state on its server; if it is the right one, remove that file",
             ) from None
 
+    def known(self) -> str:
+        """The file that says that a state was seen there; "": none does. Raises StateError for one that cannot be
+        read."""
+        return str(self.path) if self.last().lineage else ""
+
     def hold(self, last: Sight, found: Loaded) -> None:
         """Raise StateError where `found` is less than what was seen before it was read (`last`)."""
         if not last.lineage:
