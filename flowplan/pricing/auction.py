@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Generic, NamedTuple, TypeVar
 
 from attrs import frozen
+
+_Bid = TypeVar("_Bid")
+_Limit = TypeVar("_Limit", int, Decimal)
 
 
 @frozen
@@ -44,23 +48,48 @@ def clear(capacity: int, reserve: Decimal, orders: Iterable[Order]) -> Clearing:
     3. An order wins if all of it fits in what is left; else it is passed over and the walk goes on.
     4. Every winner pays the highest losing limit that is not above the lowest winning one, or the reserve.
     """
-    eligible = sorted(
-        (order for order in orders if order.limit_price >= reserve),
-        key=lambda order: (-order.limit_price, order.created_at, order.id),
-    )
-    winners: list[str] = []
-    losing: list[Decimal] = []
-    lowest: Decimal | None = None
-    left = capacity
-    for order in eligible:
-        if order.quantity <= left:
-            left -= order.quantity
-            winners.append(order.id)
-            lowest = order.limit_price
-        else:
-            losing.append(order.limit_price)
-    if lowest is None:
+    ordered = sorted(orders, key=lambda order: (-order.limit_price, order.created_at, order.id))
+    walked = walk(capacity, reserve, ((order.id, order.limit_price, order.quantity) for order in ordered))
+    if walked.lowest is None:
         return Clearing(None, (), None)
-    price = max([reserve, *(limit for limit in losing if limit <= lowest)])
-    capped = max(reserve, min(max(losing), lowest)) if losing else reserve
-    return Clearing(price, tuple(winners), lowest, (price, capped) if price != capped else None)
+    losing, lowest, price = walked.losing, walked.lowest, walked.price
+    capped = max(reserve, min(losing[0], lowest)) if losing else reserve
+    return Clearing(price, tuple(walked.winners), lowest, (price, capped) if price != capped else None)
+
+
+class Walk(NamedTuple, Generic[_Bid, _Limit]):
+    """Who wins, the first in the book first; the limits that lost, the highest first; what is left of the capacity.
+    `lowest` is the lowest limit that wins, None where none does: then `price` is the reserve."""
+
+    winners: list[_Bid]
+    losing: list[_Limit]
+    lowest: _Limit | None
+    price: _Limit
+    left: int
+
+
+def walk(
+    capacity: int, reserve: _Limit, book: Iterable[tuple[_Bid, _Limit, int]], smallest: int = 0
+) -> Walk[_Bid, _Limit]:
+    """`clear` for a book that is in its order already: (bid, limit, quantity) each, limits in the unit of `reserve`.
+
+    Where less is left than `smallest`, the least quantity that may come, only the next of the losing limits is looked
+    at: it alone can set the price. So a long queue behind the winners costs nothing.
+    """
+    winners: list[_Bid] = []
+    losing: list[_Limit] = []
+    lowest: _Limit | None = None
+    left = capacity
+    for bid, limit, quantity in book:
+        if limit < reserve:
+            break
+        if quantity <= left:
+            left -= quantity
+            winners.append(bid)
+            lowest = limit
+        else:
+            losing.append(limit)
+            if left < smallest:
+                break
+    price = reserve if lowest is None else next((limit for limit in losing if limit <= lowest), reserve)
+    return Walk(winners, losing, lowest, price, left)

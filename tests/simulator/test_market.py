@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -88,6 +89,17 @@ def test_a_book_is_not_read_on_and_on_where_nothing_fits(orders: list[tuple[int,
         shown = published(simulator, auction)
         assert winners(simulator, auction.pool) == {int(id) for id in expected.winners}
         assert shown.price_cents == (expected.price if expected.price is not None else 100)
+
+
+@given(orders=ORDERS, stock=st.integers(1, 24))
+def test_a_book_of_known_sizes_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock: int) -> None:
+    book = [clearing.Entry(-limit, age, units, 0, 0) for age, (limit, units) in enumerate(orders)]
+    bidders = [Bidder(limit, age, units) for age, (limit, units) in enumerate(orders)]
+    wins = winners_of(stock, 100, bidders)
+    found = clearing.cleared(stock, 100, sorted(book), Counter(units for _, units in orders))
+    assert set(found.winners) == {bidder.age for bidder in wins}
+    assert found.shown == (price_of(100, bidders, wins), min((bidder.limit for bidder in wins), default=None))
+    assert found.free == stock - sum(bidder.units for bidder in wins)
 
 
 @pytest.mark.timed

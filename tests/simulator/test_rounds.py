@@ -11,6 +11,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator, timekeeping
 from flowplan.simulator.auctions import catalogue
+from flowplan.simulator.auctions.crowd import Book
 
 from .conftest import H100, REGION, Api
 
@@ -29,6 +30,24 @@ def test_time_in_pieces_is_the_same_time() -> None:
                 simulator.advance(seconds)
             dumps.append(dump(simulator))
     assert dumps.count(dumps[0]) == len(dumps)
+
+
+def test_a_round_that_is_not_cleared_would_have_changed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    dumps, left_out = [], []
+    as_before = Book._as_before
+    monkeypatch.setattr(Book, "_as_before", lambda book, now: left_out.append(now) or as_before(book, now))
+    for is_due in (Book._is_due, lambda book, now: True):
+        monkeypatch.setattr(Book, "_is_due", is_due)
+        with Simulator.open(":memory:", seed=7) as simulator, requests.Session() as session:
+            session.mount(SIMULATOR_URL, simulator.adapter())
+            api = Api(SIMULATOR_URL, session)
+            for n, limit in enumerate(("$18.00", "$24.00", "$32.00", "$45.00")):  # some win, wait, and lose again
+                api.placed(f"bid-{n}", region=BUSY, limit_price=limit, instance_quantity=n + 1)
+                simulator.advance(timedelta(hours=4))
+            dumps.append(dump(simulator))
+    assert dumps[0] == dumps[1]
+    assert any("'Preempted'" in line for line in dumps[0])
+    assert len(left_out) > 100
 
 
 def test_prices_change_in_rounds_of_two_minutes(simulator: Simulator) -> None:

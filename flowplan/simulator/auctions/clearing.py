@@ -1,4 +1,4 @@
-"""Clearing: who wins, what they pay, who has to go. The rule itself is `flowplan.pricing.clear`.
+"""Clearing: who wins, what they pay, who has to go. The rule itself is `flowplan.pricing.auction.walk`.
 
 It is applied to the pool's book in units (see store.py): with one size in the pool that is the documented rule word
 for word; with several sizes, limits compete per GPU and prices are rounded up to the cent (still never above a
@@ -10,11 +10,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple
 
-from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.auction import walk
 from flowplan.simulator.auctions.market import EIGHTHS
 from flowplan.simulator.clock import MINUTE
 
@@ -42,6 +40,15 @@ class Handover(NamedTuple):
 
 
 Handovers = dict[int, Handover]  # by the order's seq
+Prices = tuple[int, int | None]  # (price, lowest winning limit) in eighths of a cent per unit
+
+
+class Cleared(NamedTuple):
+    """The rule's result: the winners by seq, the first in the book first; what is shown; the units that stay free."""
+
+    winners: dict[int, Entry]
+    shown: Prices
+    free: int
 
 
 class Outcome(NamedTuple):
@@ -60,30 +67,30 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
     units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
     book = _top_of_book(db, pool, units, reserve)
     before = [Entry(*row) for row in db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))]
-    clearing, winners = cleared(units, reserve, book)
-    lost = [entry for entry in before if entry.seq not in winners]
-    won = [entry for entry in book if entry.seq in winners and not entry.winning]
+    found = cleared(units, reserve, book)
+    lost = [entry for entry in before if entry.seq not in found.winners]
+    won = [entry for entry in found.winners.values() if not entry.winning]
     db.executemany(
         "UPDATE orders SET winning = 1 - winning WHERE pool = ? AND rank = ? AND seq = ?",
         [(pool, entry.rank, entry.seq) for entry in (*lost, *won)],
     )
     result = outcome(units, load_handovers(db, pool), before, won, lost, now)
     save_handovers(db, pool, result.handovers)
-    free = units - sum(entry.units for entry in book if entry.seq in winners)
-    db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (free, pool))
-    publish(db, pool, prices(reserve, clearing), now)
+    db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (found.free, pool))
+    publish(db, pool, [(now, found.shown)])
     return result
 
 
-def cleared(units: int, reserve: int, book: Iterable[Entry]) -> tuple[Clearing, set[int]]:
-    """The rule's result, and the winners by seq."""
-    clearing = clear(units, Decimal(reserve), [_order(e.seq, e.rank, e.units) for e in book])
-    return clearing, {int(id) for id in clearing.winners}
-
-
-@lru_cache(maxsize=20_000)
-def _order(seq: int, rank: int, units: int) -> Order:
-    return Order(str(seq), Decimal(-rank), units, seq)
+def cleared(units: int, reserve: int, book: Sequence[Entry], sizes: Mapping[int, int] | None = None) -> Cleared:
+    """Who wins of a book in its order, and what is shown: the reserve where nobody wins. `sizes`, where they are known:
+    how many orders of the book there are of so many units."""
+    if sizes:
+        wanted = sum(size * count for size, count in sizes.items())
+        if wanted <= units and -book[-1].rank >= reserve:  # nobody loses
+            return Cleared({entry.seq: entry for entry in book}, (reserve, -book[-1].rank), units - wanted)
+    smallest = min(sizes or (), default=0)
+    found = walk(units, reserve, ((entry, -entry.rank, entry.units) for entry in book), smallest)
+    return Cleared({entry.seq: entry for entry in found.winners}, (found.price, found.lowest), found.left)
 
 
 # --- who waits for whom ----------------------------------------------------------------------------------------
@@ -104,14 +111,18 @@ def outcome(
     for entry in lost:
         if pending.pop(entry.seq, None) is None:
             pending[entry.seq] = Handover(now + NOTICE, entry.units, begins=False)
-    waiting = sorted((entry for entry in before if entry.seq in pending and pending[entry.seq].begins), key=_age)
+    begin = {seq for seq, handover in pending.items() if handover.begins}
+    waiting = sorted((entry for entry in before if entry.seq in begin), key=_age) if begin else []
     waited = {entry.seq: pending.pop(entry.seq).at for entry in waiting}
     new = [entry for entry in won if entry.seq not in goes_on]
-    machines = {entry.seq: entry.units for entry in (*before, *won)}
-    for entry in (*lost, *waiting, *new):
-        machines.pop(entry.seq, None)
-    starts = _starts([*waiting, *new], pending, units - sum(machines.values()), now)
-    waits = {e.seq: Handover(starts[e.seq], e.units, begins=True) for e in (*waiting, *new) if starts[e.seq] > now}
+    queue = [*waiting, *new]
+    starts = dict.fromkeys((entry.seq for entry in queue), now)  # as it is where nobody has to go
+    if queue and pending:
+        machines = {entry.seq: entry.units for entry in (*before, *won)}
+        for entry in (*lost, *queue):
+            machines.pop(entry.seq, None)
+        starts = _starts(queue, pending, units - sum(machines.values()), now)
+    waits = {e.seq: Handover(starts[e.seq], e.units, begins=True) for e in queue if starts[e.seq] > now}
     return Outcome(
         won=[(entry.seq, starts.get(entry.seq, now)) for entry in won if entry.own],
         lost=[entry.seq for entry in lost if entry.own],
@@ -162,24 +173,22 @@ def save_handovers(db: sqlite3.Connection, pool: int, handovers: Handovers) -> N
 # --- prices ----------------------------------------------------------------------------------------------------
 
 
-def prices(reserve: int, clearing: Clearing) -> tuple[int, int | None]:
-    """(price, lowest winning limit) in eighths of a cent per unit. Nobody wins: the reserve is shown."""
-    price = reserve if clearing.price is None else int(clearing.price)
-    return price, None if clearing.lowest_allocated is None else int(clearing.lowest_allocated)
-
-
-def publish(db: sqlite3.Connection, pool: int, shown: tuple[int, int | None], now: int) -> None:
-    """Write the new prices of the pool's auctions. A second price at the same instant replaces the first."""
-    price, lowest = shown
+def publish(db: sqlite3.Connection, pool: int, shown: Sequence[tuple[int, Prices]]) -> None:
+    """Write what the pool's auctions have shown, from when on (ms), the first first. A second price at the same instant
+    replaces the first."""
+    if not shown:
+        return
+    _, (_, lowest) = shown[-1]
     rows = db.execute("SELECT seq, weight, price_cents FROM auctions WHERE pool = ?", (pool,)).fetchall()
-    for auction, weight, old_cents in rows:
-        new_cents = cents(price, weight)
+    for auction, weight, last in rows:
+        events = []
+        for at, (price, _) in shown:
+            if (now := cents(price, weight)) != last:
+                events.append((auction, at, now))
+                last = now
+        db.executemany("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", events)
         lowest_cents = None if lowest is None else cents(lowest, weight)
-        db.execute(
-            "UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (new_cents, lowest_cents, auction)
-        )
-        if new_cents != old_cents:
-            db.execute("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", (auction, now, new_cents))
+        db.execute("UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (last, lowest_cents, auction))
 
 
 def cents(per_unit: int, weight: int) -> int:
@@ -192,25 +201,9 @@ def cents(per_unit: int, weight: int) -> int:
 _ENTRY = "SELECT rank, seq, units, own, winning FROM orders"
 
 
-def top_of_book(entries: Iterable[Entry], units: int, smallest: int) -> list[Entry]:
-    """The book from the highest limit down to the first order after which not even the smallest fits.
-
-    Nothing below can win or set the price (the highest loser not above the lowest winner is in it), so `clear`
-    answers as for the whole book, at the cost of the stock and not of the queue behind it.
-    """
-    book: list[Entry] = []
-    left = units
-    for entry in entries:
-        book.append(entry)
-        if left < smallest:
-            break
-        if entry.units <= left:
-            left -= entry.units
-    return book
-
-
 def _top_of_book(db: sqlite3.Connection, pool: int, units: int, reserve: int) -> list[Entry]:
-    """`top_of_book` of the database, without reading on and on where nothing fits."""
+    """The book from the highest limit down to the first order after which not even the smallest fits: nothing below can
+    win or set the price. Without reading on and on where nothing fits."""
     smallest = db.execute("SELECT min(units) FROM orders WHERE pool = ?", (pool,)).fetchone()[0] or 1
     book: list[Entry] = []
     left, skipped = units, 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Container
 
 from flowplan.simulator.auctions import clearing, market
@@ -60,13 +61,17 @@ class Book:
             (pool.seq,),
         ).fetchall()
         self._entries = [Entry(*row[:5]) for row in rows]
+        self._sizes = Counter(entry.units for entry in self._entries)  # how many orders there are of so many units
         self._rivals = {row[1]: Rival(row[5], row[2], row[0], row[6]) for row in rows if row[6] is not None}
+        self._ages = sorted(self._rivals)
         self._leaving = [(rival.leaves_at, seq) for seq, rival in self._rivals.items()]
         heapq.heapify(self._leaving)
         self._winners = {entry.seq: entry for entry in self._entries if entry.winning}
         self._in_database = {entry[:2]: entry.winning for entry in self._entries}
-        self._shown: tuple[int, int | None] | None = None  # what the last clearing published
-        self._prices: list[tuple[int, tuple[int, int | None]]] = []  # and when
+        self._is_stale = True  # whether the book may clear otherwise than it last did
+        self._free = 0  # units, after the last clearing
+        self._shown: clearing.Prices | None = None  # what the last clearing published
+        self._prices: list[tuple[int, clearing.Prices]] = []  # and when
 
     @property
     def due_at(self) -> int:
@@ -83,6 +88,7 @@ class Book:
         """Let the rivals do what they have decided until now, and clear."""
         while self._leaving and self._leaving[0][0] <= now:
             seq = heapq.heappop(self._leaving)[1]
+            del self._ages[bisect_left(self._ages, seq)]
             self._remove(seq)
             self._handovers.pop(seq, None)
         while self._surge and self._surge.at <= now:
@@ -93,19 +99,20 @@ class Book:
             event = draw(self._seed, self._pool, self._drawn, self._next_at)
             self._next_at += event.next_in
             self._happen(event)
-        return self._clear(now)
+        return self._clear(now) if self._is_due(now) else self._as_before(now)
 
     def _come(self, rivals: list[Rival]) -> None:
         for rival in rivals:
             seq = next_age(self._db)
             heapq.heappush(self._leaving, (rival.leaves_at, seq))
+            insort(self._ages, seq)
             self._put(seq, rival)
 
     def _happen(self, event: Event) -> None:
         self._come(event.comes)
         if event.changes and self._rivals:
             place, rank = event.changes
-            seq = sorted(self._rivals)[int(place * len(self._rivals))]
+            seq = self._ages[int(place * len(self._ages))]
             was_winning = seq in self._winners
             rival = self._remove(seq)
             self._put(seq, rival._replace(rank=rank), winning=was_winning)
@@ -114,36 +121,52 @@ class Book:
         entry = Entry(rival.rank, seq, rival.units, 0, 0)
         self._rivals[seq] = rival
         insort(self._entries, entry)
+        self._sizes[rival.units] += 1
         if winning:
             self._winners[seq] = entry
+        self._is_stale |= winning or rival.units <= self._free or self._is_above(rival)
 
     def _remove(self, seq: int) -> Rival:
         rival = self._rivals.pop(seq)
         del self._entries[bisect_left(self._entries, (rival.rank, seq))]
-        self._winners.pop(seq, None)
+        self._sizes[rival.units] -= 1
+        if not self._sizes[rival.units]:
+            del self._sizes[rival.units]
+        self._is_stale |= self._winners.pop(seq, None) is not None or self._is_above(rival)
         return rival
 
+    def _is_above(self, rival: Rival) -> bool:
+        """Whether the order is not below the price: what is stands after all winners, and sets no price."""
+        return self._shown is None or -rival.rank >= self._shown[0]
+
+    def _is_due(self, now: int) -> bool:
+        """Whether a clearing may give anything but what the last one gave."""
+        waits = any(handover.begins and handover.at > now for handover in self._handovers.values())
+        return self._is_stale or self._changed_due <= now or waits
+
+    def _as_before(self, now: int) -> Outcome:
+        self._handovers = {seq: handover for seq, handover in self._handovers.items() if handover.at > now}
+        return Outcome([], [], [], self._handovers)
+
     def _clear(self, now: int) -> Outcome:
-        smallest = min((entry.units for entry in self._entries), default=1)
-        book = clearing.top_of_book(self._entries, self._pool.units, smallest)
-        result, winners = clearing.cleared(self._pool.units, self._pool.reserve, book)
-        before = list(self._winners.values())
-        won = [entry for entry in book if entry.seq in winners and entry.seq not in self._winners]
-        lost = [entry for entry in before if entry.seq not in winners]
-        self._winners = {entry.seq: entry for entry in book if entry.seq in winners}
-        shown = clearing.prices(self._pool.reserve, result)
-        if shown != self._shown:
-            self._shown = shown
-            self._prices.append((now, shown))
-        found = clearing.outcome(self._pool.units, self._handovers, before, won, lost, now)
+        cleared = clearing.cleared(self._pool.units, self._pool.reserve, self._entries, self._sizes)
+        before, self._winners, self._free = self._winners, cleared.winners, cleared.free
+        won: list[Entry] = []
+        lost: list[Entry] = []
+        if before.keys() != cleared.winners.keys():
+            won = [entry for seq, entry in cleared.winners.items() if seq not in before]
+            lost = [entry for seq, entry in before.items() if seq not in cleared.winners]
+        if cleared.shown != self._shown:
+            self._shown = cleared.shown
+            self._prices.append((now, cleared.shown))
+        found = clearing.outcome(self._pool.units, self._handovers, before.values(), won, lost, now)
         self._handovers = found.handovers
-        self._changed_due = NEVER
+        self._changed_due, self._is_stale = NEVER, False
         return found
 
     def save(self) -> None:
         """Write everything back."""
-        for now, shown in self._prices:
-            clearing.publish(self._db, self._pool.seq, shown, now)
+        clearing.publish(self._db, self._pool.seq, self._prices)
         clearing.save_handovers(self._db, self._pool.seq, self._handovers)
         self._save_orders()
         free = self._pool.units - sum(entry.units for entry in self._winners.values())

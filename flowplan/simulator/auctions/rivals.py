@@ -12,6 +12,7 @@ is, bursts that fall back in steps. The past, before the simulator began, is mad
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -87,10 +88,7 @@ def population(seed: int, pool: Pool, now: int) -> list[Rival]:
 def event(seed: int, pool: Pool, number: int, now: int) -> Event:
     """The `number`-th event of a pool; it happens at `now`. The 0-th is only the wait for the first."""
     random = _random(seed, pool, number)
-    temper = TEMPERS[pool.temper]
-    highest = pool.units * temper.demand * (1 + temper.cycle * math.hypot(1, _turns(temper)))
-    arrivals = highest / mean_units(pool) / temper.stay  # an hour, as everything here
-    changes = pool.units * temper.demand / mean_units(pool) * CHANGES_OF_MIND / 24
+    highest, arrivals, changes = _rates(pool)
     next_in = max(1, round(random.expovariate(arrivals + changes) * HOUR))
     kind = random.random() * (arrivals + changes)
     if number == 0:
@@ -100,6 +98,16 @@ def event(seed: int, pool: Pool, number: int, now: int) -> Event:
     if random.random() * highest < pool.units * _inflow(pool, now):
         return Event(next_in, [_arrival(random, pool, now)])
     return Event(next_in, [])
+
+
+@lru_cache(maxsize=256)
+def _rates(pool: Pool) -> tuple[float, float, float]:
+    """The most units that are ever wanted at once; how many rivals may arrive an hour, and change their minds."""
+    temper = TEMPERS[pool.temper]
+    highest = pool.units * temper.demand * (1 + temper.cycle * math.hypot(1, _turns(temper)))
+    arrivals = highest / mean_units(pool) / temper.stay
+    changes = pool.units * temper.demand / mean_units(pool) * CHANGES_OF_MIND / 24
+    return highest, arrivals, changes
 
 
 def _random(seed: int, pool: Pool, what: int | Literal["start"]) -> Random:

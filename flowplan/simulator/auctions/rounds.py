@@ -16,13 +16,15 @@ def settle(db: sqlite3.Connection, now: int, seed: int) -> None:
         _tell(db, clearing.clear_pool(db, pool, now), now, seed)
 
 
-def _tell(db: sqlite3.Connection, outcome: clearing.Outcome, now: int, seed: int) -> None:
+def _tell(db: sqlite3.Connection, outcome: clearing.Outcome, now: int, seed: int) -> bool:
+    """Whether there was anything to tell."""
     for seq in outcome.lost:
         bids.give_notice(db, seq, now)
     for seq, room_at in outcome.won:
         bids.allocate(db, seq, now, room_at, seed)
     for seq, room_at in outcome.moved:
         instances.wait(db, seq, room_at)
+    return bool(outcome.lost or outcome.won or outcome.moved)
 
 
 def next_due(db: sqlite3.Connection) -> int:
@@ -48,14 +50,18 @@ def advance(db: sqlite3.Connection, target: int, seed: int) -> None:
     """
     now: int = db.execute("SELECT now FROM clock").fetchone()[0]
     crowd = Crowd(db, now, target, seed)
-    while (due := min(_next_of_bids(db), crowd.due_at)) <= target:
-        instances.step(db, due)
-        bids.end_notices(db, due)
-        if bids.are_due_back(db, due):  # into books that are in memory; they count in a round of this very moment
+    of_bids = _next_of_bids(db)
+    while (due := min(of_bids, crowd.due_at)) <= target:
+        if is_of_bids := of_bids <= due:
+            instances.step(db, due)
+            bids.end_notices(db, due)
+        if is_of_bids and bids.are_due_back(db, due):  # into books in memory; they count in a round of this very moment
             crowd.save()
             bids.let_back(db, due)
             crowd = Crowd(db, due - 1, target, seed)
         for outcome in crowd.hold_rounds(due):
-            _tell(db, outcome, due, seed)
+            is_of_bids |= _tell(db, outcome, due, seed)
+        if is_of_bids:
+            of_bids = _next_of_bids(db)
     crowd.save()
     db.execute("UPDATE clock SET now = max(now, ?)", (target,))
