@@ -189,3 +189,12 @@ class Interrupted(FlowplanError):
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
+
+
+def reasons(error: FlowplanError) -> Sequence[Diagnostic]:
+    """Why something failed, as programs read it: each problem of a configuration, each refusal that no document says
+    already."""
+    if isinstance(error, ConfigError):
+        return error.problems
+    said = Diagnostic(error.code, str(error), error.hint, detail=error.detail)
+    return (said, *error.refusals) if isinstance(error, GuardRefused) and not error.planned else (said,)

@@ -69,6 +69,12 @@ class Answer:
         self.events = own if isinstance(own, EventLines) else None
         return own if self.file is None else PassesOn((own, self.file.begin()))
 
+    @property
+    def streams(self) -> tuple[EventLines, ...]:
+        """The events that a run writes: to stdout, to the file, or to neither."""
+        beside = self.file.events if self.file is not None else None
+        return tuple(one for one in (self.events, beside) if one is not None)
+
     def end(self, code: int, said: Sequence[Diagnostic] = ()) -> int:
         """The command ends with `code`; where it failed, `said` is why. Returns its exit code: another one where it did
         well, but not all that it says could be written."""

@@ -10,8 +10,8 @@ import click
 from attrs import frozen
 
 from flowplan.cli.base import spelled
+from flowplan.cli.forms import Form
 from flowplan.cli.json_file import files_of
-from flowplan.cli.options import Form
 
 Words = Sequence[str]
 
@@ -34,12 +34,12 @@ class Asked:
 def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
-    subjects = [one.subject for one in below.params if isinstance(one, Form)]
+    subjects = [one.subject for one in below.params if isinstance(one, Form) and one.subject]
     file, state = _named(given, "json_file"), _named(given, "state")
     used = tuple(_from(given, name) for name in files_of(given))
-    if not subjects:
-        return Asked(events=given.get("form") == "json", file=file, state=state, used=used)
     form = "json" if given.get("as_json") else str(given.get("form", ""))
+    if not subjects:
+        return Asked(events=form == "json", file=file, state=state, used=used)
     size = str(given.get("max_bytes", ""))
     most = int(size) if size.isdecimal() and size.isascii() else None
     return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most)

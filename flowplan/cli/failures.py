@@ -12,7 +12,7 @@ from attrs import frozen
 
 from flowplan.cli.terminal import Terminal
 from flowplan.diagnostics import Diagnostic
-from flowplan.errors import ConfigError, FlowplanError, GuardRefused, StateError
+from flowplan.errors import ConfigError, FlowplanError, GuardRefused, StateError, reasons
 from flowplan.printable import shown
 from flowplan.reports.text.paint import wrapped
 
@@ -62,11 +62,11 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
         from flowplan.reports.text.diagnostics import text
 
         terminal.err(text(known.problems, terminal.paint_err))
-        return Failed(known.exit_code, known.problems)
-    if isinstance(known, GuardRefused) and known.refusals:
+    elif isinstance(known, GuardRefused) and known.refusals:
         _refused(known, terminal)
-        return Failed(known.exit_code, (_said(known), *(() if known.planned else known.refusals)))
-    return _failed(known, terminal)
+    else:
+        terminal.error(known)
+    return Failed(known.exit_code, reasons(known))
 
 
 def _refused(error: GuardRefused, terminal: Terminal) -> None:
@@ -86,15 +86,6 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
     terminal.err("\n\n".join(parts))
 
 
-def _said(error: FlowplanError) -> Diagnostic:
-    return Diagnostic(error.code, str(error), error.hint, detail=error.detail)
-
-
-def _failed(error: FlowplanError, terminal: Terminal) -> Failed:
-    terminal.error(error)
-    return Failed(error.exit_code, (_said(error),))
-
-
 def tell_interrupted(terminal: Terminal) -> Failed:
     """The same of Ctrl-C before anything was changed; nobody waits for a stream that takes nothing any more."""
     said = "interrupted; nothing was changed"
@@ -109,7 +100,7 @@ def tell_lost(terminal: Terminal) -> Failed:
         f"not all of the output could be written to stdout: {terminal.output.lost}",
         hint="what the command had to do is done; only its output is incomplete",
     )
-    return _failed(error, terminal)
+    return tell(error, terminal)
 
 
 def _usage(error: click.ClickException, terminal: Terminal) -> Failed:

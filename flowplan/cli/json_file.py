@@ -36,12 +36,15 @@ def _first_files(directory: str) -> list[str]:
 
 @define
 class JsonFile:
-    """`text`: the document that it is to hold; `events`: those of a run that has begun, which go to `lines`."""
+    """`text`: the document that it is to hold; `events`: those of a run that has begun, which go to `lines`. `grows`:
+    it has the first of them already, as that run has no end of its own; `behind`: it lacks what it should have."""
 
     path: Path
     text: str = ""
     lines: list[str] = field(factory=list)
     events: EventLines | None = None
+    grows: bool = False
+    behind: bool = False
 
     @classmethod
     def at(cls, name: str, state: str | None = None, used: Iterable[str] = ()) -> JsonFile:
@@ -72,11 +75,33 @@ class JsonFile:
         if self.events is None and self.text and not _says(self.text, code):
             self.text = ""
 
+    def grow(self, terminal: Terminal) -> int:
+        """Add the events since the last time to the file. What cannot be written is tried again the next time. Returns
+        as `write` does; stderr says once why the file is behind."""
+        from flowplan.operations.files import append, hold_json_file
+
+        self.grows = True
+        try:
+            hold_json_file(str(self.path))  # somebody may have moved it away, as those who rotate logs do
+            more = "".join(f"{line}\n" for line in self.lines)
+            append(self.path, terminal.inert(more), "the file of --json", hint="it is tried again", private=True)
+        except FlowplanError as error:
+            if not self.behind:
+                terminal.error(error)
+            self.behind = True
+            return error.exit_code
+        self.lines.clear()
+        self.behind = False
+        return 0
+
     def write(self, terminal: Terminal) -> int:
         """Write all of it or nothing, without what no stream shows. Returns 0, or the exit code of a failure, which
         stderr says."""
         from flowplan.operations.files import hold_json_file, write_output
 
+        if self.grows:
+            self.behind = False  # it is said at the end, too
+            return self.grow(terminal)
         if not self.text:
             return 0
         try:

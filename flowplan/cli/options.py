@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
 from flowplan.cli import selecting
-from flowplan.cli.base import JSON_INTO, F, all_of
+from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.durations import Duration, Finite
 from flowplan.cli.everywhere import remember
+from flowplan.cli.forms import Form, events
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
 
@@ -74,30 +74,16 @@ on_unknown = click.option(
 init = click.option(
     "--init", is_flag=True, help="Start a new state despite traces of an earlier one, which are moved aside."
 )
-events = click.option(
-    "--json",
-    "form",
-    flag_value="json",
-    default="text",
-    help="Write events to stdout as JSON, one per line; --json=FILE: to FILE, beside the text.",
-)
 
 
 def destroying(function: F) -> F:
     """The options of everything that takes away."""
-    return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, json_into, settle_window)
+    return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
 
 
 def applying(function: F) -> F:
     """The options of everything that places."""
     return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting, selecting.show_scripts))
-
-
-class IntoFile(click.Option):
-    """--json=FILE of a command of which --json is a flag."""
-
-    def get_error_hint(self, ctx: click.Context | None) -> str:
-        return "'--json'"
 
 
 json_file = click.option(
@@ -111,24 +97,6 @@ json_file = click.option(
     callback=remember,
     help="Also write the JSON to FILE, whatever --format prints.",
 )
-json_into = click.option(
-    JSON_INTO,
-    "json_file",
-    cls=IntoFile,
-    metavar="FILE",
-    shell_complete=files,
-    expose_value=False,
-    callback=remember,
-    hidden=True,
-)
-
-
-class Form(click.Option):
-    """--format of a `subject` of the table of reports."""
-
-    def __init__(self, *names: Any, subject: str = "", **how: Any) -> None:
-        super().__init__(*names, **how)
-        self.subject = subject
 
 
 def form(subject: str) -> Callable[[F], F]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
-from flowplan.cli import options
+from flowplan.cli import forms, options
 from flowplan.cli.base import Command
 from flowplan.cli.completing import outputs
 from flowplan.cli.context import Context
@@ -16,7 +16,7 @@ from flowplan.errors import FlowplanError, UsageProblem
 @click.argument("name", required=False, shell_complete=outputs)
 @options.form("output")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json; --json=FILE: to FILE, beside it.")
-@options.json_into
+@forms.json_into
 @click.option("--raw", is_flag=True, help="Print the value of NAME alone, for scripts: --format raw.")
 @click.pass_context
 def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import fields, frozen
 
 from flowplan.cli.context import Context
+from flowplan.cli.forms import form_of
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
 from flowplan.operations.running.approval import Approval
@@ -27,7 +28,7 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
     `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
 
-    terminal, form = here.terminal, given["form"]
+    terminal, form = here.terminal, form_of(given)
     row = BOARD if form == "text" and terminal.live else RUNNING[form]
     outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now, terminal.below)
     reporter = here.answer.reporter(row(outlet))

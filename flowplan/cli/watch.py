@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan.cli import options, spending
+from flowplan.cli import forms, options, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.failures import PENDING
-from flowplan.errors import UsageProblem
+from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.model.durations import read_duration
 
 if TYPE_CHECKING:
-    from flowplan.apply.events import Reporter
     from flowplan.documents.watched import Told
 
 
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 @spending.budgeting
 @spending.policy
 @spending.hooks
-@click.option("--json", "form", flag_value="json", default="text", help="Write events as JSON, one object a line.")
+@forms.events
 @click.pass_context
-def watch(ctx: click.Context, /, form: str, once: bool, every: str | None, **asked: Any) -> int:
+def watch(ctx: click.Context, /, once: bool, every: str | None, **asked: Any) -> int:
     """Keep a stack as it is written, within its policy and guards, until stopped.
 
     Looks again and again, and tells what has changed: what was preempted, outbid, ended, changed outside of flowplan.
@@ -50,7 +49,7 @@ def watch(ctx: click.Context, /, form: str, once: bool, every: str | None, **ask
     interruption = here.session.interruption
     try:
         with interruption.unwinding():
-            last = _watch(here, form, seconds, asked, once=once)
+            last = _watch(here, forms.form_of(asked), seconds, asked, once=once)
     except KeyboardInterrupt as error:
         raise interruption.interrupted("what was done is saved", error) from None
     if last is not None and last.error is not None:
@@ -67,7 +66,9 @@ def _hold_often(seconds: float, *, simulated: bool) -> None:
 
 def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, once: bool) -> Told | None:
     """Tell each round, until the last; what that was."""
+    from flowplan import __version__
     from flowplan.cli.plan_request import read_request
+    from flowplan.documents.watch import FORMAT_VERSION
     from flowplan.operations.apply import How
     from flowplan.operations.simulator import STANDS_STILL
     from flowplan.operations.watching.rounds import rounds
@@ -77,36 +78,52 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
     terminal, session = here.terminal, here.session
     outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, session.now, terminal.below)
     reporter = here.answer.reporter(RUNNING[form](outlet))
+    for stream in here.answer.streams:
+        stream.begin(__version__, FORMAT_VERSION)
     request = read_request({"target": (), "exclude": (), "allow_volume_destroy": (), **asked})
-    how = How(parallelism=asked["parallelism"], settle_window=asked["settle_window"], for_machines=form == "json")
+    how = How(parallelism=asked["parallelism"], settle_window=asked["settle_window"])
     if session.settings.simulated and not once:
         terminal.note(STANDS_STILL)
     last: Told | None = None
     made = rounds(session.settings, session.listener, session.interruption, request, how, reporter, every, once=once)
     with closing(made):  # the lock of the watch is given back whatever happens
         for told in made:
-            _tell(here, reporter, told, first=last is None)
+            _tell(here, told, first=last is None)
             last = told
-            if terminal.output.lost:  # nobody reads any more, as of `| head`
-                break
+            if not once:
+                _hold_heard(here)
     return last
 
 
-def _tell(here: Context, reporter: Reporter, told: Told, *, first: bool) -> None:
+def _hold_heard(here: Context) -> None:
+    """Raise FlowplanError where nobody can read stdout any more: it has no other end then. What a file of --json
+    lacks, it gets later."""
+    answer, output = here.answer, here.terminal.output
+    if answer.file is not None:
+        answer.file.grow(here.terminal)
+    if output.left or output.lost:
+        why = output.lost or "its reader has ended"
+        raise FlowplanError(
+            f"nobody can read on stdout what the watch tells ({why}), so it has ended",
+            hint="nothing was under way; start it again with its output in a file",
+        )
+
+
+def _tell(here: Context, told: Told, *, first: bool) -> None:
     """What is new, and on a terminal what there is. What --once fails with, the command's end says."""
     from flowplan.clock import since_boot
     from flowplan.documents.watched import events
-    from flowplan.reports.events import EventLines
     from flowplan.reports.text.watch import counting_down, lines, summary
 
-    terminal = here.terminal
+    terminal, answer = here.terminal, here.answer
     if told.pause is None and told.error is not None:
         from attrs import evolve
 
         told = evolve(told, is_new_error=False)
-    if isinstance(reporter, EventLines):
+    for stream in answer.streams:
         for type, address, more in events(told):
-            reporter.event(type, address, **more)
+            stream.event(type, address, **more)
+    if answer.events is not None:
         return
     for line in lines(told, terminal.paint, here.session.now()):
         terminal.out(line)

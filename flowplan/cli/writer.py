@@ -20,13 +20,15 @@ THREAD = "flowplan-writer"
 class Writer:
     """What is written to `stream` is written in order, each text whole, and flushed. Safe for several threads.
 
-    `used`: whether anything was to be written; `lost`: why not all of it was, unless the reader had read enough.
+    `used`: whether anything was to be written; `lost`: why not all of it was, unless the reader had read enough; that
+    is `left`.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.used = False
         self.lost: str | None = None
+        self.left = False
         self._jobs: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -73,7 +75,9 @@ class Writer:
             try:
                 act()
             except (OSError, ValueError) as error:  # closed pipe, full disk: the work goes on
-                if not isinstance(error, BrokenPipeError):
+                if isinstance(error, BrokenPipeError):
+                    self.left = True
+                else:
                     self.lost = self.lost or _reason(error)
                 _discard(self.stream)
             finally:

@@ -8,11 +8,10 @@ from typing import Any
 
 from attrs import frozen
 
-from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money
 from flowplan.documents.diagnostics import of
-from flowplan.errors import FlowplanError
+from flowplan.errors import FlowplanError, reasons
 from flowplan.model.address import Address
 from flowplan.planning.watching import Finding, Kind
 
@@ -55,8 +54,8 @@ def events(told: Told) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
     for address in told.over:
         yield "watch_finding", address, {"over": True}
     error = told.error
-    if error is not None and told.is_new_error:
-        yield "diagnostic", None, dict(of(Diagnostic(error.code, str(error), error.hint, detail=error.detail)))
+    for why in reasons(error) if error is not None and told.is_new_error else ():
+        yield "diagnostic", None, dict(of(why))
     yield (
         "watch_round",
         None,

@@ -107,16 +107,18 @@ def write_output(path: str, text: str) -> None:
         raise FlowplanError(str(error), hint=error.hint) from error
 
 
-def append(path: Path, text: str, what: str) -> None:
-    """Add lines to a file that somebody else has begun; `what` names it for people. Raises FlowplanError."""
+def append(path: Path, text: str, what: str, *, hint: str | None = None, private: bool = False) -> None:
+    """Add lines to a file that somebody has begun; `what` names it for people. `private`: where it is made here, only
+    its owner can read it. Raises FlowplanError with `hint`."""
+    mode = 0o600 if private else 0o666
     try:
-        with path.open("a+b") as file:
+        with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             joined = "\n" if file.tell() and not _ends_line(file) else ""
             file.write(f"{joined}{text}".encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise FlowplanError(
             f"{what} ({shown(str(path))}) cannot be written: {error.strerror or error}",
-            hint=f"unset {what}, or correct it",
+            hint=hint or f"unset {what}, or correct it",
         ) from error
 
 

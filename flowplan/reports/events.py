@@ -30,15 +30,24 @@ class EventLines(Reporter):
     def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
         self._out, self._now = out, now
         self._counts: dict[str, Any] = {"added": 0, "changed": 0, "destroyed": 0, "forgotten": 0}
-        self._rest: dict[str, Any] = {"failed": 0, "unknown": [], "not_started": []}
+        self._failed = 0
+        self._unknown: list[str] = []
+        self._not_started: dict[str, None] = {}  # a set that keeps its order
+        self._has_begun = False
 
     def event(self, type: str, address: str | None = None, **more: Any) -> None:
         """Write one line: its `type`, the time, the address that it is about (null: the run), and what `more` has."""
         self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
 
+    def begin(self, flowplan: str, format_version: str) -> None:
+        """The first line: which flowplan writes, in which format."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.event("version", flowplan=flowplan, format_version=format_version)
+
     def planned(self, body: Mapping[str, Any]) -> None:
         """The events of the plan itself, from its document."""
-        self.event("version", flowplan=body["flowplan_version"], format_version=body["format_version"])
+        self.begin(body["flowplan_version"], body["format_version"])
         for one in body["resource_changes"]:
             moved = {"previous_address": one["previous_address"]} if "previous_address" in one else {}
             if one["change"]["actions"] != ["no-op"] or moved:
@@ -81,15 +90,24 @@ class EventLines(Reporter):
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.event("outputs", None, outputs=document(outcome.outputs))
-        self._counts = counted(plan, outcome)
-        self._rest = {
-            "failed": len(outcome.failed),
-            "unknown": [str(step.address) for step in outcome.unknown],
-            "not_started": [str(step.address) for step in outcome.not_started],
-        }
+        for name, count in counted(plan, outcome).items():
+            self._counts[name] = self._counts.get(name, 0) + count
+        self._failed += len(outcome.failed)
+        self._unknown = [str(step.address) for step in outcome.unknown]  # a run settles what one before left in doubt
+        for step in outcome.done:
+            self._not_started.pop(str(step.address), None)
+        self._not_started |= dict.fromkeys(str(step.address) for step in outcome.not_started)
 
     def end(self, exit_code: int, said: Iterable[Diagnostic]) -> None:
-        """The last event, which sums up; before it, why the command fails, where it does."""
+        """The last event, which sums up all runs of the command; before it, why it fails, where it does."""
         for one in said:
             self.event("diagnostic", None, **of(one))
-        self.event("summary", None, **self._counts, **self._rest, exit_code=exit_code)
+        self.event(
+            "summary",
+            None,
+            **self._counts,
+            failed=self._failed,
+            unknown=self._unknown,
+            not_started=list(self._not_started),
+            exit_code=exit_code,
+        )

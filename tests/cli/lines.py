@@ -17,7 +17,7 @@ import pyrage
 
 from flowplan.backends.processes import this_process
 from flowplan.cli.commands import COMMANDS
-from flowplan.cli.options import Form
+from flowplan.cli.forms import Form
 from tests.conftest import Place
 
 STACK = """\

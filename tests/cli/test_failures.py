@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.cli import COMMANDS
-from flowplan.cli.options import Form
+from flowplan.cli.forms import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.test_running import read_until, start
 from tests.conftest import Place

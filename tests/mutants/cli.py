@@ -57,9 +57,16 @@ MISTAKES = (
     Mistake(
         "an apply whose output is lost ends as if all were well",
         "cli/writer.py",
-        "                if not isinstance(error, BrokenPipeError):\n",
-        "                if False:\n",
+        "                    self.lost = self.lost or _reason(error)\n",
+        "                    pass\n",
         ("tests/cli/test_truncated.py", "-k", "full_disk or was_to_be_done"),
+    ),
+    Mistake(
+        "a watch that nobody can read goes on as if it were heard",
+        "cli/watch.py",
+        "    if output.left or output.lost:\n",
+        "    if False:\n",
+        ("tests/cli/test_watch.py", "-k", "nobody_can_read"),
     ),
     Mistake(
         "somebody approves a plan that was not shown",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the last event of a watch counts what its last round did",
+        "reports/events.py",
+        "self._counts.get(name, 0) + count",
+        "count",
+        ("tests/cli/test_watch.py", "-k", "last_event"),
+    ),
+    Mistake(
         "a plan file breaks its lines",
         "reports/text/plan.py",
         "    body = lines_apart(body)\n",

@@ -41,6 +41,9 @@ SUBJECTS = {
 }
 
 
+RUN = ("apply", "destroy", "watch")  # they are reported while they happen
+
+
 def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     """A command and those below it, each by what one types."""
     yield name, command
@@ -57,18 +60,13 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
                     assert isinstance(parameter.type, click.Choice)
                     offered[name] = list(parameter.type.choices)
                     assert parameter.default == offered[name][0]
+    for name in RUN:
+        assert offered.pop(name) == list(RUNNING)
     subjects = {name: SUBJECTS.get(name, name) for name in offered}
     assert offered == {name: formats_of(subject) for name, subject in subjects.items()}
     # `show` without a plan; a version restored; a schema have one; `fmt --diff`; a failure
     unasked = {"state", "put_back", "offers", "schema", "fmt", "failure"}
     assert set(subjects.values()) == {subject for subject, _ in REPORTS} - unasked
-
-
-@pytest.mark.parametrize("command", ["apply", "destroy"])
-def test_a_run_is_reported_by_a_row_of_the_table(command: str) -> None:
-    module = import_module(f"flowplan.cli.{command}")
-    (events,) = (one for one in getattr(module, command).params if "--json" in one.opts)
-    assert {events.default, events.flag_value} == set(RUNNING)
 
 
 def test_what_is_in_no_row_is_refused_with_what_there_is() -> None:

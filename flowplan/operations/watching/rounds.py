@@ -47,8 +47,11 @@ def rounds(
     can be no state; StateError where the files name another state by now; and what `interruption` raises."""
     with Session(settings, listener, interruption, paths=request.paths) as own, Watcher(own).held() as watcher:
         memory = Memory.of(settings.directory, own.identity)
+        first = True
         while True:
             told = memory.after(_round(own, watcher, request, how, reporter))
+            if first:  # who has just started it is to see why nothing happens
+                told, first = attrs.evolve(told, is_new_error=told.error is not None), False
             pause = None if once else memory.pause(every, random.random())  # noqa: S311 - no secret
             yield attrs.evolve(told, pause=pause)
             _keep(memory, listener)  # once it is told: a kill in between tells it twice, and never loses it

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from flowplan.documents.about import moment
 from flowplan.documents.watched import Told
-from flowplan.errors import FlowplanError
+from flowplan.errors import FlowplanError, reasons
 from flowplan.planning.watching import Act, Finding, Kind
 from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, cut, wrapped
 
+_REASONS = 5  # of an error that are told
 _DONE: Mapping[Act, str] = MappingProxyType(
     {
         "cancel": "cancelled",
@@ -45,7 +46,7 @@ def lines(told: Told, paint: Paint, now: str) -> list[str]:
     found = [f"{shown(str(one.address))}: {_said(one, told)}" for one in told.began]
     found += [f"{shown(address)}: as written again, or not in the stack any more" for address in told.over]
     if told.is_new_error and told.error is not None:
-        found.append(_failed(told.error))
+        found += _failed(told.error)
     if told.recovered:
         found.append("the watch works again")
     return [line for one in found for line in wrapped(f"{at}  {one}", "", "  ", paint.width)]
@@ -61,9 +62,15 @@ def _said(one: Finding, told: Told) -> str:
     return f"{said}; run `flowplan plan` and decide" if one.asks else said
 
 
-def _failed(error: FlowplanError) -> str:
-    first = shown(str(error), 600)
-    return f"error: {first}{f' ({shown(error.hint, 300)})' if error.hint else ''}"
+def _failed(error: FlowplanError) -> Iterator[str]:
+    """Each reason, the first few of many."""
+    every = reasons(error)
+    for one in every[:_REASONS]:
+        place = "" if one.position is None else f"{shown(str(one.position))}: "
+        hint = f" ({shown(one.hint, 300)})" if one.hint else ""
+        yield f"error: {place}{shown(one.summary, 600)}{hint}"
+    if more := every[_REASONS:]:
+        yield f"error: {len(more)} more; `flowplan plan` shows all"
 
 
 def summary(told: Told) -> str:

@@ -1,0 +1,176 @@
+"""What `flowplan watch` tells, as text and as JSON, to stdout and to a file, until it is stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flowplan.documents.schema import schema_of
+from flowplan.operations.opening.interaction import Interruption
+from flowplan.operations.watching import rounds
+from tests.cli.test_truncated import into_broken_pipe, into_full_disk
+from tests.conftest import APPLY, Place, Result
+from tests.operations.test_watch import stack, task
+
+EVENT = Draft202012Validator(schema_of("event"))
+FILE = "events.jsonl"
+BROKEN = "version: 2\nwatch: {on_preempted: rebit, max_hourly: 3}\ntasks: {}\n"
+
+
+def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[], object], line: str = "") -> Result:
+    """`flowplan watch` with the options of `line`, with each of `between` before the next round; Ctrl-C after the last.
+    What these run must not look at what was captured."""
+    left = list(between)
+
+    def wait(interruption: Interruption, seconds: float) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop(0)()
+
+    monkeypatch.setattr(rounds, "wait", wait)
+    return place.run("watch", *line.split())
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in text.splitlines()]
+    for one in found:
+        EVENT.validate(one)
+    return found
+
+
+def types(text: str) -> list[str]:
+    return [one["type"] for one in events(text)]
+
+
+@pytest.fixture
+def two(place: Place) -> Place:
+    """A stack of two tasks that run."""
+    place.write(stack("{on_preempted: rebid}", train=task(), more=task()))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "10m")
+    return place
+
+
+def ended(place: Place, *names: str) -> Callable[[], None]:
+    """The cloud ends the bids of these tasks."""
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    ids = [one["id"] for one in state["resources"] if one["address"] in [f"bid.{name}" for name in names]]
+
+    def act() -> None:
+        with place.simulator() as simulator:
+            for id in ids:
+                simulator.faults.end(id)
+
+    return act
+
+
+def test_json_by_either_name_is_events_and_beside_text_a_file(two: Place) -> None:
+    calm = ["version", "watch_round", "summary"]
+    for line in ("--json", "--format json"):
+        assert types(two.ok("watch", "--once", *line.split())) == calm
+    assert two.ok("watch", "--once", f"--json={FILE}") == "2 run.\n"
+    assert types((two.path / FILE).read_text()) == calm
+    done = two.run("watch", "--once", "--json", "--format", "text")
+    assert (done.code, types(done.out)) == (64, ["diagnostic", "summary"])
+    assert "--json and --format text cannot be combined" in done.err
+
+
+@pytest.mark.parametrize("line", ["--format json", f"--json={FILE}"])
+def test_the_last_event_counts_what_every_round_did(two: Place, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    done = watched(two, monkeypatch, ended(two, "train"), ended(two, "more"), line=line)
+    text = (two.path / FILE).read_text() if "=" in line else done.out
+    every = events(text)
+    assert (done.code, every[-1]["exit_code"], every[-1]["added"]) == (130, 130, 2)
+    assert [one["type"] for one in every].count("version") == 1 and every[0]["type"] == "version"
+    assert [len(one["acted"]) for one in every if one["type"] == "watch_round"] == [0, 1, 1]
+
+
+def test_a_file_beside_a_watch_that_goes_on_grows_and_survives_being_moved_away(
+    two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, old = two.path / FILE, two.path / "events.1"
+
+    def rotated() -> None:
+        assert types(file.read_text()) == ["version", "watch_round"]
+        file.rename(old)
+
+    done = watched(two, monkeypatch, rotated, lambda: None, line=f"--json={FILE}")
+    assert types(old.read_text() + file.read_text()) == ["version", *["watch_round"] * 3, "diagnostic", "summary"]
+    assert (done.code, file.stat().st_mode & 0o777) == (130, 0o600)
+
+
+def test_a_file_that_cannot_grow_is_told_once_and_gets_all_of_it_later(
+    two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = two.path / FILE
+
+    def taken() -> None:
+        file.unlink()
+        file.mkdir()
+
+    done = watched(two, monkeypatch, taken, lambda: None, file.rmdir, line=f"--json={FILE}")
+    assert " ".join(done.err.split()).count(f"{FILE} is not a file") == 1
+    assert types(file.read_text()) == [*["watch_round"] * 3, "diagnostic", "summary"]
+
+
+@pytest.mark.parametrize("into", [into_full_disk, into_broken_pipe])
+def test_a_watch_that_nobody_can_read_ends_and_does_not_end_well(
+    two: Place, monkeypatch: pytest.MonkeyPatch, into: Callable[..., tuple[int, str]]
+) -> None:
+    monkeypatch.setattr(rounds, "wait", lambda *_: pytest.fail("it goes on"))
+    code, said = into(two, "watch")
+    assert code == 1 and "nobody can read on stdout what the watch tells" in said
+    assert into(two, "watch", "--once")[0] == (1 if into is into_full_disk else 0)
+
+
+def test_each_problem_of_the_files_is_told_when_it_begins_and_to_each_that_starts_a_watch(
+    two: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (two.path / "flowplan.yaml").read_text()
+
+    def broken() -> None:
+        two.write(BROKEN)
+
+    done = watched(two, monkeypatch, broken, lambda: None, lambda: two.write(whole))
+    said = " ".join(done.out.split())
+    for what in ("flowplan.yaml:2:23: watch.on_preempted cannot be 'rebit'", "unknown key 'max_hourly' in watch"):
+        assert said.count(what) == 1
+    assert "the watch works again" in said
+    broken()
+    for _ in range(2):
+        every = events(watched(two, monkeypatch, lambda: None, line="--json").out)
+        assert [one["summary"] for one in every if one["type"] == "diagnostic"][:-1] == [
+            "watch.on_preempted cannot be 'rebit'",
+            "unknown key 'max_hourly' in watch",
+        ]
+        assert [one["failed"] for one in every if one["type"] == "watch_round"] == [True, True]
+
+
+def test_many_problems_are_told_in_a_few_lines(two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    two.write("version: 2\ntasks: {}\n" + "".join(f"wrong{n}: 1\n" for n in range(30)))
+    done = watched(two, monkeypatch)
+    assert done.out.count("  error: ") == 6 and "25 more; `flowplan plan` shows all" in done.out
+
+
+def test_what_fails_before_the_first_round_is_in_the_json(two: Place, tmp_path: Path) -> None:
+    lock = two.path / ".flowplan" / "watch"
+    for line, code in (("--every soon", 64), ("--once --every 5m", 64), ("--every 0s", 64)):
+        done = two.run("watch", "--format", "json", *line.split())
+        every = events(done.out)
+        assert (done.code, every[-1]["exit_code"], every[-2]["type"]) == (code, code, "diagnostic"), line
+    assert not lock.exists() or lock.is_dir()
+    done = two.run("watch", "--once", f"--json={tmp_path}/nowhere/{FILE}")
+    assert (done.code, "its directory does not exist" in done.err, done.out) == (64, True, "")
+
+
+def test_what_a_round_fails_with_is_there_once_with_its_exit_code(two: Place) -> None:
+    two.write(BROKEN)
+    done = two.run("watch", "--once", "--json")
+    every = events(done.out)
+    assert (done.code, every[-1]["exit_code"]) == (65, 65)
+    assert [one["type"] for one in every] == ["version", "watch_round", "diagnostic", "diagnostic", "summary"]
