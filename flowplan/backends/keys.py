@@ -176,6 +176,7 @@ class AgeSeal(Seal):
         self._identities = [*identities, *old.identities]
         self._passphrases = [one for one in (passphrase, old.passphrase) if one]
         public = [identity.to_public() for identity in identities]
+        self._own_names = frozenset(str(one.to_public()) for one in self._identities)
         self._recipients = dict(recipients) or {str(one): one for one in public}
         self._keys: dict[str, x25519.Identity] = {}  # those that were opened, by how they were sealed
 
@@ -229,10 +230,17 @@ class AgeSeal(Seal):
     def _opened(self, opens: Callable[[bytes], bytes], armored: str, whole: Sealed | None, name: str) -> bytes:
         """What `opens` finds in `armored`. `whole`: of which that is the key. Raises StateError, Unopened."""
         try:
-            return opens(_unarmored(armored))
+            data = _unarmored(armored)
+        except ValueError:
+            raise StateError(f"{name} is damaged: it is not what was encrypted", hint=RESTORE) from None
+        try:
+            return opens(data)
         except (self._age.DecryptError, ValueError):
-            if whole is None:
-                raise StateError(f"{name} is damaged: it is not what was encrypted", hint=RESTORE) from None
+            if whole is None or not self._own_names.isdisjoint(whole.recipients):
+                what = (
+                    "it is not what was encrypted" if whole is None else "its key does not open with one that it names"
+                )
+                raise StateError(f"{name} is damaged: {what}", hint=RESTORE) from None
             raise Unopened(
                 f"{name} is encrypted for {', '.join(whole.recipients) or 'nobody'}, and no key that is given opens it",
                 hint=f"give the key of one of them in {KEY_FILE}, or the passphrase in {PASSPHRASE}; {WITHOUT_KEY}",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a key that is damaged for one of somebody else",
+        "backends/keys.py",
+        " or not self._own_names.isdisjoint(whole.recipients):",
+        ":",
+        ("tests/state/test_form.py", "-k", "key_that_is_damaged"),
+    ),
+    Mistake(
         "drop a version although the last few stay, however old",
         "backends/versions.py",
         "outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)",

@@ -137,6 +137,10 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(body, indent=1) + "\n")
 
 
+def changed_at(text: str, at: int) -> str:
+    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -147,7 +151,10 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda body: body.update(recipients="age1"), "damaged: its key or its content is missing"),
         (lambda body: body.update(sealed=body["sealed"][:200]), "it is not what was encrypted"),
         (lambda body: body.update(sealed=body["key"]), "it is not what was encrypted"),
-        (lambda body: body.update(key=body["sealed"]), "no key that is given opens it"),
+        (lambda body: body.update(key=body["sealed"]), "damaged: its key does not open with one that it names"),
+        (lambda body: body.update(key=changed_at(body["key"], 120)), "damaged: its key does not open with one that"),
+        (lambda body: body.update(key=body["key"][:150]), "it is not what was encrypted"),
+        (lambda body: body.update(key="%"), "is damaged: it is not what was encrypted"),
         (lambda body: body.update(key=sealed_for(public(MINE), b"no key")), "what its key opens with is no key"),
         (lambda body: body.update(key=body["key"] * 200), "its key is longer than any that flowplan writes"),
         (lambda body: body.update(format_version=4), "in format 4; this is flowplan"),
@@ -159,6 +166,16 @@ def test_what_was_changed_is_an_error(tmp_path: Path, change: Callable[[dict[str
     edited(tmp_path / "flowplan.state.json", change)
     with pytest.raises(StateError, match=match):
         opens(mine()).read()
+
+
+def test_a_key_that_is_damaged_keeps_nobody_from_putting_the_backup_back(tmp_path: Path) -> None:
+    """To who has not the key, it may as well be whole."""
+    opens, path = local(tmp_path), tmp_path / "flowplan.state.json"
+    run(opens(mine()))
+    edited(path, lambda body: body.update(key=changed_at(body["key"], 120)))
+    with pytest.raises(Unopened):
+        opens(form(AGE_KEY=KIMS)).restore()
+    assert opens(mine()).restore().state.bindings == {DATA: BINDING}
 
 
 def test_nobody_is_left_out_where_there_is_only_a_journal(opens: Open) -> None:
