@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "go by the name of the directory where the files name the stack",
+        "operations/looking/unknown_stack.py",
+        "in (said or {stack})]",
+        "== stack]",
+        ("tests/operations/test_elsewhere.py", "-k", "by_the_name_in_its_files"),
+    ),
+    Mistake(
+        "say calmly that nothing exists where the directory may have been renamed",
+        "operations/looking/unknown_stack.py",
+        "    elif marked and not said:\n",
+        "    elif False:\n",
+        ("tests/operations/test_elsewhere.py", "-k", "by_the_name_in_its_files"),
+    ),
+    Mistake(
+        "take a slip of the pen for a new environment",
+        "operations/opening/elsewhere.py",
+        " and not any(_alike(name, one.where) for one in others):",
+        ":",
+        ("tests/operations/test_elsewhere.py", "-k", "a_loop_over"),
+    ),
+    Mistake(
         "let a watch that was overtaken act",
         "operations/watching/one_round.py",
         "        self._hold()\n        return False",

@@ -77,7 +77,8 @@ def test_who_says_which_state_begins_one_and_hears_of_the_other(
     where = ("--state", "c.json") if by == "option" else ()
     if by == "environment":
         monkeypatch.setenv("FLOWPLAN_STATE", "c.json")
-    assert "give --state a.json" in said(used, *where, *DESTROY)  # it would say that there is nothing to stop
+    told = said(used, *where, *DESTROY, code=0 if by == "option" else 5)  # it would say that there is nothing to stop
+    assert "give --state a.json" in told
     found = used.run(*where, "apply", "--auto-approve")
     assert found.code == 0
     assert "a.json, which was used here, has 1 resource; what is made now is made beside that" in " ".join(
@@ -225,3 +226,54 @@ def test_a_state_that_was_emptied_from_another_directory_is_no_reason(used: Plac
     kept = {"identity": str(used.path / "a.json"), "where": "a.json", "api_url": "sim:", "resources": 1}
     (used.path / DIRECTORY / "as-before.json").write_text(json.dumps({**kept, "lineage": "", "files": []}))
     assert used.ok("state", "list") == ""
+
+
+@pytest.mark.parametrize(
+    ("used_here", "named", "code"),
+    [
+        ("staging", "stagng", 5),
+        ("staging", "stagings", 5),
+        ("staging", "prod", 0),
+        ("prod-eu", "prod-us", 0),
+        ("experiment-1", "experiment-2", 0),
+    ],
+)
+def test_a_loop_over_environments_goes_on_past_one_that_is_new(
+    place: Place, monkeypatch: pytest.MonkeyPatch, used_here: str, named: str, code: int
+) -> None:
+    """`for s in new used; do flowplan destroy --state $s; done` ends what runs; a slip of the pen is an error."""
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", ""), "flowplan.yaml")
+    place.ok("--state", f"{used_here}.json", "apply", "--auto-approve")
+    told = said(place, "--state", f"{named}.json", *DESTROY, code=code)
+    assert f"{used_here}.json, which was used here, has 1 resource" in told
+    assert f"give --state {used_here}.json" in told
+    place.ok("--state", f"{used_here}.json", *DESTROY)
+    assert "used here" not in place.run("--state", f"{named}.json", *DESTROY).err
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("name: work\n", (5, "1 live bid carries the marker of a stack called work")),
+        ("name: other\n", (0, "")),
+        ("", (0, "1 live bid is of a stack called work: if that is this one, as where its directory was called")),
+        ("name: [work]\n", (0, "1 live bid is of a stack called work: if that is this one")),
+        ("]\n", (0, "1 live bid is of a stack called work: if that is this one")),
+    ],
+)
+def test_another_directory_knows_the_stack_by_the_name_in_its_files(
+    used: Place, name: str, wanted: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh clone, or a directory that was renamed and lost its notes."""
+    other = used.path / "clone"
+    other.mkdir()
+    (used.path / ".flowplan").rename(other / ".flowplan")
+    for path in (other / DIRECTORY).iterdir():
+        path.unlink()
+    used.write(STACK.replace("state: a.json\n", name), "clone/flowplan.yaml")
+    monkeypatch.chdir(other)
+    code, live = wanted
+    for command in (DESTROY, ("plan", "--destroy")):
+        told = said(used, *command, code=code)
+        assert live in told if live else "live bid" not in told

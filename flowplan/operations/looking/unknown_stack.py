@@ -1,10 +1,13 @@
-"""Whether a stack whose state is not here is live: told by its name in the markers of bids."""
+"""Whether a stack whose state is not here is live: told by its name in the markers of bids, which is the one that the
+files say, or that of the directory."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
+from flowplan.operations.opening.sources import readable
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -12,20 +15,39 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
 
-MOST_NAMED = 10  # bids, in a message
+MOST_NAMED = 10  # bids or stacks, in a message
 
 
 def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None:
-    """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too: who
-    wants to stop paying must not hear that nothing exists. Where the command names the state, it is a warning."""
+    """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too, or as
+    the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, it is
+    a warning; so it is where bids of other stacks are live, and the files do not say what this one is called: `stack`
+    is the name of a directory then, which may have been another."""
     if not loaded.fresh:
         return
-    marked = [one for one in live.bids.values() if one.marker is not None and not one.ended]
-    ids = [one.id for one in marked if one.marker is not None and one.marker.stack == stack]
-    if not ids:
-        return
-    carry = "live bid carries" if len(ids) == 1 else "live bids carry"
-    said = f"there is no state at {session.store.name}, but {len(ids)} {carry} the marker of a stack called {stack}"
+    said = _names(session)
+    marked = [(one.id, one.marker.stack) for one in live.bids.values() if one.marker is not None and not one.ended]
+    ids = [id for id, name in marked if name in (said or {stack})]
+    if ids:
+        _say_live(session, ids, _called(name for id, name in marked if id in ids))
+    elif marked and not said:
+        session.listener.warn(
+            f"there is no state at {session.store.name}, but {_bids([id for id, _ in marked], 'is', 'are')} of "
+            f"{_called(name for _, name in marked)}: if that is this one, as where its directory was called otherwise, "
+            "name its state with --state; `flowplan orphans` lists what is in no state here"
+        )
+
+
+def _names(session: Session) -> frozenset[str] | None:
+    """What the files of the command call their stack; None: that cannot be made out."""
+    from flowplan.config.stack.called import names
+
+    sources, locked = readable(session.paths, session.settings.directory)
+    return None if locked else names(sources)
+
+
+def _say_live(session: Session, ids: list[str], called: str) -> None:
+    said = f"there is no state at {session.store.name}, but {_bids(ids, 'carries', 'carry')} the marker of {called}"
     if session.chosen.origin == "option":
         session.listener.warn(f"{said}; `flowplan orphans` lists what is in no state here")
         return
@@ -35,3 +57,14 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
         hint="name the state that has them with --state; if it is lost, `flowplan recover --from-live` rebuilds it; "
         "`flowplan orphans` lists them",
     )
+
+
+def _bids(ids: list[str], one: str, several: str) -> str:
+    return f"{len(ids)} live bid{f' {one}' if len(ids) == 1 else f's {several}'}"
+
+
+def _called(stacks: Iterable[str]) -> str:
+    found = sorted(set(stacks))
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    what = "a stack called" if len(found) == 1 else "stacks called"
+    return f"{what} {', '.join(map(shown, found[:MOST_NAMED]))}{more}"

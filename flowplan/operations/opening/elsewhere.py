@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from difflib import SequenceMatcher
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -23,6 +26,9 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.config import Source
+
+
+_ALIKE = 0.9  # of two names: one letter of seven is missing
 
 
 @frozen
@@ -55,8 +61,9 @@ class Elsewhere:
 
     def hold(self, *, removes: bool, warn: Callable[[str], None], note: Callable[[str], None] = lambda _: None) -> None:
         """There is no state. Raise StateError where this directory has used another one with resources, unless it was
-        said for this very command which is meant: then `warn` gets that, but for a command that only `removes`, which
-        would say that there is nothing to stop. `note` hears of what does not read."""
+        said for this very command which is meant: then `warn` gets that. Of a command that only `removes`, and would
+        say that there is nothing to stop, it is an error too where a variable says so, or the name is nearly that of
+        the other. `note` hears of what does not read."""
         for path in self._states.damaged():
             note(f"{shown(str(path))}, which says where a state was used, is damaged: remove it")
         others = self._others()
@@ -72,6 +79,9 @@ class Elsewhere:
         if self._is_missing(first):
             rebuilt = "`flowplan recover --from-live` rebuilds it from the markers of live bids"
             raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `apply --init` starts a new state")
+        if removes and self.chosen.origin == "option" and not any(_alike(name, one.where) for one in others):
+            warn(f"{what}; nothing of that is destroyed: give {use} for it")
+            return
         if removes:
             raise StateError(what, hint=f"give {use} to destroy what is there")
         moves = f"{moving(first.where, name)} moves it there"
@@ -159,6 +169,13 @@ class Elsewhere:
                 if state.bindings and not state.moved_to:
                     return Used(own.identity, DEFAULT, state.api_url, len(state.bindings))
         return None
+
+
+def _alike(name: str, other: str) -> bool:
+    """Whether one may be meant for the other. Names that differ in their digits alone are those of a row."""
+    rows = [re.sub(r"\d+", "", one) for one in (name, other)]
+    stems = [PurePath(one).stem for one in (name, other)]
+    return rows[0] != rows[1] and SequenceMatcher(None, stems[0], stems[1]).ratio() >= _ALIKE
 
 
 def _holds(used: Used) -> str:
