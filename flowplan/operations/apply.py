@@ -218,6 +218,12 @@ class Run:
 
             after_apply(self.session, self.wishes.hooks, *self._ran)
 
+    @property
+    def done(self) -> tuple[Address, ...]:
+        """The addresses of which a step is done, and saved: also where the run was raised from."""
+        steps = self._ran[1].done if self._ran is not None else ()
+        return tuple(dict.fromkeys(step.address for step in steps))
+
     def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
         """Carry out `plan`, which was approved, from what was `found` under the lock."""
         store, seen, loaded = self.session.store, found.seen, found.loaded

@@ -9,13 +9,13 @@ from decimal import Decimal
 from attrs import frozen
 
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import Bounds
+from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
-from flowplan.model.resources import LAST_MOMENT, Ends
+from flowplan.model.resources import LAST_MOMENT, Bid, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import usd
-from flowplan.state.state import LIFETIME, State
+from flowplan.state.state import LIFETIME, Binding, State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
 # that is still stopping may be charged, and still write to its volumes.
@@ -139,6 +139,16 @@ def ends_of(lifetime: Bounds | None) -> Ends | None:
     minutes = None if lifetime.max_hours is None else max(int(lifetime.max_hours * 60), 1)
     moment = None if lifetime.end_at is None else min(max(int(lifetime.end_at.timestamp()), 0), LAST_MOMENT)
     return Ends(minutes, moment, lifetime.cancel_when_done)
+
+
+def has_lifetime_as_applied(known: Binding, wanted: Bounds | None) -> bool:
+    """Whether `wanted`, the lifetime in the files, is the one that was applied. Where no run has recorded one, as in a
+    state that was built again, it is the one that the instances were started with."""
+    bounds = wanted.bounds if isinstance(wanted, Lifetime) else wanted
+    if known.lifetime is not None or bounds is None or not isinstance(known.applied, Bid):
+        return known.lifetime == bounds
+    inputs = known.applied.inputs
+    return inputs is not None and inputs.ends is not None and inputs.ends == ends_of(bounds)
 
 
 def past(lifetime: Bounds, now: datetime) -> str | None:

@@ -6,7 +6,7 @@ flowplan. Nothing else of a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal, TypeAlias
@@ -20,7 +20,8 @@ from flowplan.model.live import ALLOCATED, OPEN, PREEMPTING, Live, LiveBid
 from flowplan.model.resources import Bid
 from flowplan.model.watch import Watching
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Read, Replace, Update
-from flowplan.planning.differences import differences
+from flowplan.planning.as_approved import changed_before_it_ended, is_as_applied, placed_lately
+from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.billing import Ender
@@ -31,7 +32,6 @@ from flowplan.state.state import CANCELLED, DONE, Binding, State
 SPARE = Decimal("0.1")  # by how much a raised limit is above what wins, and a lowered one above the price
 CALM = timedelta(hours=1)  # for which the price has been low enough for the written limit before it is lowered
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=10), timedelta(hours=6)  # before a bid is placed yet again
-DAY = timedelta(days=1)
 
 Kind: TypeAlias = Literal[
     "lifetime_over", "ended", "preempted", "outbid", "raised", "moves", "drift", "unapplied", "waits", "runs", "done"
@@ -71,7 +71,8 @@ class Finding:
 class Seen:
     """What is decided by. `policy`: of the files; `markets`: the prices of now; `highest`: by (instance type, region),
     the highest price of the last hour, where it is known; `ended_by`: by the id of a bid that is over, who ended it,
-    where that is known; `now`: by the server's clock."""
+    where that is known; `over`: the bids whose lifetime is over as it was applied, of those whose files have another by
+    now; `now`: by the server's clock."""
 
     plan: Plan
     desired: Desired
@@ -82,6 +83,7 @@ class Seen:
     now: datetime
     highest: Mapping[Place, Decimal] = field(factory=dict)
     ended_by: Mapping[str, Ender] = field(factory=dict)
+    over: Container[Address] = ()
 
 
 @frozen
@@ -203,29 +205,19 @@ class _Finding:
                 return f"{' and '.join(field.name for field in one.fields)} was changed"
         return None
 
-    def _is_as_applied(self, *, elsewhere: bool) -> bool:
-        """Whether the files ask for what was applied, but for a limit that the watch has raised and, where it may be
-        `elsewhere`, the place."""
-        wanted, known = self.change.after, self._binding  # with the ids of its volumes, as what was applied has them
-        if not isinstance(wanted, Bid) or known is None or not isinstance(known.applied, Bid):
-            return False
-        applied, written = known.applied, self.seen.desired.raised.get(self.change.address, wanted.limit_price)
-        limits = {applied.limit_price, known.raised_from}
-        fields = {one.name for one in differences(applied, wanted, self.change.lifecycle) if one.name != "inputs"}
-        return written in limits and fields <= ({"limit_price"} | ({"region", "instance_type"} if elsewhere else set()))
-
     # -- what is found
 
     def _lifetime(self, change: Expire) -> Finding:
-        enforced = self.seen.policy.enforce_lifetime
-        why = "" if enforced else "enforce_lifetime is false"
-        return self._made(
-            "lifetime_over",
-            f"its lifetime is over: {change.note}",
-            act="cancel" if enforced else None,
-            asks=not enforced,
-            why_not=why,
-        )
+        known = self._binding
+        why = "" if self.seen.policy.enforce_lifetime else "enforce_lifetime is false"
+        if (
+            known is not None
+            and not has_lifetime_as_applied(known, change.lifetime)
+            and change.address not in self.seen.over
+        ):
+            why = why or "its lifetime was edited, which is not applied"
+        said = f"its lifetime is over: {change.note}"
+        return self._made("lifetime_over", said, act=None if why else "cancel", asks=bool(why), why_not=why)
 
     def _ended(self, change: Create, binding: Binding) -> Finding:
         """A bid that the state has is over, and the files still want it."""
@@ -251,10 +243,12 @@ class _Finding:
     def _why_not_placed(self, binding: Binding, *, own: bool) -> str | None:
         """Why a bid that is over is for a person to place again; None: the watch may."""
         policy = self.seen.policy
-        if not self._is_as_applied(elsewhere=policy.switch_region):
+        if not is_as_applied(self.change, self._binding, self.seen.desired, elsewhere=policy.switch_region):
             return "the files ask for something else by now, or for another place"
         if any(one == self.change.address for one, _ in self.seen.plan.twins):
             return "another live bid carries the marker of this task"
+        if (said := changed_before_it_ended(binding, self.seen.state, self.seen.live, self.seen.now)) is not None:
+            return said
         if own:
             return None if policy.switch_region else "switch_region is not set"
         if policy.on_preempted != "rebid":
@@ -269,26 +263,12 @@ class _Finding:
     def _pause(self) -> timedelta | None:
         """How long it is still to be left alone: it was placed again already within a day, and ended again. None: it
         is not."""
-        placed = sorted(self._placed_lately())
+        placed = placed_lately(self.change.address, self.seen.state, self.seen.live, self.seen.now)
         if len(placed) < 2:
             return None
         wait = min(FIRST_PAUSE * 2 ** min(len(placed) - 2, 10), LONGEST_PAUSE)
         left = placed[-1] + wait - self.seen.now
         return left if left > timedelta() else None
-
-    def _placed_lately(self) -> Iterator[datetime]:
-        """When each bid of this task was placed that was within a day. One whose time cannot be read is left out."""
-        for one in self.seen.live.bids.values():
-            marker = one.marker
-            if marker is None or marker.lineage != self.seen.state.lineage or marker.address != self.change.address:
-                continue
-            try:
-                at = datetime.fromisoformat(one.created_at)
-            except ValueError:
-                continue
-            at = at if at.tzinfo else at.replace(tzinfo=self.seen.now.tzinfo)
-            if timedelta() <= self.seen.now - at < DAY:
-                yield at
 
     def _is_met(self, task: Address, until: str) -> bool:
         """Whether what is waited for is so far by now, as far as the list tells: nothing is waited for under the
@@ -308,7 +288,7 @@ class _Finding:
         if not isinstance(before, Bid) or (before.instance_type, before.region) not in places:
             return False
         return {one.name for one in change.fields if one.forces} <= {"region", "instance_type"} and (
-            self._is_as_applied(elsewhere=True)
+            is_as_applied(self.change, self._binding, self.seen.desired, elsewhere=True)
         )
 
     def _move(self, change: Replace) -> Finding:
@@ -317,6 +297,8 @@ class _Finding:
         if not may or bid is None or bid.status != OPEN or bid.instances:
             why = "it has run" if may else "switch_region is not set"
             return self._priced("moves", said, asks=True, why_not=why)
+        if self._pause() is not None:
+            return self._priced("moves", said, why_not="it was placed often lately")
         return self._priced("moves", said, act="move")
 
     def _is_raise_taken_back(self, change: Update) -> bool:

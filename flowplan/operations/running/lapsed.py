@@ -23,16 +23,21 @@ if TYPE_CHECKING:
     from flowplan.state.state import Binding, State
 
 
-def lapsed(session: Session, request: Request) -> Wishes | None:
+def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> Wishes | None:
     """What cancels the bids of the files of `request` that are past their lifetime, and does nothing else; None: there
     is none, or nobody can tell, which is noted. Of a file that cannot be read the lifetimes are those that the last
-    apply read, as is what it protects. Of a policy file, what it protects holds as far as it can be made out."""
+    apply read, as is what it protects. Of a policy file, what it protects holds as far as it can be made out.
+    `as_applied`: only those whose file, where it can be read, has the lifetime that was applied."""
     try:
         _, wishes = wanted(session, attrs.evolve(request, destroy=True, policies=()))
         state = session.load().state
     except (ConfigError, GuardRefused, StateError, UsageProblem):
         return None
     bounds = _bounds(session, request, wishes, state)
+    if as_applied:
+        from flowplan.planning.lifetimes import has_lifetime_as_applied
+
+        bounds = {a: one for a, one in bounds.items() if has_lifetime_as_applied(state.bindings[a], one)}
     if not bounds:
         return None
     try:

@@ -4,40 +4,44 @@ the ordinary plan, which the same guards, budgets, lock and journal hold. Everyt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, field
 
 from flowplan.documents.watch import Round
-from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, UsageProblem
+from flowplan.errors import (
+    CloudError,
+    ConfigError,
+    FlowplanError,
+    GuardRefused,
+    OutcomeUnknown,
+    StalePlan,
+    Unauthorized,
+    Unreachable,
+    UsageProblem,
+)
 from flowplan.model.address import Address
-from flowplan.model.budget import Budget, side_by_side
-from flowplan.model.resources import Bid
-from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.apply import How, Run
-from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.opening.session import Session
-from flowplan.operations.plan import Request, hold_budgets, priced_plan, wanted
+from flowplan.operations.plan import Request, wanted
 from flowplan.operations.running.approval import Approved, stale
 from flowplan.operations.running.lapsed import lapsed
-from flowplan.planning.make import make_plan
+from flowplan.operations.watching.judging import Judging, budgets_of
+from flowplan.operations.watching.look import Looked, decided, look
 from flowplan.planning.plan import Plan, Wishes, same_work
-from flowplan.planning.watching import CALM, COSTLY, Decision, Finding, Seen, decide
-from flowplan.pricing.billing import Ender
-from flowplan.pricing.entry import Key, Market, Totals
-from flowplan.state.state import CANCELLED, State
+from flowplan.planning.watching import Decision, Finding
+from flowplan.pricing.entry import Totals
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.config import Config
-    from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.model.catalogue import Place
 
-ACTS_FIRST = frozenset(("cancel", "lower"))  # what stops something is carried out alone: it waits for no price
+# The key in a file that cannot be read, and where it says what it says without it.
+_ENFORCE, _ENFORCED = b"enforce_lifetime", re.compile(rb"enforce_lifetime[\"']?\s*:\s*true\s*(?=[,}#\r\n]|$)")
 WAITS = 120.0  # seconds that a round waits for a removal, or for a task that another needs, while it has the lock
 
 
@@ -48,15 +52,26 @@ def one_round(
     long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do. `hold` is
     asked under the lock, before anything is done: it raises StateError where another watches by now.
 
-    Raises FlowplanError where it cannot look: StateError, CloudError, and OutcomeUnknown where an operation of an
-    earlier run stays in doubt. Where the configuration cannot be used, what is past its lifetime is cancelled, and that
-    it cannot is the `error` of the round; so is what keeps it from acting: Locked, StalePlan, GuardRefused,
-    ApplyFailed. Interruptions are raised."""
+    Raises FlowplanError where it cannot look: StateError, and CloudError where the API answers nothing. Where the
+    configuration cannot be used, the API does not tell all of what a plan is made from, or an operation of an earlier
+    run stays in doubt, what is past its lifetime is cancelled, and that it cannot is the `error` of the round; so is
+    what keeps it from acting: Locked, StalePlan, GuardRefused, ApplyFailed. Interruptions are raised."""
     made = _Round(session, request, attrs.evolve(how, wait="placed", timeout=min(how.timeout, WAITS)), reporter, hold)
     try:
-        return made.run()
-    except (ConfigError, GuardRefused, UsageProblem) as error:
-        return made.without_configuration(error)
+        found = made.run()
+    except _NO_PLAN as error:
+        if isinstance(error, _NO_CALL):
+            raise
+        return made.without_plan(error)
+    runs_on = {one.address for one in found.findings if one.act == "cancel"} - set(found.acted)
+    if not runs_on or not isinstance(found.error, _NO_PLAN) or isinstance(found.error, (StalePlan, *_NO_CALL)):
+        return found
+    lapsed = made.without_plan(found.error)  # what refuses a plan of the files does not keep a bid that is over
+    return attrs.evolve(found, acted=(*found.acted, *lapsed.acted))
+
+
+_NO_PLAN = (CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)
+_NO_CALL = (Unauthorized, Unreachable)
 
 
 class _Watching(Approved):
@@ -84,21 +99,6 @@ class _Decided(_Watching):
         return False
 
 
-@frozen
-class _Looked:
-    """What a round looked at, and its plan of everything."""
-
-    config: Config
-    wishes: Wishes
-    seen: Observed
-    plan: Plan
-    markets: Mapping[Key, Market]
-
-    @property
-    def policy(self) -> Watching:
-        return self.config.watch or ONLY_LOOKS
-
-
 @define
 class _Round:
     session: Session
@@ -109,10 +109,14 @@ class _Round:
     _acted: list[Address] = field(factory=list, init=False)
 
     def run(self) -> Round:
-        self._settle()
-        looked = self._look()
-        found = self._decide(looked)
-        decision, plans = self._judged(looked, found)
+        looked, decision, plans = self._looked()
+        doubted = {one.address for one in looked.seen.pending.values() if one.op == "create"}
+        placing = {one.address for one in decision.findings if one.act == "place"}
+        if looked.seen.pending and not (doubted and doubted <= placing):
+            self._settle()
+            looked, decision, plans = self._looked()
+        elif doubted:
+            plans = plans[::-1]  # first what sends them again, under their own keys, before another run gives them up
         error: FlowplanError | None = None
         for plan, part in plans:
             try:
@@ -124,15 +128,20 @@ class _Round:
             decision.findings,
             tuple(self._acted),
             error,
-            self._costs(looked),
+            _costs(looked),
         )
 
-    def without_configuration(self, error: FlowplanError) -> Round:
-        """The round where the configuration cannot be used: what is past its lifetime is cancelled even so, unless
-        the files may say that the watch does not."""
+    def _looked(self) -> tuple[Looked, Decision, list[tuple[Plan, Wishes]]]:
+        """What there is, what is done about it, and the plans of that."""
+        looked = look(self.session, self.request)
+        return looked, *Judging(self.session, self.request, looked, decided(self.session, looked))()
+
+    def without_plan(self, error: FlowplanError) -> Round:
+        """The round where there can be no plan, because of `error`: what is past its lifetime is cancelled even so,
+        unless the files may say that the watch does not, or another lifetime than was applied."""
         findings: tuple[Finding, ...] = ()
         with self._fresh() as session:
-            wishes = lapsed(session, self.request) if self._enforces(session) else None
+            wishes = lapsed(session, self.request, as_applied=True) if self._enforces(session) else None
             if wishes is None:
                 return Round(None, error=error)
             state = session.load().state
@@ -143,12 +152,14 @@ class _Round:
                 if id in ids
             )
         with self._fresh() as session:
+            run = Run(session, None, wishes, self.how, _Watching(self.hold), self.reporter)
+            at: datetime | None = None
             try:
-                outcome = Run(session, None, wishes, self.how, _Watching(self.hold), self.reporter)()
+                run()
+                at = session.cloud().now()
             except FlowplanError as other:
-                return Round(None, findings, error=other)
-            acted = tuple(step.address for step in outcome.done)
-            return Round(session.cloud().now(), findings, acted, error)
+                error = error if isinstance(error, OutcomeUnknown) else other
+            return Round(at, findings, run.done, error)
 
     def _fresh(self) -> Session:
         return Session(
@@ -156,156 +167,26 @@ class _Round:
         )
 
     def _enforces(self, session: Session) -> bool:
-        """Whether lifetimes are the watch's to enforce, of files that cannot be used: not where they name the key."""
+        """Whether lifetimes are the watch's to enforce, of files that cannot be used: not where they may say that they
+        are not."""
         try:
             sources, _ = session.sources(self.request.paths)
         except (ConfigError, UsageProblem):
             return True  # there is no file that says so
-        return not any(b"enforce_lifetime" in source.data for source in sources)
+        text = b"\n".join(source.data for source in sources)
+        return text.count(_ENFORCE) == len(_ENFORCED.findall(text))
 
     # -- looking
 
     def _settle(self) -> None:
         """What an earlier run left in doubt is settled first, as any apply settles it; what is not, stays in doubt, and
         is raised."""
-        loaded = self.session.load()
-        if not loaded.pending:
-            return
         with self._fresh() as session:
             config, wishes = wanted(session, self.request)
-            policy = config.watch if config is not None and config.watch is not None else ONLY_LOOKS
-            resends = policy.on_preempted == "rebid" or policy.switch_region
-            how = attrs.evolve(self.how, on_unknown="retry" if resends else "stop")
-            wishes = attrs.evolve(wishes, held_to=frozenset())
-            Run(session, config, wishes, how, _Watching(self.hold), self.reporter)()
+            wishes = attrs.evolve(wishes, held_to=frozenset())  # nothing is sent again
+            Run(session, config, wishes, self.how, _Watching(self.hold), self.reporter)()
         self.session.close()
         self.session = self._fresh()
-
-    def _look(self) -> _Looked:
-        """Everything, without the lock. A price that cannot be fetched is unknown."""
-        from flowplan.cost.estimate import auctions_needed
-
-        session = self.session
-        config, wishes = wanted(session, self.request)
-        if config is None:
-            raise UsageProblem("there is nothing to watch: no configuration was given")
-        policy = config.watch or ONLY_LOOKS
-        with session.looking():
-            loaded = session.load()
-            places = _places(loaded.state, policy)
-            _, seen = observe_beside(session, loaded, config, kept=places)
-            ended = {a: place for a, place in places.items() if not _is_live(seen, a)}
-            wishes = attrs.evolve(wishes, places=ended)
-            plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
-            keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-            markets = session.cloud().markets(keys, shown_only=keys)
-        return _Looked(config, wishes, seen, plan, markets)
-
-    def _decide(self, looked: _Looked) -> Decision:
-        seen, cloud = looked.seen, self.session.cloud()
-        found = decide(
-            Seen(
-                looked.plan,
-                seen.desired,
-                seen.state,
-                seen.live,
-                looked.policy,
-                looked.markets,
-                cloud.time(),
-                highest=self._highest(seen, cloud.time()),
-                ended_by=self._enders(looked),
-            )
-        )
-        late = {
-            one.address: "the list of bids lags behind"
-            for one in found.findings
-            if one.act == "raise" and one.id is not None and cloud.bid(one.id).status != one.status
-        }
-        return found.only(found.act - late.keys(), late)
-
-    def _enders(self, looked: _Looked) -> Mapping[str, Ender]:
-        """Who ended the bids that may be placed again. What cannot be read is not known."""
-        if looked.policy.on_preempted != "rebid":
-            return {}
-        state = looked.seen.state
-        ended = [
-            binding.id
-            for change in looked.plan.changes
-            if change.reason == "create_because_gone" and change.address.kind == "bid"
-            if (binding := state.bindings.get(change.address)) is not None and binding.ended != CANCELLED
-        ]
-        return self.session.cloud().enders(ended)
-
-    def _highest(self, seen: Observed, now: datetime) -> Mapping[Place, Decimal]:
-        """The highest price of the last hour in the auctions of bids whose limit was raised, where it is known."""
-        bids = (seen.desired.resources[address] for address in seen.desired.raised)
-        places = {(bid.instance_type, bid.region) for bid in bids if isinstance(bid, Bid)}
-        if not places:
-            return {}
-        pasts = self.session.cloud().pasts(sorted(places), since=now - CALM, shown_only=True)
-        return {place: max((price for _, price in past.prices), default=Decimal(0)) for place, past in pasts.items()}
-
-    def _costs(self, looked: _Looked) -> Totals | None:
-        from flowplan.cost.estimate import priced
-
-        return priced(looked.plan, looked.markets, looked.seen.desired).totals
-
-    # -- judging
-
-    def _judged(self, looked: _Looked, found: Decision) -> tuple[Decision, list[tuple[Plan, Wishes]]]:
-        """What of `found` is done: what stops something, and beside it, one by one in natural order, what every guard
-        and budget lets through; with the plan of each of the two."""
-        why: dict[Address, str] = {}
-        stops = frozenset(one.address for one in found.findings if one.act in ACTS_FIRST)
-        costly = [one.address for one in found.findings if one.act in COSTLY]
-        stopping = self._allowed(looked, found, stops, why)
-        done, adding = frozenset(costly), self._allowed(looked, found, frozenset(costly), why)
-        if adding is None and len(costly) > 1:
-            done = frozenset()
-            for address in costly:
-                more = self._allowed(looked, found, done | {address}, why, address)
-                if more is not None:
-                    done, adding = done | {address}, more
-        acts = (stops if stopping is not None else frozenset()) | (done if adding is not None else frozenset())
-        return found.only(acts, why), [one for one in (stopping, adding) if one is not None]
-
-    def _allowed(
-        self,
-        looked: _Looked,
-        found: Decision,
-        acts: frozenset[Address],
-        why: dict[Address, str],
-        judged: Address | None = None,
-    ) -> tuple[Plan, Wishes] | None:
-        """The plan of nothing but `acts`; None where it is not allowed, or nothing is to be done: `why` says so of
-        `judged`, or of each of them."""
-        if not acts:
-            return None
-        part = _part(looked.wishes, found, acts)
-        try:
-            made = self._priced(looked, part)
-        except (ConfigError, CloudError) as error:
-            said = error.problems[0].summary if isinstance(error, ConfigError) else str(error)
-        else:
-            touched = {one.address for one in made.plan.changes if one.ways}
-            more = sorted(str(one) for one in touched - acts if one.kind != "ports")
-            if not made.refusals and not more:
-                return made.plan, part
-            said = made.refusals[0].summary if made.refusals else f"{more[0]} would be changed with it"
-        why |= dict.fromkeys(acts if judged is None else (judged,), said)
-        return None
-
-    def _priced(self, looked: _Looked, part: Wishes) -> PricedPlan:
-        made = priced_plan(self.session, looked.seen, part)
-        return hold_budgets(self.session, made, self._budgets(looked.config), self.request.hours)
-
-    def _budgets(self, config: Config) -> tuple[Budget, ...]:
-        """Those that any apply is held to, and the one of the watch."""
-        every = side_by_side(self.request.budgets, config.budgets)
-        watch = config.watch
-        if watch is None or watch.max_hourly_cost is None:
-            return every
-        return (*every, Budget(max_hourly_cost=watch.max_hourly_cost, position=watch.position, section="watch"))
 
     # -- doing
 
@@ -318,32 +199,17 @@ class _Round:
             wishes = attrs.evolve(
                 wishes, held_to=part.held_to, limits=part.limits, moving=part.moving, places=part.places
             )
-            budgets = self._budgets(now)
+            budgets = budgets_of(self.request, now)
             approval = _Decided(plan, self.hold)
             run = Run(session, now, wishes, self.how, approval, self.reporter, None, budgets, self.request.hours)
             try:
-                outcome = run()
-                self._acted += [step.address for step in outcome.done if step.address not in self._acted]
+                run()
             finally:
+                self._acted += [address for address in run.done if address not in self._acted]
                 run.set_off()
 
 
-def _part(wishes: Wishes, found: Decision, acts: frozenset[Address]) -> Wishes:
-    """`wishes` for nothing but `acts`, and the ports of their bids."""
-    limits = {a: limit for a, limit in found.limits.items() if a in acts}
-    ports = {Address("ports", one.name) for one in acts if one.kind == "bid"}
-    return attrs.evolve(wishes, held_to=acts | ports, limits=limits, moving=found.moving & acts)
+def _costs(looked: Looked) -> Totals | None:
+    from flowplan.cost.estimate import priced
 
-
-def _places(state: State, policy: Watching) -> dict[Address, Place]:
-    """Where bids are placed again: where they were, unless they may be placed elsewhere."""
-    if policy.switch_region:
-        return {}
-    bids = ((address, binding.applied) for address, binding in state.bindings.items())
-    return {a: (bid.instance_type, bid.region) for a, bid in bids if isinstance(bid, Bid)}
-
-
-def _is_live(seen: Observed, address: Address) -> bool:
-    from flowplan.state.ownership import is_live
-
-    return is_live(seen.state.bindings.get(address), seen.live)
+    return priced(looked.plan, looked.markets, looked.seen.desired).totals

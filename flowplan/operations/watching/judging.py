@@ -1,0 +1,105 @@
+"""What of a decision of the watch every guard and budget lets through, judged with the plan of nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import CloudError, ConfigError
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget, side_by_side
+from flowplan.operations.opening.session import Session
+from flowplan.operations.plan import Request, hold_budgets, priced_plan
+from flowplan.operations.watching.look import Looked
+from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.watching import COSTLY, Act, Decision
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.cost.priced_plan import PricedPlan
+
+# What is carried out together: what stops something is by itself, and waits for no price.
+TOGETHER: tuple[frozenset[Act], ...] = (frozenset(("cancel",)), frozenset(("lower",)), frozenset(COSTLY))
+
+
+@frozen
+class Judging:
+    """Judges what a round `looked` at, and has `found`."""
+
+    session: Session
+    request: Request
+    looked: Looked
+    found: Decision
+
+    def __call__(self) -> tuple[Decision, list[tuple[Plan, Wishes]]]:
+        """What of `found` is done: as much of it as every guard and budget lets through; with the plan of each part."""
+        why: dict[Address, str] = {}
+        acts: frozenset[Address] = frozenset()
+        plans: list[tuple[Plan, Wishes]] = []
+        for together in TOGETHER:
+            wanted = [one.address for one in self.found.findings if one.act in together]
+            done, made = self._most(wanted, why)
+            acts |= done
+            plans += [made] if made is not None else []
+        return self.found.only(acts, why), plans
+
+    def _most(
+        self, wanted: list[Address], why: dict[Address, str]
+    ) -> tuple[frozenset[Address], tuple[Plan, Wishes] | None]:
+        """All of `wanted`, where that is allowed together, else one by one in natural order what is with those before;
+        and the plan of that."""
+        made = self._allowed(frozenset(wanted), why)
+        if made is not None:
+            return frozenset(wanted), made
+        done: frozenset[Address] = frozenset()
+        for address in wanted if len(wanted) > 1 else ():
+            more = self._allowed(done | {address}, why, address)
+            if more is not None:
+                done, made = done | {address}, more
+        return done, made
+
+    def _allowed(
+        self,
+        acts: frozenset[Address],
+        why: dict[Address, str],
+        judged: Address | None = None,
+    ) -> tuple[Plan, Wishes] | None:
+        """The plan of nothing but `acts`; None where it is not allowed, or nothing is to be done: `why` says so of
+        `judged`, or of each of them."""
+        if not acts:
+            return None
+        part = self._part(acts)
+        try:
+            made = self._priced(part)
+        except (ConfigError, CloudError) as error:
+            said = error.problems[0].summary if isinstance(error, ConfigError) else str(error)
+        else:
+            touched = {one.address for one in made.plan.changes if one.ways}
+            more = sorted(str(one) for one in touched - acts if one.kind != "ports")
+            if not made.refusals and not more:
+                return made.plan, part
+            said = made.refusals[0].summary if made.refusals else f"{more[0]} would be changed with it"
+        why |= dict.fromkeys(acts if judged is None else (judged,), said)
+        return None
+
+    def _priced(self, part: Wishes) -> PricedPlan:
+        made = priced_plan(self.session, self.looked.seen, part)
+        budgets = budgets_of(self.request, self.looked.config)
+        return hold_budgets(self.session, made, budgets, self.request.hours)
+
+    def _part(self, acts: frozenset[Address]) -> Wishes:
+        """What is wished for, of nothing but `acts`, and the ports of their bids."""
+        limits = {a: limit for a, limit in self.found.limits.items() if a in acts}
+        ports = {Address("ports", one.name) for one in acts if one.kind == "bid"}
+        return attrs.evolve(self.looked.wishes, held_to=acts | ports, limits=limits, moving=self.found.moving & acts)
+
+
+def budgets_of(request: Request, config: Config) -> tuple[Budget, ...]:
+    """Those that any apply is held to, and the one of the watch."""
+    every = side_by_side(request.budgets, config.budgets)
+    watch = config.watch
+    if watch is None or watch.max_hourly_cost is None:
+        return every
+    return (*every, Budget(max_hourly_cost=watch.max_hourly_cost, position=watch.position, section="watch"))

@@ -1,0 +1,146 @@
+"""What a round of the watch looks at, without the lock, and what it decides by that."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import CloudError, UsageProblem
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid
+from flowplan.model.watch import ONLY_LOOKS, Watching
+from flowplan.operations.looking.observe import Observed, observe_beside
+from flowplan.operations.opening.session import Session
+from flowplan.operations.plan import Request, wanted
+from flowplan.planning.lifetimes import has_lifetime_as_applied
+from flowplan.planning.make import make_plan
+from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.watching import CALM, Decision, Finding, Seen, decide
+from flowplan.pricing.billing import Ender
+from flowplan.pricing.entry import Key, Market
+from flowplan.state.ownership import is_live
+from flowplan.state.state import CANCELLED, State
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.model.catalogue import Place
+
+
+@frozen
+class Looked:
+    """What a round looked at, and its plan of everything. `markets`: a price that could not be fetched is unknown."""
+
+    config: Config
+    wishes: Wishes
+    seen: Observed
+    plan: Plan
+    markets: Mapping[Key, Market]
+
+    @property
+    def policy(self) -> Watching:
+        """What the files let the watch do."""
+        return self.config.watch or ONLY_LOOKS
+
+
+def look(session: Session, request: Request) -> Looked:
+    """Everything, of files that are read again. Raises what a plan of them raises."""
+    from flowplan.cost.estimate import auctions_needed
+
+    config, wishes = wanted(session, request)
+    if config is None:
+        raise UsageProblem("there is nothing to watch: no configuration was given")
+    policy = config.watch or ONLY_LOOKS
+    with session.looking():
+        loaded = session.load()
+        places = _places(loaded.state, policy)
+        _, seen = observe_beside(session, loaded, config, kept=places)
+        ended = {a: place for a, place in places.items() if not is_live(seen.state.bindings.get(a), seen.live)}
+        wishes = attrs.evolve(wishes, places=ended)
+        plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+        keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
+        markets = session.cloud().markets(keys, shown_only=keys)
+    return Looked(config, wishes, seen, plan, markets)
+
+
+def decided(session: Session, looked: Looked) -> Decision:
+    """What the watch finds, and what it does about it if every guard and budget lets it."""
+    seen, cloud = looked.seen, session.cloud()
+    found = decide(
+        Seen(
+            looked.plan,
+            seen.desired,
+            seen.state,
+            seen.live,
+            looked.policy,
+            looked.markets,
+            cloud.time(),
+            highest=_highest(session, seen, cloud.time()),
+            ended_by=_enders(session, looked),
+            over=_over(session, seen),
+        )
+    )
+    late = {
+        one.address: "the list of bids lags behind"
+        for one in found.findings
+        if one.act == "raise" and not _is_still(session, one)
+    }
+    return found.only(found.act - late.keys(), late)
+
+
+def _is_still(session: Session, found: Finding) -> bool:
+    """Whether the bid says of itself what the list of bids says. What it does not say is not so."""
+    try:
+        return found.id is not None and session.cloud().bid(found.id).status == found.status
+    except CloudError:
+        return False
+
+
+def _over(session: Session, seen: Observed) -> Container[Address]:
+    """The bids whose lifetime is over as it was applied, of those whose files have another by now."""
+    from flowplan.operations.looking.lifetimes import over
+
+    bindings, lifetimes = seen.state.bindings, seen.desired.lifetimes
+    edited = {
+        address: known.lifetime
+        for address in seen.desired.over
+        if (known := bindings.get(address)) is not None and known.lifetime is not None
+        if not has_lifetime_as_applied(known, lifetimes.get(address))
+    }
+    return over(session, edited, seen.state, seen.live) if edited else ()
+
+
+def _enders(session: Session, looked: Looked) -> Mapping[str, Ender]:
+    """Who ended the bids that may be placed again. What cannot be read is not known."""
+    if looked.policy.on_preempted != "rebid":
+        return {}
+    state = looked.seen.state
+    ended = [
+        binding.id
+        for change in looked.plan.changes
+        if change.reason == "create_because_gone" and change.address.kind == "bid"
+        if (binding := state.bindings.get(change.address)) is not None and binding.ended != CANCELLED
+    ]
+    return session.cloud().enders(ended)
+
+
+def _highest(session: Session, seen: Observed, now: datetime) -> Mapping[Place, Decimal]:
+    """The highest price of the last hour in the auctions of bids whose limit was raised, where it is known."""
+    bids = (seen.desired.resources[address] for address in seen.desired.raised)
+    places = {(bid.instance_type, bid.region) for bid in bids if isinstance(bid, Bid)}
+    if not places:
+        return {}
+    pasts = session.cloud().pasts(sorted(places), since=now - CALM, shown_only=True)
+    return {place: max((price for _, price in past.prices), default=Decimal(0)) for place, past in pasts.items()}
+
+
+def _places(state: State, policy: Watching) -> dict[Address, Place]:
+    """Where bids are placed again: where they were, unless they may be placed elsewhere."""
+    if policy.switch_region:
+        return {}
+    bids = ((address, binding.applied) for address, binding in state.bindings.items())
+    return {a: (bid.instance_type, bid.region) for a, bid in bids if isinstance(bid, Bid)}

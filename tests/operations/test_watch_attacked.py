@@ -1,0 +1,170 @@
+"""What no file, answer or clock makes the watch do, and what none keeps it from: places again nothing that a person had
+ended, changed or edited, and ends what is past its lifetime."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flowplan.errors import ConfigError, GuardRefused, OutcomeUnknown
+from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.operations.test_watch import end, look, only, posts, stack, task
+
+REBID = "{on_preempted: rebid, max_hourly_cost: 60}"
+ELSEWHERE = "{on_preempted: rebid, switch_region: true, max_hourly_cost: 60}"
+LIVES = ", lifetime: {max_hours: 2}"
+
+
+def runs(place: Place, policy: str = REBID, more: str = "", hours: int = 0) -> None:
+    """A stack of one task runs, for so long."""
+    place.write(stack(policy, train=task(more=more)))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", f"{hours}h" if hours else "10m")
+
+
+def is_live(place: Place) -> bool:
+    return bool(live_ids(place))
+
+
+# ---- what is placed again ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("h100.8x.SXM5.IB, cluster_id: us-central1-b", "a100.8x.SXM4.IB, cluster_id: us-central1-a"),
+        ("cluster_id: us-central1-b", "cluster_id: us-central1-a"),
+        ("train: {", "train: {name: other, "),
+        ("train: {", "train: {startup_script: echo hello, "),
+        ("train: {", "train: {paused: true, "),
+    ],
+    ids=["type", "region", "name", "script", "paused"],
+)
+def test_a_bid_is_not_placed_again_as_somebody_edited_it_and_did_not_apply(place: Place, old: str, new: str) -> None:
+    runs(place, ELSEWHERE)
+    end(place)
+    place.edit(old, new)
+    found = look(place)
+    assert found.error is None and only(found).asks, found
+    assert posts(place) == 1
+
+
+def test_a_job_that_is_done_is_not_placed_again_when_its_lifetime_leaves_the_file(place: Place) -> None:
+    runs(place, more=", lifetime: {max_hours: 20}")
+    end(place)
+    assert only(look(place)).kind == "done"
+    place.edit(", lifetime: {max_hours: 20}", "")
+    assert only(look(place)).asks
+    assert posts(place) == 1
+
+
+def test_a_bid_whose_limit_a_person_changed_is_not_placed_again_at_the_old_one(place: Place) -> None:
+    runs(place)
+    place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.train')}", b'{"limit_price": "$16.00"}')
+    end(place)
+    found = look(place)
+    assert "limit_price was changed outside" in only(found).said, found
+    assert posts(place) == 1
+
+
+def test_a_bid_is_not_placed_again_by_a_state_that_does_not_know_how_the_last_one_ended(place: Place) -> None:
+    """As one that was put back: the bid that it has was ended by the cloud, the next one by a person."""
+    runs(place)
+    old, before = end(place), (place.path / "flowplan.state.json").read_bytes()
+    assert look(place).acted
+    place.ok("simulator", "advance", "10m")
+    end(place, by_cloud=False)
+    place.ok("state", "restore", str(json.loads(before)["serial"]), "--force")
+    assert bid_id(place, "bid.train") == old
+    found = look(place)
+    assert "which the state does not know" in only(found).said, found
+    assert posts(place) == 2
+
+
+@pytest.mark.parametrize("time", [None, "", "soon", "2031-01-01T00:00:00Z"])
+def test_no_time_that_the_api_gives_lets_a_bid_be_placed_again_and_again(place: Place, time: str | None) -> None:
+    runs(place)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "edited", put={"created_at": time}, times=None)
+    for _ in range(3):
+        if is_live(place):
+            end(place)
+        look(place)
+    assert posts(place) == 2 and not is_live(place)
+
+
+def test_a_create_that_was_cut_off_is_sent_again_under_its_own_key(place: Place) -> None:
+    """The first one, which is on its way still, and the second are one bid then."""
+    runs(place)
+    end(place)
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True)
+        simulator.faults.add("POST /v2/spot/bids", "timeout", late=3600)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=3, times=None)
+    assert isinstance(look(place).error, OutcomeUnknown)
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+        simulator.faults.set(duplicate_names=True)
+    assert look(place).acted
+    place.ok("simulator", "advance", "2h")
+    assert len(live_ids(place)) == 1
+
+
+# ---- what ends -----------------------------------------------------------------------------------------------
+
+
+def test_a_lifetime_that_was_edited_ends_nothing_until_it_is_applied(place: Place) -> None:
+    runs(place, more=", lifetime: {max_hours: 20}", hours=5)
+    place.edit("max_hours: 20", "max_hours: 2")
+    found = look(place)
+    assert (only(found).kind, only(found).act, only(found).asks) == ("lifetime_over", None, True), found
+    assert is_live(place)
+    place.write("tasks: [")
+    assert look(place).findings == ()
+    place.write(stack(REBID, train=task(more=", lifetime: {max_hours: 2}")))
+    place.ok("simulator", "advance", "20h")
+    assert look(place).acted and not is_live(place)  # by both
+
+
+@pytest.mark.parametrize("said", ["true", "true # always", '"true"', "false"])
+def test_a_broken_file_says_whether_lifetimes_are_enforced_even_so(place: Place, said: str) -> None:
+    runs(place, f"{{on_preempted: rebid, enforce_lifetime: {said.split()[0].strip(chr(34))}}}", LIVES, hours=5)
+    place.write(f"watch:\n  enforce_lifetime: {said}\ntasks: [")
+    assert isinstance(look(place).error, ConfigError)
+    assert is_live(place) == (not said.startswith("true"))
+
+
+def test_an_edit_that_no_run_may_apply_keeps_nothing_past_its_lifetime(place: Place) -> None:
+    place.write(stack(REBID, train=task(more=LIVES)).replace("version: 2", "version: 2\nname_prefix: a-"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.edit("name_prefix: a-", "name_prefix: b-")
+    found = look(place)
+    assert isinstance(found.error, GuardRefused) and found.acted, found
+    assert not is_live(place)
+
+
+@pytest.mark.parametrize("policy", ["{on_preempted: report}", REBID])
+def test_a_create_in_doubt_keeps_nothing_past_its_lifetime(place: Place, policy: str) -> None:
+    runs(place, policy, LIVES, hours=5)
+    place.write(stack(policy, train=task(more=LIVES), more=task("9.00")))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout")
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve", "--target", "bid.more").code == 6
+    assert look(place).acted  # the list of bids is still refused
+    assert [one for one in place.ledger() if one.method == "DELETE"]
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    assert look(place).error is None and posts(place) == 1
+
+
+def test_one_bid_that_may_not_be_cancelled_keeps_no_other_past_its_lifetime(place: Place) -> None:
+    text = stack(REBID, a=task(more=LIVES), b=task("40.00", "a100.8x.SXM4.IB", "us-central1-a", more=LIVES))
+    place.write(text.replace("60}", "90}").replace("tasks:", "policies: {protected: [bid.b]}\ntasks:"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "9h")
+    found = {str(one.address): one for one in look(place).findings}
+    assert found["bid.a"].act == "cancel" and found["bid.b"].act is None, found
+    assert len(live_ids(place)) == 1
