@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import define, field
 
 from flowplan.apply.interfaces import Journal
 from flowplan.apply.workers import GRACE, Result, Workers
@@ -14,7 +15,7 @@ from flowplan.state.journal import Closed, Done, Record
 from flowplan.state.state import Binding
 
 
-@frozen
+@define
 class Durable:
     """The journal of a run, for the one thread that owns it. `finished`: what to make durable of a call that is
     done."""
@@ -22,17 +23,38 @@ class Durable:
     journal: Journal
     workers: Workers
     finished: Callable[[Work, Binding | None], Sequence[Record]]
+    _under_way: threading.Thread | None = field(default=None, init=False)
 
-    def append(self, records: Sequence[Record], back: Sequence[Result] = ()) -> None:
-        """Make `records` durable in one frame; `back`: the results among them. When the journal
-        does not take them, raises StateError once they are rescued."""
-        try:
-            self.journal.append(records)
-        except StateError as error:
-            self.rescue(error, records, back)
-            raise
+    @property
+    def is_busy(self) -> bool:
+        """Whether a frame is on its way: nothing else may be appended."""
+        return self._under_way is not None
 
-    def rescue(self, error: StateError, records: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
+    def append(self, records: Sequence[Record]) -> None:
+        """Make `records` durable in one frame. Raises StateError when the journal does not take them."""
+        self.journal.append(records)
+
+    def append_beside(self, records: Sequence[Record], take_in: Callable[[Sequence[Result]], None]) -> None:
+        """The same, in a thread of its own; `take_in` is given what comes back while the frame is on its way, and sends
+        only what is durable already. What it raises is raised at once."""
+        failed: list[BaseException] = []
+
+        def append() -> None:
+            try:
+                self.journal.append(records)
+            except BaseException as error:  # noqa: BLE001 - it is raised below, in the thread of the run
+                failed.append(error)
+            self._under_way = None
+            self.workers.wake()
+
+        self._under_way = thread = threading.Thread(target=append, name="flowplan-journal", daemon=True)
+        thread.start()
+        while results := self.workers.take_while(lambda: self.is_busy):
+            take_in(results)
+        if failed:
+            raise failed[0]
+
+    def rescue(self, error: StateError, records: Sequence[Record], back: Sequence[Result]) -> None:
         """The run ends with `error`: the results among `records`, which are of what is `back`, and what comes back yet,
         are kept elsewhere, and the detail of `error` says where."""
         results = [record for record in records if isinstance(record, (Done, Closed))]
@@ -40,6 +62,8 @@ class Durable:
         kept = [*results, *(record for r in late for record in self.finished(r.work, r.binding))]
         made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
         error.detail = "\n".join(filter(None, [self._overflow(kept, made), error.detail]))
+        if (under_way := self._under_way) is not None:  # nothing is written any more once the run is over
+            under_way.join()
 
     def _overflow(self, results: Sequence[Record], made: Sequence[Result]) -> str:
         """Keep results that the journal could not take. What was made is said in any case: as a last resort, here."""

@@ -5,7 +5,7 @@ intents of what they free; then it tells of the results; then it lets the freed 
 under way without a durable intent, and nothing is called done before its result is durable.
 
 Where the journal is far away, intents are made durable one wave ahead: what is back makes room for calls that are
-announced already, and these go before the frame of this round.
+announced already, and these go before the frame of this round, and while one is on its way.
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ class Applying:
         self._expired: dict[Step, Expire] = {}  # steps that no plan has
         self._exhausted = Exhausted()
         self._announced: dict[Step, Work] = {}  # durable intents whose calls wait for room
+        self._aged: list[Work] = []  # for which there is room, and whose intents are too old by now
+        self._back: list[Result] = []  # taken in, and not yet durable
+        self._records: list[Record] = []  # what to make durable next: theirs, and what is on its way
+        self._asked: list[Announcement] = []  # while a frame was on its way
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
@@ -96,6 +100,11 @@ class Applying:
         Outcome."""
         try:
             self._rounds()
+        except StateError as error:
+            self._halted = first = self._halted if isinstance(self._halted, StateError) else error
+            self._announce_again(*self._asked)
+            self._durable.rescue(first, self._records, self._back)
+            raise first from None
         finally:
             self._workers.close()
         return self._outcome()
@@ -105,67 +114,81 @@ class Applying:
         self._workers.wake()
 
     def _rounds(self) -> None:
-        back: list[Result] = []
         while True:
-            records = self._records_of(back)
-            old = self._begin_announced(records, back)
             works, local = self._prepare()
-            works = old + works
-            records += local + [work.intent for work in works]
-            if records:
-                self._durable.append(records, back)
+            works, self._aged = self._aged + works, []
+            self._records += local + [work.intent for work in works]
+            back = tuple(self._back)
+            self._make_durable()
             self._tell(back)
+            stopping = self._stopping()
             for work in works:
-                if self._schedule.is_announced(work.step):
+                if stopping or self._schedule.is_announced(work.step):
                     self._working.intend(work.intent)
                     self._announced[work.step] = work
                 else:
                     self._send(work)
+            came: Sequence[Result] = ()
             stopping = self._stopping()
-            if self._workers.under_way:
-                back = self._workers.take(None if stopping else self._gates.due_in())
-                if not back and stopping:
+            if self._workers.under_way and not self._back:  # else those that came back are in the next frame
+                came = self._workers.take(None if stopping else self._gates.due_in())
+                if not came and stopping:
                     return  # stopped, and the time of grace is over: what runs still stays in doubt
-            elif self._doubts and not self._stopping():
-                back = self._resolve_doubts()
-            elif works or local:
-                back = []
-            elif (due := self._gates.due_in()) is not None and not stopping:
+            elif self._doubts and not self._back and not self._stopping():
+                came = self._resolve_doubts()
+            elif not (works or local or self._back):
+                due = self._gates.due_in()
+                if due is None or stopping:
+                    return
                 self._around.clock.pause(due)
-                back = []
-            else:
-                return
+            self._come_back(came)
 
     def _stopping(self) -> bool:
         return self._around.clock.stopped() or self._halted is not None
 
-    def _begin_announced(self, records: list[Record], back: Sequence[Result]) -> list[Work]:
+    def _come_back(self, results: Sequence[Result]) -> None:
+        """Take in what calls came to, and let go what is announced, as far as there is room now."""
+        back = list(results)
+        self._records += self._records_of(back)
+        self._back += back
+        self._begin_announced()
+
+    def _make_durable(self) -> None:
+        """Make durable what is not yet, in one frame. Where that takes long, calls go on meanwhile."""
+        records, back = tuple(self._records), len(self._back)
+        if not records:
+            self._back.clear()  # of these there was nothing to record
+            return
+        if self._options.ahead:
+            self._durable.append_beside(records, self._come_back)
+        else:
+            self._durable.append(records)
+        del self._records[: len(records)]
+        del self._back[:back]
+        if self._asked:
+            asked, self._asked = self._asked, []
+            self._announce_again(*asked)
+
+    def _begin_announced(self) -> None:
         """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
-        closed among `records`, which are not durable yet. Returns those whose intents have grown old: they go once
-        those are durable again."""
-        old: list[Work] = []
-        while not self._stopping() and (step := self._schedule.begin()) is not None:
+        closed in the next frame; those whose intents have grown old go once they are durable again."""
+        while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:
             work = self._announced.pop(step)
             try:
                 self._exhausted.hold(work.change)
             except FlowplanError as error:
-                records.append(self._working.close(work.intent, type(error).__name__))
+                self._records.append(self._working.close(work.intent, type(error).__name__))
                 self._give_up(step, error)
                 continue
             now = self._around.now()
             if work.intent.at.age(now) < YOUNG:
-                self._send(work, records, back)
+                self._send(work)
             else:
-                old.append(attrs.evolve(work, intent=work.intent.again(now, resent=work.intent.resent)))
-        return old
+                self._aged.append(attrs.evolve(work, intent=work.intent.again(now, resent=work.intent.resent)))
 
-    def _send(self, work: Work, records: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
-        """Let the call of `work` go. `records`: what is not durable by then, of what is `back`."""
-        try:
-            self._around.hold_lock()
-        except StateError as error:
-            self._durable.rescue(error, records, back)
-            raise
+    def _send(self, work: Work) -> None:
+        """Let the call of `work` go. Raises StateError when the lock is lost."""
+        self._around.hold_lock()
         self._working.intend(work.intent)
         self._events.started(work.step, work.change)
         self._workers.send(work)
@@ -180,18 +203,26 @@ class Applying:
         if self._working.pending.get(intent.intent, intent).at.age(self._around.now()) >= YOUNG:
             self._workers.ask(intent.intent)
 
-    def _announce_again(self, asked: Announcement) -> None:
-        intent = self._working.pending.get(asked.intent)
-        if intent is not None and not self._stopping():
-            young = intent.again(self._around.now(), resent=intent.resent)
+    def _announce_again(self, *asked: Announcement) -> None:
+        if self._durable.is_busy and not self._stopping():
+            self._asked += asked
+            return
+        now, open_ = self._around.now(), [self._working.pending.get(one.intent) for one in asked]
+        young = [intent.again(now, resent=intent.resent) for intent in open_ if intent is not None]
+        if young and not self._stopping():
             try:
-                self._around.journal.append([young])
+                self._durable.append(young)
             except StateError as error:
-                asked.error = self._halted = error
+                self._halted = error
+                for one in asked:
+                    one.error = error
             else:
-                self._working.intend(young)
-                asked.granted = True
-        asked.answered.set()
+                for intent, one in zip(open_, asked, strict=True):
+                    one.granted = intent is not None
+                for intent in young:
+                    self._working.intend(intent)
+        for one in asked:
+            one.answered.set()
 
     # -- what can start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from typing import Literal, TypeAlias
 
 from flowplan.planning.steps import Order, Step, is_last
@@ -53,11 +54,12 @@ class Schedule:
             return None
         return self._ready.popleft()
 
-    def begin(self) -> Step | None:
-        """The step that was announced first, under way from now on. None: there is none, or no room for it."""
-        if not self._announced or not self._has_room or self._is_urgent:
+    def begin(self, durable: Container[Step]) -> Step | None:
+        """The step that was announced first, under way from now on. None: there is none, or no room for it, or its
+        intent is not among those that are `durable`."""
+        step = next(iter(self._announced), None)
+        if step is None or step not in durable or not self._has_room or self._is_urgent:
             return None
-        step = next(iter(self._announced))
         del self._announced[step]
         self._under_way.add(step)
         return step

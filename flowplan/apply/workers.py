@@ -100,6 +100,14 @@ class Workers:
             if first is not None:
                 return [first, *self.drain(0.0)]
 
+    def take_while(self, goes_on: Callable[[], bool]) -> list[Result]:
+        """The results that are back, at least one; none when what `goes_on` is over, which `wake` makes it look at."""
+        while goes_on():
+            first = self._next(None)
+            if first is not None:
+                return [first, *self.drain(0.0)]
+        return []
+
     def drain(self, seconds: float) -> list[Result]:
         """What comes back within `seconds` while nothing new is sent; with 0 what is back already."""
         found: list[Result] = []
@@ -128,7 +136,7 @@ class Workers:
         """Nothing is sent any more. What is still under way, nobody waits for."""
         self._pool.shutdown(wait=not self._sent, cancel_futures=True)
 
-    def _next(self, seconds: float) -> Result | None:
+    def _next(self, seconds: float | None) -> Result | None:
         """The next result; None for anything else that came. Raises Empty when nothing comes within `seconds`."""
         item = self._queue.get(timeout=seconds)
         if isinstance(item, Announcement):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -38,10 +39,14 @@ class Cloud(Fcp):
         self.sent: list[str] = []  # keys
         self.came = threading.Condition()
         self.meets: Callable[[int], None] = lambda _: None
+        self.waits: Callable[[int], None] = lambda _: None  # before its turn comes
+        self.asked = itertools.count(1)
+        self.go_on = threading.Event()
 
     def create(
         self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
     ) -> Made:
+        self.waits(next(self.asked))
         before()
         with self.came:
             self.sent.append(key)
@@ -49,6 +54,15 @@ class Cloud(Fcp):
             self.came.notify_all()
         self.meets(number)
         return Made(f"vol_{number}")
+
+    def hold_sent(self, number: int) -> None:
+        """Wait until so many were sent."""
+        with self.came:
+            assert self.came.wait_for(lambda: len(self.sent) >= number, WAIT), "it waits for the frame"
+
+    def hold(self, number: int) -> None:
+        """A call that ends when it may `go_on`."""
+        assert self.go_on.wait(WAIT)
 
 
 @define
@@ -88,12 +102,17 @@ class Running:
     time: float = 2000.0
     stopped: bool = False
     hold_lock: Callable[[], None] = lambda: None
+    looked: threading.Event = field(factory=threading.Event)  # whether it is stopped, since this was cleared
 
     def __call__(self, options: Options = FAR) -> Outcome:
         def now() -> float:
             return self.time
 
-        clock = Clock(now, now, lambda _: None, stopped=lambda: self.stopped, boot_id="boot")
+        def stopped() -> bool:
+            self.looked.set()
+            return self.stopped
+
+        clock = Clock(now, now, lambda _: None, stopped=stopped, boot_id="boot")
         journal, hold_lock = self.journal, lambda: self.hold_lock()
         around = Surroundings(self.cloud, journal, script.render, journal, clock, hold_lock)
         names = [f"v{n}" for n in range(VOLUMES)]
@@ -115,6 +134,101 @@ def test_a_call_that_ends_makes_room_for_the_next_before_its_result_is_durable()
 
     run.journal.until = until
     assert len(run().done) == VOLUMES
+
+
+def second_ends_in_the_second_frame(run: Running, then: Callable[[], None]) -> None:
+    """Let the second call end, and `then` be called, while the frame with the result of the first is on its way."""
+    on_its_way = threading.Event()
+
+    def meets(number: int) -> None:
+        if number == 2:
+            assert on_its_way.wait(WAIT)
+
+    def until(frame: list[Record]) -> None:
+        if len(run.journal.frames) == 1:
+            on_its_way.set()
+            then()
+
+    run.cloud.meets, run.journal.until = meets, until
+
+
+def test_a_call_that_ends_while_a_frame_is_on_its_way_makes_room_at_once() -> None:
+    run = Running()
+    second_ends_in_the_second_frame(run, lambda: run.cloud.hold_sent(4))
+    assert len(run().done) == VOLUMES
+    assert sum(isinstance(one, Done) for one in run.journal.records) == VOLUMES
+
+
+def test_what_a_frame_on_its_way_announces_is_not_sent() -> None:
+    """All that was announced before it is done by then, and there is room."""
+    run = Running()
+
+    def then() -> None:
+        run.cloud.hold_sent(4)
+        run.looked.clear()
+        run.cloud.go_on.set()
+        assert run.looked.wait(WAIT)
+        assert len(run.cloud.sent) == 4
+
+    second_ends_in_the_second_frame(run, then)
+    second = run.cloud.meets
+    run.cloud.meets = lambda number: second(number) if number < 3 else run.cloud.hold(number)
+    assert len(run().done) == VOLUMES
+
+
+def test_a_frame_that_is_not_taken_loses_nothing_that_came_back_meanwhile() -> None:
+    run = Running()
+
+    def then() -> None:
+        run.cloud.hold_sent(4)
+        raise StateError("the server is away")
+
+    second_ends_in_the_second_frame(run, then)
+    with pytest.raises(StateError, match="the server is away"):
+        run()
+    made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
+    assert made == {f"vol_{n}" for n in range(1, 5)}
+    assert len(run.cloud.sent) == 4
+
+
+def test_what_the_first_frame_announces_is_not_sent_once_the_run_is_stopped() -> None:
+    """Nothing of it is in doubt either."""
+    run = Running()
+
+    def until(frame: list[Record]) -> None:
+        run.stopped = True
+
+    run.journal.until = until
+    outcome = run()
+    assert (run.cloud.sent, outcome.pending, len(outcome.not_started)) == ([], (), VOLUMES)
+
+
+def test_an_attempt_that_waited_is_announced_again_after_the_frame_that_is_on_its_way() -> None:
+    """The journal takes one frame after the other."""
+    run = Running()
+    one_at_a_time = threading.Lock()
+    aged = threading.Event()
+
+    def waits(number: int) -> None:
+        if number == 2:
+            assert aged.wait(WAIT)
+
+    def until(frame: list[Record]) -> None:
+        assert one_at_a_time.acquire(blocking=False), "two frames at once"
+        if len(run.journal.frames) == 1:
+            run.looked.clear()
+            run.time += 2 * YOUNG
+            aged.set()  # the second asks, then the third ends: when that is seen, the first is dealt with
+            assert run.looked.wait(WAIT)
+            run.looked.clear()
+            run.cloud.go_on.set()
+            assert run.looked.wait(WAIT)
+        one_at_a_time.release()
+
+    run.cloud.waits, run.journal.until = waits, until
+    run.cloud.meets = lambda number: run.cloud.hold(number) if number == 2 else None
+    assert len(run().done) == VOLUMES
+    assert any(intent.at.since_boot > 2000 for intent in run.journal.intents())
 
 
 @pytest.mark.parametrize("parallelism", [2, 3, 50])

@@ -190,8 +190,8 @@ MISTAKES = (
     Mistake(
         "tell before it is durable",
         "apply/run.py",
-        "            records = self._records_of(back)\n",
-        "            records = self._records_of(back)\n            self._tell(back)\n",
+        "        self._records += self._records_of(back)\n",
+        "        self._records += self._records_of(back)\n        self._tell(back)\n",
         ("tests/faults/test_power.py", "-k", "third and kill"),
     ),
     Mistake(
@@ -239,9 +239,8 @@ MISTAKES = (
     Mistake(
         "let what is announced wait until the results before it are durable",
         "apply/run.py",
-        "            old = self._begin_announced(records, back)\n            works, local = self._prepare()\n",
-        "            works, local = self._prepare()\n            old = []\n"
-        "            old = old if back else self._begin_announced(records, back)\n",
+        "        self._back += back\n        self._begin_announced()\n",
+        "        self._back += back\n        if not back:\n            self._begin_announced()\n",
         ("tests/apply/test_ahead.py", "-k", "makes_room"),
     ),
     Mistake(
@@ -254,31 +253,73 @@ MISTAKES = (
     Mistake(
         "send what is announced although the run stops",
         "apply/run.py",
-        "while not self._stopping() and (step := self._schedule.begin()) is not None:",
-        "while (step := self._schedule.begin()) is not None:",
+        "while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:",
+        "while (step := self._schedule.begin(self._announced)) is not None:",
         ("tests/apply/test_ahead.py", "-k", "once_the_key"),
     ),
     Mistake(
         "send what is announced although its kind is exhausted",
         "apply/run.py",
         "                self._exhausted.hold(work.change)\n            except FlowplanError as error:\n"
-        "                records",
-        "                pass\n            except FlowplanError as error:\n                records",
+        "                self._records",
+        "                pass\n            except FlowplanError as error:\n                self._records",
         ("tests/apply/test_ahead.py", "-k", "spared"),
     ),
     Mistake(
         "leave the intent of what was not tried open",
         "apply/run.py",
-        "                records.append(self._working.close(work.intent, type(error).__name__))\n",
+        "                self._records.append(self._working.close(work.intent, type(error).__name__))\n",
         "",
         ("tests/apply/test_ahead.py", "-k", "spared"),
     ),
     Mistake(
         "forget the results that made room when the lock is lost",
         "apply/run.py",
-        "                self._send(work, records, back)\n",
-        "                self._send(work)\n",
+        "            self._durable.rescue(first, self._records, self._back)\n",
+        "            self._durable.rescue(first, (), ())\n",
         ("tests/apply/test_ahead.py", "-k", "lock_is_lost"),
+    ),
+    Mistake(
+        "let calls wait while a frame is on its way",
+        "apply/run.py",
+        "        if self._options.ahead:\n",
+        "        if False:\n",
+        ("tests/apply/test_ahead.py", "-k", "on_its_way_makes_room"),
+    ),
+    Mistake(
+        "send what a frame on its way announces",
+        "apply/run.py",
+        "self._schedule.begin(self._announced)",
+        "self._schedule.begin(self._schedule.not_started)",
+        ("tests/apply/test_ahead.py", "-k", "on_its_way_announces"),
+    ),
+    Mistake(
+        "begin what is announced and not yet durable",
+        "apply/schedule.py",
+        "if step is None or step not in durable or",
+        "if step is None or",
+        ("tests/apply/test_schedule.py", "-k", "once_it_is_durable"),
+    ),
+    Mistake(
+        "forget what came back while a frame was on its way",
+        "apply/run.py",
+        "        del self._records[: len(records)]\n",
+        "        self._records.clear()\n",
+        ("tests/apply/test_ahead.py", "-k", "on_its_way_makes_room"),
+    ),
+    Mistake(
+        "append a frame while another is on its way",
+        "apply/run.py",
+        "if self._durable.is_busy and not self._stopping():",
+        "if False:",
+        ("tests/apply/test_ahead.py", "-k", "waited_is_announced_again"),
+    ),
+    Mistake(
+        "send what became durable after the run was stopped",
+        "apply/run.py",
+        "if stopping or self._schedule.is_announced(work.step):",
+        "if self._schedule.is_announced(work.step):",
+        ("tests/apply/test_ahead.py", "-k", "once_the_run_is_stopped"),
     ),
     Mistake(
         "announce ahead where a create is never sent twice",
@@ -340,8 +381,8 @@ MISTAKES = (
     Mistake(
         "ignore that the lock was taken away",
         "apply/run.py",
-        "            self._around.hold_lock()\n        except",
-        "            pass\n        except",
+        "        self._around.hold_lock()\n        self._working.intend(work.intent)\n        self._events",
+        "        self._working.intend(work.intent)\n        self._events",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
