@@ -12,7 +12,7 @@ from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.interruptions import interruptions
 from flowplan.cost.own_bids import of_auctions
 from flowplan.diagnostics import Diagnostic
-from flowplan.model.live import ALLOCATED
+from flowplan.model.live import ALLOCATED, PREEMPTING
 from flowplan.planning.actions import NoOp
 from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import span, usd
@@ -85,16 +85,23 @@ def _not_running(one: Priced) -> Iterator[Diagnostic]:
     reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
     if found is None or reason is None or found.outlook == "paused":
         return
-    summary = f"{one.change.address}{_standing(one.change.status)} {_TEXTS[reason](found)}"
-    hint = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
-    yield one.said("warning", summary, reason, hint)
+    runs = one.change.status in (ALLOCATED, PREEMPTING)
+    summary = f"{one.change.address}{_standing(one.change.status, runs=runs)} {_TEXTS[reason](found)}"
+    yield one.said("warning", summary, reason, _STILL_RUNS if runs else _WAITS)
 
 
-def _standing(status: str | None) -> str:
+_WAITS = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
+_STILL_RUNS = (
+    "you pay for it until it is preempted, and nothing while it waits then; to keep it running, raise the limit or "
+    "choose another type or region"
+)
+
+
+def _standing(status: str | None, *, runs: bool) -> str:
     """How a bid stands, before what is to be said of its limit; "" and None: the cloud was not asked."""
     if not status:
         return ":"
-    return f": {status}, {'still running, but' if status == ALLOCATED else 'not running:'}"
+    return f": {status}, {'still running, but' if runs else 'not running:'}"
 
 
 _HINTS = {

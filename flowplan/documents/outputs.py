@@ -29,15 +29,24 @@ def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> 
     return made
 
 
-def is_new(one: PlannedOutput) -> bool:
-    """Whether it is not in the state yet, or has another value there."""
-    return "before" not in one or one["value"] != one["before"]
+def removed(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> dict[str, PlannedOutput]:
+    """Each output that the state has, and will have no longer."""
+    return {
+        name: {"value": None, "sensitive": one.sensitive, "before": one.value, "removed": True}
+        for name, one in before.items()
+        if name not in after
+    }
+
+
+def is_changed(one: PlannedOutput) -> bool:
+    """Whether it is not in the state yet, has another value there, or is removed from it."""
+    return "removed" in one or "before" not in one or one["value"] != one["before"]
 
 
 def are_saved(mode: str, outputs: Mapping[str, PlannedOutput]) -> bool:
-    """Whether a plan of this mode saves outputs that the state does not have so, even if nothing that is live
+    """Whether a plan of this mode saves outputs otherwise than the state has them, even if nothing that is live
     changes."""
-    return mode == "apply" and any(map(is_new, outputs.values()))
+    return mode == "apply" and any(map(is_changed, outputs.values()))
 
 
 def _unknown(one: Evaluated) -> Unknown:

@@ -21,7 +21,7 @@ from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
 from flowplan.documents.left_alone import left_alone
 from flowplan.documents.offers import candidate
-from flowplan.documents.outputs import are_saved, planned
+from flowplan.documents.outputs import are_saved, planned, removed
 from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
@@ -74,7 +74,10 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     Without `unchanged` it lists no resource that stays as it is: people are not shown those.
     """
     plan, costs = found.plan, found.costs
-    counts, outputs = plan.count(), planned(about.outputs, evaluated(about.state, {}))
+    counts, former = plan.count(), evaluated(about.state, {})
+    outputs = planned(about.outputs, former)
+    if plan.mode == "apply":
+        outputs |= removed(about.outputs, former)
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,

@@ -86,14 +86,20 @@ class Row:
         return self.market.spot if self.market else None
 
     @property
-    def at_last_price(self) -> Decimal | None:
-        """Dollars per hour of all instances while they run; None where the price is unknown."""
-        return None if self.last_price is None else self.last_price * self.bid.instance_quantity
+    def is_outbid(self) -> bool:
+        """Whether it is paid for although the price has passed its limit: until it is preempted it pays the last price
+        at which it won, which the cloud does not list."""
+        return bool(self.is_billed) and self.last_price is not None and self.last_price > self.bid.limit_price
 
     @property
     def hour(self) -> Decimal | None:
-        """Dollars per hour that are paid now: what waits or is paused costs nothing. None where that is unknown."""
-        return Decimal(0) if self.is_billed is False else self.at_last_price if self.is_billed else None
+        """Dollars per hour that are paid now, at most where `is_outbid`: what waits or is paused costs nothing, and no
+        instance more than the limit. None where that is unknown."""
+        if self.is_billed is False:
+            return Decimal(0)
+        if self.is_billed is None or self.last_price is None:
+            return None
+        return min(self.last_price, self.bid.limit_price) * self.bid.instance_quantity
 
     @property
     def charge(self) -> Charge:
@@ -148,7 +154,8 @@ class Status:
 
     @property
     def hour(self) -> Decimal | None:
-        """Dollars per hour that the whole costs now, storage included; None where that is unknown."""
+        """Dollars per hour that the whole costs now, storage included, at most where a bid `is_outbid`; None where that
+        is unknown."""
         hours = [*(row.hour for row in self.bids), *(row.hour for row in self.volumes)]
         known = [hour for hour in hours if hour is not None]
         return sum(known, Decimal(0)) if len(known) == len(hours) else None

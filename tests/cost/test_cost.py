@@ -264,7 +264,7 @@ def test_what_is_gone_costs_nothing_more(applied: Place) -> None:
     applied.ok("simulator", "advance", "1h")
     assert applied.call("DELETE", f"/v2/spot/bids/{bid_id(applied)}").status == 204
     out = applied.ok("cost")
-    assert f"{BID}  gone; $7.77 paid so far" in out
+    assert f"{BID}  ended; $7.77 paid so far" in out
     assert "In total under $0.01 an hour now" in out  # the volume
     gone = looked(applied)["estimate"]["resources"][0]
     assert (gone["status"], gone["cost"]) == ("gone", None)

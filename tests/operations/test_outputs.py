@@ -109,6 +109,27 @@ def test_they_change_with_the_file_and_go_with_the_stack(stacked: Place) -> None
     assert stacked.ok("output") == "There are no outputs.\n"
 
 
+def test_one_that_leaves_the_file_is_a_change(stacked: Place) -> None:
+    stacked.ok(*APPLY)
+    kept, outputs = STACK.split("outputs:\n")
+    left = [line for line in outputs.splitlines() if "names" not in line and "token" not in line]
+    stacked.write("\n".join([kept, "outputs:", *left, ""]))
+    found = stacked.run("plan", "--detailed-exitcode")
+    assert (found.code, '- names = {"a": "sweep-a", "b": "sweep-b"}' in found.out) == (2, True)
+    assert "- token = <sensitive>" in found.out
+    assert found.out.endswith("No changes to what is live. An apply saves the outputs.\n")
+    removed = {"value": None, "before": {"a": "sweep-a", "b": "sweep-b"}, "sensitive": False, "removed": True}
+    assert planned(stacked)["names"] == removed
+    assert "Changes to outputs" not in stacked.ok("plan", "--refresh-only")
+    stacked.ok("plan", "--out", "p.json")
+    stacked.ok("apply", "p.json")
+    assert stacked.run("plan", "--detailed-exitcode").code == 0
+    stacked.write(kept)  # without the key, too
+    assert "- login = " in stacked.ok("plan")
+    stacked.ok(*APPLY)
+    assert stacked.ok("output") == "There are no outputs.\n"
+
+
 def test_they_are_saved_where_there_is_nothing_else(place: Place) -> None:
     place.write("version: 2\noutputs:\n  region: us-central1-b\n")
     assert "No changes to what is live. An apply saves the outputs." in place.ok("plan")

@@ -18,6 +18,7 @@ from flowplan.pricing.entry import Market
 from flowplan.pricing.units import lasting, span
 from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
+from flowplan.simulator.furnish import set_price
 from tests.builders import bid, plan_to
 from tests.conftest import Place
 from tests.texts import task_text
@@ -105,6 +106,22 @@ def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.advance(600)
     assert "not running" not in place.ok("plan")
+
+
+def test_a_bid_that_is_outbid_is_charged_until_it_is_preempted(place: Place) -> None:
+    """The cloud does not list what it pays meanwhile: no more than its limit, however high the price."""
+    place.write(task("low", "20"))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.advance(3600)
+        set_price(simulator, "h200.8x", "us-central5-a", D(26))
+    assert "charged at most $20.00 an hour until it is preempted ($26.00 per" in " ".join(place.ok("status").split())
+    said = " ".join(place.ok("plan").split())
+    assert "warning: bid.low: Allocated, still running, but the limit $20.00 does not win now" in said
+    assert "hint: you pay for it until it is preempted, and nothing while it waits then" in said
+    said = " ".join(place.ok("cost").split())
+    assert "outbid: charged until it is preempted, then nothing; at most $20.00 an hour once it wins" in said
+    assert "In total $0.00 an hour now, storage included, without what runs until it is preempted;" in said
 
 
 def test_a_bid_that_you_paused_is_not_told_to_raise_its_limit(place: Place) -> None:

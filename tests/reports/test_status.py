@@ -49,6 +49,9 @@ STORAGE = "0.08"  # dollars an hour of 730 GB
     [
         (row("Allocated"), "16.00", "In total $16.08 an hour now"),
         (row("Preempting"), "16.00", "In total $16.08 an hour now"),
+        (row("Preempting", Decimal(26)), "40.00", "In total at most $40.08 an hour now"),
+        (row("Allocated", Decimal(26)), "40.00", "In total at most $40.08 an hour now"),
+        (row("Open", Decimal(26)), "0.00", "In total $0.08 an hour now"),
         (row("Open"), "0.00", "In total $0.08 an hour now"),
         (row("Paused"), "0.00", "In total $0.08 an hour now"),
         (row("Terminated"), "0.00", "In total $0.08 an hour now"),
@@ -72,6 +75,10 @@ def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
         (row("Allocated"), "charged $16.00 an hour ($8.00 per instance-hour, limit $20.00)"),
         (row("Allocated", None), "charged an unknown amount an hour (price unknown, limit $20.00)"),
         (row("Preempting"), "charged $16.00 an hour ($8.00 per instance-hour, limit $20.00)"),
+        (
+            row("Preempting", Decimal(26)),
+            "charged at most $40.00 an hour until it is preempted ($26.00 per instance-hour now, limit $20.00)",
+        ),
         (
             row("Open", Decimal(25)),
             "charged nothing: it waits, because winning takes a limit of $25.01 "

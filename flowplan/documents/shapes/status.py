@@ -45,7 +45,8 @@ class BidLifetime(TypedDict):
 
 class BidStatus(TypedDict):
     """One bid. `status`: the API's word, or "gone" for what is not listed. `last_price`: dollars per instance-hour;
-    `hour`: of all instances together, 0 for what waits or is paused. `instances`: also those that are over."""
+    `hour`: of all instances together, 0 for what waits or is paused; while a bid runs whose limit the price has passed
+    it is the limit, which is the most it can be. `instances`: also those that are over."""
 
     address: str
     id: str

@@ -54,9 +54,9 @@ def stored(cost: shape.VolumeCost) -> str:
     return f"{_price(cost['cost']['month']['now'])} a month for storage"
 
 
-def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False) -> str:
+def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False, outbid: bool = False) -> str:
     """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends. `ends`: it does, though
-    which one it is is not known."""
+    which one it is is not known. `outbid`: it runs although it wins no longer."""
     hour = cost["cost"]["hour"]
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
@@ -69,7 +69,8 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
         below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
         return f"{below}; if that falls, {at_most} an hour"
     if cost["outlook"] == "waits":
-        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
+        now = "outbid: charged until it is preempted, then nothing;" if outbid else "would wait: nothing now,"
+        return f"{now} {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
     spot = cost["last_price"]
     moved, count = entry_range(cost), cost["quantity"]
     now = f"{_price(hour['now'])} an hour now"

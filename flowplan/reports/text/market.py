@@ -269,12 +269,17 @@ def _advice(one: Offer) -> list[tuple[str, str]]:
 
 def _compared(one: Offer) -> str:
     """What the limit advised costs beside the one asked about or, without one, beside the price now."""
-    if one.bid is None or one.forecast is None or one.advice is None or one.bid.outlook == "cannot_win":
-        return "" if one.steady is None else f"; at the price now it would be {usd(one.steady)}"
-    more, than = one.advice.extra_cost_over(one.forecast), f"at {usd(one.bid.limit_price)}"
-    if more is None:
+    found = one.advice.forecast.cost.expected if one.advice is not None and one.advice.forecast is not None else None
+    if one.bid is None or one.forecast is None or one.bid.outlook == "cannot_win":
+        if one.steady is None:
+            return ""
+        same = found is not None and cents(found) == cents(one.steady)
+        return ", as at the price now" if same else f"; at the price now it would be {usd(one.steady)}"
+    asked, than = one.forecast.cost.expected, f"at {usd(one.bid.limit_price)}"
+    if found is None or asked is None:
         return ""
-    return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if cents(more) else f", as {than}"
+    more = cents(found) - cents(asked)  # both are shown, to the cent
+    return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if more else f", as {than}"
 
 
 def _picture(one: Offer, view: View, paint: Paint) -> list[str]:

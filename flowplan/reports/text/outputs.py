@@ -48,7 +48,7 @@ def planned(one: PlannedOutput) -> str:
 
 def recorded(one: PlannedOutput) -> str:
     """The value before a plan is carried out, as the state has it."""
-    return _written(one["before"], UNKNOWN)
+    return SENSITIVE if one["sensitive"] and one["before"] is None else _written(one["before"], UNKNOWN)
 
 
 def _written(value: Any, unknown: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.amounts import price
 from flowplan.documents.differing import differing_fields
-from flowplan.documents.outputs import are_saved, is_new
+from flowplan.documents.outputs import are_saved, is_changed
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
@@ -78,13 +78,15 @@ def head(stack: PlannedStack, paint: Paint) -> str:
 
 
 def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
-    """The outputs that are new, or another value afterwards."""
+    """The outputs that are new, have another value afterwards, or are removed."""
     lines = []
     for name, one in found.items():
         after = planned(one)
-        if not is_new(one):
+        if not is_changed(one):
             continue
-        if "before" not in one:
+        if "removed" in one:
+            lines += beside(recorded(one), f"  {paint.symbol('-')} {name} = ", paint.width)
+        elif "before" not in one:
             lines += beside(after, f"  {paint.symbol('+')} {name} = ", paint.width)
         else:
             first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)

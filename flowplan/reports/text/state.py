@@ -10,6 +10,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.state import Kept, Migrated, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
+from flowplan.reports.text.fields import value_of
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.reports.text.rows import beside
 from flowplan.state.moving import command_word
@@ -48,7 +49,7 @@ def one(binding: Binding, columns: int) -> str:
     if binding.address.kind == "ports":
         rows = [("", text) for text in ranges(data)]
     else:
-        rows = [(name, _value(value)) for name, value in data.items() if value not in (None, [], "")]
+        rows = [(name, _field(data, name)) for name, value in data.items() if value not in (None, [], "")]
     rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
@@ -56,6 +57,11 @@ def one(binding: Binding, columns: int) -> str:
     for name, value in rows:
         lines += beside(value, f"    {name:<{width}} = ", columns) if name else [f"    {value}"]
     return "\n".join(lines)
+
+
+def _field(data: Mapping[str, Any], name: str) -> str:
+    """Money and a script as a plan shows them; all else as it is kept, ids included."""
+    return value_of(data, name) if name in ("limit_price", "startup_script") else _value(data[name])
 
 
 def _value(value: Any) -> str:

@@ -52,7 +52,8 @@ def _volume(row: VolumeRow, paint: Paint) -> str:
 
 def _total(found: Status) -> str:
     if found.hour is not None:
-        return f"In total {usd(found.hour)} an hour now, storage included."
+        most = "at most " if any(row.is_outbid for row in found.bids) else ""
+        return f"In total {most}{usd(found.hour)} an hour now, storage included."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
     return f"In total: unknown, because {why}."
@@ -164,7 +165,9 @@ def _charge(row: Row) -> str:
     limit = f"limit {usd(row.bid.limit_price)}"
     price = "price unknown" if row.last_price is None else f"{usd(row.last_price)} per instance-hour"
     now = price if row.last_price is None else f"{price} now"
-    if row.charge == "charged":
+    if row.is_outbid:
+        said = f"charged at most {usd(row.hour)} an hour until it is preempted ({now}, {limit})"
+    elif row.charge == "charged":
         hour = "an unknown amount" if row.hour is None else usd(row.hour)
         said = f"charged {hour} an hour ({price}, {limit})"
     elif row.charge == "waits":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flowplan.documents.amounts import number, price
 from flowplan.documents.totals import Over, expected_make
 from flowplan.documents.track_record import has_past, held_of, overrun
+from flowplan.model.live import ALLOCATED, PREEMPTING
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import percent, span
@@ -70,15 +71,25 @@ def _resource(one: shape.Resource, paint: Paint) -> list[str]:
         return apart([name, says], "  ", "    ", paint.width)
 
     if one["cost"] is None:
-        return head(f"gone{_paid(one)}")
+        return head(f"{'gone' if one['type'] == 'volume' else 'ended'}{_paid(one)}")
     if one["type"] == "volume":
         return head(stored(one["cost"]))
     what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
     return [
         *head(f"{shown(one['status'] or '')}{_paid(one)}"),
         *wrapped(what, "    ", "    ", paint.width),
-        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    ", paint.width),
+        *wrapped(bidding(one["cost"], ends="left" in one, outbid=_is_outbid(one)), "    ", "    ", paint.width),
     ]
+
+
+def _is_outbid(one: shape.Resource) -> bool:
+    """Whether it runs although its limit wins no longer: it is charged until it is preempted."""
+    return (
+        one["type"] == "bid"
+        and one["cost"] is not None
+        and one["cost"]["outlook"] == "waits"
+        and one["status"] in (ALLOCATED, PREEMPTING)
+    )
 
 
 def _paid(one: shape.Resource) -> str:
@@ -89,6 +100,8 @@ def _in_all(found: shape.Estimate, width: int) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
     said = f"In total {price(hour['now'])} an hour now, storage included"
+    if any(map(_is_outbid, found["resources"])):
+        said += ", without what runs until it is preempted"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
     paid = f"{price(found['paid'])} paid so far for instances."
