@@ -11,10 +11,14 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money
 from flowplan.documents.diagnostics import of
+from flowplan.documents.hooks import Happened
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
+from flowplan.model.hooks import Hook
+from flowplan.planning.plan import Plan
 from flowplan.planning.watching import Finding
 from flowplan.pricing.entry import Totals
+from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.watch import AnHour, Found, RoundDocument
@@ -27,13 +31,20 @@ class Round:
     """What one round came to. `at`: by the server's clock, None: it did not answer. `findings`: one for each address
     that there is something to say about, as they were decided. `acted`: the addresses of which a step is done. `error`:
     why the round did not do, or not look at, all of it; None: it did. `costs`: dollars an hour, as it was found and as
-    the plan of the files would make it; None: not known."""
+    the plan of the files would make it; None: not known.
+
+    `hooks`: those of the files; `applied`: what they are to hear that was done. `plan`: of everything, and `state`,
+    both as they were found; None: nothing was."""
 
     at: datetime | None
     findings: tuple[Finding, ...] = ()
     acted: tuple[Address, ...] = ()
     error: FlowplanError | None = None
     costs: Totals | None = None
+    hooks: tuple[Hook, ...] = ()
+    applied: tuple[Happened, ...] = ()
+    plan: Plan | None = None
+    state: State | None = None
 
     @property
     def differs(self) -> bool:

@@ -23,8 +23,8 @@ class Told:
     as it is written, and stays so until a person decides.
 
     What of it is new: `began`, the findings that are other than at the round before; `over`, the addresses about which
-    there is nothing to say any more; `is_new_error`; `recovered`: the round before has failed, and this has not.
-    `pause`: seconds until the next round; None: there is none."""
+    there is nothing to say any more; `heard`, the findings that set off hooks now; `is_new_error`; `recovered`: the
+    round before has failed, and this has not. `pause`: seconds until the next round; None: there is none."""
 
     at: datetime | None
     findings: tuple[Finding, ...]
@@ -33,6 +33,7 @@ class Told:
     differs: bool
     began: tuple[Finding, ...] = ()
     over: tuple[str, ...] = ()
+    heard: tuple[Finding, ...] = ()
     is_new_error: bool = False
     recovered: bool = False
     pause: float | None = None

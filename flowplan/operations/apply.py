@@ -176,7 +176,7 @@ class Run:
     saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
-    _ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
+    ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
 
     def __call__(self) -> Outcome:
         session, looking = self.session, self._looking
@@ -213,15 +213,15 @@ class Run:
 
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far. The lock is released by then."""
-        if self._ran is not None and self.wishes.hooks:
+        if self.ran is not None and self.wishes.hooks:
             from flowplan.operations.running.hooks import after_apply
 
-            after_apply(self.session, self.wishes.hooks, *self._ran)
+            after_apply(self.session, self.wishes.hooks, *self.ran)
 
     @property
     def done(self) -> tuple[Address, ...]:
         """The addresses of which a step is done, and saved: also where the run was raised from."""
-        steps = self._ran[1].done if self._ran is not None else ()
+        steps = self.ran[1].done if self.ran is not None else ()
         return tuple(dict.fromkeys(step.address for step in steps))
 
     def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
@@ -242,11 +242,11 @@ class Run:
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(outcome, found, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
-            self._ran = (plan, outcome, seen.live)
+            self.ran = (plan, outcome, seen.live)
             self._keep_forecast(plan, outcome, approving.shown)
             outcome = self._wait(plan, outcome, around, found)
             outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
-            self._ran = (plan, outcome, seen.live)
+            self.ran = (plan, outcome, seen.live)
         self._finish(plan, outcome, found)
         return outcome
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import attrs
@@ -16,6 +17,7 @@ from attrs import field, frozen
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.catalogue import Place
+from flowplan.model.hooks import Event
 from flowplan.model.live import ALLOCATED, OPEN, PREEMPTING, Live, LiveBid
 from flowplan.model.resources import Bid
 from flowplan.model.watch import Watching
@@ -40,6 +42,17 @@ Act: TypeAlias = Literal["cancel", "place", "raise", "lower", "move"]
 COSTLY: tuple[Act, ...] = ("place", "raise", "move")  # what may make a stack more expensive
 
 
+_EVENTS: Mapping[str, Event] = MappingProxyType({"preempted": "preempted", "outbid": "preempted", "drift": "drifted"})
+
+
+def event_of(kind: str, *, asks: bool) -> Event | None:
+    """The hooks that a finding of this kind sets off when it begins; None: none. A bid that the cloud has ended is
+    preempted; one that somebody has, or that nobody knows who has, is changed outside."""
+    if kind == "ended":
+        return "drifted" if asks else "preempted"
+    return _EVENTS.get(kind)
+
+
 @frozen
 class Finding:
     """What is the matter with one address. `said`: a sentence for people, without the address. `act`: what the watch
@@ -61,6 +74,11 @@ class Finding:
     new_limit: Decimal | None = field(default=None, kw_only=True)
     id: str | None = field(default=None, kw_only=True)
     status: str | None = field(default=None, kw_only=True)
+
+    @property
+    def event(self) -> Event | None:
+        """The hooks that it sets off when it begins; None: none."""
+        return event_of(self.kind, asks=self.asks)
 
     def without_act(self, why: str) -> Finding:
         """This, about which nothing is done after all."""

@@ -27,6 +27,20 @@ MISTAKES = (
         ("tests/operations/test_elsewhere.py", "-k", "a_loop_over"),
     ),
     Mistake(
+        "a watch has its hooks hear of the same thing each round",
+        "operations/watching/memory.py",
+        "        return begins or (bool(one.why_not) and not is_kept_back)\n",
+        "        return True\n",
+        ("tests/operations/test_watch_hooks.py", "-k", "once_also"),
+    ),
+    Mistake(
+        "a hook that hangs delays the next round of a watch",
+        "operations/running/hooks.py",
+        "timeout=min(hook.timeout, left)",
+        "timeout=hook.timeout",
+        ("tests/operations/test_watch_hooks.py", "-k", "hangs"),
+    ),
+    Mistake(
         "let a watch that was overtaken act",
         "operations/watching/one_round.py",
         "        self._hold()\n        return False",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
+from flowplan.clock import since_boot
 from flowplan.cloud.credentials import without_credentials
 from flowplan.documents.hooks import Happened, document
 from flowplan.hooks.run import Ended, run
+from flowplan.model.hooks import EVENTS
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import NO_HOOKS, STATE
 from flowplan.planning.occasions import drifted, preempted
@@ -17,12 +20,15 @@ from flowplan.planning.occasions import drifted, preempted
 if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
     from flowplan.documents.shapes.hooks import Result
+    from flowplan.documents.watch import Round
     from flowplan.model.hooks import Hook
     from flowplan.model.live import Live
     from flowplan.operations.plan import Planned
     from flowplan.planning.plan import Plan
+    from flowplan.planning.watching import Finding
     from flowplan.state.state import State
 
+_SAVED = "what was done is saved"
 _LINES = 20  # of what a hook writes that are shown
 
 
@@ -37,9 +43,26 @@ def after_plan(session: Session, hooks: Sequence[Hook], found: Planned) -> None:
 def after_apply(session: Session, hooks: Sequence[Hook], plan: Plan, outcome: Outcome, live: Live) -> None:
     """Run those that a run sets off, once its state is saved and its lock released. Raises nothing but an
     interruption."""
-    applied = _applied(plan, outcome)
-    happened = [*_seen(plan, outcome.state, live), *([applied] if applied.changes else [])]
-    _run(session, hooks, happened, "what was done is saved")
+    _run(session, hooks, [*_seen(plan, outcome.state, live), *applied(plan, outcome)], _SAVED)
+
+
+def after_round(session: Session, found: Round, began: Sequence[Finding], seconds: float) -> None:
+    """Run those that a round of the watch sets off, once it is told: of what `began`, and of what was done. `seconds`:
+    how long they may take in all, so that the next round is not late. Raises nothing but an interruption."""
+    until = since_boot() + seconds
+    _run(session, found.hooks, [*_begun(found, began), *found.applied], _SAVED, lambda: until - since_boot())
+
+
+def _begun(found: Round, began: Sequence[Finding]) -> Iterator[Happened]:
+    plan, state = found.plan, found.state
+    if plan is None or state is None:
+        return
+    outside = {change.address: change for change in plan.drift}
+    every = plan.by_address()
+    for event in EVENTS:
+        changes = [outside.get(one.address, every.get(one.address)) for one in began if one.event == event]
+        if about := tuple(change for change in changes if change is not None):
+            yield Happened(event, plan.mode, state, about)
 
 
 def _seen(plan: Plan, state: State, live: Live) -> list[Happened]:
@@ -51,7 +74,8 @@ def _seen(plan: Plan, state: State, live: Live) -> list[Happened]:
     return [one for one in found if one.changes]
 
 
-def _applied(plan: Plan, outcome: Outcome) -> Happened:
+def applied(plan: Plan, outcome: Outcome) -> list[Happened]:
+    """What a run came to; nothing where it did nothing."""
     from flowplan.apply.outcome import counted
 
     results: dict[Any, Result] = {step.address: "done" for step in outcome.done}
@@ -62,13 +86,20 @@ def _applied(plan: Plan, outcome: Outcome) -> Happened:
     changes = {**plan.by_address(), **expired}
     about = tuple(changes[address] for address in results if address in changes)
     errors = {step.address: str(error) for step, error in outcome.failed.items()}
-    return Happened(
-        "applied", plan.mode, outcome.state, about, results=results, errors=errors, summary=counted(plan, outcome)
-    )
+    summary = counted(plan, outcome)
+    made = Happened("applied", plan.mode, outcome.state, about, results=results, errors=errors, summary=summary)
+    return [made] if about else []
 
 
-def _run(session: Session, hooks: Sequence[Hook], happened: Iterable[Happened], outcome: str) -> None:
-    """Those of each event. An interruption kills the one that runs, and says what the `outcome` of the rest is."""
+def _run(
+    session: Session,
+    hooks: Sequence[Hook],
+    happened: Iterable[Happened],
+    outcome: str,
+    left: Callable[[], float] = lambda: inf,
+) -> None:
+    """Those of each event, as long as so many seconds are `left`. An interruption kills the one that runs, and says
+    what the `outcome` of the rest is."""
     interruption = session.interruption
     due = [(hook, one) for one in happened for hook in hooks if hook.event == one.event]
     if not due or interruption.stopped():
@@ -76,12 +107,15 @@ def _run(session: Session, hooks: Sequence[Hook], happened: Iterable[Happened], 
     with interruption.listening():  # a signal that comes while one is started must not lose it
         for hook, one in due:
             if not interruption.stopped():
-                _carry_out(session, hook, one)
+                _carry_out(session, hook, one, left())
     if interruption.stopped():
         raise interruption.interrupted(outcome)
 
 
-def _carry_out(session: Session, hook: Hook, happened: Happened) -> None:
+def _carry_out(session: Session, hook: Hook, happened: Happened, left: float) -> None:
+    if left <= 0:
+        session.listener.warn(f"{_named(hook)} was not run: the next round of the watch is due")
+        return
     settings = session.settings
     body = json.dumps(_secretless(session, document(happened, session.now()))) + "\n"
     environ = {**without_credentials(settings.environ), NO_HOOKS: "1"}  # a hook that runs flowplan sets off none
@@ -92,7 +126,7 @@ def _carry_out(session: Session, hook: Hook, happened: Happened) -> None:
             ended = run(
                 hook.command,
                 body.encode(),
-                timeout=hook.timeout,
+                timeout=min(hook.timeout, left),
                 directory=settings.directory.absolute(),
                 environ=environ,
                 stopped=session.interruption.stopped,
@@ -101,11 +135,11 @@ def _carry_out(session: Session, hook: Hook, happened: Happened) -> None:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         session.listener.warn(f"{_named(hook)} cannot be started: {why}; what flowplan did stands")
         return
-    _tell(session, hook, ended)
+    _tell(session, hook, ended, is_due=left < hook.timeout)
 
 
-def _tell(session: Session, hook: Hook, ended: Ended) -> None:
-    """What it wrote, each line behind its name, and whether it failed."""
+def _tell(session: Session, hook: Hook, ended: Ended, *, is_due: bool) -> None:
+    """What it wrote, each line behind its name, and whether it failed. `is_due`: it had less time than it is given."""
     note = session.listener.note
     lines = [line for line in ended.output.splitlines() if line.strip()]
     for line in lines[:_LINES]:
@@ -115,7 +149,8 @@ def _tell(session: Session, hook: Hook, ended: Ended) -> None:
     if ended.code is None and session.interruption.stopped():
         session.listener.warn(f"{_named(hook)} was killed")
     elif ended.code is None:
-        session.listener.warn(f"{_named(hook)} was killed after {_span(hook)}; what flowplan did stands")
+        why = "as the next round of the watch is due" if is_due else f"after {_span(hook)}"
+        session.listener.warn(f"{_named(hook)} was killed {why}; what flowplan did stands")
     elif ended.code:
         session.listener.warn(f"{_named(hook)} failed with exit code {ended.code}; what flowplan did stands")
 

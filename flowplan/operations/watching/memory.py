@@ -19,7 +19,7 @@ from flowplan.errors import ConfigError, FlowplanError, Locked, StalePlan, State
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
-from flowplan.planning.watching import Finding, Kind
+from flowplan.planning.watching import Finding, Kind, event_of
 
 DIRECTORY = ".flowplan/watch"
 FORMAT_VERSION = 1
@@ -78,14 +78,25 @@ class Memory:
         now = {str(one.address): _mark(one) for one in found.findings}
         began = tuple(one for one in found.findings if self._is_news(one, found))
         over = tuple(sorted(self.told.keys() - now.keys()))
+        heard = tuple(one for one in found.findings if self._sets_off(one))
         self.told = now
-        return evolve(told, began=began, over=over)
+        return evolve(told, began=began, over=over, heard=heard)
 
     def _is_news(self, one: Finding, found: Round) -> bool:
         before = self.told.get(str(one.address))
         if one.act is not None and one.address in found.acted:
             return True
         return before != _mark(one) and not (before is None and one.kind in _CALM and not one.asks)
+
+    def _sets_off(self, one: Finding) -> bool:
+        """Whether hooks are to hear of it: it begins, or the watch is kept from doing something about it from now on,
+        as by a budget."""
+        before = self.told.get(str(one.address))
+        if one.event is None or before is None:
+            return one.event is not None
+        kind, _, asks, is_kept_back, id = before
+        begins = id != one.id or event_of(str(kind), asks=bool(asks)) != one.event
+        return begins or (bool(one.why_not) and not is_kept_back)
 
     def keep(self) -> None:
         """Write it, if it is another. Raises StateError."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import define, field
 
+from flowplan.documents.hooks import Happened
 from flowplan.documents.watch import Round
 from flowplan.errors import (
     CloudError,
@@ -107,6 +108,7 @@ class _Round:
     reporter: Reporter
     hold: Callable[[], None]
     _acted: list[Address] = field(factory=list, init=False)
+    _applied: list[Happened] = field(factory=list, init=False)
 
     def run(self) -> Round:
         looked, decision, plans = self._looked()
@@ -129,6 +131,10 @@ class _Round:
             tuple(self._acted),
             error,
             _costs(looked),
+            looked.wishes.hooks,
+            tuple(self._applied),
+            looked.plan,
+            looked.seen.state,
         )
 
     def _looked(self) -> tuple[Looked, Decision, list[tuple[Plan, Wishes]]]:
@@ -206,7 +212,10 @@ class _Round:
                 run()
             finally:
                 self._acted += [address for address in run.done if address not in self._acted]
-                run.set_off()
+                if run.ran is not None and wishes.hooks:  # they are run once the round is over
+                    from flowplan.operations.running.hooks import applied
+
+                    self._applied += applied(*run.ran[:2])
 
 
 def _costs(looked: Looked) -> Totals | None:

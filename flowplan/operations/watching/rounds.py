@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
+from flowplan.operations.running.hooks import after_round
 from flowplan.operations.watching.memory import Memory
 from flowplan.operations.watching.one_round import one_round
 from flowplan.operations.watching.watcher import Watcher
@@ -41,7 +43,8 @@ def rounds(
 ) -> Generator[Told]:
     """The rounds of a watch over the files of `request`, `every` so many seconds, of which one begins at once; `once`:
     only that. Nobody else watches the state meanwhile: `settings.lock_timeout` says how long to wait for that. A round
-    that fails is one of them, with its error, and the next comes later and later, up to an hour.
+    that fails is one of them, with its error, and the next comes later and later, up to an hour. Hooks run in the pause
+    after a round, as long as that lasts, or `LEAST` seconds.
 
     Raises Locked where another watches the state, at the start or once this one has lost it; UsageProblem where there
     can be no state; StateError where the files name another state by now; and what `interruption` raises."""
@@ -49,15 +52,19 @@ def rounds(
         memory = Memory.of(settings.directory, own.identity)
         first = True
         while True:
-            told = memory.after(_round(own, watcher, request, how, reporter))
+            found = _round(own, watcher, request, how, reporter)
+            told = memory.after(found)
             if first:  # who has just started it is to see why nothing happens
                 told, first = attrs.evolve(told, is_new_error=told.error is not None), False
             pause = None if once else memory.pause(every, random.random())  # noqa: S311 - no secret
+            until = clock.since_boot() + (pause or 0)
             yield attrs.evolve(told, pause=pause)
-            _keep(memory, listener)  # once it is told: a kill in between tells it twice, and never loses it
+            if found.hooks and (told.heard or found.applied):
+                after_round(own, found, told.heard, math.inf if pause is None else max(pause, LEAST))
+            _keep(memory, listener)  # once all is told: a kill in between tells it twice, and never loses it
             if pause is None:
                 return
-            wait(interruption, pause)
+            wait(interruption, until - clock.since_boot())
 
 
 def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter: Reporter) -> Round:
