@@ -58,12 +58,18 @@ class HttpSite:
         self.state = self.server.state(self.key)
         self.sends: Callable[[str], None] = lambda asked: None
         self.got: Callable[[str], None] = lambda asked: None
-        self.known = ""  # what says that this machine has seen a state there
+        self.seen: Seen | None = None  # what this machine has seen there
+
+    def remember(self) -> None:
+        """This machine has seen what is there."""
+        place = self.place()
+        self.seen = Seen(self.directory / "seen", place.identity, place.name)
+        self.seen.note(*place.look().state)
 
     def place(self, clocks: Clocks | None = None) -> HttpPlace:
         client = Watched(HttpAddress.of(self.url, LOGIN), {}, lambda _: None)
         client.sends, client.got = self.sends, self.got
-        return HttpPlace(client, clocks, lambda _: None, lambda: self.known)
+        return HttpPlace(client, clocks, lambda _: None, self.seen)
 
     def open(self, hold: Callable[[], None] = lambda: None, clocks: Clocks | None = None) -> RemoteStore:
         place = self.place(clocks)

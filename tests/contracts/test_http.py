@@ -466,11 +466,12 @@ def absent_at(at: int, looks: Iterator[int], wanted: str) -> Answer | None:
     return ABSENT if wanted == "get" and next(looks) == at else None
 
 
-@pytest.mark.parametrize("known", ["", "seen.json"], ids=["a machine that knows nothing", "one that has seen it"])
-def test_a_404_in_the_place_of_a_state_costs_nothing(site: HttpSite, known: str) -> None:
+@pytest.mark.parametrize("known", [False, True], ids=["a machine that knows nothing", "one that has seen it"])
+def test_a_404_in_the_place_of_a_state_costs_nothing(site: HttpSite, *, known: bool) -> None:
     """A gateway says so, once and at any look: the state is as it was, or as the run has saved it."""
     worked(site)
-    site.known = known
+    if known:
+        site.remember()
     for at in count(1):
         looks, before, store = count(1), found(site), site.open()
         site.state.asked = partial(absent_at, at, looks)
@@ -490,8 +491,8 @@ def test_a_404_in_the_place_of_a_state_costs_nothing(site: HttpSite, known: str)
 
 def test_a_state_that_was_seen_and_is_not_there_is_begun_only_where_somebody_says_so(site: HttpSite) -> None:
     worked(site)
+    site.remember()
     site.state.versions.clear()
-    site.known = "seen.json"
     store = site.open()
     store.lock.acquire(owner())
     store.lock.verify()
@@ -501,20 +502,40 @@ def test_a_state_that_was_seen_and_is_not_there_is_begun_only_where_somebody_say
     assert site.state.latest is None
     assert site.state.lock is None
     worked(site)  # as --init begins one
-    site.known = ""
     assert found(site).state.serial == 1
 
 
-def test_a_state_that_comes_back_is_not_written_over(site: HttpSite) -> None:
+LESS = {"nothing": ABSENT, "an older one": None}
+
+
+@pytest.mark.parametrize("less", LESS)
+def test_what_is_less_than_this_machine_has_seen_is_not_written_over_what_there_is(site: HttpSite, less: str) -> None:
+    """A gateway's 404, or a replica that is behind."""
     worked(site)
-    site.known = "seen.json"
+    older = 200, site.state.latest or b"", JSON
+    worked(site)
+    site.remember()
     before, store = site.state.latest, site.open()
-    site.state.asked = lambda wanted: ABSENT if wanted == "get" else None
+    site.state.asked = lambda wanted: (LESS[less] or older) if wanted == "get" else None
     store.lock.acquire(owner())
+    store.lock.verify()
     run = Run.of(store)
     site.state.asked = lambda _: None
     with pytest.raises(StateError, match="another run"):
         run.append([INTENT])
     store.lock.release()
-    assert found(site).state.serial == 1
     assert site.state.latest == before
+    assert site.state.lock is None
+
+
+@pytest.mark.parametrize("less", LESS)
+def test_no_server_is_tried_with_what_is_less_than_this_machine_has_seen(site: HttpSite, less: str) -> None:
+    worked(site)
+    older = 200, site.state.latest or b"", JSON
+    worked(site)
+    site.remember()
+    before = site.state.latest
+    site.state.asked = lambda wanted: (LESS[less] or older) if wanted == "get" else None
+    with pytest.raises(StateError, match="this machine has seen"):
+        site.place().prove()
+    assert (site.state.latest, site.state.lock) == (before, None)

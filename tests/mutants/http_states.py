@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "try a server with what is less than was seen there",
+        "backends/remote/http.py",
+        "        if self._more_was_seen(there):\n            raise",
+        "        if False:\n            raise",
+        ("tests/contracts/test_http.py", "-k", "no_server_is_tried"),
+    ),
+    Mistake(
         "write a first document where one look found nothing",
         "backends/remote/http.py",
         "_LOOKS = 3 ",
@@ -15,16 +22,16 @@ MISTAKES = (
     Mistake(
         "write a first document in the place of a state that was seen",
         "backends/remote/http.py",
-        "if not before.serial and self._known():",
+        "if self._more_was_seen(before):",
         "if False:",
-        ("tests/contracts/test_http.py", "-k", "comes_back"),
+        ("tests/contracts/test_http.py", "-k", "not_written_over"),
     ),
     Mistake(
         "write over a state that comes back",
         "backends/remote/http.py",
-        "            if self._begins and self.look().serial:\n                self._overtaken()\n",
+        "            if self._unsaid and self.look().write != self._there.write:\n                self._overtaken()\n",
         "",
-        ("tests/contracts/test_http.py", "-k", "comes_back"),
+        ("tests/contracts/test_http.py", "-k", "not_written_over"),
     ),
     Mistake(
         "say that nobody has the lock where a state that was seen is not found",

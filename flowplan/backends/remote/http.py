@@ -5,8 +5,9 @@ The server excludes, not the writer: each write names its lock, and the server r
 held. Its serial is the next one, and a server that keeps each serial once refuses a second. So who wakes after his lock
 was taken away writes nothing.
 
-A server without serials takes a first document in the place of any, so a 404 that is a gateway's would cost the state:
-where one was seen before, nothing is written in the place of nothing until somebody has said that a new one begins.
+A server without serials takes any document in the place of any other, so a 404 that is a gateway's would cost the
+state, and an older document that is a replica's all since. What is less than what this machine has seen is locked, but
+not written: the command that reads it under the lock is refused, or is one that was told to begin anew or to put back.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from flowplan.backends.remote.http_client import HttpClient, LockInfo
 from flowplan.backends.remote.http_document import ASIDE, Aside, Document, Packed
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered, VersionId
+from flowplan.backends.remote.seen import Seen
 from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
 
@@ -44,19 +46,19 @@ class InTheWay(StateError):
 
 class HttpPlace(Place):
     """The state that `client` reaches; what each method promises is said at `place.Place`. `lock_id` is what every
-    write names, "": none; as long as there is one, nobody else writes, and what was written last is there. `known`:
-    the file that says that this machine has seen a state there, "": none does."""
+    write names, "": none; as long as there is one, nobody else writes, and what was written last is there. `seen`:
+    what this machine has seen there; None: no memory."""
 
     def __init__(
         self,
         client: HttpClient,
         clocks: Clocks | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        known: Callable[[], str] = lambda: "",
+        seen: Seen | None = None,
     ) -> None:
-        self.client, self._clocks, self._sleep, self._known = client, clocks or Clocks(), sleep, known
+        self.client, self._clocks, self._sleep, self._seen = client, clocks or Clocks(), sleep, seen
         self._met = False  # whether there was a document when this run looked
-        self._begins = False  # whether nothing is there, and nothing was written in its place
+        self._unsaid = False  # whether the document does not say yet who has the lock
         self.lock_id = ""
         self.is_new = False  # whether nothing was there before
         self.confirmed = (0.0, 0.0)  # when the server last proved that the state is ours: since boot, and time of day
@@ -93,13 +95,21 @@ class HttpPlace(Place):
     def look_known(self) -> Document:
         """The same; also raises StateError where there is nothing, and this machine has seen a state."""
         found = self.look()
-        if not found.serial and self._known():
-            self._gone("machine")
+        self._hold_seen(found)
         return found
 
+    def _hold_seen(self, found: Document) -> None:
+        if not found.serial and self._more_was_seen(found):
+            self._gone("machine")
+
+    def _more_was_seen(self, found: Document) -> bool:
+        """Whether this machine has seen more there than `found`. Where that has but a journal, nothing is known."""
+        there_is = found.serial > 0 and not found.state[0] and bool(found.journal)
+        return self._seen is not None and not there_is and self._seen.more_than(*found.state)
+
     def _gone(self, who: str) -> NoReturn:
-        known = self._known()
-        removed = f"; if somebody has removed it on purpose, remove {known}" if known else ""
+        path = None if self._seen is None or who == "run" else self._seen.path
+        removed = f"; if somebody has removed it on purpose, remove {path}" if path else ""
         raise StateError(
             f"the server says that there is no state at {self.name} (HTTP 404), but this {who} has seen one there",
             hint=f"look at it on the server, and for a gateway before it, and run the same command again{removed}",
@@ -119,7 +129,7 @@ class HttpPlace(Place):
     def _base(self) -> Document:
         """What the next write replaces. Raises Conflict where that is another run's."""
         if self.lock_id and not self._doubt:
-            if self._begins and self.look().serial:
+            if self._unsaid and self.look().write != self._there.write:
                 self._overtaken()
             return self._there
         found = self.look()
@@ -152,7 +162,7 @@ class HttpPlace(Place):
                     raise
             self._sleep(pause)
             pause *= 2
-        self._there, self._doubt, self._met, self._begins = new, "", True, False
+        self._there, self._doubt, self._met, self._unsaid = new, "", True, False
         self.confirmed = self._clocks.since_boot(), self._clocks.wall()
         return new
 
@@ -170,8 +180,8 @@ class HttpPlace(Place):
                 before = self._look_to_begin()
                 fence, version = before.fence + 1, uuid.uuid4().hex
                 now = before.next(fence=fence, run=self._run, version=version, record=evolve(record, fence=fence))
-                if not before.serial and self._known():  # who began has read it; what a new one needs comes with it
-                    self._there, self._begins = evolve(now, serial=0, write=""), True
+                if self._more_was_seen(before):
+                    self._there, self._unsaid = evolve(now, serial=before.serial, write=before.write), True
                     self.confirmed = self._clocks.since_boot(), self._clocks.wall()
                     return self._there
                 self.is_new = self.is_new or not before.serial
@@ -190,7 +200,7 @@ class HttpPlace(Place):
     def give_back(self, lock_id: str) -> None:
         """Say in the document that the lock `lock_id` was given back. Raises StateError."""
         with self._guard:
-            if self._begins:
+            if self._unsaid:
                 return
             base = self._base() if self._there.record.run == lock_id else self.look()
             if base.record.run == lock_id:
@@ -199,13 +209,17 @@ class HttpPlace(Place):
     def leave(self) -> None:
         """Nothing is written under the lock any more."""
         with self._guard:
-            self.lock_id, self._doubt, self._run, self._begins = "", "", uuid.uuid4().hex, False
+            self.lock_id, self._doubt, self._run, self._unsaid = "", "", uuid.uuid4().hex, False
 
     def is_ours(self) -> bool:
         """Whether no run has begun since this one did. Raises StateError."""
         began = self._clocks.since_boot(), self._clocks.wall()
         found = self.look()
-        if (found.serial > 0) if self._begins else (found.run, found.fence) != (self._run, self._there.fence):
+        if self._unsaid:
+            ours = found.write == self._there.write
+        else:
+            ours = (found.run, found.fence) == (self._run, self._there.fence)
+        if not ours:
             return False
         self.confirmed = began
         return True
@@ -230,8 +244,12 @@ class HttpPlace(Place):
                 self.client.unlock(other)
             self._fault("gives a lock that is held to a second run")
         there = self._look_to_begin()
-        if not there.serial and self._known():
-            self._gone("machine")
+        self._hold_seen(there)
+        if self._more_was_seen(there):
+            raise StateError(
+                f"{self.name} went back to serial {there.state[1]}; this machine has seen a later one",
+                hint="look for a replica before the server, and run the same command again",
+            )
         if not there.serial:
             self.is_new, first = True, self._put(there, there.next())
             there = self.look()

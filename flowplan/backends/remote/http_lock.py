@@ -277,7 +277,7 @@ def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable
     state."""
     address = HttpAddress.of(given, environ)
     seen = Seen.of(environ, address.state, address.state)
-    place = HttpPlace(HttpClient(address, environ), known=seen.known)
+    place = HttpPlace(HttpClient(address, environ), seen=seen)
     lock, overflows = _lock_at(place, environ), overflow_directory(environ)
     watch_lock: StateLock = NoWatchLock(place.name)
     if (beside := address.for_watching()) is not None:

@@ -76,10 +76,10 @@ class Seen:
                 hint="look at the state on its server; if it is the right one, remove that file",
             ) from None
 
-    def known(self) -> str:
-        """The file that says that a state was seen there; "": none does. Raises StateError for one that cannot be
-        read."""
-        return str(self.path) if self.last().lineage else ""
+    def more_than(self, lineage: str, serial: int) -> bool:
+        """Whether a later serial was seen, or another state. Raises StateError for a memory that cannot be read."""
+        last = self.last()
+        return bool(last.lineage) and (last.lineage != lineage or last.serial > serial)
 
     def hold(self, last: Sight, found: Loaded) -> None:
         """Raise StateError where `found` is less than what was seen before it was read (`last`)."""
