@@ -28,6 +28,11 @@ class Loaded:
     fresh: bool = False
     journaled: bool = False  # the journal (or what overflowed) holds results that the snapshot does not
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing that could be taken away, as in a fresh one."""
+        return not self.state.bindings and not self.pending
+
 
 class StateLock(Protocol):
     """Excludes every other run that would change the same state, on whatever machine."""

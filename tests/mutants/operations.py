@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say calmly that nothing is in an empty state where the directory uses another",
+        "operations/opening/session.py",
+        "            if removes and loaded.empty:\n",
+        "            if False:\n",
+        ("tests/operations/test_elsewhere.py", "-k", "state_of_before"),
+    ),
+    Mistake(
+        "say calmly that nothing is in an empty state where the stack is live",
+        "operations/looking/unknown_stack.py",
+        "    if not loaded.empty:\n",
+        "    if not loaded.fresh:\n",
+        ("tests/operations/test_elsewhere.py", "-k", "state_of_before"),
+    ),
+    Mistake(
         "go by the name of the directory where the files name the stack",
         "operations/looking/unknown_stack.py",
         "in (said or {stack})]",

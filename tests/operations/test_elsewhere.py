@@ -277,3 +277,26 @@ def test_another_directory_knows_the_stack_by_the_name_in_its_files(
     for command in (DESTROY, ("plan", "--destroy")):
         told = said(used, *command, code=code)
         assert live in told if live else "live bid" not in told
+
+
+def test_an_empty_state_of_before_is_no_calm_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state in the directory was used and emptied; then FLOWPLAN_STATE named another, and is forgotten."""
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", ""), "flowplan.yaml")
+    place.ok("apply", "--auto-approve")
+    place.ok(*DESTROY)
+    assert place.run(*DESTROY).err == ""
+    monkeypatch.setenv("FLOWPLAN_STATE", "b.json")
+    place.ok("apply", "--auto-approve")
+    monkeypatch.delenv("FLOWPLAN_STATE")
+    for command in (DESTROY, ("plan", "--destroy")):
+        told = said(place, *command, code=0)
+        assert "flowplan.state.json has no resources, but b.json, which was used here, has 1 resource" in told
+        assert "give --state b.json to destroy what is there" in told
+    for path in (place.path / DIRECTORY).iterdir():
+        path.unlink()
+    for command in (DESTROY, ("plan", "--destroy")):
+        told = said(place, *command, code=0)
+        assert "there are no resources at flowplan.state.json, but 1 live bid carries the marker of a stack" in told
+    place.ok("--state", "b.json", *DESTROY)
+    assert place.run(*DESTROY).err == ""

@@ -20,16 +20,20 @@ MOST_NAMED = 10  # bids or stacks, in a message
 
 def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None:
     """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too, or as
-    the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, it is
-    a warning; so it is where bids of other stacks are live, and the files do not say what this one is called: `stack`
-    is the name of a directory then, which may have been another."""
-    if not loaded.fresh:
+    the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, or
+    there is one, and nothing is in it, that is a warning; so it is where bids of other stacks are live, and the files
+    do not say what this one is called: `stack` is the name of a directory then, which may have been another."""
+    if not loaded.empty:
         return
-    said = _names(session)
-    marked = [(one.id, one.marker.stack) for one in live.bids.values() if one.marker is not None and not one.ended]
+    said = _names(session) if loaded.fresh else frozenset({stack})
+    found = [(one.id, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
+    marked = [(id, marker.stack) for id, marker in found if marker.lineage != loaded.state.lineage]
     ids = [id for id, name in marked if name in (said or {stack})]
     if ids:
-        _say_live(session, ids, _called(name for id, name in marked if id in ids))
+        what = "is no state" if loaded.fresh else "are no resources"
+        called = _called(name for id, name in marked if id in ids)
+        text = f"there {what} at {session.store.name}, but {_bids(ids, 'carries', 'carry')} the marker of {called}"
+        _say_live(session, text, ids, refused=loaded.fresh and session.chosen.origin != "option")
     elif marked and not said:
         session.listener.warn(
             f"there is no state at {session.store.name}, but {_bids([id for id, _ in marked], 'is', 'are')} of "
@@ -46,13 +50,12 @@ def _names(session: Session) -> frozenset[str] | None:
     return None if locked else names(sources)
 
 
-def _say_live(session: Session, ids: list[str], called: str) -> None:
-    said = f"there is no state at {session.store.name}, but {_bids(ids, 'carries', 'carry')} the marker of {called}"
-    if session.chosen.origin == "option":
-        session.listener.warn(f"{said}; `flowplan orphans` lists what is in no state here")
+def _say_live(session: Session, text: str, ids: list[str], *, refused: bool) -> None:
+    if not refused:
+        session.listener.warn(f"{text}; `flowplan orphans` lists what is in no state here")
         return
     raise StateError(
-        said,
+        text,
         detail="\n".join(map(shown, ids[:MOST_NAMED])),
         hint="name the state that has them with --state; if it is lost, `flowplan recover --from-live` rebuilds it; "
         "`flowplan orphans` lists them",

@@ -70,8 +70,7 @@ class Elsewhere:
         if not others:
             return
         first, name = others[0], self.store.name
-        what = f"there is no state at {name} yet, but {first.where}, which was used here, {_holds(first)}"
-        what += f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        what = f"there is no state at {name} yet, but {_used_here(others)}"
         if self.chosen.origin in ("option", "environment") and not removes:
             warn(f"{what}; what is made now is made beside that")
             return
@@ -87,6 +86,13 @@ class Elsewhere:
         moves = f"{moving(first.where, name)} moves it there"
         raise StateError(what, hint=f"{moves}; {use} uses it where it is; `apply --init` starts a new state")
 
+    def tell(self, warn: Callable[[str], None]) -> None:
+        """There is a state, and nothing in it, for a command that only removes: `warn` gets which other ones of this
+        directory have resources. It may be one that was used before, and the name of the other was forgotten."""
+        if others := self._others():
+            use = f"--state {command_word(others[0].where)}"
+            warn(f"{self.store.name} has no resources, but {_used_here(others)}; give {use} to destroy what is there")
+
     def hold_not_rebuilt(self) -> None:
         """Raise StateError where a state would be rebuilt beside the one that this directory has used, as long as that
         is a file that is there: both would be applied from."""
@@ -95,7 +101,7 @@ class Elsewhere:
             first, name = there[0], self.store.name
             moves = f"{moving(first.where, name)} moves it there"
             raise StateError(
-                f"there is no state at {name}, but {first.where}, which was used here, {_holds(first)}",
+                f"there is no state at {name}, but {_used_here([first])}",
                 hint=f"{moves}; --state {command_word(first.where)} uses it where it is",
             )
 
@@ -176,6 +182,11 @@ def _alike(name: str, other: str) -> bool:
     rows = [re.sub(r"\d+", "", one) for one in (name, other)]
     stems = [PurePath(one).stem for one in (name, other)]
     return rows[0] != rows[1] and SequenceMatcher(None, stems[0], stems[1]).ratio() >= _ALIKE
+
+
+def _used_here(others: Sequence[Used]) -> str:
+    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+    return f"{others[0].where}, which was used here, {_holds(others[0])}{more}"
 
 
 def _holds(used: Used) -> str:

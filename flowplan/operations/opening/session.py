@@ -306,6 +306,8 @@ class Session:
             self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)
         else:
             self.elsewhere.note(loaded.state, len(loaded.pending), looked=True)
+            if removes and loaded.empty:
+                self.elsewhere.tell(self.listener.warn)
         return loaded
 
     def load(self, *, removes: bool = False) -> Loaded:
