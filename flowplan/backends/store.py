@@ -113,6 +113,12 @@ class Store(Protocol):
         """What tells it from every other state: an absolute path, links followed, or a URL without what is secret."""
 
     @property
+    def typed(self) -> str:
+        """How somebody names it who types a command: its identity with what else of a URL is needed and not secret, as
+        a user and how the server is to prove itself. "": the identity says all."""
+        return ""
+
+    @property
     def sends(self) -> Sent | None:
         """What this run sends to the server of the state, and is secret; None: nothing. It is sent with the first
         question, and not before."""

@@ -250,6 +250,7 @@ class _Move:
             project_name=state.project_name,
             put_back=state.put_back,
             moved_to=self.new.identity,
+            moved_as=self.new.store.typed,
         )
 
     def _keep_left(self, left: State) -> None:

@@ -36,7 +36,7 @@ FORMAT_VERSION = 2
 SEALED_FORMAT = 3  # of a whole state, see form.py; flowplans that know no seal refuse it as a later one
 # What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
 # that has one of these is of format 2, every other one of format 1.
-_FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from")
+_FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from", "moved_as")
 _PAID_KEYS = ({"address", "amount", "at"}, {"address", "amount", "at", "hours", "read_at"})
 _BILLED = re.compile(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
@@ -211,7 +211,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         put_back={"struct_hook": lambda value, _: _serial(value)},
         paid_since={"struct_hook": lambda value, _: _serial(value)},
         **dict.fromkeys(
-            ("stack", "api_url", "project", "project_name", "name_prefix", "moved_to", "moving_from"), text
+            ("stack", "api_url", "project", "project_name", "name_prefix", "moved_to", "moving_from", "moved_as"), text
         ),
         bindings={"rename": "resources", "struct_hook": bindings},
         outputs={"struct_hook": lambda value, _: _object(value)},

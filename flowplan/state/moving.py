@@ -3,21 +3,25 @@ Pure."""
 
 from __future__ import annotations
 
+import re
 from shlex import quote
 
 from flowplan.errors import StateError
 from flowplan.printable import shown
 from flowplan.state.state import State
 
+_AT_A_SERVER = re.compile(r"((?:s3|az)://\S+) at (https?://\S+)")  # as the places of objects call themselves
+
 
 def hold_in_use(state: State, name: str) -> None:
     """Raise StateError where `state`, at the place `name`, is what is left of one that has moved, or the copy of one
     whose move has not finished."""
     if state.moved_to:
+        place = state.moved_as or state.moved_to
         raise StateError(
             f"the state has moved from {shown(name)} to {shown(state.moved_to)}",
-            hint=f"give --state {command_word(state.moved_to)}, or write it into `state:` of the stack file; "
-            f"{moving(state.moved_to, name)} moves it back",
+            hint=f"give --state {command_word(place)}, or write it into `state:` of the stack file; "
+            f"{moving(place, name)} moves it back",
         )
     if state.moving_from:
         raise StateError(
@@ -33,5 +37,7 @@ def moving(source: str, target: str) -> str:
 
 
 def command_word(place: str) -> str:
-    """A place as a word of a command line."""
-    return shown(quote(place), len(place) + 64)
+    """A place as a word of a command line; one at a server of somebody's own with the option that names that."""
+    own = _AT_A_SERVER.fullmatch(place)
+    words = [quote(place)] if own is None else [quote(own[1]), "--endpoint", quote(own[2])]
+    return shown(" ".join(words), len(place) + 96)

@@ -84,8 +84,8 @@ class State:
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
     `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
     before is not known. 0: it is recorded from the beginning.
-    `moved_to`: the place that this state has moved to, of which nothing but this is left here; `moving_from`: the place
-    from which it is still moving here (moving.py)."""
+    `moved_to`: the place that this state has moved to, of which nothing but this is left here, and `moved_as` how a
+    command names that, "": as `moved_to`; `moving_from`: the place from which it is still moving here (moving.py)."""
 
     lineage: str
     serial: int = 0
@@ -105,6 +105,7 @@ class State:
     paid_since: int = field(default=0, metadata=IF_SET)
     moved_to: str = field(default="", metadata=IF_SET)
     moving_from: str = field(default="", metadata=IF_SET)
+    moved_as: str = field(default="", metadata=IF_SET)
 
     def as_put_back(self) -> State:
         """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""

@@ -10,12 +10,14 @@ import pytest
 
 from flowplan.backends import open as opening
 from flowplan.backends.open import open_store
+from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.sent import at_target
 from flowplan.errors import StateError, UsageProblem
 from flowplan.operations.migrate import migrate
 from flowplan.operations.opening.both_places import both_places, hold_own_secrets
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
+from flowplan.state.moving import hold_in_use
 from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, state
 from tests.contracts import state_servers
@@ -234,3 +236,31 @@ def test_a_state_moves_back_that_others_can_read_by_now(tmp_path: Path, objects:
         assert store.read().state.ids() == was.ids()
         for one in store.versions():
             store.version(one.lineage, one.serial)
+
+
+@pytest.mark.parametrize(
+    ("left", "typed"),
+    [
+        (State("x", moved_to="postgres://db:5432/a/x"), "--state postgres://db:5432/a/x,"),
+        (State("x", moved_to="postgres://db:5432/a/x", moved_as="postgres://ann@db/a/x?sslmode=verify-full"), "full',"),
+        (State("x", moved_to="s3://b/k at https://s3.example.com"), "s3://b/k --endpoint https://s3.example.com,"),
+        (State("x", moved_to="s3://b/k at https://x; rm -rf ~"), "--state 's3://b/k at https://x; rm -rf ~',"),
+        (State("x", moved_to="s3://b/k", moved_as="s3://b/k; rm -rf ~"), "--state 's3://b/k; rm -rf ~',"),
+    ],
+)
+def test_what_is_left_says_what_to_type(left: State, typed: str) -> None:
+    """As words of a shell, whoever wrote them there."""
+    with pytest.raises(StateError) as told:
+        hold_in_use(left, FILE)
+    assert f"{typed} or write it" in str(told.value.hint)
+
+
+def test_the_place_that_a_state_moves_to_is_kept_as_it_was_typed(
+    tmp_path: Path, objects: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings(tmp_path)
+    begin(given, FILE)
+    monkeypatch.setattr(ObjectPlace, "typed", "memory://ann@team/train")
+    move(given, FILE, URL)
+    left = open_store(FILE, tmp_path, given.environ).read().state
+    assert (left.moved_to, left.moved_as) == (URL, "memory://ann@team/train")

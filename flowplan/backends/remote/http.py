@@ -7,7 +7,7 @@ was taken away writes nothing.
 
 A server without serials takes any document in the place of any other, so a 404 that is a gateway's would cost the
 state, and an older document that is a replica's all since. What is less than what this machine has seen is locked, but
-not written: the command that reads it under the lock is refused, or is one that was told to begin anew or to put back.
+not written: the command that reads it under the lock is refused, or was told to begin a new one or to put one back.
 """
 
 from __future__ import annotations

@@ -105,6 +105,11 @@ class Place(Protocol):
         """What tells it from every other state, on every machine and with any credentials."""
 
     @property
+    def typed(self) -> str:
+        """As `Store.typed`."""
+        return ""
+
+    @property
     def sends(self) -> Sent | None:
         """What goes to the server as it is, and is secret; None: nothing does."""
         return None

@@ -43,6 +43,10 @@ class PostgresPlace(Place, Leases):
         return self._target.identity
 
     @property
+    def typed(self) -> str:
+        return self._target.typed
+
+    @property
     def sends(self) -> Sent | None:
         return self._target.sends
 

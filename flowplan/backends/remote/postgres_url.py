@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import NoReturn
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import psycopg
 from attrs import field, frozen
@@ -23,6 +23,9 @@ from flowplan.printable import Secret, shown
 _STATE = re.compile(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+# What a URL needs beside the name, and is not secret.
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "require_auth", "gssencmode")
+_TYPED = (*_TLS, "passfile", "target_session_attrs")
 _WRITTEN = (
     "write it as postgres://host:5432/database/state?sslmode=verify-full, with the user and @ before the host; "
     "in names and passwords write %25 for %, %40 for @, %2F for /, %3A for :, %3F for ? and %26 for &"
@@ -61,6 +64,16 @@ class Target:
             query.append(f"state={self.state}")
         path = f"{self.database}/{self.state}" if self.database else ""
         return f"postgres://{server}/{path}" + (f"?{'&'.join(query)}" if query else "")
+
+    @property
+    def typed(self) -> str:
+        """The name with the user and what of libpq's parameters says how the server is found and trusted."""
+        user = self.parameters.get("user", "")
+        said = [f"{key}={quote(self.parameters[key], safe='/')}" for key in _TYPED if key in self.parameters]
+        start, _, query = self.name.partition("?")
+        rest = start.removeprefix("postgres://")
+        again = "&".join(filter(None, [query, *said]))
+        return f"postgres://{quote(user, safe='')}{'@' if user else ''}{rest}" + (f"?{again}" if again else "")
 
     @property
     def sends(self) -> Sent | None:

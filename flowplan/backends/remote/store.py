@@ -101,6 +101,10 @@ class RemoteStore(Store):
         return self._place.identity
 
     @property
+    def typed(self) -> str:
+        return self._place.typed
+
+    @property
     def sends(self) -> Sent | None:
         return self._place.sends
 

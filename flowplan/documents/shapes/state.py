@@ -163,6 +163,7 @@ class StateDocument(TypedDict):
     paid_since: NotRequired[int]
     moved_to: NotRequired[str]
     moving_from: NotRequired[str]
+    moved_as: NotRequired[str]
     sha256: str
 
 

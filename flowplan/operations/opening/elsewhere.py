@@ -114,7 +114,7 @@ class Elsewhere:
         recorded = self.chosen.recorded(self.store.identity, self.settings.directory)
         if recorded is None:
             return None
-        where = self.store.name if self.chosen.is_url else recorded
+        where = self.store.typed or self.store.identity if self.chosen.is_url else recorded
         files = tuple(sorted(self._files()))
         return Used(self.store.identity, where, api_url, resources, lineage, files if len(files) <= MOST_FILES else ())
 

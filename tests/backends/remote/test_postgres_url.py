@@ -97,3 +97,29 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
         open_store("postgres://ann:s3cret@db/infra/a", tmp_path, {})
     assert found.value.hint == "pip install 'flowplan[postgres]'"
     assert "s3cret" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "typed"),
+    [
+        ("postgres://db/infra/train", "postgres://db:5432/infra/train"),
+        (
+            "postgres://ann:CANARY@db/infra/train?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslpassword=CANARY",
+            "postgres://ann@db:5432/infra/train?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        ),
+        (
+            "postgres://ann%40x@/infra/train?host=/run/pg&schema=ops&sslmode=disable",
+            "postgres://ann%40x@/infra/train?host=/run/pg&schema=ops&sslmode=disable",
+        ),
+        (
+            "postgres://ann@a,b/infra/train?target_session_attrs=read-write",
+            "postgres://ann@a:5432,b:5432/infra/train?target_session_attrs=read-write",
+        ),
+    ],
+)
+def test_who_is_told_to_type_a_url_is_told_all_that_it_needs_and_no_password(url: str, typed: str) -> None:
+    """Without its sslmode, libpq would check no certificate."""
+    found = read_url(url)
+    assert found.typed == typed
+    assert "CANARY" not in found.typed
+    assert read_url(found.typed).identity == found.identity
