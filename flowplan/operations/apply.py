@@ -219,6 +219,11 @@ class Run:
             after_apply(self.session, self.wishes.hooks, *self.ran)
 
     @property
+    def _recorded(self) -> Config | None:
+        """The configuration that the state is to say to be applied; None: it says what it said."""
+        return None if self.wishes.unrecorded else self.config
+
+    @property
     def done(self) -> tuple[Address, ...]:
         """The addresses of which a step is done, and saved: also where the run was raised from."""
         steps = self.ran[1].done if self.ran is not None else ()
@@ -236,8 +241,8 @@ class Run:
             around = self._surroundings(found.journal, lock, plan, seen)
             outcome = self._carry_out(plan, found.recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
-            state = with_outputs(outcome.state, self.config, unrecorded, destroyed=plan.mode == "destroy")
-            state = with_prefix(state, self.config, plan)
+            state = with_outputs(outcome.state, self._recorded, unrecorded, destroyed=plan.mode == "destroy")
+            state = with_prefix(state, self._recorded, plan)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(outcome, found, changed=changed)
@@ -338,7 +343,7 @@ class Run:
         before = outcome.state.bindings
 
         def save(ended: Outcome) -> State:
-            ended = attrs.evolve(ended, state=with_outputs(ended.state, self.config, {}))
+            ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, {}))
             return self._keep(ended, before, found.doubted)
 
         end = Ending(session, plan, around, self._options, save)

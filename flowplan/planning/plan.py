@@ -160,6 +160,7 @@ class Wishes:
     targets: frozenset[Address] = frozenset()
     excluded: frozenset[Address] = frozenset()
     held_to: frozenset[Address] | None = None  # what a saved plan, or the watch, touches: nothing else is done
+    unrecorded: bool = False  # by the watch: of what it does not touch, nothing that the files say is recorded
     limits: Mapping[Address, Decimal] = field(factory=dict)  # by the watch: limit prices in the place of the files'
     moving: frozenset[Address] = frozenset()  # by the watch: bids that are placed elsewhere
     places: Mapping[Address, Place] = field(factory=dict)  # by the watch: where bids are placed again, once they ended

@@ -92,7 +92,7 @@ class Part:
 def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
     """The part of `changes` that `wishes` selects: all of it where nothing is selected."""
     if wishes.held_to is not None:
-        return _held_to(changes, wishes.held_to)
+        return _held_to(changes, wishes.held_to, unrecorded=wishes.unrecorded)
     if not (wishes.targets or wishes.excluded):
         return Part(changes)
     ahead = _waits(changes.values())
@@ -135,11 +135,12 @@ def hold_faultless(desired: Desired, wishes: Wishes, part: Part) -> tuple[Diagno
     return tuple(dict.fromkeys(one for every in desired.problems.values() for one in every))
 
 
-def _held_to(changes: Mapping[Address, Change], touched: frozenset[Address]) -> Part:
+def _held_to(changes: Mapping[Address, Change], touched: frozenset[Address], *, unrecorded: bool) -> Part:
     """What a saved plan, or the watch, touches, and what that needs by now, which makes it another plan. What needs
-    nothing done stays in it, and is recorded as it is; what would be imported is not taken in."""
+    nothing done stays in it, and is recorded as it is, unless it is to be left `unrecorded`; what would be imported is
+    not taken in."""
     kept = _reached(touched, _waits(changes.values())).keys()
-    outside = frozenset(a for a, change in changes.items() if change.ways and a not in kept)
+    outside = frozenset(a for a, change in changes.items() if (change.ways or unrecorded) and a not in kept)
     made = {a: _as_it_is(change) if a in outside else change for a, change in changes.items()}
     imported = tuple(sorted((a for a in outside if changes[a].imported), key=in_order))
     return Part({a: change for a, change in made.items() if change is not None}, imported, outside=outside)

@@ -1111,4 +1111,18 @@ MISTAKES = (
         "for address in ():",
         ("tests/operations/test_watch_attacked.py", "-k", "one_bid_that_may_not"),
     ),
+    Mistake(
+        "the watch records the outputs and the prefix of files that nobody has applied",
+        "operations/apply.py",
+        "return None if self.wishes.unrecorded else self.config",
+        "return self.config",
+        ("tests/operations/test_watch_attacked.py", "-k", "records_no_edit"),
+    ),
+    Mistake(
+        "the watch forgets that a job is done",
+        "operations/watching/one_round.py",
+        "([self._settle] if looked.ends else [])",
+        "[]",
+        ("tests/operations/test_watch_attacked.py", "-k", "nobody_waits"),
+    ),
 )

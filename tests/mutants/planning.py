@@ -705,4 +705,18 @@ MISTAKES = (
         "            and False\n",
         ("tests/operations/test_watch_attacked.py", "-k", "lifetime_that_was_edited"),
     ),
+    Mistake(
+        "the watch records a lifetime that nobody has applied",
+        "planning/selection.py",
+        "if (change.ways or unrecorded) and a not in kept",
+        "if change.ways and a not in kept",
+        ("tests/operations/test_watch_attacked.py", "-k", "records_no_edit"),
+    ),
+    Mistake(
+        "the watch goes on with a move after somebody has edited the task",
+        "planning/watching.py",
+        "if not is_as_applied(self.change, self._binding, self.seen.desired, elsewhere=policy.switch_region):",
+        "if False:",
+        ("tests/operations/test_watch_attacked.py", "-k", "half_way"),
+    ),
 )

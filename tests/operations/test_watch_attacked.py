@@ -59,6 +59,18 @@ def test_a_job_that_is_done_is_not_placed_again_when_its_lifetime_leaves_the_fil
     assert posts(place) == 1
 
 
+def test_a_job_that_is_done_stays_done_when_nobody_waits_for_its_end_any_more(place: Place) -> None:
+    after = ", depends_on: [{task: train, until: terminated}]"
+    place.write(stack(REBID, train=task(), then=task("9.00", "a100.8x.SXM4.IB", "us-central1-a", more=after)))
+    assert place.run(*APPLY, "--timeout", "1s").code == 1
+    place.ok("simulator", "advance", "10m")
+    end(place)
+    assert {one.kind for one in look(place).findings} == {"done", "unapplied"}
+    place.write(stack(REBID, train=task()))
+    assert only(look(place)).kind == "done"
+    assert posts(place) == 1
+
+
 def test_a_bid_whose_limit_a_person_changed_is_not_placed_again_at_the_old_one(place: Place) -> None:
     runs(place)
     place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.train')}", b'{"limit_price": "$16.00"}')
@@ -109,6 +121,40 @@ def test_a_create_that_was_cut_off_is_sent_again_under_its_own_key(place: Place)
     assert look(place).acted
     place.ok("simulator", "advance", "2h")
     assert len(live_ids(place)) == 1
+
+
+# ---- what moves ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(place: Place) -> Place:
+    """A bid that waits where it was placed, and would win elsewhere, which its task leaves open by now."""
+    place.write(stack(ELSEWHERE, train=task("14.00", region="us-central1-a")))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5m")
+    place.write(stack(ELSEWHERE, train=task("14.00", region="")))
+    return place
+
+
+def test_a_bid_that_waits_moves_once(waiting: Place) -> None:
+    assert [only(look(waiting)).act for _ in range(3)] == ["move", None, None]
+    assert (posts(waiting), len(live_ids(waiting))) == (2, 1)
+
+
+@pytest.mark.parametrize("person", ["destroys", "edits"])
+def test_a_move_that_stayed_half_way_is_not_gone_on_with_against_a_person(waiting: Place, person: str) -> None:
+    with waiting.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, times=None)
+    assert look(waiting).acted and not is_live(waiting)
+    with waiting.simulator() as simulator:
+        simulator.faults.clear()
+    if person == "destroys":
+        waiting.ok("destroy", "--auto-approve")
+    else:
+        waiting.edit("14.00", "19.00")
+    assert only(look(waiting)).asks and not is_live(waiting)
+    waiting.edit("19.00" if person == "edits" else "14.00", "14.00")
+    assert bool(look(waiting).acted) == (person == "edits")
 
 
 # ---- what ends -----------------------------------------------------------------------------------------------
@@ -168,3 +214,24 @@ def test_one_bid_that_may_not_be_cancelled_keeps_no_other_past_its_lifetime(plac
     found = {str(one.address): one for one in look(place).findings}
     assert found["bid.a"].act == "cancel" and found["bid.b"].act is None, found
     assert len(live_ids(place)) == 1
+
+
+# ---- what is recorded ----------------------------------------------------------------------------------------
+
+
+def test_what_the_watch_does_records_no_edit_of_anything_else(place: Place) -> None:
+    """As if it were applied: the next round would act by it."""
+    other = task("40.00", "a100.8x.SXM4.IB", "us-central1-a")
+    place.write(stack("{on_preempted: rebid}", train=task(more=", lifetime: {max_hours: 20}"), other=other))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "2h")
+    place.edit("max_hours: 20", "max_hours: 8")
+    place.edit("tasks:", "outputs: {id: {value: '${task.train.id}'}}\ntasks:")
+    place.edit("version: 2", "version: 2\nname_prefix: b-")
+    with place.simulator() as simulator:
+        simulator.faults.end(bid_id(place, "bid.other"))
+    assert look(place).acted
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    assert (state["outputs"], state.get("name_prefix", "")) == ({}, "")
+    place.ok("simulator", "advance", "9h")
+    assert look(place).acted == () and len(live_ids(place)) == 2

@@ -93,7 +93,9 @@ class Judging:
         """What is wished for, of nothing but `acts`, and the ports of their bids."""
         limits = {a: limit for a, limit in self.found.limits.items() if a in acts}
         ports = {Address("ports", one.name) for one in acts if one.kind == "bid"}
-        return attrs.evolve(self.looked.wishes, held_to=acts | ports, limits=limits, moving=self.found.moving & acts)
+        return attrs.evolve(
+            self.looked.wishes, held_to=acts | ports, unrecorded=True, limits=limits, moving=self.found.moving & acts
+        )
 
 
 def budgets_of(request: Request, config: Config) -> tuple[Budget, ...]:

@@ -17,6 +17,7 @@ from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.opening.session import Session
 from flowplan.operations.plan import Request, wanted
+from flowplan.planning.actions import Completed
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
@@ -40,6 +41,14 @@ class Looked:
     seen: Observed
     plan: Plan
     markets: Mapping[Key, Market]
+
+    @property
+    def ends(self) -> bool:
+        """Whether a job is done of which the state does not say so: once it does, no edit of the files makes it one
+        that is placed again."""
+        bindings = self.seen.state.bindings
+        done = (one.address for one in self.plan.changes if isinstance(one, Completed))
+        return self.policy.on_preempted == "rebid" and any(not bindings[address].ended for address in done)
 
     @property
     def policy(self) -> Watching:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -120,9 +121,10 @@ class _Round:
         elif doubted:
             plans = plans[::-1]  # first what sends them again, under their own keys, before another run gives them up
         error: FlowplanError | None = None
-        for plan, part in plans:
+        steps: list[Callable[[], None]] = [partial(self._act, looked.config, plan, part) for plan, part in plans]
+        for step in steps or ([self._settle] if looked.ends else []):  # what acts records the ends, too
             try:
-                self._act(looked.config, plan, part)
+                step()
             except FlowplanError as one:
                 error = error or one
         return Round(
@@ -185,11 +187,11 @@ class _Round:
     # -- looking
 
     def _settle(self) -> None:
-        """What an earlier run left in doubt is settled first, as any apply settles it; what is not, stays in doubt, and
-        is raised."""
+        """What an earlier run left in doubt is settled as any apply settles it, and what has ended is recorded; what
+        stays in doubt is raised."""
         with self._fresh() as session:
             config, wishes = wanted(session, self.request)
-            wishes = attrs.evolve(wishes, held_to=frozenset())  # nothing is sent again
+            wishes = attrs.evolve(wishes, held_to=frozenset(), unrecorded=True)  # nothing is sent again
             Run(session, config, wishes, self.how, _Watching(self.hold), self.reporter)()
         self.session.close()
         self.session = self._fresh()
@@ -203,7 +205,12 @@ class _Round:
             if now is None or now.sha256 != config.sha256 or now.watch != config.watch:
                 raise stale("the files have changed since the watch looked")
             wishes = attrs.evolve(
-                wishes, held_to=part.held_to, limits=part.limits, moving=part.moving, places=part.places
+                wishes,
+                held_to=part.held_to,
+                unrecorded=True,
+                limits=part.limits,
+                moving=part.moving,
+                places=part.places,
             )
             budgets = budgets_of(self.request, now)
             approval = _Decided(plan, self.hold)
