@@ -85,8 +85,8 @@ MISTAKES = (
     Mistake(
         "watch on in a state that the files do not name any more",
         "operations/watching/rounds.py",
-        "if there != own.identity:",
-        "if False:",
+        "if session.identity == own.identity:",
+        "if True:",
         ("tests/operations/test_rounds.py", "-k", "another_state"),
     ),
     Mistake(
@@ -1124,5 +1124,12 @@ MISTAKES = (
         "([self._settle] if looked.ends else [])",
         "[]",
         ("tests/operations/test_watch_attacked.py", "-k", "nobody_waits"),
+    ),
+    Mistake(
+        "the watch ends no lifetime while its file is written, where that names the state",
+        "operations/watching/rounds.py",
+        "            return attrs.evolve(settings, state=own.chosen.where)",
+        "            return settings",
+        ("tests/operations/test_watch_attacked.py", "-k", "being_written"),
     ),
 )

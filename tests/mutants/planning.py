@@ -162,8 +162,8 @@ MISTAKES = (
     Mistake(
         "do beside a saved plan what it does not hold",
         "planning/selection.py",
-        "    outside = frozenset(a for a, change in changes.items() if change.ways and a not in kept)\n",
-        "    outside = frozenset[Address]()\n",
+        "frozenset(a for a, change in changes.items() if (change.ways or unrecorded) and a not in kept)\n",
+        "frozenset[Address]()\n",
         ("tests/operations/test_unrelated_changes.py",),
     ),
     Mistake(

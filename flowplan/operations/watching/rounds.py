@@ -18,6 +18,7 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.running.hooks import after_round
+from flowplan.operations.validate import configuration
 from flowplan.operations.watching.memory import Memory
 from flowplan.operations.watching.one_round import one_round
 from flowplan.operations.watching.watcher import Watcher
@@ -71,9 +72,7 @@ def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter:
     """One round, in a session of its own. It waits for nobody's lock: the next round comes."""
     try:
         watcher.keep()
-        settings = attrs.evolve(own.settings, lock_timeout=0.0)
-        with Session(settings, own.listener, own.interruption, paths=request.paths) as session:
-            _hold_same_state(own, session)
+        with Session(_settings(own, request), own.listener, own.interruption, paths=request.paths) as session:
             made = one_round(session, request, how, reporter, watcher.hold)
         if isinstance(made.error, Interrupted):
             raise made.error
@@ -92,12 +91,17 @@ class _Elsewhere(StateError):
     """The files name another state than the one that is watched."""
 
 
-def _hold_same_state(own: Session, session: Session) -> None:
-    try:
-        there = session.identity
-    except FlowplanError:  # the files cannot be used: the round says so
-        return
-    if there != own.identity:
+def _settings(own: Session, request: Request) -> Settings:
+    """Those of a round. Where the files cannot be used, as while they are written, or are gone, its state is the one
+    that is watched all the same. Raises StateError where they can, and name another."""
+    settings = attrs.evolve(own.settings, lock_timeout=0.0)
+    with Session(settings, own.listener, own.interruption, paths=request.paths) as session:
+        try:
+            if session.identity == own.identity:
+                return settings
+            configuration(session, session.sources(request.paths)[0], request.variables)
+        except FlowplanError:  # the round says so
+            return attrs.evolve(settings, state=own.chosen.where)
         raise _Elsewhere(
             f"the files name another state by now: {session.store.name}, not {own.store.name}",
             hint="start `flowplan watch` again",
