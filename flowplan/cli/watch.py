@@ -58,7 +58,7 @@ def watch(ctx: click.Context, /, once: bool, every: str | None, **asked: Any) ->
 
 
 def _hold_often(seconds: float, *, simulated: bool) -> None:
-    from flowplan.operations.watching.rounds import LEAST
+    from flowplan.operations.watching.memory import LEAST
 
     if seconds < (1 if simulated else LEAST):
         raise UsageProblem(f"--every is at least {LEAST:g}s", hint="for example --every 1m")

@@ -31,7 +31,8 @@ class Round:
     """What one round came to. `at`: by the server's clock, None: it did not answer. `findings`: one for each address
     that there is something to say about, as they were decided. `acted`: the addresses of which a step is done. `error`:
     why the round did not do, or not look at, all of it; None: it did. `costs`: dollars an hour, as it was found and as
-    the plan of the files would make it; None: not known.
+    the plan of the files would make it; None: not known. `due`: seconds from `at` until the first lifetime is over that
+    is not yet, as far as time decides; None: none is, or it is not known.
 
     `hooks`: those of the files; `applied`: what they are to hear that was done. `plan`: of everything, and `state`,
     both as they were found; None: nothing was."""
@@ -45,6 +46,7 @@ class Round:
     applied: tuple[Happened, ...] = ()
     plan: Plan | None = None
     state: State | None = None
+    due: float | None = None
 
     @property
     def differs(self) -> bool:

@@ -1132,4 +1132,11 @@ MISTAKES = (
         "            return settings",
         ("tests/operations/test_watch_attacked.py", "-k", "being_written"),
     ),
+    Mistake(
+        "the watch sleeps through the end of a lifetime",
+        "operations/watching/memory.py",
+        "        return min(pause, max(left + 1, LEAST) if left > 0 else every)",
+        "        return pause",
+        ("tests/operations/test_watch_attacked.py", "-k", "outlasts"),
+    ),
 )

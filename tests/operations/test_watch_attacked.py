@@ -4,10 +4,15 @@ ended, changed or edited, and ends what is past its lifetime."""
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from flowplan.errors import ConfigError, GuardRefused, OutcomeUnknown
+from flowplan import clock
+from flowplan.documents.watch import Round
+from flowplan.errors import CloudError, ConfigError, GuardRefused, OutcomeUnknown
+from flowplan.operations.watching.memory import Memory
 from tests.conftest import APPLY, Place, bid_id, live_ids
 from tests.operations.test_rounds import watched
 from tests.operations.test_watch import end, look, only, posts, stack, task
@@ -121,6 +126,31 @@ def test_a_create_that_was_cut_off_is_sent_again_under_its_own_key(place: Place)
     assert look(place).acted
     place.ok("simulator", "advance", "2h")
     assert len(live_ids(place)) == 1
+
+
+def test_a_round_says_when_the_next_lifetime_is_over(place: Place) -> None:
+    runs(place, more=LIVES)
+    due = look(place).due
+    assert due is not None and 6000 < due <= 7200
+    place.ok("simulator", "advance", "3h")
+    assert look(place).due is None  # it is over
+
+
+def test_no_pause_outlasts_a_lifetime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(clock, "since_boot", lambda: now[0])
+    memory, at = Memory.of(tmp_path, "state"), datetime(2026, 11, 2, tzinfo=UTC)
+    memory.after(Round(at, due=900.0))
+    assert (memory.pause(300, 0), memory.pause(7200, 0)) == (300, 901)
+    for _ in range(5):
+        memory.after(Round(None, error=CloudError("away")))
+    assert memory.pause(300, 0) == 901
+    now[0] += 890
+    assert memory.pause(300, 0) == 30  # never a busy loop
+    now[0] += 890
+    assert memory.pause(300, 0) == 300  # it is to end, and cannot be ended yet
+    memory.after(Round(at))
+    assert memory.pause(7200, 0) == 7200
 
 
 # ---- what moves ----------------------------------------------------------------------------------------------

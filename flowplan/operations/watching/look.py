@@ -12,6 +12,7 @@ from attrs import frozen
 
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
+from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.looking.observe import Observed, observe_beside
@@ -49,6 +50,19 @@ class Looked:
         bindings = self.seen.state.bindings
         done = (one.address for one in self.plan.changes if isinstance(one, Completed))
         return self.policy.on_preempted == "rebid" and any(not bindings[address].ended for address in done)
+
+    @property
+    def due(self) -> float | None:
+        """Seconds until the first lifetime is over that is not yet, as far as time decides; None: none is."""
+        seen, hours = self.seen, list[Decimal]()
+        for address, lives in seen.desired.left.items():
+            known, left = seen.state.bindings.get(address), lives.live
+            bid = seen.live.bids.get(known.id) if known is not None else None
+            if bid is None or bid.ended or address in seen.desired.over:
+                continue
+            running = left.running if bid.status == ALLOCATED else None
+            hours += [one for one in (running, left.hours) if one is not None]
+        return float(min(hours)) * 3600 if hours else None
 
     @property
     def policy(self) -> Watching:

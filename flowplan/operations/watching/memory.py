@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from flowplan import clock
 from flowplan.documents.watch import Round
 from flowplan.documents.watched import Told
 from flowplan.errors import ConfigError, FlowplanError, Locked, StalePlan, StateError, UsageProblem
@@ -23,7 +24,7 @@ from flowplan.planning.watching import Finding, Kind, event_of
 
 DIRECTORY = ".flowplan/watch"
 FORMAT_VERSION = 1
-LONGEST = 3600.0  # seconds between two rounds that fail
+LEAST, LONGEST = 30.0, 3600.0  # seconds between two rounds, and between two that fail
 _SIZE_LIMIT = 16 * 1024 * 1024  # bytes
 _CALM: frozenset[Kind] = frozenset(("runs", "waits", "done"))  # nothing that anybody has to hear of at the start
 
@@ -40,6 +41,7 @@ class Memory:
     told: dict[str, list[Any]] = field(factory=dict)
     error: str = ""
     failures: int = 0
+    due: float | None = field(default=None, init=False)  # when a lifetime is over, by `since_boot`; never kept
     _kept: bytes = field(default=b"", init=False)
 
     @classmethod
@@ -64,6 +66,8 @@ class Memory:
         error, before = _mark_of_error(found.error), self.error
         counts = found.error is not None and not isinstance(found.error, _PASSING)
         self.error, self.failures = error, self.failures + 1 if counts else 0
+        if found.at is not None and (found.due is not None or found.error is None):
+            self.due = None if found.due is None else clock.since_boot() + found.due
         told = Told(
             found.at,
             found.findings,
@@ -114,11 +118,14 @@ class Memory:
     def pause(self, every: float, jitter: float) -> float:
         """Seconds until the next round, with `every` between two that do not fail. After failures it doubles, up to an
         hour. `jitter`, from 0 to 1, makes it up to a fifth shorter then, so that not all that failed together come
-        again together."""
-        if not self.failures:
-            return every
+        again together. It ends with the first lifetime that does, and is no longer than `every` after that."""
         longest = max(every, LONGEST)
-        return max(min(every * 2.0 ** min(self.failures, 20), longest) * (1 - jitter / 5), every)
+        pause = max(min(every * 2.0 ** min(self.failures, 20), longest) * (1 - jitter / 5), every)
+        pause = pause if self.failures else every
+        if self.due is None:
+            return pause
+        left = self.due - clock.since_boot()
+        return min(pause, max(left + 1, LEAST) if left > 0 else every)
 
 
 def _mark(one: Finding) -> list[Any]:

@@ -137,6 +137,7 @@ class _Round:
             tuple(self._applied),
             looked.plan,
             looked.seen.state,
+            looked.due,
         )
 
     def _looked(self) -> tuple[Looked, Decision, list[tuple[Plan, Wishes]]]:

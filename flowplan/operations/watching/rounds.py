@@ -19,7 +19,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.running.hooks import after_round
 from flowplan.operations.validate import configuration
-from flowplan.operations.watching.memory import Memory
+from flowplan.operations.watching.memory import LEAST, Memory
 from flowplan.operations.watching.one_round import one_round
 from flowplan.operations.watching.watcher import Watcher
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.documents.watched import Told
 
-LEAST = 30.0  # seconds between two rounds
 _LONGEST_NAP = 10.0  # seconds: a machine that sleeps stops the clock that a pause goes by
 
 
