@@ -50,12 +50,16 @@ class Ended:
 
 
 class Zygote:
-    """Use as a context. `run` returns when all of its commands have ended."""
+    """Use as a context. `run` returns when all of its commands have ended. `also`: a stack file that is applied and
+    watched once at the start, so that no fork has to import what that takes."""
+
+    def __init__(self, also: str = "") -> None:
+        self._also = also
 
     def __enter__(self) -> Zygote:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "CI"))}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.zygote"],
+            [sys.executable, "-m", "tests.faults.zygote", *([self._also] if self._also else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -87,7 +91,7 @@ class Zygote:
 
 
 def serve() -> None:
-    _warm_up()
+    _warm_up(*sys.argv[1:])
     gc.freeze()
     for line in sys.stdin:
         commands = [_read(one) for one in json.loads(line)]
@@ -101,8 +105,8 @@ def _read(given: dict[str, Any]) -> Command:
     return Command(**{**given, "cut": Cut(**given["cut"]) if given["cut"] else None})
 
 
-def _warm_up() -> None:
-    """Import whatever an apply imports, by one apply."""
+def _warm_up(also: str = "") -> None:
+    """Import whatever an apply imports, by one apply, and what `also` takes besides."""
     from flowplan.cli import run
     from tests.faults.model import Task, text_of
 
@@ -115,6 +119,11 @@ def _warm_up() -> None:
         os.chdir(directory)
         Path("flowplan.yaml").write_text(text_of({"warm": Task()}))
         assert run(["--api-url", "sim:", "apply", "--auto-approve"]) == 0
+        if also:
+            Path("also.yaml").write_text(also)
+            words = ["--api-url", "sim:", "--state", "also.json"]
+            assert run([*words, "apply", "--auto-approve", "also.yaml"]) == 0
+            assert run([*words, "watch", "--once", "also.yaml"]) == 0
         os.chdir(here)
 
 

@@ -719,4 +719,18 @@ MISTAKES = (
         "if False:",
         ("tests/operations/test_watch_attacked.py", "-k", "half_way"),
     ),
+    Mistake(
+        "the watch places a bid again at once however often it ends",
+        "planning/watching.py",
+        "        if len(placed) < 2:\n            return None\n",
+        "        if placed:\n            return None\n",
+        ("tests/operations/test_watch_rounds.py", "-k", "again_and_again"),
+    ),
+    Mistake(
+        "the watch acts beside what changes hands in the files",
+        "planning/watching.py",
+        "    if pending:  # what is done would record these, too\n",
+        "    if False:\n",
+        ("tests/operations/test_watch_rounds.py", "-k", "changes_hands"),
+    ),
 )
