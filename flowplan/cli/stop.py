@@ -47,7 +47,7 @@ class Stop(Interruption):
         self._event.set()
         self.wake()
         self.hurry()
-        self._tell("\nstopping: nothing new starts, running operations get up to 5 s (again: stop at once)")
+        self._tell("\nstopping: nothing new starts, what is under way gets up to 5 s (again: stop at once)")
 
     def _tell(self, text: str) -> None:
         """Say it, but never wait for a terminal that does not take it."""

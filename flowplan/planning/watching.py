@@ -59,8 +59,8 @@ class Finding:
     does about it; None: nothing. `asks`: a person is to decide, and `flowplan plan` shows about what. `why_not`: why
     the watch does nothing although its policy is about this; "": that is not so. `price`: of the auction now, `to_win`:
     the lowest limit that wins now where that of the bid does not, `limit`: that of the bid, `new_limit`: what it is set
-    to; each in dollars per instance-hour, None: unknown, or there is none. `id`: the live object's; `status`: the API's
-    word."""
+    to; each in dollars per instance-hour, None: unknown, or there is none. `id`: the live object's, or that of the one
+    that is over; `status`: the API's word."""
 
     address: Address
     kind: Kind
@@ -248,7 +248,7 @@ class _Finding:
             return self._made("moves" if own else "ended", f"{said}; {why}", asks=True, why_not=why)
         if (pause := self._pause()) is not None:
             until = f"{(self.seen.now + pause):%H:%M} UTC"
-            said = f"{said}; it has ended often, and is placed again after {until}"
+            said = f"{said}, as the one before it has; the watch places it again after {until}"
             return self._made("ended", said, why_not="it has ended often")
         unmet = [one for one in change.waits_for if not self._is_met(one.task, one.until)]
         if unmet:
@@ -420,7 +420,7 @@ class _Finding:
             act=act,
             asks=asks,
             why_not=why_not,
-            id=self.change.id,
+            id=self.change.id or (self._binding.id if self._binding is not None else None),
             status=self.change.status,
         )
 

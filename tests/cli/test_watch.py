@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from flowplan.documents.schema import schema_of
-from flowplan.operations.opening.interaction import Interruption
+from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.watching import rounds
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
 from tests.conftest import APPLY, Place, Result
@@ -174,3 +174,49 @@ def test_what_a_round_fails_with_is_there_once_with_its_exit_code(two: Place) ->
     every = events(done.out)
     assert (done.code, every[-1]["exit_code"]) == (65, 65)
     assert [one["type"] for one in every] == ["version", "watch_round", "diagnostic", "diagnostic", "summary"]
+
+
+def test_what_is_said_of_many_is_said_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"t-{n:03}" for n in range(12)]
+    place.write(
+        stack("{on_preempted: rebid}", **dict.fromkeys(names, task("3.00", "a100.1x.SXM4.IB", "us-central1-a")))
+    )
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "10m")
+    done = watched(place, monkeypatch, ended(place, *names[:10]), lambda: None)
+    said = " ".join(done.out.split())
+    assert "bid.t-000 ... 009 (10 alike): it has ended: placed again" in said.replace("\N{HORIZONTAL ELLIPSIS}", "...")
+    assert said.startswith("12 run. ") and len(done.out.splitlines()) < 8
+
+
+def test_a_remark_is_made_when_it_begins(two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request has an id of its own, which the remark names."""
+
+    def refused() -> None:
+        with two.simulator() as simulator:
+            simulator.faults.add("GET /v2/spot/bids", "status", status=403, times=None)
+
+    def well() -> None:
+        with two.simulator() as simulator:
+            simulator.faults.clear()
+
+    done = watched(two, monkeypatch, refused, lambda: None, lambda: None, well, refused)
+    assert " ".join(done.err.split()).count("the bids cannot be listed") == 2
+    well()
+
+
+def test_remarks_and_errors_that_differ_in_a_number_are_each_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[str]()
+    said = rounds._Said(Listener(note=heard.append))
+    for _ in range(3):
+        said.listener.note("bid.t-1 stays")
+        said.listener.note("bid.t-2 stays (403, request f00d-1)")
+        said.is_over(whole=True)
+    assert len(heard) == 2
+    said.is_over(whole=False)
+    said.listener.note("bid.t-2 stays (403, request beef-2)")
+    assert len(heard) == 2
+    said.is_over(whole=True)
+    said.is_over(whole=True)
+    said.listener.note("bid.t-2 stays (403, request beef-3)")
+    assert len(heard) == 3

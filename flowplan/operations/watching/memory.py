@@ -139,4 +139,9 @@ def _is_mark(found: object) -> bool:
 
 def _mark_of_error(error: FlowplanError | None) -> str:
     """The same for the same error, whatever numbers it names."""
-    return "" if error is None else f"{error.code}: {re.sub('[0-9]+', '#', str(error))}"[:500]
+    return "" if error is None else unnumbered(f"{error.code}: {error}")[:500]
+
+
+def unnumbered(text: str) -> str:
+    """The same for texts that differ in nothing but numbers, and in what the API calls a request."""
+    return re.sub("[0-9]+", "#", re.sub(r"\brequest [^\s),;]+", "request #", text))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
+from attrs import define, field
 
 from flowplan import clock
 from flowplan.documents.watch import Round
@@ -19,7 +22,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.running.hooks import after_round
 from flowplan.operations.validate import configuration
-from flowplan.operations.watching.memory import LEAST, Memory
+from flowplan.operations.watching.memory import LEAST, Memory, unnumbered
 from flowplan.operations.watching.one_round import one_round
 from flowplan.operations.watching.watcher import Watcher
 
@@ -50,9 +53,11 @@ def rounds(
     can be no state; StateError where the files name another state by now; and what `interruption` raises."""
     with Session(settings, listener, interruption, paths=request.paths) as own, Watcher(own).held() as watcher:
         memory = Memory.of(settings.directory, own.identity)
+        said = _Said(listener)
         first = True
         while True:
-            found = _round(own, watcher, request, how, reporter)
+            found = _round(own, watcher, request, how, reporter, said.listener)
+            said.is_over(whole=found.error is None)
             told = memory.after(found)
             if first:  # who has just started it is to see why nothing happens
                 told, first = attrs.evolve(told, is_new_error=told.error is not None), False
@@ -67,11 +72,37 @@ def rounds(
             wait(interruption, until - clock.since_boot())
 
 
-def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter: Reporter) -> Round:
+@define
+class _Said:
+    """What the rounds remark goes to `told`, each remark when it begins: one that the round before made as often is no
+    news."""
+
+    told: Listener
+    _before: Counter[str] = field(factory=Counter, init=False)
+    _now: Counter[str] = field(factory=Counter, init=False)
+
+    @property
+    def listener(self) -> Listener:
+        """What a round speaks to."""
+        return attrs.evolve(self.told, note=partial(self._say, self.told.note), warn=partial(self._say, self.told.warn))
+
+    def _say(self, tell: Callable[[str], None], text: str) -> None:
+        mark = unnumbered(text)
+        self._now[mark] += 1
+        if self._now[mark] > self._before[mark]:
+            tell(text)
+
+    def is_over(self, *, whole: bool) -> None:
+        """A round is over. `whole`: it has come to all that it may remark."""
+        self._before = self._now if whole else self._before | self._now  # of a Counter: the most of each
+        self._now = Counter()
+
+
+def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter: Reporter, listener: Listener) -> Round:
     """One round, in a session of its own. It waits for nobody's lock: the next round comes."""
     try:
         watcher.keep()
-        with Session(_settings(own, request), own.listener, own.interruption, paths=request.paths) as session:
+        with Session(_settings(own, request), listener, own.interruption, paths=request.paths) as session:
             made = one_round(session, request, how, reporter, watcher.hold)
         if isinstance(made.error, Interrupted):
             raise made.error

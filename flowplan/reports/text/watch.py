@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from flowplan.documents.about import moment
@@ -11,15 +12,27 @@ from flowplan.errors import FlowplanError, reasons
 from flowplan.planning.watching import Act, Finding, Kind
 from flowplan.pricing.units import usd
 from flowplan.printable import shown
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, cut, wrapped
 
 _REASONS = 5  # of an error that are told
+_ALONE = 3  # so many addresses of which the same is to be said have a line each
+_WHICH = "it"  # a bid, where several are spoken of
 _DONE: Mapping[Act, str] = MappingProxyType(
     {
         "cancel": "cancelled",
         "place": "placed again",
         "raise": "the limit price is raised",
         "lower": "the limit price is lowered",
+        "move": "placed elsewhere",
+    }
+)
+_DID: Mapping[Act, str] = MappingProxyType(
+    {
+        "cancel": "cancelled",
+        "place": "placed again",
+        "raise": "with a raised limit",
+        "lower": "with a lowered limit",
         "move": "placed elsewhere",
     }
 )
@@ -43,13 +56,28 @@ _KINDS: Mapping[Kind, str] = MappingProxyType(
 def lines(told: Told, paint: Paint, now: str) -> list[str]:
     """What is new, each thing with the time; `now`: where the server did not tell it."""
     at = moment(told.at) or now
-    found = [f"{shown(str(one.address))}: {_said(one, told)}" for one in told.began]
-    found += [f"{shown(address)}: as written again, or not in the stack any more" for address in told.over]
+    found = [*_by_what(((str(one.address), one.id, _said(one, told)) for one in told.began), paint)]
+    over = "as written again, or not in the stack any more"
+    found += _by_what(((address, None, over) for address in told.over), paint)
     if told.is_new_error and told.error is not None:
         found += _failed(told.error)
     if told.recovered:
         found.append("the watch works again")
     return [line for one in found for line in wrapped(f"{at}  {one}", "", "  ", paint.width)]
+
+
+def _by_what(found: Iterable[tuple[str, str | None, str]], paint: Paint) -> Iterator[str]:
+    """What is said of each address, whose live object has the id; once of several of which the same is said."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for address, id, said in found:
+        key = said if id is None or paint.verbose else said.replace(shown(id), _WHICH)
+        alike.setdefault(key, []).append((address, said))
+    for key, these in alike.items():
+        if len(these) <= _ALONE:
+            yield from (f"{shown(address)}: {said}" for address, said in these)
+        else:
+            names = ", ".join(ranges((shown(address) for address, _ in these), paint.dots))
+            yield f"{names} ({len(these):,} alike): {key}"
 
 
 def _said(one: Finding, told: Told) -> str:
@@ -77,7 +105,8 @@ def summary(told: Told) -> str:
     """What there is, in a few words: "3 run, 1 outbid"."""
     if told.error is not None and not told.findings:
         return "the last look failed"
-    return ", ".join(f"{count} {_KINDS[kind]}" for kind, count in told.counts.items()) or "nothing is applied yet"
+    words = [_DID[one.act] if one.act and one.address in told.acted else _KINDS[one.kind] for one in told.findings]
+    return ", ".join(f"{count:,} {word}" for word, count in Counter(words).items()) or "nothing is applied yet"
 
 
 def counting_down(told: Told, left: Callable[[], float]) -> Callable[[int, int], Sequence[str]]:
