@@ -184,6 +184,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "twins": Code("Duplicate live bids carry the marker of one bid.", "twins"),
     "unchecked": Code("A check was not possible before the apply.", "unchecked"),
     "unknown-status": Code("This flowplan does not know the status that the API gives for a bid.", "unknown_status"),
+    "raised-limit": Code("The watch has raised the limit price of a bid, and an apply leaves it so.", "raised_limit"),
     "released": Code("A resource stays live and costs money, and flowplan no longer manages it.", "released"),
     "unnamed": Code("A bid is in the state, but no known file names it.", "unnamed"),
     # what ends a command

@@ -38,6 +38,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     for change in plan.changes:
         yield from _status(change)
         yield from _released(change)
+        yield from _raised(change)
     yield from _ports_dropped(plan)
     yield from _unnamed(plan)
     yield from _fileless(plan)
@@ -97,6 +98,15 @@ def _released(change: Change) -> Iterator[Diagnostic]:
         return
     what = f"{change.address} ({change.id}) stays live and {cost}; flowplan no longer manages it"
     yield _warning("released", what, remedy)
+
+
+def _raised(change: Change) -> Iterator[Diagnostic]:
+    """That a bid keeps the limit that the watch has raised, though the files say another."""
+    bid = change.after
+    if change.raised_from is not None and isinstance(bid, Bid):
+        was = f"raised by watch from {usd(change.raised_from)} per instance-hour"
+        what = f"{change.address}: the limit {usd(bid.limit_price)} was {was}; an apply leaves it so"
+        yield _note("raised-limit", what, "to go back, take `raise_limit_up_to` out of `watch`, and apply")
 
 
 def _ports_dropped(plan: Plan) -> Iterator[Diagnostic]:

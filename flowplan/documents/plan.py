@@ -250,6 +250,8 @@ def entry(one: Priced) -> shape.Entry:
     }
     if change.previous_address is not None:
         made["previous_address"] = str(change.previous_address)
+    if change.raised_from is not None:
+        made["raised_from"] = f"{change.raised_from:.2f}"
     return cast("shape.Entry", made)  # its type says which shape the rest has
 
 

@@ -145,6 +145,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "twins": "Cancel the one that you do not want with `flowplan recover --cancel ID`.",
     "unchecked": "Nothing has to be done: the API checks it when the plan is applied.",
     "unknown-status": "Install a newer flowplan; until then the bid counts as live.",
+    "raised-limit": "To go back, take `raise_limit_up_to` out of `watch`, or change the limit price, and apply.",
     "released": "If you do not want it, cancel or delete it yourself; `flowplan import` takes it back.",
     "unnamed": "Give the file that names it, or end it with `flowplan recover --cancel ID`.",
     # what ends a command

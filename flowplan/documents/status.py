@@ -67,7 +67,8 @@ class Life:
 @frozen
 class Row:
     """One bid: `paid` in dollars so far; None: no bill could be read. `is_billed`: whether instances are paid for now;
-    None: that is unknown. `life` None: no run has recorded a lifetime, or the bid is not live."""
+    None: that is unknown. `life` None: no run has recorded a lifetime, or the bid is not live. `raised_from`: the limit
+    price, in dollars per instance-hour, from which the watch has raised that of the bid; None: it has not."""
 
     address: str
     id: str
@@ -79,6 +80,7 @@ class Row:
     pairs: tuple[PortPair, ...]
     paid: Decimal | None
     life: Life | None = None
+    raised_from: Decimal | None = None
 
     @property
     def last_price(self) -> Decimal | None:
@@ -209,6 +211,8 @@ def _bid(row: Row) -> shape.BidStatus:
         "instances": _instances(row.instances),
         "ports": listed(row.pairs),
     }
+    if row.raised_from is not None:
+        found["raised_from"] = money(row.raised_from)
     if row.life is not None:
         found["lifetime"] = _lifetime(row.life)
     return found

@@ -113,6 +113,8 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
             "cost": cost(priced) if priced is not None else None,
         }
+        if is_bid and priced is not None and binding.raised_from is not None:
+            made["raised_from"] = money(binding.raised_from)
         if priced is not None and priced.left != ENDLESS:
             made["left"] = {"running_hours": hours_left(priced.left.running), "hours": hours_left(priced.left.hours)}
         yield cast("shape.Resource", made)  # its type says which cost it has

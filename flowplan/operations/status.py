@@ -147,6 +147,7 @@ def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ..
                 # What is not listed was not billed.
                 paid=None if billed is None else paid(billed.get(binding.id, ()), cloud.now()),
                 life=lifetimes.get(address),
+                raised_from=binding.raised_from if listed_as is not None and not listed_as.ended else None,
             )
         )
     return made

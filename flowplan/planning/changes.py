@@ -34,6 +34,7 @@ from flowplan.planning.ports import change_of_ports
 from flowplan.planning.protection import protected
 from flowplan.planning.successors import create_first
 from flowplan.planning.triggers import TRIGGERED, left_over, triggered
+from flowplan.pricing.units import usd
 from flowplan.state.ownership import as_known
 from flowplan.state.state import DONE, Binding, State
 
@@ -268,7 +269,7 @@ class Changes:
             change,
             imported=address in self.desired.imports,
             status=getattr(found, "status", None),
-            note=change.note or self.desired.choices.get(address),
+            note=change.note or _taken_back(change, binding) or self.desired.choices.get(address),
             generation=max(change.generation, binding.generation + isinstance(change, Replace)),
             needs=wanted.needs,
         )
@@ -308,3 +309,11 @@ def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:
     """Whether an update in place pauses a bid that runs, and is to run on (calls.patches)."""
     names = {one.name for one in fields}
     return isinstance(wanted, Bid) and "volumes" in names and "paused" not in names and not wanted.paused
+
+
+def _taken_back(change: Change, binding: Binding) -> str | None:
+    """That the limit price is another one because the watch had raised it, and the files do not keep that."""
+    if binding.raised_from is None or not any(one.name == "limit_price" for one in change.fields):
+        return None
+    was = f"the limit was raised by watch from {usd(binding.raised_from)} per instance-hour"
+    return f"{was}, and the files do not ask for that any more"

@@ -178,9 +178,8 @@ def test_what_a_round_fails_with_is_there_once_with_its_exit_code(two: Place) ->
 
 def test_what_is_said_of_many_is_said_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"t-{n:03}" for n in range(12)]
-    place.write(
-        stack("{on_preempted: rebid}", **dict.fromkeys(names, task("3.00", "a100.1x.SXM4.IB", "us-central1-a")))
-    )
+    each = task("20.00", "a100.1x.SXM4.IB", "us-central1-a")
+    place.write(stack("{on_preempted: rebid}", **dict.fromkeys(names, each)))
     place.ok(*APPLY)
     place.ok("simulator", "advance", "10m")
     done = watched(place, monkeypatch, ended(place, *names[:10]), lambda: None)

@@ -278,6 +278,7 @@ IN_A_TEST: dict[str, str] = {
     "other-project": "this state belongs to project other",
     "preempting": '"Preempting" in told.said',
     "price-ambiguous": '"price_ambiguous" in found[0].warnings',
+    "raised-limit": 'codes == ["raised_limit"]',
     "quota": "the quota Spot h100-80gb.sxm.8x allows 3 instances",
     "stale-plan": "the configuration has changed",
     "stale-market": 'said(plan, "stale_market") == [',

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a plan does not say that the watch has raised a limit",
+        "cost/notes.py",
+        "        yield from _raised(change)\n",
+        "",
+        ("tests/reports/test_raised_limits.py", "-k", "people_read"),
+    ),
+    Mistake(
         "count a bill that nobody read as nothing",
         "cost/paid.py",
         "return None if known is None else known.amount",

@@ -142,9 +142,11 @@ class _Entry(Ending):
 
 
 class BidEntry(_Entry):
-    """`script`: with --show-scripts, of a bid that is placed."""
+    """`script`: with --show-scripts, of a bid that is placed. `raised_from`: the limit price in the files, in dollars
+    per instance-hour, where `after` has one that the watch has raised."""
 
     type: Literal["bid"]
+    raised_from: NotRequired[Amount]
     script: NotRequired[ScriptShown]
     change: Change[Bid]
     cost: BidCost | None

@@ -93,13 +93,17 @@ class _Bound(TypedDict):
     source: str
     ended: NotRequired[str]
     protected: NotRequired[str]
+    triggers: NotRequired[dict[str, str]]
     lifetime: NotRequired[Bounds]
 
 
 class BoundBid(_Bound):
-    """A bid that flowplan made."""
+    """A bid that flowplan made. `raised_from`: the limit price, in dollars per instance-hour, from which the watch has
+    raised the applied one; `moving`: it has begun to place the bid elsewhere."""
 
     type: Literal["bid"]
+    raised_from: NotRequired[Amount]
+    moving: NotRequired[bool]
     applied: Bid
 
 

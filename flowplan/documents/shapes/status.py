@@ -46,7 +46,8 @@ class BidLifetime(TypedDict):
 class BidStatus(TypedDict):
     """One bid. `status`: the API's word, or "gone" for what is not listed. `last_price`: dollars per instance-hour;
     `hour`: of all instances together, 0 for what waits or is paused; while a bid runs whose limit the price has passed
-    it is the limit, which is the most it can be. `instances`: also those that are over."""
+    it is the limit, which is the most it can be. `instances`: also those that are over.
+    `raised_from`: from what the watch has raised `limit_price`; absent: it has not."""
 
     address: str
     id: str
@@ -57,6 +58,7 @@ class BidStatus(TypedDict):
     region: str
     instance_quantity: int
     limit_price: Amount
+    raised_from: NotRequired[Amount]
     last_price: Amount | None
     hour: Now
     paid: Amount | None  # null: the bill could not be fetched

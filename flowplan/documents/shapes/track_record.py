@@ -25,9 +25,11 @@ class Left(TypedDict):
 
 
 class BidResource(_Resource):
-    """A bid, and what it costs."""
+    """A bid, and what it costs. `raised_from`: from which limit price, in dollars per instance-hour, the watch has
+    raised its own; absent: it has not."""
 
     type: Literal["bid"]
+    raised_from: NotRequired[Amount]
     left: NotRequired[Left]  # absent: they run until somebody cancels it
     cost: BidCost | None
 

@@ -50,6 +50,8 @@ def one(binding: Binding, columns: int) -> str:
         rows = [("", text) for text in ranges(data)]
     else:
         rows = [(name, _field(data, name)) for name, value in data.items() if value not in (None, [], "")]
+    if binding.raised_from is not None:
+        rows.append(("raised_from", f"{binding.raised_from:.2f} by watch, per instance-hour"))
     rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []

@@ -101,7 +101,7 @@ def _same(row: Row) -> object:
     """All that a paragraph says of a bid, but for its name, its ids, what was paid, and how to reach its instances."""
     life = None if row.life is None else _lifetime(row.life)
     states = tuple(state for _, state, _ in present(row))
-    return row.status, _what(row), _charge(row), life, states, row.pairs
+    return row.status, _what(row), _charge(row), row.raised_from, life, states, row.pairs
 
 
 def _together(rows: Sequence[Row], paint: Paint) -> str:
@@ -110,6 +110,7 @@ def _together(rows: Sequence[Row], paint: Paint) -> str:
     said = [
         f"each {_what(first)}",
         f"each {_charge(first)}",
+        *(f"each limit {said}" for said in _raised(first)),
         f"{usd(_paid_for(rows))} paid so far in all",
         *([] if first.life is None else [f"each {_lifetime(first.life)}"]),
         *_instances_of(rows),
@@ -149,6 +150,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
         *apart([paint(shown(row.address), "bold"), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
         *wrapped(_what(row), "  ", "    ", paint.width),
         *wrapped(_charge(row), "  ", "    ", paint.width),
+        *(line for said in _raised(row) for line in wrapped(f"limit {said}", "  ", "    ", paint.width)),
         f"  {_paid(row)}",
     ]
     if row.life is not None:
@@ -177,6 +179,14 @@ def _charge(row: Row) -> str:
     else:
         said = f"charged nothing: {'paused' if row.charge == 'paused' else 'ended'} ({limit})"
     return said
+
+
+def _raised(row: Row) -> list[str]:
+    """From what the watch has raised its limit, where it has."""
+    if row.raised_from is None:
+        return []
+    was = f"raised by watch from {usd(row.raised_from)} per instance-hour"
+    return [f"{was}; `flowplan plan` says whether an apply leaves it so"]
 
 
 def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal) -> str:

@@ -79,6 +79,7 @@ def _resource(one: shape.Resource, paint: Paint) -> list[str]:
         *head(f"{shown(one['status'] or '')}{_paid(one)}"),
         *wrapped(what, "    ", "    ", paint.width),
         *wrapped(bidding(one["cost"], ends="left" in one, outbid=_is_outbid(one)), "    ", "    ", paint.width),
+        *(wrapped(_raised(one["raised_from"]), "    ", "    ", paint.width) if "raised_from" in one else ()),
     ]
 
 
@@ -90,6 +91,10 @@ def _is_outbid(one: shape.Resource) -> bool:
         and one["cost"]["outlook"] == "waits"
         and one["status"] in (ALLOCATED, PREEMPTING)
     )
+
+
+def _raised(limit: str) -> str:
+    return f"its limit was raised by watch from {price(limit)} per instance-hour"
 
 
 def _paid(one: shape.Resource) -> str:
