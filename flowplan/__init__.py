@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.status import Status
+    from flowplan.documents.watched import Told
     from flowplan.errors import (
         ApplyFailed,
         CloudError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.planning.steps import Step
+    from flowplan.planning.watching import Finding
     from flowplan.state.state import State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
@@ -49,6 +51,7 @@ _PLACES = {
     "Checkup": "documents.doctor",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
+    "Finding": "planning.watching",
     "Offers": "documents.offers",
     "Outcome": "apply.outcome",
     "Plan": "planning.plan",
@@ -58,6 +61,7 @@ _PLACES = {
     "State": "state.state",
     "Step": "planning.steps",
     "Status": "documents.status",
+    "Told": "documents.watched",
     "load": "api",
 }
 __all__ = [
@@ -69,6 +73,7 @@ __all__ = [
     "ConfigError",
     "Costs",
     "Diagnostic",
+    "Finding",
     "FlowplanError",
     "GuardRefused",
     "Locked",
@@ -84,6 +89,7 @@ __all__ = [
     "StateError",
     "Status",
     "Step",
+    "Told",
     "UsageProblem",
     "__version__",
     "load",

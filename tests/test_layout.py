@@ -94,6 +94,7 @@ ALLOWED["api"] = {
         "operations",
         "operations.opening",
         "operations.running",
+        "operations.watching",
         "cloud.http",
         "reports.html",
         "reports.text",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
+    from flowplan.documents.watched import Told
     from flowplan.state.ownership import Orphans
     from flowplan.state.state import State
 
@@ -221,6 +222,53 @@ class Stack:
         )
         return self.apply(proposal, **how)
 
+    def watch(
+        self,
+        every: Length = "5m",
+        *,
+        once: bool = False,
+        max_hourly_cost: Decimal | str | None = None,
+        max_cost_increase: Decimal | str | None = None,
+        budget_basis: BudgetBasis = "worst",
+        max_changes: int | str | None = None,
+        policies: str | Path | Iterable[str | Path] = (),
+        parallelism: int = 10,
+        settle_window: float = 45.0,
+        reporter: Reporter | None = None,
+        hooks: bool = False,
+    ) -> Generator[Told]:
+        """Keep the stack as it is written, within the policy that its stack file has under `watch`: one round at
+        once, and then one `every` so long, at least 30 seconds; `once`: only that one. Each that this yields is a round
+        (`Told`): its `findings`, each with `address`, `kind`, `said`, `act`, `asks`, prices and limits in dollars per
+        instance-hour; `began`, those that are new; `acted`, the addresses of which something is done; `differs`:
+        something stays other than it is written until a person decides; `error`: why not all of it was looked at or
+        done, which is not raised. The next one is waited for when it is asked for. The watch is over once the iterator
+        is closed, also by garbage collection.
+
+        The limits and `policies` are those of `plan`, beside those of the stack file; `parallelism`, `settle_window`,
+        `reporter` and `hooks` those of `apply`. Raises UsageProblem at once; with a round Locked where another watches
+        this state, StateError where the files name another one by now. KeyboardInterrupt ends a pause at once, and a
+        round as it ends `apply`.
+        """
+        from flowplan.operations.watching.rounds import hold_pace, rounds
+
+        pace = seconds(every, "every")
+        hold_pace(pace, "every", simulated=self._settings.simulated)
+        request = planning.Request(
+            paths=self._sources,
+            budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
+            policies=files(policies),
+            hooks=self._runs(hooks),
+        )
+        how = applying.How(
+            parallelism=whole(parallelism, "parallelism", 1, 256),
+            settle_window=within(settle_window, "settle_window", 0, 3600),
+        )
+        event = Event()
+        listener = self._listener()
+        heard = reporter or Silent()
+        return _one_by_one(rounds(self._settings, listener, event, request, how, heard, pace, once=once), event)
+
     def status(self) -> Status:
         """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. Raises
         CloudError, StateError, GuardRefused for a state of another API or project."""
@@ -312,6 +360,9 @@ class Stack:
         return hooks and self._settings.runs_hooks
 
     def _session(self, event: Event | None = None) -> Session:
+        return Session(self._settings, self._listener(), event or Event(), paths=self._sources)
+
+    def _listener(self) -> Listener:
         """What it hears, hides and masks is its own: a secret that one call has read."""
         hidden, known = Hidden(), forms_in(self._settings.environ)
         hidden.hide(lambda: known)
@@ -319,4 +370,13 @@ class Stack:
         if (note := self._note) is not None:
             listener = evolve(listener, note=lambda said: note(hidden.secretless(said)))
             listener = evolve(listener, warn=listener.note)
-        return Session(self._settings, listener, event or Event(), paths=self._sources)
+        return listener
+
+
+def _one_by_one(made: Generator[Told], event: Event) -> Generator[Told]:
+    """The rounds of `made`, each in a thread of its own, which `event` asks to stop."""
+    try:
+        while (told := in_a_thread(lambda _: next(made, None), event)) is not None:
+            yield told
+    finally:
+        made.close()

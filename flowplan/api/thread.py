@@ -13,11 +13,11 @@ T = TypeVar("T")
 _LOOK = 0.5  # seconds: a signal that another thread was given does not wake the one that waits
 
 
-def in_a_thread(run: Callable[[Event], T]) -> T:
+def in_a_thread(run: Callable[[Event], T], event: Event | None = None) -> T:
     """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
-    writing: the run is asked to stop, and waited for. A second one leaves it alone; the process ends after it.
-    However often it comes, and wherever: nobody goes on who was not asked to stop."""
-    event = Event()
+    writing: the run is asked to stop, by `event` or one of its own, and waited for. A second one leaves it alone; the
+    process ends after it. However often it comes, and wherever: nobody goes on who was not asked to stop."""
+    event = event or Event()
     begun: list[bool] = []
     results: list[T] = []
     errors: list[BaseException] = []

@@ -41,11 +41,13 @@ def watch(ctx: click.Context, /, once: bool, every: str | None, **asked: Any) ->
     so until you decide; else those of apply. 4 another watch has this state;
     130, 143 stopped by a signal, state saved.
     """
+    from flowplan.operations.watching.rounds import hold_pace
+
     here = Context.of(ctx)
     if once and every is not None:
         raise UsageProblem("--once and --every exclude each other", hint="for a schedule, let cron run --once")
     seconds = read_duration(every or "5m", "--every")
-    _hold_often(seconds, simulated=here.session.settings.simulated)
+    hold_pace(seconds, "--every", simulated=here.session.settings.simulated)
     interruption = here.session.interruption
     try:
         with interruption.unwinding():
@@ -55,13 +57,6 @@ def watch(ctx: click.Context, /, once: bool, every: str | None, **asked: Any) ->
     if last is not None and last.error is not None:
         raise last.error
     return PENDING if last is not None and last.differs else 0
-
-
-def _hold_often(seconds: float, *, simulated: bool) -> None:
-    from flowplan.operations.watching.memory import LEAST
-
-    if seconds < (1 if simulated else LEAST):
-        raise UsageProblem(f"--every is at least {LEAST:g}s", hint="for example --every 1m")
 
 
 def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, once: bool) -> Told | None:

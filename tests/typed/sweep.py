@@ -27,6 +27,20 @@ def place(directory: Path, names: list[str]) -> flowplan.Outcome:
     changes: tuple[flowplan.Change, ...] = plan.changes
     assert len(changes) == len(names)
     try:
-        return stack.apply(proposal, wait="placed", timeout="10m")
+        outcome = stack.apply(proposal, wait="placed", timeout="10m")
+        kept(stack)
+        return outcome
     except flowplan.StalePlan as error:
         raise SystemExit(f"{error}: {error.hint}") from error
+
+
+def kept(stack: flowplan.Stack) -> dict[str, str]:
+    """One round of a watch: the kind of each finding, by address."""
+    kinds: dict[str, str] = {}
+    for told in stack.watch("5m", once=True, max_hourly_cost=Decimal(100)):
+        round: flowplan.Told = told
+        findings: tuple[flowplan.Finding, ...] = round.findings
+        kinds |= {str(one.address): one.kind for one in findings}
+        if round.error is not None:
+            raise SystemExit(f"{round.error}: {round.error.hint}")
+    return kinds

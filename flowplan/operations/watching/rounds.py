@@ -14,7 +14,7 @@ from attrs import define, field
 
 from flowplan import clock
 from flowplan.documents.watch import Round
-from flowplan.errors import FlowplanError, Interrupted, Locked, StateError
+from flowplan.errors import FlowplanError, Interrupted, Locked, StateError, UsageProblem
 from flowplan.operations.apply import How
 from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.opening.session import Session
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from flowplan.documents.watched import Told
 
 _LONGEST_NAP = 10.0  # seconds: a machine that sleeps stops the clock that a pause goes by
+
+
+def hold_pace(every: float, name: str, *, simulated: bool) -> None:
+    """Raise UsageProblem where `every`, which people know as `name`, are too few seconds between two rounds."""
+    least = 1.0 if simulated else LEAST
+    if every < least:
+        raise UsageProblem(f"{name} is at least {least:g}s", hint="for example 1m")
 
 
 def rounds(
