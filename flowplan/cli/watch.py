@@ -81,12 +81,15 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
         terminal.note(STANDS_STILL)
     last: Told | None = None
     made = rounds(session.settings, session.listener, session.interruption, request, how, reporter, every, once=once)
-    with closing(made):  # the lock of the watch is given back whatever happens
-        for told in made:
-            _tell(here, told, first=last is None)
-            last = told
-            if not once:
-                _hold_heard(here)
+    try:
+        with closing(made):  # the lock of the watch is given back whatever happens
+            for told in made:
+                _tell(here, told, first=last is None)
+                last = told
+                if not once:
+                    _hold_heard(here)
+    finally:
+        terminal.below(None)
     return last
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from flowplan.documents.schema import schema_of
+from flowplan.documents.watched import Told
 from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.watching import rounds
+from flowplan.reports.text.watch import counting_down
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
 from tests.conftest import APPLY, Place, Result
 from tests.operations.test_watch import stack, task
@@ -219,3 +222,10 @@ def test_remarks_and_errors_that_differ_in_a_number_are_each_made(monkeypatch: p
     said.is_over(whole=True)
     said.listener.note("bid.t-2 stays (403, request beef-3)")
     assert len(heard) == 3
+
+
+def test_the_line_below_says_when_it_looks_again_and_that_it_does() -> None:
+    told = Told(None, (), (), None, differs=False)
+    said = [counting_down(told, partial(float, left))(60, 9) for left in (301.0, 0.2, -5.0)]
+    nothing = "nothing is applied yet"
+    assert said == [[f"next look in 5:01; {nothing}"], [f"looking; {nothing}"], [f"looking; {nothing}"]]

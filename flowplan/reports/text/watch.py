@@ -110,10 +110,11 @@ def summary(told: Told) -> str:
 
 
 def counting_down(told: Told, left: Callable[[], float]) -> Callable[[int, int], Sequence[str]]:
-    """The line below all else, by how many seconds are `left`."""
+    """The line below all else, by how many seconds are `left` until the next look."""
 
     def line(columns: int, _: int) -> list[str]:
         minutes, seconds = divmod(max(round(left()), 0), 60)
-        return [cut(f"next look in {minutes}:{seconds:02}; {summary(told)}", columns)]
+        when = f"next look in {minutes}:{seconds:02}" if minutes or seconds else "looking"
+        return [cut(f"{when}; {summary(told)}", columns)]
 
     return line
