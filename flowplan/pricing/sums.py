@@ -1,16 +1,18 @@
-"""What several bids and volumes cost together. The quantile of a sum is not the sum of quantiles: on each past path,
-the same for all, the costs are added; then the quantiles of that are taken."""
+"""What several bids and volumes cost together. The quantile of a sum is not the sum of quantiles: on past paths, the
+same for all, what each costs is added; then the quantiles of that are taken."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import accumulate
+from operator import mul
 
 import attrs
 from attrs import frozen
 
-from flowplan.pricing.forecasting import Band, Forecast, Spread
+from flowplan.pricing.forecasting import Band, Forecast, Replayed, Spread
 from flowplan.pricing.history import Basis
 
 SURENESS: tuple[Basis, ...] = ("exact", "high", "medium", "low", "point-only", "stale", "unknown")
@@ -56,9 +58,8 @@ def stack_totals(
     if first.worst_case is not None and second.worst_case is not None:
         worst = second.worst_case - first.worst_case
     gone, new = _without(before, after), _without(after, before)  # what stays makes no difference
-    common = _Common.of([*gone, *new])
-    moved = [b - a for a, b in zip(common.costs(gone), common.costs(new), strict=True)]
-    change = _minus(_plus(common.band(moved), new, storage_planned - storage_now), gone)
+    moved = _Common.of([*gone, *new]).band(gone, new)
+    change = _minus(_plus(moved, new, storage_planned - storage_now), gone)
     if sooner is not None:
         first, second = _no_less(first, sooner.current), _no_less(second, sooner.planned)
         if not gone:
@@ -73,8 +74,7 @@ def _no_less(found: Sum, sooner: Sum) -> Sum:
 
 
 def _sum(forecasts: Sequence[Forecast], storage: Decimal) -> Sum:
-    common = _Common.of(forecasts)
-    cost = _plus(common.band(common.costs(forecasts)), forecasts, storage)
+    cost = _plus(_Common.of(forecasts).band((), forecasts), forecasts, storage)
     worst = _total([storage, *(each.worst_case for each in forecasts)])
     return Sum(cost, worst, _basis(forecasts), _saved(forecasts))
 
@@ -93,42 +93,98 @@ def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> list[Forec
     return left
 
 
+_GOLDEN = 0.6180339887498949  # its multiples, less their whole parts, lie evenly and in no order
+
+
 @frozen
 class _Common:
     """The paths that several forecasts have in common: those that end at the same moments of the past. Only the latest
     are where one past is shorter; every other one where one takes a path each half hour and another each hour.
 
-    What each counts is the geometric mean of what it counts in each auction; in one auction, what it does there.
+    Each auction counts paths by how like its own present they are, so two auctions count the same path differently.
+    Bids that count alike are added path by path. Of several such sums each keeps the amounts that it has by its own
+    counts, whatever the others are like; that they are dear at one time is taken from the paths, which count then the
+    geometric mean of what they count in each.
     """
 
-    spread: Spread | None
     step: float
     paths: int
+    inner: float
 
     @classmethod
     def of(cls, forecasts: Iterable[Forecast]) -> _Common:
         replayed = [each.replayed for each in forecasts if each.replayed]
-        if not replayed:
-            return cls(None, 1.0, 0)
-        step = max(each.step for each in replayed)
-        inner = max(each.inner for each in replayed)
-        known = {id(each.weights): each.weights[:: round(step / each.step)] for each in replayed}
-        different = list(known.values())
-        paths = min(map(len, different))
-        if len(different) == 1:
-            return cls(Spread(different[0], inner), step, paths)
-        rows = zip(*(weights[:paths] for weights in different), strict=True)
-        weights = [math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows]
-        return cls(Spread(weights, inner), step, paths)
+        step = max((each.step for each in replayed), default=1.0)
+        paths = min((len(each.weights[:: round(step / each.step)]) for each in replayed), default=0)
+        return cls(step, paths, max((each.inner for each in replayed), default=1.0))
 
-    def costs(self, forecasts: Iterable[Forecast]) -> list[float]:
-        """What all of them cost on each path."""
-        replayed = [each.replayed for each in forecasts if each.replayed]
-        costs = [each.costs[:: round(self.step / each.step)][: self.paths] for each in replayed]
-        return [math.fsum(row) for row in zip(*costs, strict=True)] if costs else [0.0] * self.paths
+    def band(self, gone: Iterable[Forecast], new: Iterable[Forecast]) -> Band:
+        """The band of what `new` cost more than `gone`, as far as they are on paths."""
+        moving, still = [], 0.0
+        for one in self._sums(gone, new):
+            if min(one.costs) < max(one.costs):
+                moving.append(one)
+            else:
+                still += one.sign * one.costs[0]
+        if not moving:
+            return Spread([1.0], self.inner).money([still])
+        weights = _geometric([one.weights for one in moving])
+        drawn = [one.drawn_by(weights) if len(moving) > 1 else one.signed(one.costs) for one in moving]
+        return Spread(weights, self.inner).money([math.fsum([still, *row]) for row in zip(*drawn, strict=True)])
 
-    def band(self, costs: Sequence[float]) -> Band:
-        return self.spread.money(costs) if self.spread else Band.sure(Decimal(0))
+    def _sums(self, gone: Iterable[Forecast], new: Iterable[Forecast]) -> Iterator[_Added]:
+        """One for all forecasts that count paths alike."""
+        found: dict[int, list[tuple[int, Replayed]]] = {}
+        for sign, forecasts in ((-1, gone), (1, new)):
+            for each in forecasts:
+                if each.replayed is not None:
+                    found.setdefault(id(each.replayed.weights), []).append((sign, each.replayed))
+        for several in found.values():
+            sign = max(sign for sign, _ in several)  # what only goes is ordered by what it costs, too
+            rows = zip(*(self._of(one.costs, one) for _, one in several), strict=True)
+            signs = [sign * own for own, _ in several]
+            costs = [math.fsum(map(mul, signs, row)) for row in rows]
+            yield _Added(sign, self._of(several[0][1].weights, several[0][1]), costs)
+
+    def _of(self, values: Sequence[float], one: Replayed) -> Sequence[float]:
+        """Those of `values`, which `one` has a path, that are of paths in common."""
+        return values[:: round(self.step / one.step)][: self.paths]
+
+
+@frozen(eq=False)
+class _Added:
+    """What some bids cost together on each path, and what each path counts for them. `sign`: -1 where that is no longer
+    paid."""
+
+    sign: int
+    weights: Sequence[float]
+    costs: Sequence[float]
+
+    def signed(self, costs: Sequence[float]) -> list[float]:
+        """What they add to a total."""
+        return [self.sign * cost for cost in costs]
+
+    def drawn_by(self, counts: Sequence[float]) -> list[float]:
+        """What is added to a total on each path: by `counts` it spreads as `costs` do by `weights`, in the same order.
+        Equal amounts have no order: theirs is one that has nothing to do with time, the same in all sums."""
+        order = sorted(range(len(counts)), key=lambda path: (self.costs[path], path * _GOLDEN % 1))
+        reached = list(accumulate(self.weights[path] for path in order))
+        scale, passed, place = reached[-1] / math.fsum(counts), 0.0, 0
+        drawn = [0.0] * len(order)
+        for path in order:
+            middle = (passed + counts[path] / 2) * scale
+            passed += counts[path]
+            while reached[place] < middle and place < len(order) - 1:
+                place += 1
+            drawn[path] = self.costs[order[place]]
+        return self.signed(drawn)
+
+
+def _geometric(several: Sequence[Sequence[float]]) -> list[float]:
+    """What each path counts in all."""
+    if len(several) == 1:
+        return list(several[0])  # to the last digit
+    return [math.exp(math.fsum(map(math.log, row)) / len(row)) for row in zip(*several, strict=True)]
 
 
 def _plus(band: Band, forecasts: Sequence[Forecast], storage: Decimal) -> Band:

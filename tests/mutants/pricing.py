@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a stack's most in 9 of 10 cases forgets what a bid costs in the surge that it is in",
+        "pricing/sums.py",
+        "one.drawn_by(weights) if len(moving) > 1 else one.signed(one.costs)",
+        "one.signed(one.costs)",
+        ("tests/pricing/test_forecast.py", "-k", "beside_others"),
+    ),
+    Mistake(
         "print a range in which the price after an entry cannot fall",
         "pricing/entry.py",
         "        low, high = least, win\n",

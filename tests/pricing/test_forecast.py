@@ -361,6 +361,33 @@ def test_opposite_prices_are_surer_together_than_apart() -> None:
     assert known(total)[2] - known(total)[0] < apart / 2
 
 
+def in_a_surge() -> Stream:
+    """A price of 8 that goes up to 20 every other day, for six hours or for thirty; it has just done so again."""
+    ups = [(336 - 48 * n, 6 if n % 2 else 30) for n in range(7)]
+    days = [event for at, long in ups for event in ((ago(at), D(20)), (ago(at - long), D(8)))]
+    return Stream.of([(ago(340), D(8)), *days, (ago(1), D(20))], NOW)
+
+
+def test_a_bid_keeps_its_own_spread_beside_others() -> None:
+    """What is like the present in one auction is not so in another: beside calm ones a bid is no surer than alone."""
+    waits = forecast_of(in_a_surge(), D(12), 1, 24)
+    low, _, high, mean = known(waits.cost)
+    assert low < mean / 2 < mean < high
+    calm = [[(ago(336 - 6 * n), D("8.0") + D(n * more % 3) / 100) for n in range(56)] for more in (1, 2, 4, 5, 7, 8)]
+    others = [forecast(events, D(9), 1, 24) for events in calm]
+    total = known(stack_totals([], [waits, *others]).planned.cost)
+    for end, own in zip((total[0], total[2]), (low, high), strict=True):
+        assert abs(end - own - 6 * 24 * D("8.01")) < 6 * 24 * D("0.02")
+    assert known(stack_totals([waits, *others], others).delta.cost) == known(-waits.cost)
+
+
+def test_what_is_certain_is_added_to_what_is_not() -> None:
+    """Between the same ends, to the cent, whichever auction the certain part is of."""
+    found, sure = forecast_of(in_a_surge(), D(12), 1, 24), forecast(flat("8"), D(9), 2, 24)
+    assert known(sure.cost) == (D(384),) * 4
+    assert known(stack_totals([], [found, sure]).planned.cost) == tuple(one + 384 for one in known(found.cost))
+
+
 @examples(40)
 @given(st.lists(st.tuples(streams, limits, st.integers(1, 4)), min_size=1, max_size=3), st.integers(0, 5000))
 def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> None:
