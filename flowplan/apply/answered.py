@@ -6,7 +6,7 @@ as it is. What the answer leaves out, the next look at the cloud shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -46,11 +46,14 @@ def as_it_is(wanted: Resource, made: Made) -> Resource:
     return attrs.evolve(wanted, **reported)
 
 
-def complaints(wanted: Resource, actual: Resource, made: Made, project: str) -> list[str]:
-    """What differs from what was asked for, each with both values; empty: all is as it should be."""
+def complaints(
+    wanted: Resource, actual: Resource, made: Made, project: str, called: Callable[[str], str] = str
+) -> list[str]:
+    """What differs from what was asked for, each with both values; empty: all is as it should be. `called`: how people
+    know the project with an id."""
     found = [_difference(one) for one in differences(wanted, actual)]
     if made.project is not None and made.project != project:
-        found.append(f"project {made.project} instead of {project}")
+        found.append(f"project {called(made.project)} instead of {called(project)}")
     if made.status == TERMINATED:
         found.append(f"it is already {TERMINATED}")
     return found

@@ -71,7 +71,7 @@ class Creates:
         actual = as_it_is(wanted, made)
         binding = change.bound(made.id, actual)
         bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
-        if not (wrong := complaints(wanted, actual, made, intent.project)):
+        if not (wrong := complaints(wanted, actual, made, intent.project, self.cloud.project_called)):
             return self.paused(binding, bid) if bid is not None else binding
         if bid is not None and made.status != TERMINATED:
             binding = self.paused(binding, bid)

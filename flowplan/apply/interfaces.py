@@ -37,6 +37,9 @@ class Cloud(Protocol):
         """`live`, with certainty about objects with these ids that it should hold and does not. Raises CloudError for
         what is neither there nor proved gone."""
 
+    def project_called(self, id: str) -> str:
+        """How people know a project: by its name, with the id, where it was listed."""
+
     def now(self) -> datetime | None:
         """The server's clock, as its last answer had it; None: no answer had one."""
 

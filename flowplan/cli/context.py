@@ -66,7 +66,7 @@ class Context:
             terminal.secretless,
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)
-        files = variable_files(given.get("var_file", ()), listener.busy)
+        files = variable_files(given.get("var_file", ()), listener.busy, ends=ctx.info_name == "destroy")
         session = Session(settings_of(given, os.environ, sys.argv[1:], files), listener, stop)
         ctx.call_on_close(session.close)
         return cls(terminal, session, answer)

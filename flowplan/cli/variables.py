@@ -21,15 +21,19 @@ def variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+PATIENCE = 60.0  # seconds that what ends things waits for values that it does not need
+
+
 def variable_files(
-    names: Iterable[str], busy: Callable[[str], AbstractContextManager[None]]
+    names: Iterable[str], busy: Callable[[str], AbstractContextManager[None]], *, ends: bool = False
 ) -> tuple[str | Streamed, ...]:
     """The files of variables: a stream (`-` is stdin) as what it holds, because it can be read only once; `busy` says
-    what is waited for. Raises UsageProblem for a stream that cannot be read."""
-    return tuple(_file(name, busy) for name in names)
+    what is waited for. A command that `ends` things waits no longer than PATIENCE: the stream is then one of the files
+    that it cannot read. Raises UsageProblem for a stream that cannot be read."""
+    return tuple(_file(name, busy, PATIENCE if ends else None) for name in names)
 
 
-def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str | Streamed:
+def _file(name: str, busy: Callable[[str], AbstractContextManager[None]], patience: float | None) -> str | Streamed:
     from flowplan.files.regular import is_stream
 
     if name != "-" and not is_stream(name):
@@ -39,15 +43,16 @@ def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str
     shown = "stdin" if name == "-" else name
     try:
         with busy(f"reading variables from {shown}..."):
-            return Streamed(shown, _content(name))
+            content = _content(name, patience)
+            return name if content is None else Streamed(shown, content)
     except OSError as error:
         raise UsageProblem(f"--var-file {name} cannot be read: {error.strerror}") from error
 
 
-def _content(name: str) -> bytes:
+def _content(name: str, patience: float | None) -> bytes | None:
     from flowplan.files.regular import read_stream
     from flowplan.operations.opening.variables import LARGEST
 
     if name != "-":
-        return read_stream(name, LARGEST)
+        return read_stream(name, LARGEST, patience)
     return sys.stdin.buffer.read(LARGEST + 1)

@@ -21,7 +21,7 @@ class Asking:
     """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
 
     `project`: the id of the project that lists and creates are of; empty until `enter`. `ended`: the ids
-    of what this stack has ended. `seen_projects`: those that were listed. `names`: the catalogue that
+    of what this stack has ended. `seen_projects`: those that were listed, id -> name. `names`: the catalogue that
     was listed last; the type and the keys of a bid that is read have their names from it, and are called by their ids
     where it does not have them.
     """
@@ -33,7 +33,7 @@ class Asking:
         self.project = ""
         self.names = Catalogue((), ())
         self.ended: Collection[str] = ()
-        self.seen_projects: frozenset[str] = frozenset()
+        self.seen_projects: Mapping[str, str] = {}
         self._note = note
         self._noted: set[str] = set()
         self._parallelism = parallelism

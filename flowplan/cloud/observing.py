@@ -25,8 +25,13 @@ class Observing(Asking):
     def projects(self) -> tuple[Named, ...]:
         """The projects that the credentials see: one list."""
         found = self.rows_of("/v2/projects", reading.named)
-        self.seen_projects = frozenset(project.id for project in found)
+        self.seen_projects = {project.id: project.name for project in found}
         return found
+
+    def project_called(self, id: str) -> str:
+        """How people know a project: by its name, with the id, where it was listed."""
+        name = self.seen_projects.get(id)
+        return id if name is None else f"{name} ({id})"
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side. It sets `names`."""

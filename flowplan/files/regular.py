@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +49,24 @@ def is_stream(path: str | Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def read_stream(path: str | Path, limit: int) -> bytes:
+def read_stream(path: str | Path, limit: int, patience: float | None = None) -> bytes | None:
     """What a stream holds until its end, one byte more than `limit` at most. Waits until somebody writes into it and
-    closes it. Raises OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
-        return file.read(limit + 1)
+    closes it; None: that took longer than `patience` seconds. Raises OSError."""
+    waits = 0 if patience is None else os.O_NONBLOCK  # opening a FIFO returns at once
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | waits), "rb") as file:
+        return file.read(limit + 1) if patience is None else _within(file.fileno(), limit, patience)
+
+
+def _within(descriptor: int, limit: int, patience: float) -> bytes | None:
+    until = time.monotonic() + patience
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    found = bytearray()
+    while len(found) <= limit:
+        if not poll.poll(max(until - time.monotonic(), 0) * 1000):
+            return None
+        part = os.read(descriptor, limit + 1 - len(found))
+        if not part:
+            break
+        found += part
+    return bytes(found)

@@ -16,7 +16,7 @@ from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
-from flowplan.planning.protection import prevented
+from flowplan.planning.protection import prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
 
 
@@ -48,15 +48,18 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
                 "volume-data",
                 change,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
-                f"to let the data be destroyed: --allow-volume-destroy {volume.name}; {_to_keep_it(wishes)}",
+                f"to let the data be destroyed: --allow-volume-destroy {volume.name}; {_to_keep_it(change, wishes)}",
             )
 
 
-def _to_keep_it(wishes: Wishes) -> str:
+def _to_keep_it(change: Replace | Delete, wishes: Wishes) -> str:
     """How a volume's data are kept."""
     if wishes.mode == "destroy":
         return "to keep it: --keep-volumes, which cancels the bids and forgets the volumes"
-    return "to keep it, change `create` to `attach` in the task file: flowplan then leaves the volume alone"
+    if isinstance(change, Replace):
+        return to_spare_it(change, wishes)
+    attached = "with `attach`, or `volume_name` under `volumes` of a stack, flowplan leaves it alone"
+    return f"to keep it, name it in a file again; {attached}"
 
 
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:

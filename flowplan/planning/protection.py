@@ -73,7 +73,7 @@ def _by_the_files(change: Replace | Delete, wishes: Wishes) -> Diagnostic:
         _CODE,
         change,
         f"{change.address} has prevent_destroy, and {_loss(change)}",
-        f"{_to_spare_it(change, wishes)}; to allow it, set prevent_destroy: false here",
+        f"{to_spare_it(change, wishes)}; to allow it, set prevent_destroy: false here",
     )
     return attrs.evolve(found, position=change.lifecycle.source or change.position)
 
@@ -124,7 +124,7 @@ def _loss(change: Replace | Delete) -> str:
     return f"{how} it cancels {change.id}: its instances end"
 
 
-def _to_spare_it(change: Replace | Delete, wishes: Wishes) -> str:
+def to_spare_it(change: Replace | Delete, wishes: Wishes) -> str:
     """What to do if it is to stay."""
     forcing = [one.name for one in change.fields if one.forces]
     if forcing:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flowplan.cli import variables
 from tests.cli.test_running import read_until, start
 from tests.conftest import Place
 
@@ -89,3 +90,30 @@ def test_a_pipe_into_which_nobody_writes_is_named_and_can_be_stopped(stack: Plac
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert (process.returncode, "interrupted; nothing was changed" in err) == (130, True)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_ends_things_does_without_values_that_do_not_come(
+    stack: Place, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """Nobody writes into it, or who does never ends; what they pay for is no reason to wait."""
+    stack.ok("apply", "--auto-approve", "--var", "token=pst1234567")
+    os.mkfifo(stack.path / "pipe")
+    held = os.open(stack.path / "pipe", os.O_RDWR) if begun else None
+    if held is not None:
+        os.write(held, b"token: pst")
+    monkeypatch.setattr(variables, "PATIENCE", 0.1)
+    ended = stack.run("destroy", "--auto-approve", "--var-file", "pipe")
+    if held is not None:
+        os.close(held)
+    assert (ended.code, "bid.train: destroyed" in ended.err) == (0, True), ended
+    (row,) = json.loads(stack.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    assert row["status"] == "Terminated"
+
+
+def test_values_that_come_in_time_count_where_things_end(stack: Place) -> None:
+    stack.ok("apply", "--auto-approve", "--var", "token=pst1234567")
+    thread = written(stack.path / "pipe", b"token: pst1234567\n")
+    ended = stack.run("destroy", "--auto-approve", "--var-file", "pipe")
+    thread.join()
+    assert (ended.code, "variable token" in ended.err) == (0, False), ended

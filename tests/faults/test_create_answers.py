@@ -41,7 +41,12 @@ def applied(place: Place, address: str) -> dict[str, Any]:
         ({"region": "us-east1-a"}, "region us-east1-a instead of us-central1-b", "region", "us-east1-a"),
         ({"status": "Paused"}, "paused true instead of false", "paused", True),
         ({"status": "Terminated"}, "it is already Terminated", "paused", False),
-        ({"project": "proj_other"}, "project proj_other instead of proj_", "limit_price", "17.92"),
+        (
+            {"project": "proj_other"},
+            "project proj_other instead of my-foundry-project (proj_",
+            "limit_price",
+            "17.92",
+        ),
     ],
 )
 def test_a_bid_that_is_not_as_it_was_asked_for(

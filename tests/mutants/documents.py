@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "show a bid that is outbid as charged the price that drives it out",
+        "documents/status.py",
+        "min(self.last_price, self.bid.limit_price) * self.bid.instance_quantity",
+        "self.last_price * self.bid.instance_quantity",
+        ("tests/reports/test_status.py", "-k", "paid_now"),
+    ),
+    Mistake(
+        "an output that leaves the file is no change",
+        "documents/outputs.py",
+        'return "removed" in one or "before" not in one',
+        'return "before" not in one',
+        ("tests/operations/test_outputs.py", "-k", "leaves_the_file"),
+    ),
+    Mistake(
         "print rows of what was paid that do not add up to their total, without a word",
         "documents/totals.py",
         "return made if 0 < apart <=",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "what ends things waits for ever for the rest of values that somebody began to write",
+        "files/regular.py",
+        "if not poll.poll(max(until - time.monotonic(), 0) * 1000):",
+        "if not poll.poll(None if found else max(until - time.monotonic(), 0) * 1000):",
+        ("tests/cli/test_variables.py", "-k", "do_not_come and True", "--timeout", "60"),
+    ),
+    Mistake(
         "a FIFO is read like a file",
         "files/regular.py",
         "if not stat.S_ISREG(mode):",

@@ -62,6 +62,14 @@ def test_the_movers_of_a_day_are_told_by_the_day(place: Place) -> None:
     assert movers == day
 
 
+def test_three_of_many_are_not_said_to_be_most_of_it(place: Place) -> None:
+    place.write("".join(task(f"t{n}", "60") for n in range(7)))
+    said = " ".join(place.ok("plan").split())
+    assert "the largest of it: bid.t0 +$" in said and "most of it" not in said
+    place.write("".join(task(f"t{n}", "60") for n in range(3)))
+    assert "most of it: bid.t0 +$" in " ".join(place.ok("plan").split())
+
+
 def test_horizon_overrides_what_tasks_say(place: Place) -> None:
     place.write(task("long", "60", "36") + task("any", "60"))
     body = document(place, "--horizon", "3d")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
     from flowplan.documents.shapes.plan import Entry, Lifetime, PlanBody
 
-_MOST = "most of it: "
+_MOST, _LARGEST = "most of it: ", "the largest of it: "
 
 
 def cost_line(entry: Entry) -> str:
@@ -156,6 +156,8 @@ def costs(body: PlanBody, paint: Paint) -> str:
     if current == planned:
         if planned["worst"] == "0.00":
             return ""
+        if planned["now"] == planned["worst"]:  # whatever the price: it is storage, or at its limits
+            return f"Cost per hour: {_price(planned['now'])}."
         return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
     return "\n".join(
         [
@@ -221,7 +223,7 @@ def _average(found: shape.Horizon | None) -> list[str]:
 
 
 def _in_lines(remark: str, paint: Paint) -> list[str]:
-    return wrapped(remark, "  ", "    " if remark.startswith(_MOST) else "  ", paint.width)
+    return wrapped(remark, "  ", "    " if remark.startswith((_MOST, _LARGEST)) else "  ", paint.width)
 
 
 def _beside(body: PlanBody) -> list[str]:
@@ -262,7 +264,10 @@ def _movers(found: shape.Horizon | None) -> list[str]:
     if found is None or len(found["movers"]) < 2:
         return []
     listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in found["movers"])
-    return [f"{_MOST}{listed}"]
+    named = abs(sum((number(one["expected"]) for one in found["movers"]), Decimal(0)))
+    whole = found["delta"]["expected"]
+    head = _LARGEST if whole is not None and named * 2 < abs(number(whole)) else _MOST
+    return [f"{head}{listed}"]
 
 
 def _saved(found: shape.Horizon | None) -> list[str]:
