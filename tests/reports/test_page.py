@@ -195,6 +195,26 @@ def test_what_is_said_of_many_is_said_once_and_each_can_be_read(place: Place) ->
     assert "more of this kind" in text and all(f"bid.t{n}: the limit" in text for n in range(40))
 
 
+@pytest.mark.parametrize(
+    ("hint", "parts"),
+    [
+        (None, []),
+        ("undo it", ["undo it"]),
+        (
+            "give --allow-volume-destroy data; or `lifecycle: {a: b}` there",
+            ["give ", "--allow-volume-destroy", " data; or ", "lifecycle: {a: b}", " there"],
+        ),
+        ("a--b, `x", ["a--b, `x"]),
+        ("--keep-volumes", ["", "--keep-volumes", ""]),
+    ],
+)
+def test_what_to_type_stands_out_in_a_hint(hint: str | None, parts: list[str]) -> None:
+    """And an option is not broken between its dashes, where a line ends."""
+    said: Any = {"severity": "note", "summary": "x", "detail": "d", "source": None, "hint": hint}
+    [[note]] = [one.notes for one in notes_of([said], [])]
+    assert note.hint == parts
+
+
 def test_what_is_alike_in_a_graph_is_one_node() -> None:
     needs = {Address("bid", f"t{n}"): (Address("volume", "data"),) for n in range(5)} | {
         Address("volume", "data"): (),

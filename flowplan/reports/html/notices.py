@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -20,11 +21,12 @@ _SEVERITIES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 @frozen
 class Note:
-    """A thing said of one resource, or the same of several; `others`: what else is said of the kind, one by one."""
+    """A thing said of one resource, or the same of several; `others`: what else is said of the kind, one by one. `hint`
+    in parts, by turns of prose and of what to type."""
 
     summary: str
     place: str
-    hint: str
+    hint: Sequence[str]
     others: Sequence[str]
 
 
@@ -45,6 +47,18 @@ def notes_of(diagnostics: Iterable[Said], changing: Iterable[Entry]) -> list[Not
     for one in grouped(diagnostics, changing):
         said, others = one.first.said, [other.said["summary"] for other in one.others]
         summary = summary_of(one, Paint().dots)
-        found[said["severity"]].append(Note(summary, place_of(one), said["hint"] or "", others))
+        found[said["severity"]].append(Note(summary, place_of(one), _parts(said["hint"] or ""), others))
         counts[said["severity"]] += len(one.addresses) + len(others)
     return [Notes(name, _SEVERITIES[name], counts[name], notes) for name, notes in found.items() if notes]
+
+
+_TYPED = re.compile(r"`([^`]+)`|(?<!\S)(--[a-z][-a-z]*)")
+
+
+def _parts(hint: str) -> list[str]:
+    """Prose, what to type (which stands in ` `, or is an option), prose, and so on; [] of no hint."""
+    parts, end = [], 0
+    for found in _TYPED.finditer(hint):
+        parts += [hint[end : found.start()], found.group(1) or found.group(2)]
+        end = found.end()
+    return [*parts, hint[end:]] if hint else []
