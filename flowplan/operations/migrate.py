@@ -8,7 +8,7 @@ command goes on: until FROM is closed it is the state, and the copy is written a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -17,7 +17,7 @@ from attrs import frozen
 from flowplan.backends.store import Loaded, left_behind
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.operations.opening.both_places import both_places, hold_own_secrets
+from flowplan.operations.opening.both_places import Names, both_places, hold_own_secrets
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.printable import shown
@@ -82,6 +82,10 @@ class _Move:
     found: Loaded
     there: Loaded
     force: bool = False
+
+    @property
+    def _names(self) -> Names:
+        return Names(self.old.files(), self.new.files())
 
     def hold(self) -> None:
         """Raise StateError for what cannot be moved, or finished. Nothing is written."""
@@ -165,7 +169,7 @@ class _Move:
     def _hold_free(self) -> None:
         """Raise StateError unless the target holds nothing, a part of this move, what is left of this state since it
         went from there, or the same as the old place."""
-        there, state = self.there.state, self._placed(self.found.state)
+        there, state = self.there.state, self._names.state(self.found.state)
         ours = there.lineage == state.lineage
         begun = there.moving_from == self.old.identity or (bool(there.moving_from) and there.serial < state.serial)
         same = there == state and not self.there.pending
@@ -182,8 +186,8 @@ class _Move:
 
     def _copy(self) -> tuple[State, tuple[Intent, ...]]:
         """Write all of it to the target, as what is still arriving, and read it back."""
-        state, store = self._placed(self.found.state), self.new.store
-        pending = tuple(self._placed_intent(one) for one in self.found.pending.values())
+        state, store = self._names.state(self.found.state), self.new.store
+        pending = tuple(self._names.intent(one) for one in self.found.pending.values())
         serial = state.serial if self.there.fresh else max(state.serial, self.there.state.serial)
         arriving = attrs.evolve(state, serial=serial, moving_from=self.old.identity)
         saved = store.save(arriving, pending, stated=True)
@@ -204,7 +208,7 @@ class _Move:
             if (id := _id(version)) in known:
                 continue
             try:
-                state = self._placed(old.version(*id))
+                state = self._names.state(old.version(*id))
             except StateError as error:
                 self.new.listener.note(f"version {version.serial} is not copied: {error}")
                 continue
@@ -266,39 +270,20 @@ class _Move:
         return self._done(saved, pending)
 
     def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:
+        self._tell_watched()
         kept = [one for one in self.new.store.versions() if one.lineage == state.lineage]
         versions = sum(one.change is not None or not self._is_arriving(one) for one in kept)
         return Migrated(self.old.store.name, self.new.store.name, state, versions, len(pending), already)
 
-    # -- the names of files, which start from the directory of the state
-
-    def _placed(self, state: State) -> State:
-        if self._same_base:
-            return state
-        moved = {
-            address: attrs.evolve(one, source=self._name(one.source), protected=self._place(one.protected))
-            for address, one in state.bindings.items()
-        }
-        return attrs.evolve(state, bindings=moved)
-
-    def _placed_intent(self, intent: Intent) -> Intent:
-        if self._same_base:
-            return intent
-        return attrs.evolve(intent, source=self._name(intent.source), protected=self._place(intent.protected))
-
-    @property
-    def _same_base(self) -> bool:
-        return self.old.files().base == self.new.files().base
-
-    def _name(self, source: str) -> str:
-        """How the state names at its new place the file that it has called `source`."""
-        here = self.old.files()
-        return self.new.files().kept(str(here.here / here.for_people(source))) if source else source
-
-    def _place(self, protected: str) -> str:
-        """The same of a file with a line and a column."""
-        name, *place = protected.rsplit(":", 2)
-        return ":".join((self._name(name), *place))
+    def _tell_watched(self) -> None:
+        """That who watches the old place does nothing any more for what is at the new one, as far as that is seen."""
+        lock = self.old.store.watch_lock
+        with suppress(StateError):
+            if (holder := lock.holder()) is not None and lock.held():
+                self.old.listener.warn(
+                    f"{holder.who} watches {shown(self.old.store.name)} ({holder.command}), and keeps nothing of what "
+                    f"is at {shown(self.new.store.name)}: end that watch, and start it where the state is"
+                )
 
 
 def _id(version: Version) -> VersionId:

@@ -232,7 +232,7 @@ MISTAKES = (
     Mistake(
         "leave what is in doubt behind",
         "operations/migrate.py",
-        "pending = tuple(self._placed_intent(one) for one in self.found.pending.values())",
+        "pending = tuple(self._names.intent(one) for one in self.found.pending.values())",
         "pending: tuple[Intent, ...] = ()",
         ("tests/operations/test_migrate.py", "-k", "in_doubt"),
     ),

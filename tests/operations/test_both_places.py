@@ -10,11 +10,13 @@ import pytest
 
 from flowplan.backends import open as opening
 from flowplan.backends.open import open_store
+from flowplan.backends.processes import this_process
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.sent import at_target
 from flowplan.errors import StateError, UsageProblem
 from flowplan.operations.migrate import migrate
 from flowplan.operations.opening.both_places import both_places, hold_own_secrets
+from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.state.moving import hold_in_use
@@ -264,3 +266,21 @@ def test_the_place_that_a_state_moves_to_is_kept_as_it_was_typed(
     move(given, FILE, URL)
     left = open_store(FILE, tmp_path, given.environ).read().state
     assert (left.moved_to, left.moved_as) == (URL, "memory://ann@team/train")
+
+
+def test_who_watches_the_place_that_a_state_leaves_is_named(tmp_path: Path, objects: Memory) -> None:
+    """The watch would end nothing any more that is past its lifetime."""
+    given, warned = settings(tmp_path), list[str]()
+    told = Listener(warn=warned.append)
+    begin(given, FILE)
+    watch = open_store(FILE, tmp_path, given.environ).watch_lock
+    watch.acquire(this_process("flowplan watch", given.environ, "2026-11-02T09:00:00Z"))
+    try:
+        with Session(given, told) as session:
+            migrate(session, FILE, URL)
+    finally:
+        watch.release()
+    assert "(flowplan watch), and keeps nothing of what is at memory://team/train: end that watch" in warned[0]
+    with Session(given, told) as session:
+        migrate(session, URL, FILE)
+    assert len(warned) == 1

@@ -1,16 +1,23 @@
-"""The two places of a move: what is set for each of them, and which secret must not go from one to the other."""
+"""The two places of a move: what is set for each of them, which secret must not go from one to the other, and how each
+names files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from flowplan.backends.open import at_endpoint, takes_endpoint
 from flowplan.backends.sent import at_target, of_target
 from flowplan.backends.store import Store
 from flowplan.errors import UsageProblem
 from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.sources import Scope
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.journal import Intent
 
 _ENDPOINTS = ("FLOWPLAN_TO_S3_ENDPOINT", "FLOWPLAN_TO_AZURE_ENDPOINT")
 
@@ -46,3 +53,39 @@ def hold_own_secrets(old: Store, new: Store, environ: Mapping[str, str]) -> None
         f"{old.name} and {new.name} are on different servers, and the credentials that are set would be sent to both",
         hint=f"set those for {new.name} as {' and '.join(own)}; the others are then for {old.name} alone",
     )
+
+
+@frozen
+class Names:
+    """How a state names files, which it does from its own directory: at the `old` place, and at the `new` one."""
+
+    old: Scope
+    new: Scope
+
+    def state(self, state: State) -> State:
+        """`state` of the old place, as it is at the new one."""
+        if self._same:
+            return state
+        moved = {
+            address: evolve(one, source=self._name(one.source), protected=self._place(one.protected))
+            for address, one in state.bindings.items()
+        }
+        return evolve(state, bindings=moved)
+
+    def intent(self, intent: Intent) -> Intent:
+        """The same of one that is in doubt."""
+        if self._same:
+            return intent
+        return evolve(intent, source=self._name(intent.source), protected=self._place(intent.protected))
+
+    @property
+    def _same(self) -> bool:
+        return self.old.base == self.new.base
+
+    def _name(self, source: str) -> str:
+        return self.new.kept(str(self.old.here / self.old.for_people(source))) if source else source
+
+    def _place(self, protected: str) -> str:
+        """Of a file with a line and a column."""
+        name, *place = protected.rsplit(":", 2)
+        return ":".join((self._name(name), *place))
