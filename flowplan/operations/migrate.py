@@ -42,18 +42,25 @@ def migrate(session: Session, source: str, target: str, *, force: bool = False) 
         if old.identity == new.identity:
             raise UsageProblem(f"{shown(source)} and {shown(target)} are the same state", hint="name another place")
         hold_own_secrets(old.store, new.store, there.environ)
-        _Move(old, new, old.store.read(), _there(new), force).hold()  # a lock is a write, too
+        _looked(old, new, force=force).hold()  # a lock is a write, too
         first, second = sorted((old, new), key=lambda one: one.identity)  # two that cross each other do not wait
         with first.changing(), second.changing():
-            return attrs.evolve(
-                _Move(old, new, old.store.read(), _there(new), force).run(), named=_is_named(session, new)
-            )
+            return attrs.evolve(_looked(old, new, force=force).run(), named=_is_named(session, new))
 
 
 @contextmanager
 def _at(session: Session, settings: Settings) -> Iterator[Session]:
     with Session(settings, session.listener, session.interruption) as there:
         yield there
+
+
+def _looked(old: Session, new: Session, *, force: bool) -> _Move:
+    """The move, as both places are now."""
+    found = old.store.read()
+    # What was left at the target before the state was encrypted becomes nothing but a serial that is passed.
+    in_use = not found.fresh and not found.state.moved_to
+    new.store.form.allow_plaintext = in_use or new.settings.allow_plaintext
+    return _Move(old, new, found, _there(new), force)
 
 
 def _there(new: Session) -> Loaded:
@@ -194,7 +201,7 @@ class _Move:
         # A version too, before those that could be put back: who removes the rest does not get a second state of them.
         store.keep(saved, None)
         with self.new.listener.busy("copying the versions of the state..."):
-            if store.form.other_recipients() is not None:  # those of an earlier move, for others
+            if store.form.seal is not None and not self.there.fresh:  # those of an earlier time may be for others
                 store.rewrite_versions()
             copied = self._copy_versions()
         self._hold_read_back(saved, pending, copied)

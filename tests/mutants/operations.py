@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "open what somebody put in the clear where an encrypted state has gone",
+        "operations/migrate.py",
+        "    new.store.form.allow_plaintext = in_use or",
+        "    new.store.form.allow_plaintext = True or",
+        ("tests/operations/test_both_places.py", "-k", "in_the_clear_is_not_opened"),
+    ),
+    Mistake(
         "say calmly that nothing is in an empty state where the directory uses another",
         "operations/opening/session.py",
         "            if removes and loaded.empty:\n",

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from flowplan.backends import open as opening
@@ -19,6 +20,7 @@ from flowplan.operations.opening.both_places import both_places, hold_own_secret
 from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
+from flowplan.operations.state import rekey
 from flowplan.state.moving import hold_in_use
 from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, state
@@ -224,8 +226,6 @@ def test_no_place_is_touched_for_what_is_not_there(tmp_path: Path, objects: Memo
 def test_a_state_moves_back_that_others_can_read_by_now(tmp_path: Path, objects: Memory) -> None:
     """What was left there is for those who could read it then, and no more."""
     pytest.importorskip("pyrage")
-    from flowplan.operations.state import rekey
-
     given, more = sealed(tmp_path, MINE), sealed(tmp_path, MINE, KIMS)
     was = begin(given, FILE)
     move(given, FILE, URL)
@@ -255,6 +255,38 @@ def test_what_is_left_says_what_to_type(left: State, typed: str) -> None:
     with pytest.raises(StateError) as told:
         hold_in_use(left, FILE)
     assert f"{typed} or write it" in str(told.value.hint)
+
+
+def test_a_state_moves_back_that_is_encrypted_by_now(tmp_path: Path, objects: Memory) -> None:
+    """Nothing that was left there in the clear stays so."""
+    pytest.importorskip("pyrage")
+    was = begin(settings(tmp_path), FILE)
+    move(settings(tmp_path), FILE, URL)
+    given = sealed(tmp_path, MINE)
+    with Session(attrs.evolve(both_places(given, URL, URL)[0], allow_plaintext=True)) as session:
+        rekey(session)
+    move(given, URL, FILE)
+    read = both_places(given, FILE, FILE)[0]
+    store = open_store(FILE, tmp_path, read.environ, form=read.form())
+    assert store.read().state.ids() == was.ids()
+    assert [store.version(one.lineage, one.serial).lineage for one in store.versions()]
+
+
+def test_what_is_in_the_clear_is_not_opened_in_the_place_of_what_had_arrived(tmp_path: Path, objects: Memory) -> None:
+    """Somebody without a key could have put it there, once the state has left."""
+    pytest.importorskip("pyrage")
+    given = sealed(tmp_path, MINE)
+    was = begin(given, FILE)
+    move(given, FILE, URL)
+    forged = attrs.evolve(was, bindings={}, moving_from=open_store(FILE, tmp_path, given.environ).identity)
+    for path in objects.directory.iterdir():
+        path.unlink()
+    for path in (tmp_path / "home").rglob("*.json"):
+        path.unlink()
+    with Session(both_places(settings(tmp_path), URL, URL)[0]) as session, session.changing():
+        session.store.save(forged)
+    with pytest.raises(StateError, match="is not encrypted, though a key is given"):
+        move(given, FILE, URL)
 
 
 def test_the_place_that_a_state_moves_to_is_kept_as_it_was_typed(
