@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "rebuild a second state beside the one on a server",
+        "operations/opening/elsewhere.py",
+        "if not (named if ",
+        "if not (True if ",
+        ("tests/operations/test_elsewhere.py", "-k", "beside_one_on_a_server"),
+    ),
+    Mistake(
         "open what somebody put in the clear where an encrypted state has gone",
         "operations/migrate.py",
         "    new.store.form.allow_plaintext = in_use or",
@@ -190,8 +197,8 @@ MISTAKES = (
     Mistake(
         "lock both places of a move that is refused",
         "operations/migrate.py",
-        ", force).hold()  # a lock is a write, too\n",
-        ", force)\n",
+        "        _looked(old, new, force=force).hold()  # a lock is a write, too\n",
+        "",
         ("tests/operations/test_both_places.py", "-k", "is_touched or before_anything_is"),
     ),
     Mistake(

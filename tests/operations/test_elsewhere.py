@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from flowplan.backends import open as opening
 from flowplan.backends.used import DIRECTORY
 from tests.conftest import Place
+from tests.contracts.memory import Memory, opener
 
 STACK = """version: 2
 state: a.json
@@ -300,3 +302,22 @@ def test_an_empty_state_of_before_is_no_calm_nothing(place: Place, monkeypatch: 
         assert "there are no resources at flowplan.state.json, but 1 live bid carries the marker of a stack" in told
     place.ok("--state", "b.json", *DESTROY)
     assert place.run(*DESTROY).err == ""
+
+
+def test_no_second_state_is_rebuilt_beside_one_on_a_server(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """FLOWPLAN_STATE is forgotten. Where the server is gone for good, the command that says the new place rebuilds."""
+    url, objects = "memory://team/train", Memory(tmp_path_factory.mktemp("server"))
+    monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opener(objects)})
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", ""), "flowplan.yaml")
+    monkeypatch.setenv("FLOWPLAN_STATE", url)
+    place.ok("apply", "--auto-approve")
+    monkeypatch.delenv("FLOWPLAN_STATE")
+    told = said(place, "recover", "--from-live")
+    assert f"{url}, which was used here, has 1 resource" in told
+    assert "if it is lost on its server, --state flowplan.state.json rebuilds it here" in told
+    assert not (place.path / "flowplan.state.json").exists()
+    place.ok("--state", "flowplan.state.json", "recover", "--from-live")
+    assert "No changes" in place.ok("plan")

@@ -95,14 +95,18 @@ class Elsewhere:
 
     def hold_not_rebuilt(self) -> None:
         """Raise StateError where a state would be rebuilt beside the one that this directory has used, as long as that
-        is a file that is there: both would be applied from."""
-        there = [one for one in self._others() if "://" not in one.where and not self._is_missing(one)]
+        is a file that is there, or on a server, and the command does not name the place of the new one: both would be
+        applied from."""
+        named = self.chosen.origin == "option"
+        there = [one for one in self._others() if not (named if "://" in one.where else self._is_missing(one))]
         if there:
             first, name = there[0], self.store.name
             moves = f"{moving(first.where, name)} moves it there"
+            lost = f"; if it is lost on its server, --state {command_word(name)} rebuilds it here"
             raise StateError(
                 f"there is no state at {name}, but {_used_here([first])}",
-                hint=f"{moves}; --state {command_word(first.where)} uses it where it is",
+                hint=f"{moves}; --state {command_word(first.where)} uses it where it is"
+                + (lost if "://" in first.where else ""),
             )
 
     @property
