@@ -99,6 +99,9 @@ class LocalStore(Store):
         if is_missing(self.path.absolute().parent):
             raise UsageProblem(f"--state {self.path}: there is no directory {self.path.parent}")
 
+    def reach(self) -> None:
+        """A file is there at once."""
+
     # -- reading
 
     def read(self) -> Loaded:

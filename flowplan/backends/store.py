@@ -146,6 +146,10 @@ class Store(Protocol):
         """Raise UsageProblem where there can be no state, so that its name must be wrong: an empty state would say that
         nothing exists."""
 
+    def reach(self) -> None:
+        """A run is about to take the lock, and to read: begin to ask the server, without waiting for it. Nothing is
+        written. What goes wrong is raised by `acquire` and `read`."""
+
     # -- reading
 
     def read(self) -> Loaded:

@@ -144,7 +144,7 @@ def _applied(
 ) -> Outcome:
     if saved is not None:
         request = attrs.evolve(request, variables=of_plan(saved))
-    config, wishes = wanted(session, request)
+    config, wishes = wanted(session, request, changes=True)
     if saved is not None:
         settings = session.settings
         hold_same_state(saved["stack"], session.chosen.recorded(session.identity, settings.directory))

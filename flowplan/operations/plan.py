@@ -158,12 +158,15 @@ def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str]
     return price_history(found.costs, known, session.cloud().time())
 
 
-def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
-    """What the files and the request ask for. Without configuration: to destroy, none is needed. Raises ConfigError."""
+def wanted(session: Session, request: Request, *, changes: bool = False) -> tuple[Config | None, Wishes]:
+    """What the files and the request ask for. Without configuration: to destroy, none is needed. `changes`: it is about
+    to be done, and while the files are read, the state's server is asked already. Raises ConfigError."""
     from flowplan.operations.checking.policies import policy_files, read_policies
     from flowplan.planning.plan import Wishes
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
+    if changes:
+        session.reach()
     config = None if request.destroy else configuration(session, sources, request.variables)
     named = named_in(session, sources, request.variables) if request.destroy else Named()
     files = policy_files(session, request.policies, request.saved_policies)

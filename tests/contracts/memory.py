@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -103,6 +103,14 @@ def opener(objects: Memory) -> Opener:
     return opened
 
 
+class InTurn(ObjectPlace):
+    """One call after the other, so that which is the next is the same at each run."""
+
+    def _beside(self, calls: Sequence[Callable[[], object]]) -> None:
+        with suppress(StateError):
+            self._at_once(calls)
+
+
 class ObjectSite:
     """A state as objects: `contracts.places.Place`."""
 
@@ -112,7 +120,7 @@ class ObjectSite:
         self.key, self.url = "train", f"memory://{directory.name}/train"
 
     def place(self) -> ObjectPlace:
-        return ObjectPlace(self.objects, self.key, self.url, f"{self.directory}/train", lambda _: None)
+        return InTurn(self.objects, self.key, self.url, f"{self.directory}/train", lambda _: None)
 
     def lock(self, place: ObjectPlace, terms: Terms = QUICK, clocks: Clocks | None = None) -> LeaseLock:
         return LeaseLock(place, place.name, place.fence, place.prove, terms, clocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import TypeVar
 
 import pytest
 
+from flowplan.backends.remote.foreseen import NAMED
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.state.history import Change
 from tests.contracts.begun import DONE, INTENT, begun, found, run
-from tests.contracts.memory import ObjectSite
+from tests.contracts.memory import InTurn, ObjectSite
 from tests.contracts.under_lock import owner
 from tests.runs import Run
 
@@ -36,7 +38,11 @@ class Counted(ObjectSite):
     def place(self) -> ObjectPlace:
         site = self
 
-        class Watched(ObjectPlace):
+        class Watched(InTurn):
+            def _beside(self, calls: Sequence[Callable[[], object]]) -> None:
+                with site.no_wait():
+                    super()._beside(calls)
+
             def _at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
                 with site.one_wait(len(calls)):
                     return [call() for call in calls]
@@ -49,6 +55,12 @@ class Counted(ObjectSite):
         self.waits += bool(calls) and not before
         yield
         self.together = before
+
+    @contextmanager
+    def no_wait(self) -> Iterator[None]:
+        self.together = True
+        yield
+        self.together = False
 
     def waits_of(self, work: Callable[[], object]) -> int:
         before = self.waits
@@ -93,8 +105,23 @@ def test_what_a_run_waits_for_does_not_grow_with_its_waves(site: Counted) -> Non
         store.lock.release()
 
     proof = site.waits_of(site.place().prove)
+    work(1)  # the first that keeps a version keeps the state before it, too
     few, many = (site.waits_of(lambda waves=waves: work(waves)) - waves - proof for waves in (1, 40))
-    assert few <= many <= few + 1 <= 20  # what is removed after the save is asked at once
+    assert few <= many <= few + 1 <= 16
+
+
+def test_a_run_that_asked_ahead_waits_once_for_the_lock_and_once_to_read(site: Counted) -> None:
+    store = site.open()
+    with site.no_wait():
+        store.lock.acquire(owner())  # its server is tried
+        store.lock.release()
+        store.reach()
+        for thread in threading.enumerate():
+            if thread.name == NAMED:
+                thread.join()
+    assert site.waits_of(lambda: store.lock.acquire(owner())) - site.waits_of(site.place().prove) == 1
+    assert site.waits_of(store.read) == 1
+    store.lock.release()
 
 
 def test_the_first_run_of_all_begins_with_one_wait(tmp_path: Path) -> None:
@@ -105,10 +132,10 @@ def test_the_first_run_of_all_begins_with_one_wait(tmp_path: Path) -> None:
     assert site.waits_of(lambda: place.begin(1, seen)) == 1
 
 
-def test_a_save_waits_three_times_however_much_there_is_to_remove(site: Counted) -> None:
-    """For what it puts beside a list of what is there, for the head, and for what it removes."""
+def test_a_save_waits_twice_however_much_there_is_to_remove(site: Counted) -> None:
+    """For what it puts beside a list of what is there, and for the head. What it removes, nobody waits for."""
     one = begun(site)
     for _ in range(20):
         one.append([INTENT])
     state = one.read().state
-    assert site.waits_of(lambda: one.save(state)) == 3
+    assert site.waits_of(lambda: one.save(state)) == 2

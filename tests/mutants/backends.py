@@ -307,6 +307,41 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "begins_nothing"),
     ),
     Mistake(
+        "read what was there before the lock was taken",
+        "backends/remote/object_place.py",
+        "is self._looked.contents and self._is_as_looked():",
+        "is self._looked.contents:",
+        ("tests/contracts/test_ahead.py", "-k", "objects and written_since"),
+    ),
+    Mistake(
+        "take a journal for unchanged because the head is",
+        "backends/remote/object_place.py",
+        "        return version == self._looked.contents.version and is_free\n",
+        "        return version == self._looked.contents.version\n",
+        ("tests/contracts/test_ahead.py", "-k", "objects and appended_to"),
+    ),
+    Mistake(
+        "take the lock that another had when it was looked at ahead",
+        "backends/remote/lease.py",
+        "        if left is not None and left.holder is not None:\n            return False\n        return self._take",
+        "        return self._take",
+        ("tests/contracts/test_ahead.py", "-k", "objects and another_has_is"),
+    ),
+    Mistake(
+        "forget the state before the first that is kept",
+        "backends/remote/store.py",
+        "        if (saved.lineage, saved.serial - 1) not in kept:\n",
+        "        if False:\n",
+        ("tests/contracts/test_versions.py", "-k", "objects"),
+    ),
+    Mistake(
+        "keep a version though another run has begun",
+        "backends/remote/postgres.py",
+        "        if not any(is_new for _, _, is_new in found):\n",
+        "        if False:\n",
+        ("tests/backends/remote/test_postgres_servers.py", "-k", "keeps_no_version"),
+    ),
+    Mistake(
         "append a frame that follows one that was never written",
         "backends/remote/writing.py",
         "        self._broken = True\n        there = self.begin()\n        self.hold()\n",
@@ -379,8 +414,8 @@ MISTAKES = (
     Mistake(
         "remove after a save what is listed by then: the next run's too",
         "backends/remote/object_place.py",
-        "self._sweep(head, *listed)",
-        "self._sweep(head, *self._listed())",
+        "self._over_by(head, *listed)",
+        "self._over_by(head, *self._listed())",
         ("tests/contracts/test_remote.py", "-k", "slept_after_its_save"),
     ),
     Mistake(

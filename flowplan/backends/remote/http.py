@@ -281,6 +281,9 @@ class HttpPlace(Place):
 
     # -- the state
 
+    def foresee(self) -> None:
+        """It is one look anyway."""
+
     def fence(self) -> int:
         return self.look().fence
 
@@ -336,6 +339,11 @@ class HttpPlace(Place):
             kept = base.keeping(Packed.of(id, document), replace=replace)
             if kept != base.versions:
                 self._put(base, base.next(versions=kept))
+
+    def keep_newest(self, id: VersionId, document: bytes) -> tuple[VersionId, ...]:
+        with self._guard:
+            self.keep_version(id, document, replace=True)
+            return self.version_ids()
 
     def _versions(self) -> tuple[Packed, ...]:
         return (self._there if self.lock_id and not self._doubt else self.look()).versions

@@ -75,6 +75,9 @@ class HttpLock(FencedLock):
 
     # -- taking it
 
+    def foresee(self) -> None:
+        """Nothing is known of a lock before it is taken."""
+
     def acquire(
         self,
         owner: Owner,

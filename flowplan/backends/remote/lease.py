@@ -19,6 +19,7 @@ from attrs import asdict, define, evolve, field, frozen
 from flowplan import clock
 from flowplan.backends.lock import owner_in
 from flowplan.backends.processes import boot_id, fate_of, pid_namespace
+from flowplan.backends.remote.foreseen import Foreseen
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
 from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
@@ -117,6 +118,7 @@ class LeaseLock(FencedLock):
         self._leases, self._name, self._fence_there, self._proof = leases, name, fence_there, proof
         self._terms, self._clocks = terms or Terms(), clocks or Clocks()
         self._run = ""  # of an acquire that began
+        self._foreseen: tuple[Foreseen[Lease], Foreseen[int]] | None = None
         self._held: _Held | None = None
         self._watched = ("", 0.0)  # the version of a record that another holds, and since when it was there
         self._guard = threading.RLock()  # of `_held`, and of each renewal
@@ -135,6 +137,16 @@ class LeaseLock(FencedLock):
         return None
 
     # -- taking it
+
+    def foresee(self) -> None:
+        """Begin to look at the record, and at the fence, without waiting: `acquire` goes on from what is found. Whether
+        that still holds by then, the server says."""
+
+        def lease() -> Lease:
+            self._leases.ready()
+            return self._leases.lease()
+
+        self._foreseen = Foreseen(lease), Foreseen(self._fence_there)
 
     def acquire(
         self,
@@ -163,19 +175,33 @@ class LeaseLock(FencedLock):
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken."""
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is not None and self._taken_as(*foreseen, owner):
+            return None
         lease = self._leases.lease()
         left = self._read(lease)
         ended = left is None or left.holder is None or self._over(lease, left)
         if left is not None and left.holder is not None and not ended:
             return _locked(self._name, left.holder)
-        fence = max(left.fence if left is not None else 0, self._fence_there()) + 1
-        record = Record(owner, fence, self._run, pid_namespace())
-        if not self._take(record, lease.version):
+        if not self._take(self._next(owner, left, self._fence_there()), lease.version):
             return Locked(f"another run took the lock of {self._name} first", hint="give --lock-timeout 5m to wait")
         if left is not None and left.holder is not None:
             gone = left.holder
             say(f"the run of {gone.who} since {gone.since} ({gone.command}) died; taking over its lock")
         return None
+
+    def _taken_as(self, foreseen: Foreseen[Lease], fence: Foreseen[int], owner: Owner) -> bool:
+        """Whether the lock was free when it was looked at, and is taken, because its record is still that one. Raises
+        what the look raised."""
+        lease = foreseen.found()
+        left = self._read(lease)
+        if left is not None and left.holder is not None:
+            return False
+        return self._take(self._next(owner, left, fence.found()), lease.version)
+
+    def _next(self, owner: Owner, left: Record | None, fence: int) -> Record:
+        """That `owner` has the lock, after `left`, and after `fence`, which a run has begun to write with."""
+        return Record(owner, max(left.fence if left is not None else 0, fence) + 1, self._run, pid_namespace())
 
     def _over(self, lease: Lease, left: Record) -> bool:
         """Whether the run that has the lock by the record `left` is dead, or its lease has ended for everybody."""

@@ -54,6 +54,9 @@ class ObjectLease(Leases):
     key: str
     clock: str
 
+    def ready(self) -> None:
+        """It is connected as it is asked."""
+
     def lease(self) -> Lease:
         found = self.put.objects.get(self.key)
         return Lease() if found is None else Lease(found.data, found.version)

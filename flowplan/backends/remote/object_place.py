@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 from attrs import evolve, frozen
 
 from flowplan.backends.parts import Part
+from flowplan.backends.remote.foreseen import Foreseen
 from flowplan.backends.remote.object_lease import ObjectLease, Putting
 from flowplan.backends.remote.objects import (
     SEAL,
@@ -66,6 +67,8 @@ class ObjectPlace(Place, Leases):
         self._over: dict[tuple[int, int], str] = {}
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
         self._looked = _Look(Head(), 0, Contents())  # what was read last
+        self._ahead: Foreseen[Contents] | None = None  # what is read ahead
+        self._under_way: Foreseen[Any] | None = None  # what nobody waits for before it is closed
 
     @property
     def name(self) -> str:
@@ -80,6 +83,7 @@ class ObjectPlace(Place, Leases):
         return self._objects.sends
 
     def close(self) -> None:
+        self._beside(())
         self._objects.close()
 
     # -- objects
@@ -91,6 +95,13 @@ class ObjectPlace(Place, Leases):
         with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
             return [one.result() for one in [pool.submit(call) for call in calls]]
 
+    def _beside(self, calls: Sequence[Callable[[], Any]]) -> None:
+        """Make `calls` while others go on; waits for those of the time before. What fails is left as it is."""
+        if self._under_way is not None:
+            with suppress(StateError):
+                self._under_way.found()
+        self._under_way = Foreseen(partial(self._at_once, calls)) if calls else None
+
     def _below(self, *parts: str) -> str:
         return "/".join((f"{self._key}.d", *parts))
 
@@ -99,6 +110,9 @@ class ObjectPlace(Place, Leases):
         return None if found is None else found.data
 
     # -- the records of its locks
+
+    def ready(self) -> None:
+        self._lock.ready()
 
     def lease(self) -> Lease:
         return self._lock.lease()
@@ -152,7 +166,27 @@ class ObjectPlace(Place, Leases):
     def fence(self) -> int:
         return self._head()[0].fence
 
+    def foresee(self) -> None:
+        self._ahead = Foreseen(self._read)
+
     def read(self) -> Contents:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            with suppress(StateError):
+                if (found := ahead.found()) is self._looked.contents and self._is_as_looked():
+                    return found
+        return self._read()
+
+    def _is_as_looked(self) -> bool:
+        """Whether the head is the one that was read, and the next number of the journal is free, as it was then:
+        nothing has been written since."""
+        head, number = self._looked.head, self._looked.number
+        next_entry = partial(self._entry, head.fence, number) if self._looked.contents.version else self._left_over
+        version, there = self._at_once([self._version, next_entry])
+        is_free = there is None if self._looked.contents.version else there == head == Head(write="")
+        return version == self._looked.contents.version and is_free
+
+    def _read(self) -> Contents:
         for _ in range(_MOST_LOOKS):
             head, version = self._head()
             found = self._look(head, version)
@@ -332,8 +366,8 @@ class ObjectPlace(Place, Leases):
         )
         new = self._put(self._key, head.dump(), version)
         if listed is not None:
-            with suppress(StateError):
-                self._sweep(head, *listed)
+            self._beside(self._over_by(head, *listed))
+        self._over = {}
         return new
 
     def _kept_as(self, data: bytes, saved: Saved, fence: int) -> str:
@@ -349,13 +383,15 @@ class ObjectPlace(Place, Leases):
             return self._listed()
         return None
 
-    def _sweep(self, head: Head, states: Iterable[str], journal: Mapping[int, Iterable[int]]) -> None:
-        """Remove, of what was listed before `head` was put, what no run can need: states that it does not name, and
-        entries that it holds. The last entry and the seal of each journal stay a long while, so that its numbers are
-        not free; what the entry said does not. This run may have slept since, and another may have begun: nothing of
-        that one is among it."""
+    def _over_by(
+        self, head: Head, states: Iterable[str], journal: Mapping[int, Iterable[int]]
+    ) -> list[Callable[[], Any]]:
+        """What removes, of what was listed before `head` was put, what no run can need: states that it does not name,
+        and entries that it holds. The last entry and the seal of each journal stay a long while, so that its numbers
+        are not free; what the entry said does not. This run may have slept since, and another may have begun: nothing
+        of that one is among it."""
         keep = {head.snapshot, head.backup}
-        gone = [
+        gone: list[Callable[[], Any]] = [
             partial(self._objects.delete, key)
             for key in states
             if key.rpartition("/")[2] not in keep and numbers_in(key)[1] <= head.fence
@@ -364,13 +400,12 @@ class ObjectPlace(Place, Leases):
             over = sorted(one for one in numbers if fence < head.fence or one < head.first)
             kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
             gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
-            gone += [partial(self._empty, (fence, one)) for one in kept if (fence, one) in self._over]
-        self._at_once(gone)
-        self._over = {}
+            over_now = [(fence, one) for one in kept if (fence, one) in self._over]
+            gone += [partial(self._empty, self._entry_key(*one), self._over[one]) for one in over_now]
+        return gone
 
-    def _empty(self, entry: tuple[int, int]) -> None:
-        """Put a seal in the place of an entry."""
-        key, version = self._entry_key(*entry), self._over[entry]
+    def _empty(self, key: str, version: str) -> None:
+        """Put a seal in the place of the entry at `key`, which has that `version`; "": that is not known."""
         if not version:
             found = self._objects.get(key)
             version = found.version if found is not None else ""
@@ -395,6 +430,11 @@ class ObjectPlace(Place, Leases):
             there = self._objects.get(key) if replace else None
             if there is not None:
                 self._put(key, document, there.version)
+
+    def keep_newest(self, id: VersionId, document: bytes) -> tuple[VersionId, ...]:
+        calls: list[Callable[[], Any]] = [self.version_ids, partial(self.keep_version, id, document, replace=True)]
+        kept: tuple[VersionId, ...] = self._at_once(calls)[0]
+        return kept if id in kept else (*kept, id)
 
     def version_ids(self) -> tuple[VersionId, ...]:
         found = map(version_in, self._objects.names(self._below("versions/")))

@@ -76,6 +76,9 @@ class Leases(Protocol):
     """The record of a lock on a server. It is never removed: it is created, and then taken, renewed and freed by
     compare-and-swap. Every method may be called by several threads at once."""
 
+    def ready(self) -> None:
+        """Connect, for who is about to take the lock. Raises StateError."""
+
     def lease(self) -> Lease:
         """The record as it is now. Raises StateError."""
 
@@ -124,6 +127,10 @@ class Place(Protocol):
 
     # -- the state
 
+    def foresee(self) -> None:
+        """Begin to do ahead, without waiting, what lets the next `read` wait less. What `read` gives is still what is
+        there when it is called."""
+
     def fence(self) -> int:
         """The highest fence that any run began with here; 0: none. Raises StateError."""
 
@@ -153,6 +160,9 @@ class Place(Protocol):
     def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
         """Keep `document` as the version `id`; one that is there already stays unless `replace`."""
 
+    def keep_newest(self, id: VersionId, document: bytes) -> tuple[VersionId, ...]:
+        """The same in the place of one that is there; those that are kept then."""
+
     def version_ids(self) -> tuple[VersionId, ...]:
         """Those that are kept, in no order."""
 
@@ -168,6 +178,10 @@ class Place(Protocol):
 
 class FencedLock(StateLock, Protocol):
     """A lock whose holder has a fence."""
+
+    def foresee(self) -> None:
+        """Begin to look, without waiting, for who is about to take it: what `acquire` goes on from, if the server finds
+        it unchanged."""
 
     @property
     def fence(self) -> int:

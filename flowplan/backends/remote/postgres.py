@@ -59,6 +59,9 @@ class PostgresPlace(Place, Leases):
 
     # -- the lock's record
 
+    def ready(self) -> None:
+        self._locks.server.connect()
+
     def lease(self) -> Lease:
         return self.lease_of(self._target.state)
 
@@ -122,6 +125,9 @@ class PostgresPlace(Place, Leases):
 
     # -- reading
 
+    def foresee(self) -> None:
+        """Who looks at the fence connects."""
+
     def fence(self) -> int:
         return next((int(fence) for (fence,) in self._rows.look(tables.FENCE, state=self._target.state)), 0)
 
@@ -148,15 +154,16 @@ class PostgresPlace(Place, Leases):
     def begin(self, fence: int, seen: Contents) -> Contents:
         if fence != self._begun:
             self._begun, self._tried = fence, 0
-        self._rows.change(
+        rows = self._rows.change_and_look(
             tables.BEGIN,
+            tables.READ,
             state=self._target.state,
             format=tables.FORMAT_VERSION,
             write_id=uuid.uuid4().hex,
             fence=fence,
             run=self._run,
         )
-        there, run = self._look()
+        there, run = self._contents(rows[0]) if rows else (Contents(), "")
         if (there.fence, run) != (fence, self._run):
             self._conflict(f"it was written under fence {there.fence}, this run has {fence}")
         self._version = there.version
@@ -200,9 +207,17 @@ class PostgresPlace(Place, Leases):
 
     def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
         statement = tables.REPLACE_VERSION if replace else tables.KEEP_VERSION
-        run = {"fence": self._begun, "run": self._run}
-        if not self._rows.change(statement, **self._key(id), **run, document=document) and replace:
+        if not self._rows.change(statement, **self._key(id), **self._as(), document=document) and replace:
             self._conflict("another run has written it")
+
+    def keep_newest(self, id: VersionId, document: bytes) -> tuple[VersionId, ...]:
+        found = self._rows.change(tables.KEEP_NEWEST, **self._key(id), **self._as(), document=document)
+        if not any(is_new for _, _, is_new in found):
+            self._conflict("another run has written it")
+        return tuple(dict.fromkeys((lineage, serial) for lineage, serial, _ in found))
+
+    def _as(self) -> dict[str, object]:
+        return {"fence": self._begun, "run": self._run}
 
     def _key(self, id: VersionId) -> dict[str, object]:
         return {"state": self._target.state, "lineage": id[0], "serial": id[1]}
@@ -228,6 +243,9 @@ class _Watches(Leases):
 
     place: PostgresPlace
     state: str
+
+    def ready(self) -> None:
+        self.place.ready()
 
     def lease(self) -> Lease:
         return self.place.lease_of(self.state)

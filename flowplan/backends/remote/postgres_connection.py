@@ -51,6 +51,7 @@ class Limits:
     answer: float = 18
     trying: float = 20
     pause: float = 0.1  # before the second try; it doubles
+    closing: float = 1.0  # for what another thread asks when it is closed
 
 
 class NoTables(StateError):
@@ -95,7 +96,8 @@ class Server:
     _guard: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
 
     def run(self, statement: Statement, values: Values | None = None) -> list[Row]:
-        """The rows that `statement` gives; several statements are done together, and take no values. Raises NoTables;
+        """The rows that `statement` gives; several statements are done together, each sees what was there when it
+        began, they take no values, and the rows are those of the last. Raises NoTables;
         Unanswered where it may have been done; StateError for what the server refuses, and where it is away. A server
         that was never reached is tried once."""
         with self._guard:
@@ -113,10 +115,21 @@ class Server:
                 time.sleep(pause)
                 pause *= 2
 
-    def close(self) -> None:
-        """End the connection; a later statement makes another."""
+    def connect(self) -> None:
+        """Make a connection, if there is none. Raises StateError."""
         with self._guard:
-            self._drop()
+            try:
+                self._connected()
+            except psycopg.Error as error:
+                self._say(error, sent=False)
+
+    def close(self) -> None:
+        """End the connection; a later statement makes another. One that stays in use ends with the process."""
+        if self._guard.acquire(timeout=self.limits.closing):
+            try:
+                self._drop()
+            finally:
+                self._guard.release()
 
     def connected(self) -> bool:
         """Whether there is a connection, as far as is known."""
@@ -155,6 +168,8 @@ class Server:
     def _ask(self, connection: psycopg.Connection[Row], statement: Statement, values: Values | None) -> list[Row]:
         with _answered_within(connection, self.limits.answer):
             found = connection.execute(statement, values, binary=values is not None)
+            while found.nextset():
+                pass
             return found.fetchall() if found.description is not None else []
 
     # -- what went wrong

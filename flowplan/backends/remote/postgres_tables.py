@@ -12,6 +12,8 @@ was lost whether the row is its own. A journal entry counts from (`saved_fence`,
 
 from __future__ import annotations
 
+import re
+
 from attrs import frozen
 from psycopg import sql
 
@@ -125,6 +127,12 @@ KEEP_VERSION = f"{_KEPT} DO NOTHING"
 
 REPLACE_VERSION = f"{_KEPT} (state, lineage, serial) DO UPDATE SET document = excluded.document RETURNING 1"
 
+# That, and those that are there: what a statement writes, it does not see.
+KEEP_NEWEST = f"""
+WITH kept AS ({REPLACE_VERSION[:-1]}lineage, serial)
+SELECT lineage, serial, true FROM kept
+UNION ALL SELECT lineage, serial, false FROM {{versions}} WHERE state = %(state)s"""  # noqa: S608 - of constants
+
 VERSION_IDS = "SELECT lineage, serial FROM {versions} WHERE state = %(state)s"
 
 VERSION_HEADS = r"""
@@ -163,9 +171,22 @@ class Tables:
             self._make()
             return self._run(statement, values)
 
-    def _run(self, statement: str, values: Values) -> list[Row]:
+    def change_and_look(self, change: str, look: str, **values: object) -> list[Row]:
+        """The rows that `look` gives once `change` is done: it sees what was there by then. The values are short: they
+        are part of the text. Raises Unanswered, StateError."""
+        both = sql.SQL("; ").join(self._named(re.sub(r"%\((\w+)\)s", r"{\1}", one), values) for one in (change, look))
         try:
-            return self.server.run(self._named(statement), values)
+            return self._asked(both, None)
+        except NoTables:
+            self._make()
+            return self._asked(both, None)
+
+    def _run(self, statement: str, values: Values) -> list[Row]:
+        return self._asked(self._named(statement), values)
+
+    def _asked(self, statement: sql.Composed, values: Values | None) -> list[Row]:
+        try:
+            return self.server.run(statement, values)
         except Forbidden as error:
             rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA"
             role = self.server.role()
@@ -174,9 +195,9 @@ class Tables:
             )
             raise
 
-    def _named(self, statement: str) -> sql.Composed:
+    def _named(self, statement: str, values: Values | None = None) -> sql.Composed:
         names = {name: sql.Identifier(self.schema, name) for name in _TABLES}
-        return sql.SQL(statement).format(**names)
+        return sql.SQL(statement).format(**names, **{name: sql.Literal(one) for name, one in (values or {}).items()})
 
     def _there(self) -> bool:
         """Whether the schema is there. Raises StateError where only some of the tables are: a state whose journal is

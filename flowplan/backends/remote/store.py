@@ -127,6 +127,10 @@ class RemoteStore(Store):
     def hold_usable(self) -> None:
         """A URL that can be no state is refused when it is opened; a server that has none says so when it is read."""
 
+    def reach(self) -> None:
+        self._lock.foresee()
+        self._place.foresee()
+
     # -- reading
 
     def read(self) -> Loaded:
@@ -213,14 +217,15 @@ class RemoteStore(Store):
 
     def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
-        there = self._writing.read
-        before = RemoteParts(self.name, there or self._place.read(), self._form).version("backup")
-        if before is not None and (before.lineage, before.serial + 1) == (saved.lineage, saved.serial):
-            self._place.keep_version(
-                (before.lineage, before.serial), self._form.dump_version(before, None), replace=False
-            )
-        self._place.keep_version((saved.lineage, saved.serial), self._form.dump_version(saved, change), replace=True)
-        self._drop_oldest((saved.lineage, saved.serial), change)
+        newest, there = (saved.lineage, saved.serial), self._writing.read
+        kept = self._place.keep_newest(newest, self._form.dump_version(saved, change))
+        if (saved.lineage, saved.serial - 1) not in kept:
+            before = RemoteParts(self.name, there or self._place.read(), self._form).version("backup")
+            if before is not None and (before.lineage, before.serial + 1) == newest:
+                id = (before.lineage, before.serial)
+                self._place.keep_version(id, self._form.dump_version(before, None), replace=False)
+                kept = (*kept, id)
+        self._drop_oldest(kept, newest, change)
 
     def rewrite_versions(self) -> tuple[int, int]:
         self._hold()
@@ -236,8 +241,7 @@ class RemoteStore(Store):
             written += 1
         return written, len(self._place.version_ids()) - written
 
-    def _drop_oldest(self, newest: VersionId, change: Change | None) -> None:
-        ids = self._place.version_ids()
+    def _drop_oldest(self, ids: tuple[VersionId, ...], newest: VersionId, change: Change | None) -> None:
         if len(ids) > MOST_VERSIONS:
             order = {(one.lineage, one.serial): place for place, one in enumerate(self.versions())}
             oldest = sorted(ids, key=lambda id: (id == newest, order.get(id, -1), id[1]))

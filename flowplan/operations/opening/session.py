@@ -108,6 +108,14 @@ class Session:
                 self._store = open_store(where, settings.directory, environ, self._hold_lock, settings.form())
         return self._store
 
+    def reach(self) -> None:
+        """Begin to ask the server for the state, where it is on one, for an operation that is about to change it. What
+        is wrong with it, who opens it says."""
+        if self.settings.lock:
+            with suppress(FlowplanError, OSError):
+                if self.chosen.is_url:
+                    self._opened().reach()
+
     @property
     def chosen(self) -> Chosen:
         """Which state it is, and what says so; nothing of it is opened. Raises ConfigError, UsageProblem."""

@@ -208,8 +208,11 @@ def test_a_run_that_was_overtaken_keeps_no_version(server: PostgresServer, state
     second.keep_version(("a", 1), b"second", replace=True)
     with pytest.raises(Conflict):
         first.keep_version(("a", 1), b"first", replace=True)
+    with pytest.raises(Conflict):
+        first.keep_newest(("a", 1), b"first")
     first.keep_version(("a", 2), b"first", replace=False)
     assert (second.read_version(("a", 1)), second.version_ids()) == (b"second", (("a", 1),))
+    assert set(second.keep_newest(("a", 3), b"third")) == {("a", 1), ("a", 3)} == set(second.version_ids())
 
 
 # ---- where the password is ----------------------------------------------------------------------------------
