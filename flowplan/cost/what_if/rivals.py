@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Lots(NamedTuple):
 
     def draw(self, random: Random) -> int:
         """Units of an order; sizes take equal parts of the stock."""
-        size = random.choices(self.sizes, [1 / size for size in self.sizes])[0]
+        size = random.choices(self.sizes, cum_weights=_reached(self.sizes))[0]
         return self._units(size, random.choice(_QUANTITIES))
 
     @property
@@ -50,6 +51,12 @@ class Lots(NamedTuple):
 
     def _units(self, size: int, quantity: int) -> int:
         return size * max(1, min(quantity, self.stock // _LARGEST // size))
+
+
+@lru_cache(maxsize=256)
+def _reached(sizes: tuple[int, ...]) -> list[float]:
+    """The parts of an instance of each size, added up."""
+    return list(accumulate(1 / size for size in sizes))
 
 
 class Depth(NamedTuple):
@@ -105,9 +112,9 @@ def drawn(
     below = _waiting(Random(random.random()), elasticity, lots, freed)  # noqa: S311 - the same however many are above
     distances: list[float] = []
     units: list[int] = []
-    left, at = winning, 0.0
+    left, at, mean = winning, 0.0, lots.mean
     while left > 0 and winning - left < displaced:
-        at += random.expovariate(elasticity * left / lots.mean)
+        at += random.expovariate(elasticity * left / mean)
         distances.append(at)
         units.append(min(lots.draw(random), left))
         left -= units[-1]
@@ -120,11 +127,11 @@ def drawn(
 
 def _waiting(random: Random, elasticity: float, lots: Lots, freed: int) -> Sequence[Order]:
     """Those that could take what comes free, and one behind them that is too large for it: somebody always waits."""
-    below, at = [], 0.0
+    below, at, mean = [], 0.0, lots.mean
     while freed > 0:
         below.append(Order(math.exp(-at), lots.draw(random)))
         freed -= below[-1].units
-        at = min(at + random.expovariate(elasticity * lots.stock / lots.mean), _HIGHEST)
+        at = min(at + random.expovariate(elasticity * lots.stock / mean), _HIGHEST)
     return [*below, Order(math.exp(-at), lots.stock)]
 
 
