@@ -1,4 +1,5 @@
-"""`flowplan` for shells that type many commands: each is forked off a process that has the package loaded.
+"""`flowplan` in a process of its own that is forked off one that has the package loaded: for shells that type many
+commands (`flowplan`), in place of `FLOWPLAN` (`client`), and for tests that send signals, or are a terminal (`start`).
 
 To start Python and load the package takes several times as long as nearly any command. What a start shows by itself
 (what is loaded when, closed streams, what kills the process) is tested with processes that start anew: `FLOWPLAN` in
@@ -21,15 +22,61 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+from attrs import define
 
 ROOT = Path(__file__).parent.parent
 
 
-@cache
+# What `start` runs first, for a command that its terminal is to send signals to.
+AT_ITS_TERMINAL = "import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+
+
 def flowplan() -> str:
     """A line of sh that is `flowplan`, as long as this process lives."""
+    return f'exec {" ".join(client())} "$@"'
+
+
+def client() -> tuple[str, ...]:
+    """The first words of a command that is `flowplan`, as long as this process lives. Of the signals that it gets it
+    passes on those that can be caught: for others, `start`."""
+    return sys.executable, "-I", "-S", str(ROOT / "tests" / "loaded_client.py"), str(_listening())
+
+
+@define
+class Started:
+    """A command that runs. `pid` is the one of flowplan itself."""
+
+    pid: int
+    _told: socket.socket
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended: minus the signal that killed it."""
+        with self._told:
+            return int(self._told.recv(16, socket.MSG_WAITALL) or b"70")
+
+
+def start(
+    words: tuple[str, ...], directory: Path, environ: Mapping[str, str], streams: tuple[int, int, int], first: str = ""
+) -> Started:
+    """`flowplan WORDS`, whose streams are these descriptors. `first`: Python that runs there before it."""
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(str(_listening()))
+    known = [f"{name}={value}" for name, value in environ.items()]
+    mask = os.umask(0)
+    os.umask(mask)
+    socket.send_fds(server, [b"."], streams)
+    server.sendall(b"\0".join(map(os.fsencode, [directory, str(mask), first, str(len(words)), *words, *known])))
+    server.shutdown(socket.SHUT_WR)
+    return Started(int(server.recv(16, socket.MSG_WAITALL)), server)
+
+
+@cache
+def _listening() -> Path:
+    """Where the process listens that has everything loaded."""
     directory = Path(tempfile.mkdtemp(prefix="flowplan-loaded-"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "CI"))}
     process = subprocess.Popen(
@@ -51,7 +98,7 @@ def flowplan() -> str:
 
     atexit.register(end)
     assert process.stdout.readline() == b"ready\n"
-    return f'exec {sys.executable} -I -S {ROOT / "tests" / "loaded_client.py"} {directory / "socket"} "$@"'
+    return directory / "socket"
 
 
 # ---- the process ----------------------------------------------------------------------------------------------------
@@ -128,7 +175,7 @@ def _answer(listener: socket.socket) -> None:
 
 def _command(told: list[bytes], streams: list[int]) -> int:
     """The command, as if Python were started for it; its exit code."""
-    directory, mask, count, *rest = map(os.fsdecode, told)
+    directory, mask, first, count, *rest = map(os.fsdecode, told)
     words, known = rest[: int(count)], rest[int(count) :]
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -143,6 +190,7 @@ def _command(told: list[bytes], streams: list[int]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
     sys.argv = ["flowplan", *words]
+    exec(first)
     from flowplan.__main__ import main
 
     return main()

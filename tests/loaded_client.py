@@ -15,7 +15,7 @@ def main(where: str, words: list[str]) -> int:
     server.connect(where)
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
     server.sendmsg([b"."], [(SOL_SOCKET, SCM_RIGHTS, streams)])
-    server.sendall(b"\0".join(map(os.fsencode, [os.getcwd(), str(mask), str(len(words)), *words, *known])))  # noqa: PTH109
+    server.sendall(b"\0".join(map(os.fsencode, [os.getcwd(), str(mask), "", str(len(words)), *words, *known])))  # noqa: PTH109
     server.shutdown(SHUT_WR)
     pid = int(server.recv(16))
     for number in (SIGINT, SIGTERM, SIGHUP):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pyte
 from attrs import Factory, define
 
+from tests import loaded
 from tests.conftest import FLOWPLAN, Place
 
 COLUMNS, ROWS = 80, 24
@@ -25,6 +26,7 @@ class AtTerminal:
 
     pid: int
     descriptor: int
+    wait: Callable[[], int]
     screen: pyte.HistoryScreen = Factory(lambda: pyte.HistoryScreen(COLUMNS, ROWS, history=10_000))
     raw: str = ""
 
@@ -57,23 +59,35 @@ class AtTerminal:
     def end(self) -> int:
         """Its exit code. Whoever is still there is told by SIGHUP."""
         os.close(self.descriptor)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.wait()
 
 
-def started(place: Place, *arguments: str, behind: bool = False) -> AtTerminal:
-    """`behind`: in the background of the terminal, as a shell starts what `&` stands behind."""
+def started(place: Place, *arguments: str) -> AtTerminal:
+    """In the foreground of a terminal of its own."""
+    descriptor, terminal = pty.openpty()
+    _resize(terminal)
+    run = loaded.start(arguments, place.path, os.environ, (terminal,) * 3, loaded.AT_ITS_TERMINAL)
+    os.close(terminal)
+    return AtTerminal(run.pid, descriptor, run.wait)
+
+
+def started_behind(place: Place, *arguments: str) -> AtTerminal:
+    """In the background of the terminal, as a shell starts what `&` stands behind."""
     pid, descriptor = pty.fork()
     if pid == 0:
         os.chdir(place.path)
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        if behind:
-            job = os.fork()
-            if job:
-                _, status = os.waitpid(job, 0)
-                os._exit(os.waitstatus_to_exitcode(status))
-            os.setpgid(0, 0)
+        _resize(0)
+        job = os.fork()
+        if job:
+            _, status = os.waitpid(job, 0)
+            os._exit(os.waitstatus_to_exitcode(status))
+        os.setpgid(0, 0)
         os.execv(FLOWPLAN[0], FLOWPLAN + arguments)
-    return AtTerminal(pid, descriptor)
+    return AtTerminal(pid, descriptor, lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _resize(terminal: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
 
 
 def at_terminal(

@@ -22,7 +22,7 @@ from flowplan.planning.steps import Step
 from flowplan.reports.text.board import MOST, Board
 from flowplan.reports.text.progress import awaited
 from tests.builders import bid
-from tests.cli.terminals import started
+from tests.cli.terminals import started, started_behind
 from tests.conftest import FLOWPLAN, Place, many
 
 WAIT = ("apply", "--auto-approve", "--wait", "allocated", "--timeout", "1s")
@@ -132,7 +132,7 @@ def test_in_the_background_and_in_ci_nothing_is_redrawn(place: Place, monkeypatc
     assert run.end() == 0 and "\x1b[J" not in run.raw and run.raw.count(": created (") == 90
     monkeypatch.delenv("CI")
     place.write(many(60))
-    run = started(place, "apply", "--auto-approve", behind=True)
+    run = started_behind(place, "apply", "--auto-approve")
     for _ in run.reads():
         pass
     assert run.end() == 0 and "\x1b[J" not in run.raw and run.raw.count(": created (") == 90

@@ -26,9 +26,10 @@ from flowplan.state.journal import Done, Record
 from flowplan.state.state import Binding
 from tests.builders import DATA, bound, create_of, volume
 from tests.cli.terminals import at_terminal, started
-from tests.conftest import FLOWPLAN, Place, live_ids, many
+from tests.conftest import Place, live_ids, many
 from tests.faults.process.running import Running
 from tests.faults.world import World
+from tests.loaded import client
 
 LOOKS = ("plan", "status", "cost", "orphans", "state list", "output", "graph", "plan --no-lock")
 OTHER = Address("volume", "other")
@@ -194,7 +195,7 @@ def beside_an_apply(world: World, plans: int, tasks: int = 12) -> None:
     seen, left = [], plans
     while left or looking:
         while left and len(looking) < 5:
-            command = (*FLOWPLAN, "plan", "--format", "json")
+            command = (*client(), "plan", "--format", "json")
             pipe = subprocess.PIPE
             looking.append(subprocess.Popen(command, cwd=world.path, stdout=pipe, stderr=pipe, text=True))
             left -= 1

@@ -16,7 +16,6 @@ from flowplan.model.address import Address
 from flowplan.state.journal import Intent
 from tests.conftest import (
     BID,
-    FLOWPLAN,
     PORTS,
     TASK,
     VOLUME,
@@ -26,6 +25,7 @@ from tests.conftest import (
     lose_addresses,
     many,
 )
+from tests.loaded import client
 
 PLAN_KEY = "a key for plans, long enough"
 
@@ -122,7 +122,7 @@ def test_several_stacks_are_told_apart(place: Place) -> None:
         stack.mkdir()
         (stack / "flowplan.yaml").write_text(many(1, first=10 * len(lineages)))
         arguments = ("--chdir", str(stack), "--api-url", f"sim:{place.path}/.flowplan/simulator.db")
-        subprocess.run([*FLOWPLAN, *arguments, "apply", "--auto-approve"], check=True, capture_output=True)
+        subprocess.run([*client(), *arguments, "apply", "--auto-approve"], check=True, capture_output=True)
         lineages.append(json.loads((stack / "flowplan.state.json").read_text())["lineage"])
     result = place.run("recover", "--from-live")
     assert result.code == 64
@@ -462,7 +462,7 @@ def test_another_directory_takes_no_stack_it_is_not(applied: Place) -> None:
     other = applied.path / "other"
     other.mkdir()
     data = f"sim:{applied.path}/.flowplan/simulator.db"
-    command = [*FLOWPLAN, "--chdir", str(other), "--api-url", data, "recover", "--from-live"]
+    command = [*client(), "--chdir", str(other), "--api-url", data, "recover", "--from-live"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 64
     assert "stack work" in done.stderr

@@ -13,8 +13,9 @@ from flowplan.cli.terminal import Terminal
 from flowplan.operations.looking import moment
 from flowplan.operations.opening.session import Session
 from tests.cli.terminals import at_terminal
-from tests.conftest import APPLY, DESTROY, FLOWPLAN, Place, live_ids, lose_addresses, many
+from tests.conftest import APPLY, DESTROY, Place, live_ids, lose_addresses, many
 from tests.faults.test_recorded_meanwhile import STACK
+from tests.loaded import client
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], obje
 
 def elsewhere(place: Place, *arguments: str) -> None:
     """Another process."""
-    done = subprocess.run((*FLOWPLAN, *arguments), cwd=place.path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run((*client(), *arguments), cwd=place.path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
 
 

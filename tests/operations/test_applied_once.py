@@ -13,7 +13,8 @@ from flowplan.backends.local import LocalStore
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import fold
 from flowplan.state.state import PLANS_KEPT, AppliedPlan, State
-from tests.conftest import FLOWPLAN, Place, bid_id, live_ids, many
+from tests.conftest import Place, bid_id, live_ids, many
+from tests.loaded import client
 from tests.texts import task_text
 
 DATA = ("--allow-volume-destroy", "*")
@@ -63,7 +64,7 @@ def test_not_again_after_it_was_killed_before_anything_was_made(place: Place) ->
     place.ok("plan", "--out", "p")
     with place.simulator() as simulator:
         simulator.faults.add("POST *", "kill")
-    killed = subprocess.run([*FLOWPLAN, "apply", "p"], cwd=place.path, capture_output=True, check=False)
+    killed = subprocess.run([*client(), "apply", "p"], cwd=place.path, capture_output=True, check=False)
     assert killed.returncode == -9
     assert not (place.path / "flowplan.state.json").exists()
     refused_as_applied(place)

@@ -10,7 +10,8 @@ import pytest
 
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
-from tests.conftest import FLOWPLAN, Place
+from tests.conftest import Place
+from tests.loaded import client
 
 STACK = """
 version: 2
@@ -174,7 +175,7 @@ def test_two_applies_at_once_both_get_to_their_end(stack: Place) -> None:
     stack.ok(*of("staging", "plan"))  # the simulator's data are there
     runs = [
         subprocess.Popen(
-            [*FLOWPLAN, *of(environment, "apply", "--auto-approve")],
+            [*client(), *of(environment, "apply", "--auto-approve")],
             cwd=stack.path,
             env=environ,
             stdout=subprocess.PIPE,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import APPLY, FLOWPLAN, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id
+from tests.loaded import client
 
 STACK = """\
 version: 2
@@ -71,7 +72,7 @@ def nothing(place: Place) -> None:
 
 def after_a_wait(place: Place, moves: Callable[[Place], None]) -> tuple[int, str]:
     """An apply that waits, meanwhile `moves`, then the other task ends: its exit code, and what it said."""
-    command = [*FLOWPLAN, *APPLY, "--timeout", "60s"]
+    command = [*client(), *APPLY, "--timeout", "60s"]
     with subprocess.Popen(command, cwd=place.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert any("bid.second waits for bid.train" in line for line in run.stderr)

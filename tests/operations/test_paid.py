@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from flowplan.pricing.billing import hours_between
-from tests.conftest import APPLY, FLOWPLAN, Place, bid_id, lose_addresses
+from tests.conftest import APPLY, Place, bid_id, lose_addresses
+from tests.loaded import client
 from tests.texts import task_text
 
 BILL = "GET /v2/instances/pricing/history"
@@ -121,7 +122,7 @@ def test_a_state_with_a_ledger_is_of_a_format_that_an_earlier_flowplan_refuses(t
 def test_killed_between_the_end_and_the_save_it_is_counted_once(twice: Place, commit: bool) -> None:
     with twice.simulator() as simulator:
         simulator.faults.add(BILL, "kill", after_commit=commit)
-    command = [*FLOWPLAN, "destroy", "--auto-approve"]
+    command = [*client(), "destroy", "--auto-approve"]
     killed = subprocess.run(command, cwd=twice.path, capture_output=True, check=False)
     assert killed.returncode == -9
     assert holds_all(twice)
@@ -141,7 +142,7 @@ def test_what_a_killed_run_made_costs_money_and_is_shown(place: Place, first: bo
         place.write(script(1) + script(1, "second"))
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "kill", after_commit=True)
-    assert subprocess.run([*FLOWPLAN, *APPLY], cwd=place.path, capture_output=True, check=False).returncode == -9
+    assert subprocess.run([*client(), *APPLY], cwd=place.path, capture_output=True, check=False).returncode == -9
     advance(place, "2h")
     made = "bid.train" if first else "bid.second"
     for command in ("status", "cost"):

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.conftest import APPLY, FLOWPLAN, Place
+from tests.conftest import APPLY, Place
+from tests.loaded import client
 
 STACK = """\
 version: 2
@@ -225,7 +226,7 @@ def test_what_waited_for_another_task_is_held_to_the_hours_again(stack: Place) -
     stack.write((stack.path / "flowplan.yaml").read_text() + "    depends_on: [{task: train, until: terminated}]\n")
     stack.write(MORNING, "policy.yaml")
     stack.ok("plan")
-    command = [*FLOWPLAN, *APPLY, "--policy", "policy.yaml", "--timeout", "60s"]
+    command = [*client(), *APPLY, "--policy", "policy.yaml", "--timeout", "60s"]
     with subprocess.Popen(command, cwd=stack.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         any("bid.second waits for bid.train" in line for line in run.stderr)

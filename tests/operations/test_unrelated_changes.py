@@ -10,7 +10,8 @@ import pytest
 
 from flowplan.state.codec import dump, load
 from flowplan.state.state import PLANS_KEPT, AppliedPlan
-from tests.conftest import FLOWPLAN, Place, bid_id, live_ids, many
+from tests.conftest import Place, bid_id, live_ids, many
+from tests.loaded import client
 from tests.texts import storage, task_text
 
 USER = task_text("user", more=storage("data"))
@@ -71,7 +72,7 @@ def test_another_run_was_killed(both: Place) -> None:
     with both.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "kill", after_commit=True)
     killed = subprocess.run(
-        [*FLOWPLAN, "apply", "--auto-approve", "more.yaml"], cwd=both.path, capture_output=True, check=False
+        [*client(), "apply", "--auto-approve", "more.yaml"], cwd=both.path, capture_output=True, check=False
     )
     assert killed.returncode == -9
     with both.simulator() as simulator:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
-import sys
+import signal
+import tempfile
+import threading
 import time
-from typing import Any
+from pathlib import Path
 
+from tests import loaded
 from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
 
 
 class Running:
     """A command in a process of its own, its calls logged on stderr. `before`: Python that runs first there."""
 
-    def __init__(self, world: World, *arguments: str, before: str = "pass", **streams: Any) -> None:
+    def __init__(self, world: World, *arguments: str, before: str = "") -> None:
         self.world, self.seen = world, ""
-        code = f"import sys; {before}; from flowplan.__main__ import main; sys.exit(main())"
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments, "-v"],
-            cwd=world.path,
-            env={**os.environ, "FLOWPLAN_SETTLE_WINDOW": "0.3"},
-            stdin=subprocess.DEVNULL,
-            text=True,
-            **streams,
-        )
+        environ = {**os.environ, "FLOWPLAN_SETTLE_WINDOW": "0.3"}
+        said, err = os.pipe()
+        self._said, self._out = os.fdopen(said), tempfile.TemporaryFile("w+")  # noqa: SIM115 - until `end`
+        with Path(os.devnull).open() as nothing, os.fdopen(err, "w") as theirs:
+            streams = (nothing.fileno(), self._out.fileno(), theirs.fileno())
+            self._run = loaded.start((*arguments, "-v"), world.path, environ, streams, before)
 
     def until(self, word: str) -> Running:
         """Wait until a line of stderr holds `word`."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self._said:
             self.seen += line
             if word in line:
                 return self
@@ -38,17 +36,29 @@ class Running:
 
     def send(self, *numbers: int) -> Running:
         for number in numbers:
-            self.process.send_signal(number)
+            os.kill(self._run.pid, number)
         return self
 
     def end(self, timeout: float = 30) -> Told:
-        """Wait for its end. `seconds` is real time since this call."""
+        """Wait for its end, and kill it after so many seconds. `seconds` is real time since this call."""
         started = time.monotonic()
-        out, err = self.process.communicate(timeout=timeout)
-        err = self.seen + (err or "")
-        self.world.outputs += [out or "", err]
+        late = threading.Timer(timeout, self._kill)
+        late.start()
+        with self._said, self._out:
+            err = self.seen + self._said.read()
+            code = self._run.wait()
+            late.cancel()
+            self._out.seek(0)
+            out = self._out.read()
+        self.world.outputs += [out, err]
         assert "Traceback" not in err, err
-        return Told(self.process.returncode, out or "", err, (), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        assert seconds < timeout, f"it did not end within {timeout} seconds: {err}"
+        return Told(code, out, err, (), seconds)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._run.pid, signal.SIGKILL)
 
 
 def shell_code(told: Told) -> int:
