@@ -22,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from attrs import define
 
@@ -33,6 +34,9 @@ ROOT = Path(__file__).parent.parent
 
 # What `start` runs first, for a command that its terminal is to send signals to.
 AT_ITS_TERMINAL = "import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+
+
+AT_THE_END = "at_the_end"  # the name of a function that runs there after it, where what runs first gives one
 
 
 def flowplan() -> str:
@@ -60,7 +64,7 @@ class Started:
 
 
 def start(
-    words: tuple[str, ...], directory: Path, environ: Mapping[str, str], streams: tuple[int, int, int], first: str = ""
+    words: Sequence[str], directory: Path, environ: Mapping[str, str], streams: tuple[int, int, int], first: str = ""
 ) -> Started:
     """`flowplan WORDS`, whose streams are these descriptors. `first`: Python that runs there before it."""
     server = socket.socket(socket.AF_UNIX)
@@ -137,7 +141,17 @@ def _warm_up() -> None:
         os.chdir(directory)
         shutil.copy(ROOT / "examples" / "task" / "flowplan.yaml", directory)
         os.environ["FLOWPLAN_API_URL"] = "sim:"
-        for line in ("plan --out p", "apply p", "status", "show", "cost", "orphans", "validate", "show --format json"):
+        for line in (
+            "plan --out p",
+            "apply p",
+            "status",
+            "show",
+            "cost",
+            "orphans",
+            "validate",
+            "show --format json",
+            "watch --once",
+        ):
             assert run(line.split()) == 0, line
         os.chdir(here)
 
@@ -190,10 +204,13 @@ def _command(told: list[bytes], streams: list[int]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
     sys.argv = ["flowplan", *words]
-    exec(first)
+    scope: dict[str, Any] = {}
+    exec(first, scope)
     from flowplan.__main__ import main
 
-    return main()
+    code = main()
+    scope.get(AT_THE_END, lambda: None)()
+    return code
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from .runner import Runner
 from .scenarios import APPLY, task
 from .state_servers import SERVERS, ServedFolder, StateServer
 from .world import _CALL, COMMANDS, Sent, Time, World
-from .zygote import Zygote
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +44,6 @@ def served(
     first.ok(APPLY)
     yield server
     server.close()
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from flowplan.startup import marker
 from tests.conftest import Result
 from tests.faults.disk import WAYS, Cut
 from tests.faults.drawn import PARALLELISM, TROUBLE, Trouble
+from tests.faults.forked import Command, run_all
 from tests.faults.lives import Life
 from tests.faults.stack_text import (
     EDITS,
@@ -40,7 +41,6 @@ from tests.faults.stack_text import (
     edited,
     giving_up,
 )
-from tests.faults.zygote import Command
 
 ANY_VOLUME = ("--allow-volume-destroy", "*")
 ENVIRONMENT = st.sampled_from([ENVIRONMENTS[0], *ENVIRONMENTS])
@@ -331,7 +331,7 @@ class Language(Life):
         command = Command(
             self._words(environment, words), str(self.path), {"FLOWPLAN_API_URL": "sim:"}, cut, virtual_time=True
         )
-        ended = [Result(one.code, one.out, one.err) for one in self.zygote.run(command)]
+        ended = [Result(one.code, one.out, one.err) for one in run_all(command)]
         for one in ended:
             self._ended(environment, (*words, str(cut)), one)
         return ended

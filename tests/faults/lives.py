@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from flowplan.simulator import Simulator
 from tests.faults import virtual_time
-from tests.faults.zygote import Zygote
 
 
 class Figures(Counter[str]):
@@ -27,9 +26,8 @@ class Figures(Counter[str]):
 
 
 class Life(RuleBasedStateMachine):
-    """One working directory and its cloud. `zygote`, `template` (a simulator's data) and `figures` are the test's."""
+    """One working directory and its cloud. `template` (a simulator's data) and `figures` are the test's."""
 
-    zygote: Zygote
     template: Path
     figures: Figures
 
@@ -69,7 +67,6 @@ def live(
     steps: int,
     seed: int,
     sequences: int,
-    zygote: Zygote,
     directory: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Figures:
@@ -84,7 +81,7 @@ def live(
     monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
     virtual_time.install(monkeypatch.setattr)
     figures = Figures()
-    of_the_test = {"zygote": zygote, "template": template, "figures": figures}
+    of_the_test = {"template": template, "figures": figures}
     machine = hypothesis.seed(seed)(type(f"{life.__name__}{seed}", (life,), of_the_test))
     how = settings(
         max_examples=sequences,

@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import market
 from tests.faults.disk import Cut
-from tests.faults.zygote import Command, Ended, Zygote
+from tests.faults.forked import Command, Ended, run_all
 
 CAP, MOST = Decimal(30), Decimal(260)  # dollars per instance-hour that a limit is raised to; an hour for all
 HOUR = 3600
@@ -59,19 +59,6 @@ TASKS = {
 }
 EVERYTHING = f"on_preempted: rebid, raise_limit_up_to: {CAP}, switch_region: true, max_hourly_cost: {MOST}"
 ONLY_REBID = "on_preempted: rebid"
-
-
-# Two, of which one is anywhere, and the other one is raised.
-WARM = """\
-version: 2
-project_name: my-foundry-project
-ssh_key_name: my-ssh-key
-watch: {on_preempted: rebid, raise_limit_up_to: 40, switch_region: true, max_hourly_cost: 200}
-defaults: {task_management: {utility_threshold_price: 5}}
-tasks:
-  anywhere: {resources_specification: {fcp_instance: a100.8x.SXM4.IB}}
-  low: {resources_specification: {fcp_instance: a100.8x.SXM4.IB, cluster_id: us-central1-a}}
-"""
 
 
 def text_of(limits: dict[str, Decimal], policy: str = EVERYTHING) -> str:
@@ -163,7 +150,6 @@ class Month:
     with what they did."""
 
     root: Path
-    zygote: Zygote
     policy: str = EVERYTHING
     hands: dict[str, str] = field(factory=dict)
     limits: dict[str, Decimal] = field(factory=lambda: {name: one.limit for name, one in TASKS.items()})
@@ -204,7 +190,7 @@ class Month:
         return self.command("a", "apply", "--auto-approve", "--max-hourly-cost", str(MOST))
 
     def run(self, *commands: Command) -> list[Ended]:
-        ended = self.zygote.run(*commands)
+        ended = run_all(*commands)
         for one in ended:
             assert "Traceback" not in one.err, one.err
         return ended

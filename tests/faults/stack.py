@@ -25,9 +25,9 @@ from flowplan.state.state import consistent
 from tests.conftest import DESTROY, Result
 from tests.faults.disk import WAYS, Cut
 from tests.faults.drawn import EDITS, NAMES, OTHERS, PARALLELISM, TASKS, TROUBLE, Edit, Trouble, _lost_answers
+from tests.faults.forked import Command, run_all
 from tests.faults.lives import Life
 from tests.faults.model import PLACES, Judge, LiveVolume, Task, World, shared_name, text_of
-from tests.faults.zygote import Command
 
 APPLY = ("apply", "--auto-approve", "--allow-volume-destroy", "*")
 
@@ -375,7 +375,7 @@ class Stack(Life):
         commands = tuple(
             attrs.evolve(command, directory=str(self.path), environ=environ, virtual_time=True) for command in commands
         )
-        ended = [Result(one.code, one.out, one.err) for one in self.zygote.run(*commands)]
+        ended = [Result(one.code, one.out, one.err) for one in run_all(*commands)]
         for command, one in zip(commands, ended, strict=True):
             self._ended((*command.arguments, str(command.cut or "")), one)
         return ended

@@ -17,8 +17,8 @@ import pytest
 
 from flowplan.simulator import Simulator
 from flowplan.simulator.simulator import LedgerEntry
+from tests.faults.forked import Command, Ended, run_all
 from tests.faults.model import Judge, Storage, Task, World, text_of
-from tests.faults.zygote import Command, Ended, Zygote
 
 # ordinary rounds, those of the long run besides, processes: 200 rounds of each number of processes in all
 ROUNDS = ((16, 184, 2), (6, 194, 8), (2, 198, 32))
@@ -27,8 +27,8 @@ ROUNDS = ((16, 184, 2), (6, 194, 8), (2, 198, 32))
 class Directory:
     """A working directory, its cloud, and what the ledger has told so far."""
 
-    def __init__(self, path: Path, zygote: Zygote) -> None:
-        self.path, self._zygote = path, zygote
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.simulator = Simulator.open(path / ".flowplan" / "simulator.db")
         self._project = self.simulator.faults.third_party("GET", "/v2/projects").json[0]["fid"]
         self._read = 0
@@ -44,7 +44,7 @@ class Directory:
             (checkout / "flowplan.yaml").write_text(text_of(tasks))
         words = ("--state", str(self.path / "flowplan.state.json"), "apply", "--auto-approve", *how)
         environ = {"FLOWPLAN_API_URL": "sim:"}
-        return self._zygote.run(
+        return run_all(
             *(
                 Command((*words, "--allow-volume-destroy", "*"), str(self.path / f"checkout-{number}"), environ)
                 for number in range(len(configurations))
@@ -66,8 +66,8 @@ class Directory:
 
 
 @pytest.fixture
-def directory(in_memory: Path, zygote: Zygote) -> Iterator[Directory]:
-    made = Directory(in_memory, zygote)
+def directory(in_memory: Path) -> Iterator[Directory]:
+    made = Directory(in_memory)
     yield made
     made.simulator.close()
 

@@ -12,23 +12,22 @@ import pytest
 
 from tests.faults.language import Language
 from tests.faults.lives import live
-from tests.faults.zygote import Zygote
 
 STEPS = 16  # of a sequence, at most
 
 
-def lives(seed: int, sequences: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = live(Language, STEPS, seed, sequences, zygote, in_memory, monkeypatch)
+def lives(seed: int, sequences: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = live(Language, STEPS, seed, sequences, in_memory, monkeypatch)
     print(f"{figures.line()}: all as planned, nothing lost, nothing bought twice")
 
 
 @pytest.mark.parametrize("seed", [50])
-def test_four_lives(seed: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(seed, 4, zygote, in_memory, monkeypatch)
+def test_four_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives(seed, 4, in_memory, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 120))
-def test_five_thousand_lives(seed: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_five_thousand_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A twentieth of them each."""
-    lives(seed, 250, zygote, in_memory, monkeypatch)
+    lives(seed, 250, in_memory, monkeypatch)

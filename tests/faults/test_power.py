@@ -15,17 +15,17 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.simulator import Simulator
 from tests.faults.disk import Cut, Way
+from tests.faults.forked import Command, Ended, run_all
 from tests.faults.model import Storage, Task, World, text_of
-from tests.faults.zygote import Command, Ended, Zygote
 
 TASKS = {"a": Task(storage=Storage()), "b": Task(ports=())}
 MADE = ["a", "b", "data-a"]
 
 
-def apply(zygote: Zygote, path: Path, cut: Cut | None = None) -> Ended:
+def apply(path: Path, cut: Cut | None = None) -> Ended:
     environ = {"FLOWPLAN_API_URL": "sim:"}
     words = ("apply", "--auto-approve", "--parallelism", "1")
-    [ended] = zygote.run(Command(words, str(path), environ, cut, virtual_time=True))
+    [ended] = run_all(Command(words, str(path), environ, cut, virtual_time=True))
     return ended
 
 
@@ -48,9 +48,9 @@ WAYS: tuple[Way, ...] = ("kill", "power", "power, names kept", "power, last name
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_power_goes_at_every_third_point(zygote: Zygote, in_memory: Path, way: Way) -> None:
+def test_the_power_goes_at_every_third_point(in_memory: Path, way: Way) -> None:
     """Of a first run. What was not synced before a call stays so for several points."""
-    points = interrupted(zygote, in_memory, True, way, range(1 + WAYS.index(way) % 3, 200, 3))
+    points = interrupted(in_memory, True, way, range(1 + WAYS.index(way) % 3, 200, 3))
     assert points > 13
     print(f"{points} points, {points} recovered, 0 duplicates, 0 told and lost")
 
@@ -58,31 +58,31 @@ def test_the_power_goes_at_every_third_point(zygote: Zygote, in_memory: Path, wa
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
 @pytest.mark.parametrize("way", WAYS)
-def test_the_power_goes_at_every_point(zygote: Zygote, in_memory: Path, first: bool, way: Way) -> None:
-    points = interrupted(zygote, in_memory, first, way, range(1, 200))
+def test_the_power_goes_at_every_point(in_memory: Path, first: bool, way: Way) -> None:
+    points = interrupted(in_memory, first, way, range(1, 200))
     assert points > 40
     print(f"{points} points, {points} recovered, 0 duplicates, 0 told and lost")
 
 
-def interrupted(zygote: Zygote, in_memory: Path, first: bool, way: Way, numbers: range) -> int:
+def interrupted(in_memory: Path, first: bool, way: Way, numbers: range) -> int:
     """At how many of these points a run was interrupted, each with what is said above. They must go beyond its end."""
     begun = in_memory / "begun"
     (begun / ".flowplan").mkdir(parents=True)
     Simulator.open(begun / ".flowplan" / "simulator.db").close()
     if not first:
         (begun / "flowplan.yaml").write_text(text_of({"before": Task()}))
-        assert apply(zygote, begun).code == 0
+        assert apply(begun).code == 0
     tasks = TASKS if first else {"before": Task(), **TASKS}
     for points, at in enumerate(numbers):
         path = in_memory / "work"
         shutil.copytree(begun, path)
         (path / "flowplan.yaml").write_text(text_of(tasks))
-        ended = apply(zygote, path, Cut(way, at))
+        ended = apply(path, Cut(way, at))
         if ended.code == 0:
             return points
         assert ended.code == -9, ended
         hold_told(path, ended.err)
-        again = apply(zygote, path)
+        again = apply(path)
         assert again.code == 0, (at, again)
         assert made(path) == sorted([*MADE, *(() if first else ["before"])]), at
         assert set(LocalStore(path / "flowplan.state.json").read().state.ids().values())

@@ -15,28 +15,27 @@ import pytest
 
 from tests.faults.lives import live
 from tests.faults.stack import Stack
-from tests.faults.zygote import Zygote
 
 STEPS = 14  # of a sequence, at most
 
 
-def lives(seed: int, sequences: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = live(Stack, STEPS, seed, sequences, zygote, in_memory, monkeypatch)
+def lives(seed: int, sequences: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = live(Stack, STEPS, seed, sequences, in_memory, monkeypatch)
     print(f"{figures.line()}: all converged by one apply, 0 duplicates, 0 orphans")
 
 
-def test_ten_lives(zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(50, 10, zygote, in_memory, monkeypatch)
+def test_ten_lives(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives(50, 10, in_memory, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-def test_fifty_lives(seed: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(seed, 50, zygote, in_memory, monkeypatch)
+def test_fifty_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives(seed, 50, in_memory, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 120))
-def test_ten_thousand_lives(seed: int, zygote: Zygote, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_thousand_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A twentieth of them each."""
-    lives(seed, 500, zygote, in_memory, monkeypatch)
+    lives(seed, 500, in_memory, monkeypatch)
