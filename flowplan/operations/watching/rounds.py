@@ -130,7 +130,7 @@ class _Elsewhere(StateError):
 
 def _settings(own: Session, request: Request) -> Settings:
     """Those of a round. Where the files cannot be used, as while they are written, or are gone, its state is the one
-    that is watched all the same. Raises StateError where they can, and name another."""
+    that is watched anyway. Raises StateError where they can, and name another."""
     settings = attrs.evolve(own.settings, lock_timeout=0.0)
     with Session(settings, own.listener, own.interruption, paths=request.paths) as session:
         try:
