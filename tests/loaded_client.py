@@ -7,6 +7,8 @@ import sys
 from _signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, signal
 from _socket import AF_UNIX, SCM_RIGHTS, SHUT_WR, SOCK_STREAM, SOL_SOCKET, socket
 
+PASSED_ON = (SIGINT, SIGTERM, SIGHUP)
+
 
 def main(where: str, words: list[str]) -> int:
     mask = os.umask(0)
@@ -18,11 +20,12 @@ def main(where: str, words: list[str]) -> int:
     server.sendall(b"\0".join(map(os.fsencode, [os.getcwd(), str(mask), "", str(len(words)), *words, *known])))  # noqa: PTH109
     server.shutdown(SHUT_WR)
     pid = int(server.recv(16))
-    for number in (SIGINT, SIGTERM, SIGHUP):
+    for number in PASSED_ON:
         signal(number, lambda got, _: os.kill(pid, got))
     code = int(server.recv(16) or b"70")
     if code < 0:
-        signal(-code, SIG_DFL)
+        if -code in PASSED_ON:  # the system lets nobody touch SIGKILL
+            signal(-code, SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
 
