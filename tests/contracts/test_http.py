@@ -406,6 +406,34 @@ def test_the_lock_of_a_run_that_died_before_its_document_said_so_is_taken_over(t
     worked(gitlab)
 
 
+@pytest.mark.parametrize("at", range(3))
+def test_the_lock_of_a_run_that_died_as_it_tried_the_server_is_taken_over(site: HttpSite, at: int) -> None:
+    """The first run on a machine tries the server under a lock of its own."""
+    worked(site)
+    shutil.rmtree(site.directory / "proved")
+    pid = os.fork()
+    if pid == 0:
+        calls = count()
+
+        def dies(asked: str) -> None:
+            if next(calls) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        site.got = dies
+        site.open().lock.acquire(owner())
+        os._exit(1)
+    os.waitpid(pid, 0)
+    assert site.state.lock is not None
+    assert not (site.directory / "proved").exists()
+    said: list[str] = []
+    store = site.open()
+    store.lock.acquire(owner(), say=said.append)
+    assert "died; taking over its lock" in said[0]
+    store.lock.release()
+    assert list((site.directory / "asked").iterdir()) == []
+    assert site.state.lock is None
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_a_lock_that_could_not_be_given_back_is_in_nobodys_way(site: HttpSite, *, same: bool) -> None:
     """The server was away at the end: the run itself knows it, and others by what the document says."""

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "know nothing of the lock under which a server was tried",
+        "backends/remote/http.py",
+        "            self.noting(one.ID)\n",
+        "            pass\n",
+        ("tests/contracts/test_http.py", "-k", "as_it_tried"),
+    ),
+    Mistake(
         "try a server with what is less than was seen there",
         "backends/remote/http.py",
         "        if self._more_was_seen(there):\n            raise",

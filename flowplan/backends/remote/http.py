@@ -59,6 +59,7 @@ class HttpPlace(Place):
         self.client, self._clocks, self._sleep, self._seen = client, clocks or Clocks(), sleep, seen
         self._met = False  # whether there was a document when this run looked
         self._unsaid = False  # whether the document does not say yet who has the lock
+        self.noting: Callable[[str], None] = lambda id: None  # hears of each lock that is tried, before it is asked for
         self.lock_id = ""
         self.is_new = False  # whether nothing was there before
         self.confirmed = (0.0, 0.0)  # when the server last proved that the state is ours: since boot, and time of day
@@ -229,6 +230,8 @@ class HttpPlace(Place):
     def prove(self) -> None:
         """Also raises InTheWay where another has the lock."""
         mine, other = (LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__) for _ in range(2))
+        for one in (mine, other):
+            self.noting(one.ID)
         with self.client.holding(mine) as there:
             if there is not None:
                 raise InTheWay(self.name, there)

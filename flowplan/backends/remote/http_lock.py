@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -127,11 +127,12 @@ class HttpLock(FencedLock):
     def _in_the_way(self, owner: Owner, say: Callable[[str], None]) -> LockInfo | None:
         """Ask the server for the lock; None: it is ours, and the document says so."""
         try:
-            self._proof()
+            with self._noting(owner) as self._place.noting:
+                self._proof()
         except InTheWay as held:
             return held.info
         id = str(uuid.uuid4())
-        record = Record(owner, 0, run=id, namespace=pid_namespace(), renewed_at=self._clocks.wall())
+        record = self._record(owner, id)
         info = LockInfo(id, owner.command, record.dump().decode(), owner.who, __version__, owner.since, self.name)
         self._asked = info  # known first: what interrupts the call gives it back
         self._noted.note(record)  # and so does the next run, whatever ends this one
@@ -151,6 +152,34 @@ class HttpLock(FencedLock):
             self._place.is_new = False
             say(f"there was no state at {self.name}: a new one begins there")
         return None
+
+    def _record(self, owner: Owner, id: str) -> Record:
+        """That of the lock `id`, which is asked for now."""
+        return Record(owner, 0, run=id, namespace=pid_namespace(), renewed_at=self._clocks.wall())
+
+    @contextmanager
+    def _noting(self, owner: Owner) -> Iterator[Callable[[str], None]]:
+        """Inside, what is given notes that `owner` asks for a lock that is given back at once: of a process that is
+        killed in between, the next run here knows whose it is."""
+        asked: list[str] = []
+
+        def note(id: str) -> None:
+            asked.append(id)
+            self._noted.note(self._record(owner, id))
+
+        try:
+            yield note
+        finally:
+            for id in asked:
+                self._noted.forget(id)
+
+    @contextmanager
+    def _trying(self, info: LockInfo, owner: Owner) -> Iterator[LockInfo | None]:
+        """As `HttpClient.holding`, and noted."""
+        with self._noting(owner) as note:
+            note(info.ID)
+            with self._place.client.holding(info) as there:
+                yield there
 
     def _record_of(self, there: LockInfo) -> Record:
         """Who has the lock `there`, by the document, by what the server was given with it, or by what was noted on this
@@ -225,7 +254,7 @@ class HttpLock(FencedLock):
         found = self._place.look_known().record
         holder = found.holder
         if holder is None or id not in (holder.id, found.run):
-            holder, lock_id = self._unnamed(id, holder), id
+            holder, lock_id = self._unnamed(id, holder, here), id
         else:
             lock_id = found.run
             # As another process would see it: a lock that this very process holds is held.
@@ -235,13 +264,13 @@ class HttpLock(FencedLock):
                     hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
                 )
         self._place.client.unlock(LockInfo(lock_id))
-        self._clear()
+        self._clear(here)
         return holder
 
-    def _unnamed(self, id: str, holder: Owner | None) -> Owner:
+    def _unnamed(self, id: str, holder: Owner | None, here: Owner) -> Owner:
         """Who has the lock `id` at the server, which the document does not say. Raises FlowplanError."""
         probe = LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__)
-        with self._place.client.holding(probe) as there:
+        with self._trying(probe, here) as there:
             if there is None and holder is None:
                 raise FlowplanError(f"nobody holds the lock of {self.name}")
         there_id = there.ID if there is not None and there.ID else holder.id if holder is not None else ""
@@ -249,10 +278,10 @@ class HttpLock(FencedLock):
             raise FlowplanError(f"the lock has the id {there_id}, not {id}; it stays", hint=None)
         return _unknown(there)
 
-    def _clear(self) -> None:
+    def _clear(self, here: Owner) -> None:
         """Under a lock of its own, raise the fence and take the name out: a run that was alive writes nothing more."""
         own = LockInfo(str(uuid.uuid4()), "force-unlock", Who="flowplan", Version=__version__)
-        with self._place.client.holding(own) as there:
+        with self._trying(own, here) as there:
             if there is not None:
                 raise FlowplanError(f"another run has the lock of {self.name} by now; it stays", hint=None)
             try:
