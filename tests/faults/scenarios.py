@@ -100,7 +100,8 @@ class Folder:
         return Folder(path, self.runner)
 
     def store(self) -> Store:
-        return LocalStore(self.path / STATE)
+        """With what runs here had to keep outside of the place."""
+        return LocalStore(self.path / STATE, self.path.parent / "state-home" / "flowplan")
 
     def holds(self, part: Part) -> bytes | None:
         """What a part of the state holds; None: there is none."""
