@@ -18,14 +18,14 @@ from flowplan.backends.local import LocalStore
 from flowplan.backends.processes import this_process
 from flowplan.documents.watch import Round
 from flowplan.documents.watched import Told, events
-from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, StateError
+from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.operations.apply import How
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.watching import rounds as module
-from flowplan.operations.watching.memory import LONGEST, Memory
+from flowplan.operations.watching.memory import LONGEST, Memory, unnumbered
 from flowplan.operations.watching.rounds import rounds
 from flowplan.operations.watching.watcher import Watcher
 from flowplan.planning.watching import Finding
@@ -126,6 +126,37 @@ def test_a_watch_that_is_overtaken_while_it_looks_does_nothing(running: Place, m
 def test_a_watch_whose_lockfile_is_removed_takes_it_again(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = LocalStore(running.path / "flowplan.state.json").watch_lock
     assert len(watched(running, monkeypatch, lock.path.unlink)) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("request 4f-1 failed after 3.5 s", "request 77-a failed after 12 s", True),
+        ("winning takes $5.00 now, at 10:30", "winning takes $17.92 now, at 11:45", True),
+        ("it waits 1m30s", "it waits 2h", True),
+        ("task-1 has no key", "task-2 has no key", False),
+        ("us-east1-a is full", "us-east2-a is full", False),
+        ("bid_7f3 is odd", "bid_7f4 is odd", False),
+    ],
+)
+def test_what_differs_in_amounts_alone_is_no_news_and_another_name_is(one: str, other: str, same: bool) -> None:
+    assert (unnumbered(one) == unnumbered(other)) is same
+
+
+def test_where_there_are_no_files_and_nothing_was_made_there_is_nothing_to_watch(
+    place: Place,
+) -> None:
+    settings = Settings(directory=place.path, environ=dict(os.environ), command="flowplan watch")
+    with pytest.raises(UsageProblem, match=r"there is no flowplan\.yaml"):
+        next(rounds(settings, Listener(), Event(), Request(), How(), Silent(), 300))
+
+
+def test_where_the_files_are_gone_and_something_was_made_the_watch_goes_on(
+    running: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (running.path / "flowplan.yaml").unlink()
+    told = watched(running, monkeypatch)
+    assert isinstance(told[0].error, UsageProblem)
 
 
 def test_a_round_that_fails_is_told_once_and_the_watch_goes_on(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:

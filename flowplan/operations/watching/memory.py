@@ -138,10 +138,12 @@ def _is_mark(found: object) -> bool:
 
 
 def _mark_of_error(error: FlowplanError | None) -> str:
-    """The same for the same error, whatever numbers it names."""
+    """The same for the same error, whatever amounts and times it names."""
     return "" if error is None else unnumbered(f"{error.code}: {error}")[:500]
 
 
 def unnumbered(text: str) -> str:
-    """The same for texts that differ in nothing but numbers, and in what the API calls a request."""
-    return re.sub("[0-9]+", "#", re.sub(r"\brequest [^\s),;]+", "request #", text))
+    """The same for texts that differ in nothing but amounts, times and counts, and in what the API calls a request. The
+    numbers in a name are part of it: `task-1` is not `task-2`."""
+    text = re.sub(r"\brequest [^\s),;]+", "request #", text)
+    return re.sub(r"(?<![\w.-])[0-9][\w.,:]*", "#", text)

@@ -36,7 +36,6 @@ from flowplan.operations.watching.judging import Judging, budgets_of
 from flowplan.operations.watching.look import Looked, decided, look
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.planning.watching import Decision, Finding
-from flowplan.pricing.entry import Totals
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -132,7 +131,6 @@ class _Round:
             decision.findings,
             tuple(self._acted),
             error,
-            _costs(looked),
             looked.wishes.hooks,
             tuple(self._applied),
             looked.plan,
@@ -224,9 +222,3 @@ class _Round:
                     from flowplan.operations.running.hooks import applied
 
                     self._applied += applied(*run.ran[:2])
-
-
-def _costs(looked: Looked) -> Totals | None:
-    from flowplan.cost.estimate import priced
-
-    return priced(looked.plan, looked.markets, looked.seen.desired).totals

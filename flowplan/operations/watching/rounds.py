@@ -57,7 +57,8 @@ def rounds(
     after a round, as long as that lasts, or `LEAST` seconds.
 
     Raises Locked where another watches the state, at the start or once this one has lost it; UsageProblem where there
-    can be no state; StateError where the files name another state by now; and what `interruption` raises."""
+    can be no state, and at the start where there are no files and nothing was made; StateError where the files name
+    another state by now; and what `interruption` raises."""
     with Session(settings, listener, interruption, paths=request.paths) as own, Watcher(own).held() as watcher:
         memory = Memory.of(settings.directory, own.identity)
         said = _Said(listener)
@@ -66,6 +67,8 @@ def rounds(
             found = _round(own, watcher, request, how, reporter, said.listener)
             said.is_over(whole=found.error is None)
             told = memory.after(found)
+            if first and isinstance(found.error, UsageProblem) and not _has_made(own):
+                raise found.error  # there is nothing to watch, and nothing to end
             if first:  # who has just started it is to see why nothing happens
                 told, first = attrs.evolve(told, is_new_error=told.error is not None), False
             pause = None if once else memory.pause(every, random.random())  # noqa: S311 - no secret
@@ -143,6 +146,15 @@ def _settings(own: Session, request: Request) -> Settings:
             f"the files name another state by now: {session.store.name}, not {own.store.name}",
             hint="start `flowplan watch` again",
         )
+
+
+def _has_made(own: Session) -> bool:
+    """Whether the state has anything; also where it does not read."""
+    try:
+        loaded = own.read()
+    except FlowplanError:
+        return True
+    return bool(loaded.state.bindings or loaded.pending)
 
 
 def _is_watching(watcher: Watcher) -> bool:
