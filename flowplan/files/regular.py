@@ -15,20 +15,35 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[BinaryIO]:
     """The regular file `path` (links are followed), open for reading. Raises OSError, also for anything else."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a FIFO returns at once
+    with _regular(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        yield file
+
+
+@contextmanager
+def growing(path: str | Path, mode: int) -> Iterator[BinaryIO]:
+    """The same, made with `mode` where there is none, and open for adding at its end, too."""
+    with _regular(
+        os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, mode), "a+b"
+    ) as file:
+        yield file
+
+
+@contextmanager
+def _regular(descriptor: int, how: Literal["rb", "a+b"]) -> Iterator[BinaryIO]:
+    """What was opened, if it is a regular file: to open a FIFO, too, has returned at once."""
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
+        with os.fdopen(descriptor, how, closefd=False) as file:
             yield file
     finally:
         os.close(descriptor)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.files.regular import opened
+from flowplan.files.regular import growing, opened
 from flowplan.printable import shown
 
 _SAVED_PLAN = re.compile(rb'\{\n  "format_version": "')
@@ -110,9 +110,8 @@ def write_output(path: str, text: str) -> None:
 def append(path: Path, text: str, what: str, *, hint: str | None = None, private: bool = False) -> None:
     """Add lines to a file that somebody has begun; `what` names it for people. `private`: where it is made here, only
     its owner can read it. Raises FlowplanError with `hint`."""
-    mode = 0o600 if private else 0o666
     try:
-        with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with growing(path, 0o600 if private else 0o666) as file:
             joined = "\n" if file.tell() and not _ends_line(file) else ""
             file.write(f"{joined}{text}".encode("utf-8", "backslashreplace"))
     except OSError as error:

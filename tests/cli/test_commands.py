@@ -187,7 +187,7 @@ def test_simulator_reset_and_advance(applied: Place) -> None:
 def test_simulator_market_lists_the_auctions(applied: Place) -> None:
     out = applied.ok("simulator", "market")
     lines = out.splitlines()
-    assert lines[0] == "2026-11-02 09:00 in the simulator"
+    assert lines[0] == "2026-11-02 09:00 UTC in the simulator; prices are per instance-hour"
     with applied.simulator() as simulator:
         there = simulator.market()
     assert len([line for line in lines if any(block in line for block in "▁█")]) == len(there)

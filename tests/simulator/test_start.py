@@ -48,7 +48,7 @@ def test_old_data_keep_their_time(place: Place, monkeypatch: pytest.MonkeyPatch)
     place.simulator().close()
     monkeypatch.delenv(VARIABLE)
     place.ok("orphans")
-    assert place.ok("simulator", "market").startswith("2026-11-02 09:00 in the simulator")
+    assert place.ok("simulator", "market").startswith("2026-11-02 09:00 UTC in the simulator;")
 
 
 def test_an_existing_run_is_not_lost_to_a_start_that_is_none(applied: Place) -> None:

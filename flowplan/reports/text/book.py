@@ -22,7 +22,10 @@ def text(found: Books, paint: Paint) -> str:
         said = _table(found.auctions, found.now, found.since, paint)
     else:
         said = "\n".join(_auction(one, found.now, found.since, found.depth, paint) for one in found.auctions)
-    return f"{found.now:%Y-%m-%d %H:%M} UTC in the simulator; prices are per instance-hour\n\n{said}"
+    first = wrapped(
+        f"{found.now:%Y-%m-%d %H:%M} UTC in the simulator; prices are per instance-hour", "", "", paint.width
+    )
+    return "\n".join([*first, "", said])
 
 
 def _table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
