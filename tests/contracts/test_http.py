@@ -536,15 +536,21 @@ def test_a_state_that_was_seen_and_is_not_there_is_begun_only_where_somebody_say
 LESS = {"nothing": ABSENT, "an older one": None}
 
 
-@pytest.mark.parametrize("less", LESS)
-def test_what_is_less_than_this_machine_has_seen_is_not_written_over_what_there_is(site: HttpSite, less: str) -> None:
-    """A gateway's 404, or a replica that is behind."""
+def forgets(site: HttpSite, less: str) -> bytes | None:
+    """The server answers with `less` than this machine has seen there: as a gateway with its 404, or a replica that is
+    behind. What it has."""
     worked(site)
     older = 200, site.state.latest or b"", JSON
     worked(site)
     site.remember()
-    before, store = site.state.latest, site.open()
     site.state.asked = lambda wanted: (LESS[less] or older) if wanted == "get" else None
+    return site.state.latest
+
+
+@pytest.mark.parametrize("less", LESS)
+def test_what_is_less_than_this_machine_has_seen_is_not_written_over_what_there_is(site: HttpSite, less: str) -> None:
+    before = forgets(site, less)
+    store = site.open()
     store.lock.acquire(owner())
     store.lock.verify()
     run = Run.of(store)
@@ -558,12 +564,7 @@ def test_what_is_less_than_this_machine_has_seen_is_not_written_over_what_there_
 
 @pytest.mark.parametrize("less", LESS)
 def test_no_server_is_tried_with_what_is_less_than_this_machine_has_seen(site: HttpSite, less: str) -> None:
-    worked(site)
-    older = 200, site.state.latest or b"", JSON
-    worked(site)
-    site.remember()
-    before = site.state.latest
-    site.state.asked = lambda wanted: (LESS[less] or older) if wanted == "get" else None
+    before = forgets(site, less)
     with pytest.raises(StateError, match="this machine has seen"):
         site.place().prove()
     assert (site.state.latest, site.state.lock) == (before, None)

@@ -30,19 +30,10 @@ from flowplan.operations.watching.rounds import rounds
 from flowplan.operations.watching.watcher import Watcher
 from flowplan.planning.watching import Finding
 from tests.conftest import APPLY, Place
-from tests.operations.test_watch import end, posts, stack, task
+from tests.operations.test_watch import end, posts
 
 TRAIN = Address("bid", "train")
 OUTBID = Finding(TRAIN, "outbid", "it waits, because winning takes a limit of $20.00", id="bid_1")
-
-
-@pytest.fixture
-def running(place: Place) -> Place:
-    """A stack of one task that runs."""
-    place.write(stack(train=task()))
-    place.ok(*APPLY)
-    place.ok("simulator", "advance", "10m")
-    return place
 
 
 def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[], object]) -> list[Told]:

@@ -49,15 +49,6 @@ def only(found: Round) -> Finding:
     return found.findings[0]
 
 
-@pytest.fixture
-def running(place: Place) -> Place:
-    """A stack of one task that runs."""
-    place.write(stack(train=task()))
-    place.ok(*APPLY)
-    place.ok("simulator", "advance", "10m")
-    return place
-
-
 def end(place: Place, *, by_cloud: bool = True) -> str:
     """The bid of the task ends, by the cloud or by somebody; its id."""
     id = bid_id(place, "bid.train")

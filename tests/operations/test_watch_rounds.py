@@ -24,15 +24,6 @@ from tests.operations.test_watch import ALL, end, look, only, posts, stack, task
 ANYWHERE, THERE = ("h100.8x.SXM5.IB", ""), ("h100.8x.SXM5.IB", "us-central1-a")
 
 
-@pytest.fixture
-def running(place: Place) -> Place:
-    """A stack of one task that runs."""
-    place.write(stack(train=task()))
-    place.ok(*APPLY)
-    place.ok("simulator", "advance", "10m")
-    return place
-
-
 def acts(found: Round) -> dict[str, str | None]:
     return {one.address.name: one.act for one in found.findings if one.address.kind == "bid"}
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 # The key in a file that cannot be read, and where it says what it says without it.
 _ENFORCE, _ENFORCED = b"enforce_lifetime", re.compile(rb"enforce_lifetime[\"']?\s*:\s*true\s*(?=[,}#\r\n]|$)")
+_NO_PLAN = (CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)
+_NO_CALL = (Unauthorized, Unreachable)
 WAITS = 120.0  # seconds that a round waits for a removal, or for a task that another needs, while it has the lock
 
 
@@ -67,12 +69,8 @@ def one_round(
     runs_on = {one.address for one in found.findings if one.act == "cancel"} - set(found.acted)
     if not runs_on or not isinstance(found.error, _NO_PLAN) or isinstance(found.error, (StalePlan, *_NO_CALL)):
         return found
-    lapsed = made.without_plan(found.error)  # what refuses a plan of the files does not keep a bid that is over
-    return attrs.evolve(found, acted=(*found.acted, *lapsed.acted))
-
-
-_NO_PLAN = (CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)
-_NO_CALL = (Unauthorized, Unreachable)
+    ended = made.without_plan(found.error)  # what refuses a plan of the files does not keep a bid that is over
+    return attrs.evolve(found, acted=(*found.acted, *ended.acted))
 
 
 class _Watching(Approved):

@@ -1,0 +1,17 @@
+"""What tests of the watch begin with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import APPLY, Place
+from tests.operations.test_watch import stack, task
+
+
+@pytest.fixture
+def running(place: Place) -> Place:
+    """A stack of one task that runs."""
+    place.write(stack(train=task()))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "10m")
+    return place
