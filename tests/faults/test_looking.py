@@ -192,7 +192,7 @@ def beside_an_apply(world: World, plans: int, tasks: int = 12) -> None:
     world.fresh(tasks)
     apply = Running(world, "apply", "--auto-approve", "--parallelism", "1").until("creating...")
     looking: list[subprocess.Popen[str]] = []
-    seen, left = [], plans
+    ended, left = [], plans
     while left or looking:
         while left and len(looking) < 5:
             command = (*client(), "plan", "--format", "json")
@@ -200,13 +200,15 @@ def beside_an_apply(world: World, plans: int, tasks: int = 12) -> None:
             looking.append(subprocess.Popen(command, cwd=world.path, stdout=pipe, stderr=pipe, text=True))
             left -= 1
         one = looking.pop(0)
-        out, err = one.communicate(timeout=60)
-        assert one.returncode == 0, err
+        ended.append((one, *one.communicate(timeout=60)))
+    assert apply.end(60).code == 0
+    seen = []
+    for process, out, err in ended:
+        assert process.returncode == 0, err
         actions = {one["address"]: one["change"]["actions"] for one in json.loads(out)["resource_changes"]}
         assert all(each in (["create"], ["no-op"]) for each in actions.values()), actions
         assert len(actions) == 3 * tasks
         seen.append({address for address, each in actions.items() if each == ["no-op"]})
-    assert apply.end(60).code == 0
     seen.sort(key=len)
     assert all(fewer <= more for fewer, more in itertools.pairwise(seen))
     assert len(world.executed("POST")) == 2 * tasks

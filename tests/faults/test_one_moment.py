@@ -99,6 +99,29 @@ def test_a_run_that_records_one_result_after_the_other_holds_nobody_up(
     assert result.code == (2 if command[0] == "plan" else 0)
 
 
+@pytest.mark.parametrize("made", ["volume.vol", "task.task"])
+def test_what_is_made_after_the_last_look_is_no_reason_to_refuse_a_plan(
+    place: Place, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    """The state has it then, and the list does not: a volume alone is not there yet, and one whose bid is there is."""
+    place.write(many(2 * moment.LOOKS))
+    place.ok(*APPLY, "--target", "task.task-000")
+    loads, real = itertools.count(), Session.load
+
+    def load(session: Session, *given: Any, **named: Any) -> Any:
+        if number := next(loads):  # the first is before any look
+            elsewhere(place, *APPLY, "--target", f"{made}-{number:03}")
+        return real(session, *given, **named)
+
+    monkeypatch.setattr(Session, "load", load)
+    result = place.run("plan", "--detailed-exitcode")
+    assert next(loads) == moment.LOOKS + 1
+    assert result.code == 2, result
+    last = f"vol-{moment.LOOKS:03} will be created"
+    assert (last in result.out) == (made == "volume.vol"), result
+    assert f"vol-{moment.LOOKS - 1:03} will be created" not in result.out
+
+
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_an_apply_that_asks_shows_what_is_so(
     place: Place, meanwhile: Any, monkeypatch: pytest.MonkeyPatch, answer: str

@@ -596,9 +596,30 @@ MISTAKES = (
     Mistake(
         "plan what was found last by a state from before that",
         "operations/looking/moment.py",
-        "            return loaded, project, found\n",
+        "            return _as_found(before, loaded, found[1]), project, found\n",
         "            return before, project, found\n",
         ("tests/faults/test_one_moment.py", "-k", "one_result_after_the_other"),
+    ),
+    Mistake(
+        "take what was made after the last look for something that no list shows",
+        "operations/looking/moment.py",
+        "            return _as_found(before, loaded, found[1]), project, found\n",
+        "            return loaded, project, found\n",
+        ("tests/faults/test_one_moment.py", "-k", "after_the_last_look"),
+    ),
+    Mistake(
+        "leave out the volume of a bid that was placed after the last look",
+        "operations/looking/moment.py",
+        "| live.volumes.keys() | used\n",
+        "| live.volumes.keys()\n",
+        ("tests/faults/test_one_moment.py", "-k", "after_the_last_look"),
+    ),
+    Mistake(
+        "look for a volume only in the list that it was made after",
+        "operations/looking/live.py",
+        "    now = cloud.volumes()\n",
+        "    now = dict(live.volumes)\n",
+        ("tests/faults/test_one_moment.py", "-k", "after_the_last_look"),
     ),
     Mistake(
         "say that a bid which the state has lost is kept, and do not keep it",

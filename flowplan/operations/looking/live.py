@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 
 def certain(cloud: Fcp, state: State, live: Live) -> Live:
-    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, none
-    when all is listed. What cannot be looked at is there as it was applied."""
+    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, one or
+    two for all missing volumes, none when all is listed. What cannot be looked at is there as it was applied."""
     for kind, why in live.unlisted.items():
         cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
-    volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
+    missing = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
     calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
-    if volumes:
-        calls.append(or_why(partial(_looked_for, cloud, live, volumes)))
+    if missing:
+        calls.append(or_why(partial(_looked_for, cloud, live, missing)))
     unread: dict[str, CloudError] = {}
-    found, gone = dict(live.bids), set(live.gone)
-    for which, one in zip([*([id] for id in bids), volumes], cloud.side_by_side(calls), strict=False):
+    found, volumes, gone = dict(live.bids), dict(live.volumes), set(live.gone)
+    for which, one in zip([*([id] for id in bids), missing], cloud.side_by_side(calls), strict=False):
         if isinstance(one, CloudError):
             unread |= dict.fromkeys(which, one)
         else:
             found |= {id: one.bids[id] for id in which if id in one.bids}
+            volumes |= {id: one.volumes[id] for id in which if id in one.volumes}
             gone |= one.gone
-    live = attrs.evolve(live, bids=found, gone=frozenset(gone)) if calls else live
+    live = attrs.evolve(live, bids=found, volumes=volumes, gone=frozenset(gone)) if calls else live
     for id, why in unread.items():
         cloud.note(f"{id} could not be read; flowplan assumes that it is as last applied: {why}")
     return standing_in(state, live, unread) if unread else live
@@ -95,7 +96,10 @@ def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
 
 
 def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:
-    """Volumes that are in no list."""
+    """Volumes that are not in the list. They are in one of now if another run has made them since, or the list was
+    late."""
     for why in [live.unlisted[kind] for kind in live.unlisted if kind == "volume"]:
         raise why
-    return cloud.look_again(live, [], ids)
+    now = cloud.volumes()
+    here = {id: now[id] for id in ids if id in now}
+    return cloud.look_again(attrs.evolve(live, volumes={**live.volumes, **here}), [], ids)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
+from flowplan.model.resources import Bid
+
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.config import Config
     from flowplan.model.catalogue import Named
+    from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
     from flowplan.state.state import State
 
@@ -17,15 +22,15 @@ LOOKS = 3  # while another run records one result after the other
 
 
 def of_one_moment(
-    session: Session, loaded: Loaded, config: Config | None, look: Callable[[State], T]
-) -> tuple[Loaded, Named, T]:
+    session: Session, loaded: Loaded, config: Config | None, look: Callable[[State], tuple[T, Live]]
+) -> tuple[Loaded, Named, tuple[T, Live]]:
     """What `look` finds in the project, which is entered first, beside the state and the project of then. `loaded`: the
     state as it was before.
 
     What was made between the two would seem to be somebody else's: so the state is read again, and if another run has
     recorded something meanwhile, it is looked again, `LOOKS` times at most. What was found last is recorded in the
-    state then, or begun in it, or among what this client leaves out (`ended`). Raises what `load`, `enter_project` and
-    `look` raise.
+    state then, or begun in it, or among what this client leaves out (`ended`); and the state has no volume that was
+    made after that look. Raises what `load`, `enter_project` and `look` raise.
     """
     looks = 0
     while True:
@@ -36,7 +41,7 @@ def of_one_moment(
             return before, project, found
         if looks >= LOOKS and loaded.state.project == project.id:
             session.enter_project(loaded.state, config)
-            return loaded, project, found
+            return _as_found(before, loaded, found[1]), project, found
 
 
 def _went_on(before: Loaded, now: Loaded) -> bool:
@@ -44,3 +49,13 @@ def _went_on(before: Loaded, now: Loaded) -> bool:
     if before.fresh and now.fresh:
         return False
     return now.state.went_on_from(before.state) or set(now.pending) != set(before.pending)
+
+
+def _as_found(before: Loaded, now: Loaded, live: Live) -> Loaded:
+    """`now` without the volumes that were made after the look at what is `live`: a list proves nothing of them, and
+    no bid of the state uses them. A bid that was made after it is asked for by its id, and its volumes
+    stay."""
+    used = {id for one in now.state.bindings.values() if isinstance(one.applied, Bid) for id in one.applied.volumes}
+    known = {one.id for one in before.state.bindings.values()} | live.volumes.keys() | used
+    bindings = {a: one for a, one in now.state.bindings.items() if a.kind != "volume" or one.id in known}
+    return attrs.evolve(now, state=attrs.evolve(now.state, bindings=bindings))
