@@ -93,7 +93,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
     data, start = _new(here.session.settings, db)
     with Simulator.open(data, start=start) as found:
         found.advance(read_duration(time, "TIME"))
-        here.terminal.line(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
+        here.terminal.line(f"It is now {found.now():%Y-%m-%d %H:%M:%S} UTC in the simulator.")
     return 0
 
 

@@ -40,14 +40,14 @@ class Stop(Interruption):
     def on(self, number: int) -> None:
         """The signal `number` has come: the first asks the run to end, the second ends the process at once."""
         if self.number is not None:
-            self._tell("\nstopped at once; the journal holds the unfinished operations, and the next run checks them")
+            self._tell("\nstopped at once; what was under way is in the journal: the next run checks it")
             _within_patience(self.release)
             os._exit(128 + exit_signal(number))
         self.number = number
         self._event.set()
         self.wake()
         self.hurry()
-        self._tell("\nstopping: nothing new starts, what is under way gets up to 5 s (again: stop at once)")
+        self._tell("\nstopping: nothing new starts, what is under way gets 5 s (again: stop at once)")
 
     def _tell(self, text: str) -> None:
         """Say it, but never wait for a terminal that does not take it."""

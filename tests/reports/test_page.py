@@ -173,6 +173,14 @@ def test_past_prices_have_the_limits_of_the_bids(place: Place) -> None:
     assert place.run("apply", "p", "--auto-approve").code == 0
 
 
+def test_the_legend_of_the_costs_names_what_is_drawn(place: Place) -> None:
+    """A limit far out is not drawn: it would press the bands flat."""
+    for limit, drawn in (("12.00", True), ("170.00", False)):
+        place.write(task_text("a", limit))
+        page = place.ok("plan", "--format", "html")
+        assert ('<line class="most"' in page, "the dashed line the most it can cost" in page) == (drawn, drawn)
+
+
 def test_many_alike_are_one_card_and_each_is_found_in_it(place: Place) -> None:
     place.write("".join(task_text(f"task-{n:03}", "17.92", more="ports: [8080]\n") for n in range(120)))
     text = place.ok("plan", "--format", "html")
