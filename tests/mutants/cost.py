@@ -76,6 +76,13 @@ MISTAKES = (
         ("tests/cost/test_what_if.py",),
     ),
     Mistake(
+        "clear simulated auctions with limits that are a millionth off",
+        "cost/what_if/book.py",
+        "    found = round(product)",
+        "    found = int(product)",
+        ("tests/cost/test_what_if_book.py",),
+    ),
+    Mistake(
         "take a bid that is placed to be paused for free",
         "cost/budgets.py",
         "    after = None if after is None else after + pausing\n",

@@ -108,13 +108,13 @@ def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) 
     """Who loses keeps running for the minutes of his notice, at his last price; who wins again within them goes on.
     Nothing is paid once its lifetime is over; in the book of that future it stays."""
     each = own.quantity * own.gpus
-    most, end = own.left.paid, own.left.within(math.inf)
+    most, most_running, end = own.left.paid, own.left.most_running, own.left.within(math.inf)
     at = cost = first_day = running = paid = without = last = out = 0.0
     preemptions, has_machines, done_at = 0, False, None
     for market, hours, cleared in rounds:
-        if at >= end or running >= own.left.most_running or (most is not None and cost * each >= most):
+        if at >= end or running >= most_running or (most is not None and cost * each >= most):
             break
-        left = min(hours, end - at, own.left.most_running - running)
+        left = min(hours, end - at, most_running - running)
         if cleared.wins[index]:
             last, out, ran, has_machines = cleared.price(market), 0.0, left, True
             paid += last * ran
