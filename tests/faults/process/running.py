@@ -15,7 +15,8 @@ from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
 
 
 class Running:
-    """A command in a process of its own, its calls logged on stderr. `before`: Python that runs first there."""
+    """A command in a process of its own, its calls logged on stderr. `before`: Python that runs first there. What a
+    test that fails leaves running is killed at the end of its world."""
 
     def __init__(self, world: World, *arguments: str, before: str = "") -> None:
         self.world, self.seen = world, ""
@@ -25,6 +26,7 @@ class Running:
         with Path(os.devnull).open() as nothing, os.fdopen(err, "w") as theirs:
             streams = (nothing.fileno(), self._out.fileno(), theirs.fileno())
             self._run = loaded.start((*arguments, "-v"), world.path, environ, streams, before)
+        world.request.addfinalizer(self._stop)
 
     def until(self, word: str) -> Running:
         """Wait until a line of stderr holds `word`."""
@@ -59,6 +61,11 @@ class Running:
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._run.pid, signal.SIGKILL)
+
+    def _stop(self) -> None:
+        if not self._out.closed:
+            self._kill()
+            self.end()
 
 
 def shell_code(told: Told) -> int:
