@@ -69,6 +69,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# A command waits for the disk at each sync, and thousands are run: the directories of tests are in memory where the
+# system has room there. Whoever wants them elsewhere says --basetemp, or sets the variable.
+IN_MEMORY = Path("/dev/shm")
+if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
+
 # Who starts the tests may have set signals aside (nohup does, and a shell for what runs in the background), and the
 # processes that the tests start would inherit that. A handler is not inherited.
 for number in (*SIGNALS, signal.SIGQUIT):
@@ -290,8 +297,7 @@ def applied(place: Place, example_applied: Path) -> Place:
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
     """A directory whose syncs cost nothing, for tests that sync thousands of times."""
-    fast = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=fast if fast.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as name:
         yield Path(name)
 
 
