@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 
 def timestamp() -> str:

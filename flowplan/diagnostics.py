@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 from attrs.validators import in_
 
+from flowplan.classes import frozen
 from flowplan.masking import hide
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import field
+
+from flowplan.classes import frozen
 
 Natural: TypeAlias = tuple[tuple[int, str, str], ...]
 _DIGITS = re.compile(r"([0-9]+)")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.operations import plan as planning
 from flowplan.operations.running.saved_plan import hold_whole

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.api.arguments import (
     Length,
@@ -26,6 +26,7 @@ from flowplan.api.arguments import (
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import in_a_thread
 from flowplan.apply.events import Silent
+from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
 from flowplan.model.budget import BudgetBasis

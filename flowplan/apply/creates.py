@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 import attrs
-from attrs import frozen
 
 from flowplan.apply.answered import as_it_is, complaints, of_another
 from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import POLLS
 from flowplan.apply.updates import Updates
+from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized
 from flowplan.model.live import TERMINATED, Made

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.interfaces import Journal
 from flowplan.apply.workers import GRACE, Result, Workers
 from flowplan.apply.works import Work
+from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.state.journal import Closed, Done, Record
 from flowplan.state.state import Binding

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from attrs import frozen
-
 from flowplan.apply.outcome import Outcome
+from flowplan.classes import frozen
 from flowplan.errors import FlowplanError
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.errors import FlowplanError, Refused
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create

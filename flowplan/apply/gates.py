@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.standing import GONE, RUNNING, standings
 from flowplan.apply.working_state import WorkingState
+from flowplan.classes import define
 from flowplan.errors import CloudError, FlowplanError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.durations import brief

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from attrs import frozen
-
 from flowplan.apply.events import Events
+from flowplan.classes import frozen
 from flowplan.clock import Clock, Moment
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address

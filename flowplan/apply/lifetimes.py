@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.working_state import WorkingState
+from flowplan.classes import define
 from flowplan.errors import CloudError
 from flowplan.model.address import Address
 from flowplan.model.live import Live

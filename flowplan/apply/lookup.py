@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume

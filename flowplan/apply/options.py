@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
-
 from flowplan.apply.lookup import SETTLE_WINDOW
+from flowplan.classes import frozen
 
 
 @frozen

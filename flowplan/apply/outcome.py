@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, GuardRefused, NameTaken, OutcomeUnknown
 from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.clock import Clock
 
 ENDING = 60.0  # seconds that something may take to show as ended where nothing else says how long

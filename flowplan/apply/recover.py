@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
-
 from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
+from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live

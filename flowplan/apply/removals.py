@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.apply import patience
 from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import Patience
 from flowplan.apply.shared import Shared
+from flowplan.classes import frozen
 from flowplan.errors import CloudError, NotFound, Refused, Unauthorized
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.planning.actions import Delete, Replace

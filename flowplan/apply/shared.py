@@ -6,7 +6,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
-from attrs import define, field
+from attrs import field
+
+from flowplan.classes import define
 
 T = TypeVar("T")
 

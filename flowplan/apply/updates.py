@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
-
 from flowplan.apply.answered import as_text
 from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import POLLS, Patience
+from flowplan.classes import frozen
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Update

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
-from attrs import Factory, define, frozen
+from attrs import Factory
 
 from flowplan.apply.events import Awaited, Prices
 from flowplan.apply.standing import GONE, RUNNING, Looks, standings
+from flowplan.classes import define, frozen
 from flowplan.errors import CloudError, FlowplanError
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid

@@ -8,11 +8,12 @@ from queue import Empty, SimpleQueue
 from threading import Event
 
 import attrs
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.apply.creates import HalfDone
 from flowplan.apply.events import Events
 from flowplan.apply.works import Work
+from flowplan.classes import define, frozen
 from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
 from flowplan.planning.steps import Step

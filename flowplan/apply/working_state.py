@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.model.address import Address
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences

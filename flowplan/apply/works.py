@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 import attrs
-from attrs import frozen
 
 from flowplan.apply.creates import Creates
 from flowplan.apply.interfaces import Surroundings
@@ -15,6 +14,7 @@ from flowplan.apply.patience import Patience
 from flowplan.apply.removals import Removals
 from flowplan.apply.updates import Updates
 from flowplan.apply.working_state import WorkingState
+from flowplan.classes import frozen
 from flowplan.errors import CloudError, ConfigError
 from flowplan.model.address import Address
 from flowplan.model.digest import digest

@@ -10,8 +10,9 @@ import stat
 from io import FileIO
 from pathlib import Path
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.errors import NoLocks, StateError
 
 SIZE_LIMIT = 64 * 1024  # bytes of a name

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.errors import FlowplanError
 from flowplan.files.private import make_directory
 from flowplan.pricing.forecasting import Band

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.files.atomic import PRIVATE, write_all
 

@@ -15,8 +15,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
 from flowplan.files.private import make_directory

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
-from attrs import frozen
 
 from flowplan.backends.overflow import Overflow, Overflowed, news_of
 from flowplan.backends.store import Loaded
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct

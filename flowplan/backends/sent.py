@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.printable import Secret
 
 # The variable of the place that a state moves to -> the one that it stands for there.

@@ -8,9 +8,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.backends.parts import Part, Parts, Whole
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import read_regular

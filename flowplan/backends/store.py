@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import asdict, evolve, fields, frozen
+from attrs import asdict, evolve, fields
 
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
 from flowplan.files.private import make_directory

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import define
-
+from flowplan.classes import define
 from flowplan.cli.asked import Asked
 from flowplan.cli.failures import PENDING, tell_lost
 from flowplan.cli.github import from_top, tell_step

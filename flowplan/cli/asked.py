@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.cli.base import spelled
 from flowplan.cli.forms import Form
 from flowplan.cli.json_file import files_of

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO, TypeAlias
 
-from attrs import define, field
+from attrs import field
+
+from flowplan.classes import define
 
 EVERY = 1.0  # seconds from one look at the lines to the next
 LEAST = os.terminal_size((20, 4))  # of a terminal that says less, nothing can be drawn

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.cli.answer import Answer
 from flowplan.cli.json_file import files_of
 from flowplan.cli.terminal import Terminal, in_ci

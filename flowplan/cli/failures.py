@@ -8,8 +8,8 @@ import signal
 from collections.abc import Sequence
 
 import click
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.cli.terminal import Terminal
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, FlowplanError, GuardRefused, StateError, reasons

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError
 

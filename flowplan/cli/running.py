@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import fields, frozen
+from attrs import fields
 
+from flowplan.classes import frozen
 from flowplan.cli.context import Context
 from flowplan.cli.forms import form_of
 from flowplan.errors import ApprovalMissing

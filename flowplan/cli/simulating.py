@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from attrs import define
-
+from flowplan.classes import define
 from flowplan.cli.terminal import Terminal
 
 _PATIENCE = 1.0  # seconds before anything is shown

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.backends.processes import boot_id
+from flowplan.classes import define
 from flowplan.cli.unwinding import unwinding
 from flowplan.clock import Clock
 from flowplan.errors import Interrupted

@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cloud.http.meaning import LOGIN_PATH
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT, OF_FILES
 from flowplan.cloud.http.transport import Transport

@@ -14,8 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory

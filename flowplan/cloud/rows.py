@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.cloud.fields import (
     Note,
     Unfit,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.keys import Keys, cases
 from flowplan.config.keys.cases import ACTIONS, MODES

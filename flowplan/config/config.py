@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.config.positions import NOWHERE, Positions
 from flowplan.config.yaml import Findings, Text, read_text
 from flowplan.diagnostics import Diagnostic, Position, Severity

@@ -10,8 +10,9 @@ from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.config.yaml import Mark
 from flowplan.diagnostics import Position
 

@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import TypeVar
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.config import keys
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.foreign.shapes import tool_of

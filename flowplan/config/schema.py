@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.keys.kinds import Key, Keys, Kind, ListOf, Named, Value, Within
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, STACK, Keys
 from flowplan.config.positions import Notes
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, looks_like, quoted

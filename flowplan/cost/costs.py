@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume

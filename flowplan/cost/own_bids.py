@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cost.advised import is_far_above_need, risk_of_lowering
 from flowplan.cost.costs import Priced
 from flowplan.diagnostics import Diagnostic

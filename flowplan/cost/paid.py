@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.pricing.billing import Billed, billed
 from flowplan.state.state import State

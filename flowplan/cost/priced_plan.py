@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cost.costs import Costs
 from flowplan.cost.notes import notes
 from flowplan.diagnostics import Diagnostic

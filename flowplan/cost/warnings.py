@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cost.advised import advised, is_far_above_need
 from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.interruptions import interruptions

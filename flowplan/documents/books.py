@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money
 from flowplan.documents.market import history_of

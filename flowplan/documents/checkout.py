@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 
 @frozen

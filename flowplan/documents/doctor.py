@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StateError
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import CODES
 from flowplan.documents.remedies import EXIT_CODES, REMEDIES
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.diagnostics import with_line
 

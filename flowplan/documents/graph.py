@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.lifecycle import After, Until
 from flowplan.printable import Natural, natural

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.documents.about import stack_of
 from flowplan.documents.plan import words
 from flowplan.model.address import Address

@@ -8,8 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.diagnostics import with_line
 from flowplan.documents.yaml_text import mapping

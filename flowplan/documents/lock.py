@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.owner import Owner
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.cost.advised import is_far_above_need
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money, plain

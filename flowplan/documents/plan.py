@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.cost.costs import Priced
 from flowplan.cost.priced_plan import PricedPlan
 from flowplan.documents.about import stack_of

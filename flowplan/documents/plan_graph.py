@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.graph import Graph, Node
 from flowplan.model.address import KINDS
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.masking import MASK, masked, opens_secret
 from flowplan.model.resources import Bid, Script
 from flowplan.planning.actions import Change, Create, Replace

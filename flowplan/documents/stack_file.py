@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.yaml_text import Value, mapping
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.state.codec import converter

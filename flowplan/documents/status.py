@@ -10,9 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from attrs import frozen
-
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.cost.paid import NOTHING_PAID, PaidInAll
 from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import hours_left, money

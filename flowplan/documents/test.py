@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.documents.shapes.test import TestDocument
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.pricing.units import CENT, cents, storage_per_hour
 
 if TYPE_CHECKING:

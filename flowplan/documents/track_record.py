@@ -10,9 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan import __version__
+from flowplan.classes import frozen
 from flowplan.cost.costs import Costs
 from flowplan.cost.paid import NOTHING_PAID, PaidInAll
 from flowplan.documents.about import moment, stack_of

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.checkout import Checkout
 from flowplan.documents.diagnostics import refused, with_line

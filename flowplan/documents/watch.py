@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.hooks import Happened
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address

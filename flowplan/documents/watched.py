@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money
 from flowplan.documents.diagnostics import of

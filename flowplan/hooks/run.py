@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.hooks.descendants import kill_descendants
 
 KEPT = 16 * 1024  # bytes of what it writes

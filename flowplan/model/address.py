@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.printable import Natural, natural
 
 Kind: TypeAlias = Literal["volume", "bid", "ports"]

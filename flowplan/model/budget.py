@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.errors import UsageProblem
 from flowplan.model.mass_change import MaxChanges

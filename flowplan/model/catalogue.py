@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError
 
 # Dollars per GPU-hour (Foundry's own table).

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 
 Event: TypeAlias = Literal["planned", "applied", "preempted", "drifted"]

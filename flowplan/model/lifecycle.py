@@ -10,8 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 

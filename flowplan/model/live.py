@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError
 from flowplan.model.address import Address, Kind
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Volume

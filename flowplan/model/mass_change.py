@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,6})(%?)", re.ASCII)
 

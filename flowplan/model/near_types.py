@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.catalogue import InstanceType
 from flowplan.model.type_names import has_word, same_socket
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.address import KEYED, Address, spelled
 from flowplan.model.resources import Bid, Resource, Volume
 

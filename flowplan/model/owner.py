@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.printable import shown
 
 SCOPE = "state"  # what a lock of this version is about; earlier ones had one for all states of a directory

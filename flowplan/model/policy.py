@@ -9,8 +9,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 
 PriceBasis: TypeAlias = Literal["limit", "now"]

@@ -26,9 +26,10 @@ from functools import cache
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from flowplan import masking
+from flowplan.classes import frozen
 from flowplan.model.address import Address, Kind, Ref
 from flowplan.model.digest import LEFT_OUT, digest, material, named
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 
 _TASK = "task."

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.catalogue import InstanceType
 
 

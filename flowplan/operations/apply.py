@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import attrs
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.apply.events import Prices
 from flowplan.apply.interfaces import Surroundings
@@ -16,6 +16,7 @@ from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
+from flowplan.classes import define, frozen
 from flowplan.errors import (
     ApplyFailed,
     ApprovalMissing,

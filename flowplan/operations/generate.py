@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address

@@ -8,8 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.operations.opening.session import Session

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
-from attrs import frozen
 
 from flowplan.backends.store import Loaded, left_behind
+from flowplan.classes import frozen
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.operations.opening.both_places import Names, both_places, hold_own_secrets

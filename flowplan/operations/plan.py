@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
 from flowplan.apply.events import Silent
+from flowplan.classes import frozen
 from flowplan.config import Source
 from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import DEFAULT, After, Bounds, Lifecycle, Lifetime

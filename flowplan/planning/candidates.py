@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config import Task
 from flowplan.model.catalogue import Auction, InstanceType, Place
 from flowplan.pricing.entry import EntryPrice, Market, entry_price

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume

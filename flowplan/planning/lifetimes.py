@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid

@@ -12,8 +12,9 @@ from decimal import Decimal
 from itertools import chain
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.config import PRIORITIES, Config, Task
 from flowplan.diagnostics import Diagnostic, Position, candidates
 from flowplan.errors import ConfigError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Budget
 from flowplan.model.mass_change import MaxChanges, enough_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.config import Config, Moved
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address, in_order, instance_name

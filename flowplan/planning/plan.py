@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place

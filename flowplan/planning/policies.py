@@ -13,8 +13,9 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from fnmatch import fnmatchcase
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position, candidates
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, InstanceType, Named

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Forget

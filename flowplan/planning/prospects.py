@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import TypeAlias
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.config import Task
 from flowplan.model.catalogue import Place
 from flowplan.planning.candidates import Candidate, Prospect

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.address import Address, in_order

@@ -16,8 +16,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.printable import Natural
 

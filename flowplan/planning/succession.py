@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change

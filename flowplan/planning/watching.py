@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.model.catalogue import Place
 from flowplan.model.hooks import Event

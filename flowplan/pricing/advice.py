@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.pricing.forecasting import Forecast, forecast_of
 from flowplan.pricing.history import HAIR, METHOD, Basis, Method, Stream, quantile
 from flowplan.pricing.units import CENT

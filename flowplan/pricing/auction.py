@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 _Bid = TypeVar("_Bid")
 _Limit = TypeVar("_Limit", int, Decimal)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.model.bill import Bill
 
 Ender: TypeAlias = Literal["user", "cloud"]  # who ended a bid: somebody, with flowplan or without, or the cloud

@@ -6,8 +6,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.pricing.units import CENT
 
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
+from flowplan.classes import frozen
 from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.lives import lives

@@ -18,7 +18,7 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 Basis: TypeAlias = Literal["exact", "high", "medium", "low", "point-only", "stale", "unknown"]
 

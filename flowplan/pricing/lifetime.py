@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 
 @frozen

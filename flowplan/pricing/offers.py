@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType

@@ -10,8 +10,8 @@ from itertools import accumulate
 from operator import mul
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.pricing.forecasting import Band, Forecast, Replayed, Spread
 from flowplan.pricing.history import Basis
 

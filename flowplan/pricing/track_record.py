@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.pricing.billing import Billed, Steered, Steering, hours_between, paid
 from flowplan.pricing.forecasting import Band
 from flowplan.pricing.history import Basis

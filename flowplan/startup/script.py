@@ -25,8 +25,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address

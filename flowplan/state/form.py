@@ -16,9 +16,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from flowplan import __version__
+from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.state import codec, history, journal
 from flowplan.state.history import Change

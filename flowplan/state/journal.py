@@ -15,8 +15,9 @@ from decimal import Decimal
 from typing import Any, Literal, Self, TypeAlias
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model import bounds

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TypeVar, overload
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume

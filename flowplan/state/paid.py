@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import TypeAlias
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.bill import Bill
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import Resource, Volume

@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import PortMapping, Resource

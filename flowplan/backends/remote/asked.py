@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import frozen
-
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.remote.lease import Record, dead
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from flowplan.backends.remote.object_address import endpoint_in, hold_key
+from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown

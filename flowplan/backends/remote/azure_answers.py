@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.backends.remote.azure_address import AZURE_ENDPOINT, AzureAddress
 from flowplan.backends.remote.stored_errors import Told, short
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.printable import shown
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo

@@ -20,11 +20,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from attrs import frozen
-
 from flowplan.backends.remote.http_address import PASSWORD, USERNAME, HttpAddress
 from flowplan.backends.remote.http_document import SIZE_LIMIT
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
+from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import authorities, proxies
 from flowplan.cloud.http.redaction import without
 from flowplan.cloud.http.request import filled, template

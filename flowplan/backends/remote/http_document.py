@@ -11,10 +11,11 @@ import uuid
 import zlib
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.backends.remote.lease import Record
 from flowplan.backends.remote.place import Contents, VersionId
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state.codec import no_constant, no_duplicates
 

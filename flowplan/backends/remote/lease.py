@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from attrs import asdict, define, evolve, field, frozen
+from attrs import asdict, evolve, field
 
 from flowplan import clock
 from flowplan.backends.lock import owner_in
@@ -22,6 +22,7 @@ from flowplan.backends.processes import boot_id, fate_of, pid_namespace
 from flowplan.backends.remote.foreseen import Foreseen
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
 from flowplan.backends.waiting import wait_for
+from flowplan.classes import define, frozen
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.codec import no_constant, no_duplicates

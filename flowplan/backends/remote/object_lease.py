@@ -8,10 +8,9 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from attrs import frozen
-
 from flowplan.backends.remote.objects import Objects
 from flowplan.backends.remote.place import Conflict, Lease, Leases, Unanswered
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 
 _TRIES = 4  # of one write

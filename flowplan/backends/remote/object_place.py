@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.foreseen import Foreseen
@@ -33,6 +33,7 @@ from flowplan.backends.remote.objects import (
 )
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 
 _MOST_LOOKS = 20

@@ -17,9 +17,10 @@ import re
 import uuid
 from typing import Protocol
 
-from attrs import asdict, field, frozen
+from attrs import asdict, field
 
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state.codec import no_constant, no_duplicates
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.backends.parts import Part
 from flowplan.backends.sent import Sent
 from flowplan.backends.store import StateLock
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 
 VersionId: TypeAlias = tuple[str, int]  # lineage and serial of a state that is kept

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
-from attrs import frozen
-
 from flowplan.backends.parts import Part
 from flowplan.backends.remote import postgres_tables as tables
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
@@ -17,6 +15,7 @@ from flowplan.backends.remote.postgres_connection import Limits, Row, Server
 from flowplan.backends.remote.postgres_tables import Tables
 from flowplan.backends.remote.postgres_url import Target
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeAlias
 
 import psycopg
-from attrs import field, frozen
+from attrs import field
 from psycopg import conninfo, errors, sql
 
 from flowplan.backends.remote.place import Unanswered
@@ -32,6 +32,7 @@ from flowplan.backends.remote.postgres_errors import (
     hint,
 )
 from flowplan.backends.remote.postgres_url import Target
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.masking import hide
 from flowplan.printable import shown

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
 from psycopg import sql
 
 from flowplan.backends.remote.postgres_connection import Forbidden, NoTables, Row, Server, Values
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 
 FORMAT_VERSION = 1

@@ -13,10 +13,11 @@ from typing import NoReturn
 from urllib.parse import quote, unquote
 
 import psycopg
-from attrs import field, frozen
+from attrs import field
 from psycopg import conninfo, pq
 
 from flowplan.backends.sent import Sent
+from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret, shown
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
 from flowplan.backends.remote.stored_errors import Told, short
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.printable import shown
 

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve
 
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Loaded
+from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory

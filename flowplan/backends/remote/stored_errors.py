@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.printable import shown
 
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import attrs
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import Part, Parts, Whole
 from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Place, Saved
 from flowplan.backends.store import Journal
+from flowplan.classes import define, frozen
 from flowplan.errors import StateError
 from flowplan.state.form import Form
 from flowplan.state.journal import Closed, Done, Header, Record, fold

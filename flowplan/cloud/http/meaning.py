@@ -37,8 +37,9 @@ from decimal import Decimal
 from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT
 from flowplan.cloud.http.response import GARBLED, LOST, TLS, TOO_BIG, UNREACHABLE, Reply
 from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized, Unreachable

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, takewhile
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.masking import forms_of, without_userinfo
 
 CREDENTIALS_HINT = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 if TYPE_CHECKING:
     from requests import Response

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.foreign.flow import read_flow
 from flowplan.config.foreign.reading import Reading, Value

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.config.yaml import Document, Node, Scalar
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode

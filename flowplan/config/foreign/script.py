@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import field
+
+from flowplan.classes import frozen
 
 _SHELL = "#!/bin/bash\n"
 

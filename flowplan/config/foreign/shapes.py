@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config.yaml import Mapping, Node, Sequence
 
 

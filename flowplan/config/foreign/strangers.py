@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.foreign.shapes import Tool, tool_of
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, TASK

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.model.address import Address, Kind
 
 

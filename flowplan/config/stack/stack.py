@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Output, Removed, StatePlace, Task, VolumeWanted
 from flowplan.config.hooks import read_hooks

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import ClassVar
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config.stack.sensitive import stays_hidden
 from flowplan.config.stack.variables import Variable
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached, scalars

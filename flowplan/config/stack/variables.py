@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import attrs
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config import keys
 from flowplan.config.config import Source
 from flowplan.config.values import choice, flag, open_section, prose

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import Source, StatePlace
 from flowplan.config.values import Section, as_text

@@ -8,8 +8,9 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import GpuWanted, LimitPrice
 from flowplan.config.values import (

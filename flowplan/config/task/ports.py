@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.values import open_section, whole_hint
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Sequence, quoted

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config import keys
 from flowplan.config.config import VolumeUse, VolumeWanted
 from flowplan.config.positions import Positions

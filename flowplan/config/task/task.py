@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import Task, VolumeWanted
 from flowplan.config.positions import Positions

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config.yaml.nodes import Mapping, Node, Scalar
 from flowplan.config.yaml.nodes import Sequence as SequenceNode
 from flowplan.config.yaml.parse import documents

@@ -9,8 +9,9 @@ from copy import copy
 from functools import lru_cache
 from typing import ClassVar, Literal, TypeAlias, cast
 
-from attrs import define, field, frozen
+from attrs import field
 
+from flowplan.classes import define, frozen
 from flowplan.config.yaml.text import Mark, Text, elsewhere, home_of
 from flowplan.diagnostics import Position, Severity
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
+from flowplan.classes import define
 from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.masking import MASK, masked, opens_secret
 from flowplan.printable import shown, visible

@@ -13,8 +13,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.forecast import NEVER
 from flowplan.cost.what_if.rivals import Depth, Lots

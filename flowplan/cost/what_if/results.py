@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.cost.costs import Costs
 from flowplan.cost.forecast import storage_planned
 from flowplan.cost.what_if.futures import FUTURES, Fate, Tell, simulate

@@ -7,8 +7,8 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.errors import ConfigError, FlowplanError, GuardRefused
 from flowplan.operations.looking.importable import importable, settled_by
 from flowplan.operations.looking.live import with_bids

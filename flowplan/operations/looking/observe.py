@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError
 from flowplan.operations.looking.moment import of_one_moment
 from flowplan.operations.opening.session import Session

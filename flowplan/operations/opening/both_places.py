@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.backends.open import at_endpoint, takes_endpoint
 from flowplan.backends.sent import at_target, of_target
 from flowplan.backends.store import Store
+from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import Scope

@@ -10,12 +10,13 @@ from difflib import SequenceMatcher
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
 from flowplan.backends.store import Store
 from flowplan.backends.used import MOST_FILES, Used, UsedStates
+from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StateError
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import config_files

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
 from flowplan.apply.events import PassesOn
+from flowplan.classes import frozen
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step

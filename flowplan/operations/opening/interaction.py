@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.backends.processes import boot_id
+from flowplan.classes import define, frozen
 from flowplan.clock import Clock
 
 

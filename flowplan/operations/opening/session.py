@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
-from attrs import define, field
+from attrs import field
 
 from flowplan.backends.open import at_endpoint, open_store
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store, left_behind
+from flowplan.classes import define
 from flowplan.clock import timestamp
 from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
 from flowplan.state.form import Form

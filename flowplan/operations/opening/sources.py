@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
+from flowplan.classes import define, frozen
 from flowplan.config import Source
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic

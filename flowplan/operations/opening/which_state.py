@@ -13,9 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.backends.local import DEFAULT
+from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.operations.opening.settings import STATE, Settings

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome
 from flowplan.apply.run import Applying
 from flowplan.apply.working_state import WorkingState
+from flowplan.classes import frozen
 from flowplan.operations.opening.session import Session
 
 if TYPE_CHECKING:

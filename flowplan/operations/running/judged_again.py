@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.clock import since_boot
 from flowplan.errors import GuardRefused
 from flowplan.operations.checking.policing import refused_by_policies

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
 from flowplan.apply.recover import Recovered, recover
+from flowplan.classes import frozen
 from flowplan.clock import since_boot
 from flowplan.errors import ApplyFailed, OutcomeUnknown, UsageProblem
 from flowplan.operations.looking.hand_over import hand_over

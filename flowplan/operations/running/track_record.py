@@ -8,10 +8,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from flowplan import __version__
 from flowplan.backends.forecast_log import KEPT, KeptForecasts
+from flowplan.classes import frozen
 from flowplan.cost.forecast import storage_planned
 from flowplan.documents.amounts import money
 from flowplan.documents.cost import snapshot_id

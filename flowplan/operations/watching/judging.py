@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError, ConfigError
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, side_by_side

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
+from flowplan.classes import frozen
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED

@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan import clock
+from flowplan.classes import define
 from flowplan.documents.watch import Round
 from flowplan.documents.watched import Told
 from flowplan.errors import ConfigError, FlowplanError, Locked, StalePlan, StateError, UsageProblem

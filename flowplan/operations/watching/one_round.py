@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import define, field
+from attrs import field
 
+from flowplan.classes import define
 from flowplan.documents.hooks import Happened
 from flowplan.documents.watch import Round
 from flowplan.errors import (

@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import define, field
+from attrs import field
 
 from flowplan import clock
+from flowplan.classes import define
 from flowplan.documents.watch import Round
 from flowplan.errors import FlowplanError, Interrupted, Locked, StateError, UsageProblem
 from flowplan.operations.apply import How

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from attrs import frozen
-
 from flowplan.backends.store import StateLock
+from flowplan.classes import frozen
 from flowplan.errors import Locked, StateError
 from flowplan.operations.opening.session import Session
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.amounts import price
 from flowplan.reports.text.actions import head_of, ordered, symbol_of
 from flowplan.reports.text.cost import cost_line

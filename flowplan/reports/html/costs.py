@@ -7,8 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.amounts import price
 from flowplan.pricing.units import span
 from flowplan.printable import natural

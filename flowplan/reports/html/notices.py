@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import Paint
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.amounts import price, signed
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.pricing.units import span

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from attrs import frozen
 from markupsafe import Markup
 
+from flowplan.classes import frozen
 from flowplan.documents.graph import Node
 from flowplan.documents.plan_graph import folded, graph_of_plan
 from flowplan.pricing.history import WINDOW

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.about import moment
 from flowplan.documents.ports import listed, ranges
 from flowplan.documents.status import Row, Status, VolumeRow

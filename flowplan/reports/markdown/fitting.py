@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 ROOM = 400  # bytes that stay free for what is said of what is left out
 

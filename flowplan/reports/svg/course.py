@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.pricing.slices import Prices, from_then_on, slices
 from flowplan.pricing.units import length, on_axis, usd
 from flowplan.reports.svg.colours import Colour, fit

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.documents.graph import Graph, Node, waits
 from flowplan.reports.svg.colours import Colour, fit, style
 from flowplan.reports.svg.layers import Layers, layers_of

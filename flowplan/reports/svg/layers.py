@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 _SWEEPS = 8  # there and back: more change little
 

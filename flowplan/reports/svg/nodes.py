@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.documents.graph import Node
 from flowplan.reports.svg.colours import fit
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import doing
+from flowplan.classes import define
 from flowplan.errors import FlowplanError
 from flowplan.model.durations import brief
 from flowplan.planning.actions import Change

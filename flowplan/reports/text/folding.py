@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from attrs import frozen
-
+from flowplan.classes import frozen
 from flowplan.printable import natural, shown
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, wrapped

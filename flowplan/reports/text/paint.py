@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import frozen
+from flowplan.classes import frozen
 
 WIDTH = 80  # columns that prose is kept to where nobody says how wide it is shown
 NARROWEST, WIDEST = 60, 200  # columns: no text is made narrower, or wider

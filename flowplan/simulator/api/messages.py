@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from attrs import define, field, frozen
+from attrs import field
+
+from flowplan.classes import define, frozen
 
 SIMULATOR_URL = "https://simulator.invalid"  # where clients in the same process find it
 Query = Mapping[str, list[str]]

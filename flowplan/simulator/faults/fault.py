@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, Literal, get_args
 
-from attrs import field, fields, frozen
+from attrs import field, fields
 
+from flowplan.classes import frozen
 from flowplan.simulator.api.messages import Broken, Response, compact, reply
 from flowplan.simulator.api.routes import ROUTES
 
