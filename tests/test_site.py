@@ -76,6 +76,16 @@ def test_every_code_has_a_place() -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+def test_a_document_is_said_to_be_of_a_command_that_has_the_format(name: str) -> None:
+    first = PAGES[f"reference/json/{name}.md"].splitlines()[2]
+    said = re.findall(r"`([a-z -]+?)(?: [A-Z][A-Z -]*)? --(format json|json|out FILE)", first)
+    assert said or name in ("failure", "hook"), first
+    for words, option in said:
+        path = tuple(word for word in words.split() if not word.startswith("--"))
+        assert any(f"--{option.split()[0]}" in one.opts for one in command_at(path).params), first
+
+
+@pytest.mark.parametrize("name", SHAPES)
 def test_every_key_of_a_document_is_described(name: str) -> None:
     page = PAGES[f"reference/json/{name}.md"]
     for title, one in schema_of(name)["$defs"].items():

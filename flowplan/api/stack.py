@@ -348,7 +348,7 @@ class Stack:
 
         def run(event: Event) -> bool:
             with self._session(event) as session:
-                return settle(session, (), window, lambda id, marker: None)
+                return not settle(session, (), window, lambda id, marker: None).nothing
 
         return in_a_thread(run)
 

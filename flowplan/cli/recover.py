@@ -16,6 +16,7 @@ from flowplan.errors import UsageProblem
 @click.option("--lineage", metavar="ID", help="With --from-live: the stack to rebuild, if several are live.")
 @click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a bid of this stack that no file names.")
 @options.settle_window
+@options.form("recovered")
 @click.pass_context
 def recover(
     ctx: click.Context,
@@ -24,6 +25,7 @@ def recover(
     lineage: str | None,
     ids: tuple[str, ...],
     settle_window: float,
+    form: str,
 ) -> int:
     """Settle operations that an interrupted run left in doubt: look, record, and create nothing.
 
@@ -39,31 +41,25 @@ def recover(
     if not from_live and (paths or lineage):
         raise UsageProblem("PATHs and --lineage need --from-live")
     if from_live:
-        _rebuild(here, paths, lineage)
+        _rebuild(here, paths, lineage, form)
     else:
-        _settle(here, ids, settle_window)
+        _settle(here, ids, settle_window, form)
     return 0
 
 
-def _settle(here: Context, ids: tuple[str, ...], window: float) -> None:
+def _settle(here: Context, ids: tuple[str, ...], window: float, form: str) -> None:
     from flowplan.operations.recover import settle
 
-    terminal = here.terminal
-    found = settle(
-        here.session, ids, window, lambda id, marker: terminal.line(f"{id} ({marker.address}) is cancelled.")
-    )
-    if not found:
-        terminal.out("Nothing is in doubt.")
+    say = here.terminal.line if form == "text" else here.terminal.note
+    found = settle(here.session, ids, window, lambda id, marker: say(f"{id} ({marker.address}) is cancelled."))
+    here.report("recovered", form, found)
 
 
-def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None) -> None:
+def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None, form: str) -> None:
     from flowplan.operations.rebuild import from_live
 
-    terminal = here.terminal
-    state = from_live(here.session, paths, lineage)
-    for address, binding in state.bindings.items():
-        terminal.line(f"{address}  {binding.id}")
-    terminal.note(
+    found = from_live(here.session, paths, lineage)
+    here.terminal.note(
         "anything that `state rm` had released is in the state again: only the lost state recorded the release"
     )
-    terminal.line(f"The state of stack {state.stack} is rebuilt; flowplan plan shows what differs.")
+    here.report("recovered", form, found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import attrs
 
 from flowplan.classes import frozen
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid
 from flowplan.state.codec import converter
 from flowplan.state.journal import Intent
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MigratedDocument,
         MovedDocument,
         PushedDocument,
+        RecoveredDocument,
         RekeyedDocument,
         ReleasedDocument,
         ResourceDocument,
@@ -39,6 +40,18 @@ class Kept:
 
     state: State
     pending: Sequence[Intent]
+
+
+@frozen
+class AfterRecovery:
+    """The state after `recover`: the bids that were `cancelled`, by address and id, and the addresses that were proved
+    `not_created`. `nothing`: there was nothing to do; `rebuilt`: the state was lost, and is made of what is live."""
+
+    state: State
+    cancelled: Sequence[tuple[Address, str]] = ()
+    not_created: Sequence[Address] = ()
+    nothing: bool = False
+    rebuilt: bool = False
 
 
 @frozen
@@ -85,7 +98,11 @@ def addresses(found: Sequence[Binding]) -> AddressesDocument:
 
 def listed(found: Binding) -> Listed:
     """One resource, by address and id."""
-    return {"address": str(found.address), "type": found.address.kind, "id": found.id}
+    return _listed(found.address, found.id)
+
+
+def _listed(address: Address, id: str) -> Listed:
+    return {"address": str(address), "type": address.kind, "id": id}
 
 
 def resource(found: Binding) -> ResourceDocument:
@@ -116,6 +133,19 @@ def moved(moves: Moves) -> MovedDocument:
     return {
         "format_version": "1.0",
         "moved": [{"previous_address": str(old), "address": str(new)} for old, new in moves.items()],
+    }
+
+
+def recovered(found: AfterRecovery) -> RecoveredDocument:
+    """What `recover` made of the state."""
+    return {
+        "format_version": "1.0",
+        "lineage": found.state.lineage,
+        "serial": found.state.serial,
+        "rebuilt": found.rebuilt,
+        "cancelled": [_listed(address, id) for address, id in found.cancelled],
+        "not_created": [str(one) for one in found.not_created],
+        "resources": [listed(found.state.bindings[one]) for one in sorted(found.state.bindings, key=in_order)],
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.documents.state import AfterRecovery
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model import bounds
 from flowplan.operations.validate import configuration
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _MARGIN = 1000  # saves since the last version that is kept, or ever
 
 
-def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> State:
+def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> AfterRecovery:
     """The state rebuilt, and saved. `paths`: the task files, by which volumes are known again; `lineage`: which stack,
     where several are live. Raises UsageProblem where the state is intact, FlowplanError where nothing carries a
     marker."""
@@ -61,7 +62,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
         saved = session.save(found.state.as_put_back(), before={})
     for note in found.notes:
         session.listener.note(note)
-    return saved
+    return AfterRecovery(saved, rebuilt=True)
 
 
 def _beyond(session: Session, lineage: str) -> int:

@@ -12,6 +12,7 @@ from flowplan.apply.options import Options
 from flowplan.apply.patience import Patience
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.removals import Removals
+from flowplan.documents.state import AfterRecovery
 from flowplan.errors import GuardRefused
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session
 
 
-def settle(session: Session, ids: Sequence[str], window: float, cancelled: Callable[[str, Marker], None]) -> bool:
+def settle(
+    session: Session, ids: Sequence[str], window: float, cancelled: Callable[[str, Marker], None]
+) -> AfterRecovery:
     """Settle what an interrupted run left in doubt, after cancelling the duplicate bids `ids`; `cancelled` hears of
-    each, with its marker. `window`: seconds in which a create may still show up. Returns whether there was anything to
-    do.
+    each, with its marker. `window`: seconds in which a create may still show up.
 
     Raises GuardRefused for a bid that is not this stack's duplicate, OutcomeUnknown, CloudError, StateError, and what
     `session.interruption` raises.
@@ -55,14 +57,19 @@ def settle(session: Session, ids: Sequence[str], window: float, cancelled: Calla
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                session.save(found.state, found.absent.values(), before=loaded.state.bindings)
+                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings)
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
     for note in _notes(found, loaded, live):
         session.listener.note(note)
     if not ids and "bid" in live.unlisted:  # what was found settled is, but bids that no state knows may be there
         raise live.unlisted["bid"]
-    return bool(loaded.pending or found.notes or ids)
+    return AfterRecovery(
+        state,
+        [(marker.address, bid.id) for bid, marker in duplicates],
+        [intent.address for intent in found.absent.values()],
+        nothing=not (loaded.pending or found.notes or ids),
+    )
 
 
 def _notes(found: Recovered, loaded: Loaded, live: Live) -> Iterator[str]:

@@ -91,6 +91,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("moved", "json"): Report(_JSON, "moved", whole=True),
     ("pushed", "text"): Report(_TEXT + "state", "pushed"),
     ("pushed", "json"): Report(_JSON, "pushed", whole=True),
+    ("recovered", "text"): Report(_TEXT + "state", "recovered"),
+    ("recovered", "json"): Report(_JSON, "recovered", whole=True),
     ("rekeyed", "text"): Report(_TEXT + "state", "rekeyed"),
     ("rekeyed", "json"): Report(_JSON, "rekeyed", whole=True),
     ("migrated", "text"): Report(_TEXT + "state", "migrated"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
-    from flowplan.documents.state import Kept, Migrated, Moves, Pushed, Rekeyed
+    from flowplan.documents.state import AfterRecovery, Kept, Migrated, Moves, Pushed, Rekeyed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
     from flowplan.documents.validate import Checked
@@ -119,6 +119,13 @@ def moved(found: Moves, _: Paint) -> str:
 def pushed(found: Pushed, _: Paint) -> str:
     """`pushed.json`: the state that is in its place now."""
     from flowplan.documents.state import pushed as made
+
+    return dumps(made(found))
+
+
+def recovered(found: AfterRecovery, _: Paint) -> str:
+    """`recovered.json`: what the state holds after `recover`."""
+    from flowplan.documents.state import recovered as made
 
     return dumps(made(found))
 

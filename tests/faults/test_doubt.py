@@ -133,6 +133,16 @@ def test_the_next_run_sends_what_is_proved_absent_under_the_key_of_the_first(pla
     assert len(set(posts(place))) == 1
 
 
+def test_recover_names_what_is_proved_absent(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add(POST_BID, "timeout")
+    assert place.run("apply", "--auto-approve", "--on-unknown", "stop").code == 6
+    found = json.loads(place.ok("recover", "--format", "json", "--settle-window", "0"))
+    assert (found["not_created"], found["cancelled"]) == (["bid.task-000"], [])
+    assert [one["address"] for one in found["resources"]] == ["volume.vol-000"]
+
+
 def test_an_intent_that_was_resent_and_lost_again_is_sent_no_third_time(place: Place) -> None:
     place.write(many(1))
     with place.simulator() as simulator:

@@ -65,6 +65,14 @@ def test_a_lost_state_is_rebuilt_from_the_markers(applied: Place) -> None:
     assert applied.call("GET", "/v2/spot/bids?status=Allocated&limit=100").body.count(b"bid_") == 0
 
 
+def test_what_was_rebuilt_is_said_to_a_program(applied: Place) -> None:
+    lose(applied)
+    found = json.loads(applied.ok("recover", "--from-live", "--format", "json"))
+    after = json.loads((applied.path / "flowplan.state.json").read_text())
+    assert found["rebuilt"] and (found["lineage"], found["serial"]) == (after["lineage"], after["serial"])
+    assert [one["address"] for one in found["resources"]] == [one["address"] for one in after["resources"]]
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 300])
 def test_a_damaged_state_is_set_aside_and_rebuilt(applied: Place, damage: bytes) -> None:
     lose(applied)

@@ -6,6 +6,7 @@ Every read that a command makes fails in every way; what is to stop is cancelled
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -208,6 +209,19 @@ def test_recover_cancels_what_the_state_does_not_hold(world: World, read: str, a
         assert f"{further} (bid.task-001) is cancelled" in told.said
     if read != "everything":
         assert cancelled(world) == {further}
+
+
+def test_recover_says_what_it_did_to_a_program(world: World) -> None:
+    world.applied()
+    further = world.bid("task-001")
+    lose_addresses(world.place, "bid.task-001", "ports.task-001")
+    told = world.run("recover", "--cancel", further, "--format", "json")
+    found = json.loads(told.out)
+    assert found["cancelled"] == [{"address": "bid.task-001", "type": "bid", "id": further}]
+    assert f"{further} (bid.task-001) is cancelled" in told.err
+    held = json.loads(world.run("state", "list", "--format", "json").out)["resources"]
+    assert (found["resources"], found["not_created"], found["rebuilt"]) == (held, [], False)
+    assert cancelled(world) == {further}
 
 
 # ---- what is in doubt holds up nobody who stops -------------------------------------------------------------

@@ -35,6 +35,7 @@ SUBJECTS = {
     "state migrate": "migrated",
     "state pull": "pulled",
     "state push": "pushed",
+    "recover": "recovered",
     "state rekey": "rekeyed",
     "state restore": "restored",
     "state history": "history",

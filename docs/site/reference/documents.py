@@ -12,12 +12,17 @@ HOME = "reference/json"
 # Documents that are not called after the command that prints them.
 _PRINTED_BY = {
     "event": "a line of `apply --json` and `destroy --json`",
-    "failure": "what a command prints that was asked for JSON and failed",
+    "failure": "a command that was asked for JSON and failed",
     "addresses": "`state list --format json`",
     "resource": "`state show --format json`",
     "state": "`show --format json` and `state pull`",
     "history": "`state history --format json`",
     "released": "`state rm --format json`",
+    "recovered": "`recover --format json`",
+    "rekeyed": "`state rekey --format json`",
+    "books": "`simulator market --format json`",
+    "offers": "`market --for FILE --format json`",
+    "hook": "the stdin of a hook",
     "moved": "`state mv --format json`",
     "pushed": "`state push --format json`",
     "migrated": "`state migrate --format json`",
@@ -43,14 +48,16 @@ def _index(schemas: dict[str, Schema]) -> str:
     rows = ((f"[{name}]({name}.md)", _printed_by(name), f"[schema]({name}.schema.json)") for name in schemas)
     return (
         "# JSON documents\n\nMoney is text with a decimal number, in dollars; what is not known is null, never 0. How a"
-        " failure is reported: [formats for programs](../../formats.md).\n\n"
-        + table(("document", "printed by", ""), rows)
+        " failure is reported: [formats for programs](../../formats.md).\n\n" + table(("document", "of", ""), rows)
     )
 
 
 def _page(name: str, schema: Schema) -> str:
     body = {key: one for key, one in schema.items() if key not in ("$schema", "title", "$defs")}
-    parts = [f"# JSON: {name}\n", f"Printed by {_printed_by(name)}: {_type(body)}. [JSON Schema]({name}.schema.json)\n"]
+    parts = [
+        f"# JSON: {name}\n",
+        f"The JSON of {_printed_by(name)}: {_type(body)}. [JSON Schema]({name}.schema.json)\n",
+    ]
     for title, one in _in_order(body, schema["$defs"]):
         said = [plain(one["description"]) + "\n"] if "description" in one else []
         parts += [f"## {title}\n", *said, _table(one)]

@@ -222,6 +222,20 @@ class PushedDocument(TypedDict):
     serial: int
 
 
+class RecoveredDocument(TypedDict):
+    """`recover --format json`: what the state holds now that nothing is in doubt; `rebuilt`: it was lost, and is made
+    of what is live. `cancelled`: the bids of --cancel; `not_created`: what an interrupted run asked for and did not
+    get, which the next apply creates."""
+
+    format_version: str
+    lineage: str
+    serial: int
+    rebuilt: bool
+    cancelled: list[Listed]
+    not_created: list[str]
+    resources: list[Listed]
+
+
 class RekeyedDocument(TypedDict):
     """`state rekey --format json`: who can open the state now ("passphrase": with one; nobody is listed where it is in
     the clear), how many versions were written again, and how many stay as they were because they do not read."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
-from flowplan.documents.state import Kept, Migrated, Pushed, Rekeyed
+from flowplan.documents.state import AfterRecovery, Kept, Migrated, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
 from flowplan.reports.text.fields import value_of
@@ -90,6 +90,15 @@ def moved(moves: Mapping[Address, Address], paint: Paint) -> str:
 def pushed(done: Pushed, paint: Paint) -> str:
     """What `state push` did."""
     return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.", paint)
+
+
+def recovered(done: AfterRecovery, paint: Paint) -> str:
+    """What `recover` did: of what was cancelled, it has said so already."""
+    if done.rebuilt:
+        held = [_sentence(f"{one.address}  {one.id}", paint) for one in done.state.bindings.values()]
+        last = f"The state of stack {done.state.stack} is rebuilt; flowplan plan shows what differs."
+        return "".join([*held, _sentence(last, paint)])
+    return _sentence("Nothing is in doubt.", paint) if done.nothing else ""
 
 
 def rekeyed(done: Rekeyed, paint: Paint) -> str:
