@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
+from flowplan.patterns import regex
+
 MASK, MASKED = "********", "masked"
 _SHORT = 5  # characters
 _OPAQUE_LENGTH, _WORD_LENGTH = 40, 200  # a word of letters, cases and digits mixed; a word of any kind
@@ -21,10 +23,10 @@ _NAME = (
     r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key"
     r"|auth(?:orization)?(?![a-z])"
 )
-_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
-_ASSIGNED = re.compile(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)\S.*", re.IGNORECASE | re.DOTALL)
+_SECRET_NAME = regex(_NAME, re.IGNORECASE)
+_ASSIGNED = regex(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)\S.*", re.IGNORECASE | re.DOTALL)
 # What is behind a secret's name on a line of its own: `password: |`, and the value below it.
-_OPENS = re.compile(rf"(?:{_NAME})[\w-]*[\"']?\s*:\s*(?:[&!]\S*\s*)*(?:[|>][-+0-9]*)?\s*(?:#.*)?$", re.IGNORECASE)
+_OPENS = regex(rf"(?:{_NAME})[\w-]*[\"']?\s*:\s*(?:[&!]\S*\s*)*(?:[|>][-+0-9]*)?\s*(?:#.*)?$", re.IGNORECASE)
 _KNOWN = r"(?:fkey_|hf_|gh[pousr]_|github_pat_|glpat-|[sr]k[-_]|xox[abeprs]-|ya29\.|npm_|dckr_pat_)"
 # What each of them holds: looking for a fixed text takes no time.
 _STARTS: tuple[str, ...] = (
@@ -44,32 +46,32 @@ _STARTS: tuple[str, ...] = (
 )
 _STARTS += ("xox", "ya29.", "npm_", "dckr_pat_", "AKIA")
 _WORD = r"[^\s\"'`,;<>()\[\]{}|]"
-_TOKEN = re.compile(rf"\b({_KNOWN}){_WORD}{{8,}}|\bfkey_{_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
+_TOKEN = regex(rf"\b({_KNOWN}){_WORD}{{8,}}|\bfkey_{_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
 # A word that is surely meant as one: `sk-datasets` is a name.
-_KEY = re.compile(rf"\b{_KNOWN}(?={_WORD}*[0-9])(?={_WORD}*[A-Za-z0-9]{{16}}){_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
-_USERINFO = re.compile(r"(://)[^\s/\"']+@")
-_USER_AT = re.compile(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]+)")
+_KEY = regex(rf"\b{_KNOWN}(?={_WORD}*[0-9])(?={_WORD}*[A-Za-z0-9]{{16}}){_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
+_USERINFO = regex(r"(://)[^\s/\"']+@")
+_USER_AT = regex(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]+)")
 # As docker takes them: what has no value of its own may stand before the letter of what has one.
 _ENV_OPTION, _USER_OPTION = r"-[ditPq]*e|--env|--build-arg", r"-[ditPq]*u|--user"
-_ENV_VALUE = re.compile(rf"((?<![^\s\"'])(?:{_ENV_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*=)\S.*", re.DOTALL)
-_USER_VALUE = re.compile(
+_ENV_VALUE = regex(rf"((?<![^\s\"'])(?:{_ENV_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*=)\S.*", re.DOTALL)
+_USER_VALUE = regex(
     rf"((?<![^\s\"'])(?:{_USER_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*:)(?!(?:\d+|masked(?::[0-9a-f]{{8}})?)(?![^\s\"'])|\*)[^\s\"']+"
 )
-_LONG = re.compile(rf"[A-Za-z0-9+/=_~.%-]{{{_OPAQUE_LENGTH},}}")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*", re.DOTALL)
+_LONG = regex(rf"[A-Za-z0-9+/=_~.%-]{{{_OPAQUE_LENGTH},}}")
+_PEM = regex(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*", re.DOTALL)
 # A private key is one with its body: 40 characters of base64, not far behind the line that announces it.
-_PEM_BODY = re.compile(
+_PEM_BODY = regex(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,120}?"
     r"(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40,}",
     re.DOTALL,
 )
 # In a script: what common services' secrets look like, or a literal assigned to a name that says so.
-_SCRIPT = re.compile(
+_SCRIPT = regex(
     rf"\b{_KNOWN}[A-Za-z0-9_-]{{16,}}|\bAKIA[0-9A-Z]{{16}}\b|://[^\s/@:\"'$]+:[^\s/@\"'$]{{4,}}@"
     r"|(?:API_?KEY|TOKEN|SECRET|PASSWORD)\w*=(?:'[^'$]{12,}|\"[^\"$]{12,}|[^\s'\"$()`]{12,})",
     re.IGNORECASE,
 )
-_TAG = re.compile(rf"(?<![\w.-]){MASKED}(?::[0-9a-f]{{8}})?(?![\w.-])")
+_TAG = regex(rf"(?<![\w.-]){MASKED}(?::[0-9a-f]{{8}})?(?![\w.-])")
 
 
 def looks_secret(name: str) -> bool:
@@ -166,10 +168,10 @@ def _options(text: str, tag: Tag) -> tuple[str, bool]:
     return shlex.join(word for word, _ in shown), any(secret for _, secret in shown)
 
 
-_ENVIRONMENT = re.compile(r"-[a-zA-Z]*e|--env|--build-arg")
-_ATTACHED = re.compile(r"(--env=|--build-arg=|-[ditPq]*e=?)(.+)", re.DOTALL)
-_USER = re.compile(_USER_OPTION)
-_USER_ATTACHED = re.compile(r"(--user=|-[ditPq]*u=?)(.+)", re.DOTALL)
+_ENVIRONMENT = regex(r"-[a-zA-Z]*e|--env|--build-arg")
+_ATTACHED = regex(r"(--env=|--build-arg=|-[ditPq]*e=?)(.+)", re.DOTALL)
+_USER = regex(_USER_OPTION)
+_USER_ATTACHED = regex(r"(--user=|-[ditPq]*u=?)(.+)", re.DOTALL)
 
 
 def _option_words(words: list[str], tag: Tag) -> Iterator[tuple[str, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
@@ -10,9 +9,10 @@ from typing import TypeAlias
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 
 Natural: TypeAlias = tuple[tuple[int, str, str], ...]
-_DIGITS = re.compile(r"([0-9]+)")
+_DIGITS = regex(r"([0-9]+)")
 
 
 @frozen

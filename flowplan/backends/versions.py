@@ -5,7 +5,6 @@ They are no part of the state: nothing is decided by them but what somebody puts
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
 from flowplan.files.private import make_directory
 from flowplan.files.regular import opened, read_regular
+from flowplan.patterns import regex
 from flowplan.state.codec import SIZE_LIMIT
 from flowplan.state.form import Form
 from flowplan.state.history import (
@@ -33,7 +33,7 @@ from flowplan.state.state import State
 
 DIRECTORY = ".flowplan/versions"
 MOST_BYTES = 64 * 1024 * 1024  # of one state; the newest is kept whatever its size
-_NAME = re.compile(r"(.+)\.([0-9]{1,16})\.json")
+_NAME = regex(r"(.+)\.([0-9]{1,16})\.json")
 
 
 @frozen

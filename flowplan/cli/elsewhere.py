@@ -10,6 +10,7 @@ from types import MappingProxyType
 import click
 
 from flowplan.errors import UsageProblem
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 _APPLY = "flowplan apply FILE places what the file asks for, after it has shown the plan"
@@ -96,7 +97,7 @@ HOMES: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 _ALIKE = 0.75  # how much of two names is the same where one is a slip for the other
-_ONE_DASH = re.compile(r"-([a-z][a-z-]+)(=.*)?", re.DOTALL)
+_ONE_DASH = regex(r"-([a-z][a-z-]+)(=.*)?", re.DOTALL)
 
 
 def hold_ours(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:

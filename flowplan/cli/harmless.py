@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from flowplan.patterns import regex
 from flowplan.printable import inert
 from flowplan.reports.text.paint import OWN
 
@@ -30,7 +31,7 @@ def _defused(commands: bool, found: re.Match[str]) -> str:
 
 
 # GitHub trims a line before it looks for `::`; `##[`, and Azure's `##vso[`, count wherever they stand.
-_LINE_COMMAND = re.compile(r"^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
+_LINE_COMMAND = regex(r"^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
 _PROPERTY = r"[A-Za-z]+=[^:,\n]*"
-_ANNOTATION = re.compile(rf"::(?:error|warning|notice)(?: {_PROPERTY}(?:,{_PROPERTY})*)?::")
-_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
+_ANNOTATION = regex(rf"::(?:error|warning|notice)(?: {_PROPERTY}(?:,{_PROPERTY})*)?::")
+_COMMAND = regex(r"#(?=#[A-Za-z]*\[)")

@@ -20,11 +20,12 @@ from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
 from flowplan.model.catalogue import Catalogue
+from flowplan.patterns import regex
 
 _VERSION = 1
 _SIZE_LIMIT = 1024 * 1024  # bytes
 _MOST_APIS, _MOST_NAMES = 8, 400
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,79}", re.ASCII)  # what no shell takes for anything else
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,79}", re.ASCII)  # what no shell takes for anything else
 
 
 @frozen

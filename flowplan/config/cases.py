@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from attrs import field
@@ -19,9 +18,10 @@ from flowplan.diagnostics import Position
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.budget import BASES
+from flowplan.patterns import regex
 
-_ANY = re.compile(r"\S(?:.*\S)?")
-_TEXT = Grammar(_ANY, re.compile("."), "a text on one line", 1000)
+_ANY = regex(r"\S(?:.*\S)?")
+_TEXT = Grammar(_ANY, regex("."), "a text on one line", 1000)
 _HIGHEST = Decimal(1_000_000)
 _MOST_HOURS = Decimal(8_760)  # a year
 

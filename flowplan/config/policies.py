@@ -17,22 +17,21 @@ from flowplan.errors import ConfigError
 from flowplan.model.policy import ANYTHING, DAYS, PRICE_BASES, Allowed, Cap, Hours, MaxPrice, Policies
 from flowplan.model.selection import held
 from flowplan.model.type_names import read_type_name
+from flowplan.patterns import regex
 
-_CLOCK = Grammar(
-    re.compile(r"(?:[01][0-9]|2[0-4]):[0-5][0-9]", re.A), re.compile(r"[0-9:]", re.A), "a time such as 08:00"
-)
+_CLOCK = Grammar(regex(r"(?:[01][0-9]|2[0-4]):[0-5][0-9]", re.A), regex(r"[0-9:]", re.A), "a time such as 08:00")
 _ZONE = Grammar(
-    re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.A),
-    re.compile(r"[A-Za-z0-9_+/-]", re.A),
+    regex(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.A),
+    regex(r"[A-Za-z0-9_+/-]", re.A),
     "the name of a time zone such as Europe/Berlin or UTC",
     64,
 )
 _PATTERN = Grammar(
-    re.compile(r"[A-Za-z0-9*?][A-Za-z0-9*?._-]*", re.A),
-    re.compile(r"[A-Za-z0-9*?._-]", re.A),
+    regex(r"[A-Za-z0-9*?][A-Za-z0-9*?._-]*", re.A),
+    regex(r"[A-Za-z0-9*?._-]", re.A),
     "a name, in which * stands for any text",
 )
-_PROJECT = Grammar(re.compile(r"\S(?:.*\S)?"), re.compile(r"."), "the name of a project, or '*'")
+_PROJECT = Grammar(regex(r"\S(?:.*\S)?"), regex(r"."), "the name of a project, or '*'")
 
 
 def read_policy_file(source: Source) -> Policies:

@@ -19,6 +19,7 @@ from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of,
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.masking import looks_secret, masked
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 Choice = TypeVar("Choice", bound=str)
@@ -297,8 +298,8 @@ def items(document: Document, node: Node, name: str) -> list[Node]:
 
 # ---- numbers ----------------------------------------------------------------------------------------------
 
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+_WHOLE = regex(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
+_DECIMAL = regex(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 CENTS = 2
 _LONGEST_NUMBER = 40
 _HIGHEST_PRICE = Decimal(1_000_000)  # dollars per hour; beyond that it is a slip of the pen

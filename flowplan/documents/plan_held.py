@@ -6,7 +6,6 @@ of the rest of the stack, which may have changed since, need only fit together.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
@@ -17,6 +16,7 @@ from flowplan.cost.warnings import OF_THE_MARKET
 from flowplan.documents.plan import acts
 from flowplan.documents.ports import ranges
 from flowplan.model.digest import digest
+from flowplan.patterns import regex
 from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
@@ -33,7 +33,7 @@ _VOLATILE = (
 )
 _OF_THE_WHOLE = ("complete", "summary", "cost", "diagnostics", "stack", "selection", "outputs", "left_alone")
 _OF_THE_STATE = ("serial", "lineage", "observed_sha256", "state")
-_ADDRESS = re.compile(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
+_ADDRESS = regex(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes", "policy", "policy_unused"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
 _OF_NOW |= {"done", "other_lifetime", "lifetime_short", "lifetime_again"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flowplan.classes import frozen
 from flowplan.masking import MASK, masked, opens_secret
 from flowplan.model.resources import Bid, Script
+from flowplan.patterns import regex
 from flowplan.planning.actions import Change, Create, Replace
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_COMPARED = 2000  # lines that differ: beyond that a comparison helps nobody, and takes long
 _LONGEST = 10_000  # characters of a line that is looked at; of a longer one nothing is shown
 _NO_END = "\\ No newline at end of file"
-_BEGINS, _ENDS = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"), re.compile(r"-----END ")
+_BEGINS, _ENDS = regex(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"), regex(r"-----END ")
 
 
 def with_scripts(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
+from flowplan.patterns import regex
+
 Value: TypeAlias = "str | int | bool | Decimal | Mapping[str, Value] | Sequence[Value]"
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_PLAIN = regex(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))  # no texts, to one parser or another
 # Lines that a literal block gives back exactly; the first must show how far it is indented.
-_LITERAL = re.compile(r"[!-~][\t -~\w]*\n(?:[\t -~\w]*\n)*")
+_LITERAL = regex(r"[!-~][\t -~\w]*\n(?:[\t -~\w]*\n)*")
 
 
 def mapping(values: Mapping[str, Value], indent: str = "") -> list[str]:

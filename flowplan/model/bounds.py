@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from flowplan.patterns import regex
+
 HIGHEST = Decimal(1_000_000)  # dollars an hour: as high as a limit may be in a task file
 MOST = 1_000_000_000  # of anything that is counted: GB, GPUs, instances
 _SMALLEST = Decimal("1e-12")  # dollars: what is below is rounded off
-_WRITTEN = re.compile(r"\$? ?([0-9][0-9,]{0,15}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})", re.ASCII)
-_PLAIN = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,20})?", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
+_WRITTEN = regex(r"\$? ?([0-9][0-9,]{0,15}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})", re.ASCII)
+_PLAIN = regex(r"[0-9]{1,7}(?:\.[0-9]{1,20})?", re.ASCII)
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _YEARS = (2000, 2100)
 
 

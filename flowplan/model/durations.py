@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from flowplan.errors import UsageProblem
+from flowplan.patterns import regex
 
-_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
+_PATTERN = regex(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
 LONGEST = 10 * 366 * 86400.0  # seconds
 WHAT_IF = (3600.0, 7 * 86400.0)  # seconds that a simulation may look ahead: the past has two weeks
 _SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 
-_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,6})(%?)", re.ASCII)
+_NUMBER = regex(r"(?:0|[1-9][0-9]{0,6})(%?)", re.ASCII)
 
 
 @frozen

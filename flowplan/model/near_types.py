@@ -8,14 +8,15 @@ from collections.abc import Collection, Iterable
 from flowplan.classes import frozen
 from flowplan.model.catalogue import InstanceType
 from flowplan.model.type_names import has_word, same_socket
+from flowplan.patterns import regex
 
 # A GPU: `h100`, `a5000`, `l40s`; before it nothing of a word, but the `x` of `8xh100`; behind it nothing, or the `x` of
 # `h100x8`.
-_GPU = re.compile(
+_GPU = regex(
     r"(?:^|[^a-z]|(?<=[0-9\s])x)(?P<gpu>(?!x)[a-z]{1,3}[0-9]{2,4}(?:s|e|ti)?)(?=$|[^a-z0-9]|x[0-9]|x$|x[^a-z0-9])"
 )
-_MEMORY = re.compile(r"([0-9]+)\s*gb")
-_SOCKET = re.compile(r"\b(sxm|nvl|pcie)([0-9]*)\b")
+_MEMORY = regex(r"([0-9]+)\s*gb")
+_SOCKET = regex(r"\b(sxm|nvl|pcie)([0-9]*)\b")
 _MOST_GPUS = 64  # of one instance
 
 

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 from flowplan.classes import frozen
 from flowplan.model.address import KEYED, Address, spelled
 from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.patterns import regex
 
 Value: TypeAlias = str | int | dict[str, Any] | None  # None: not known yet
 _NAME = rf"[A-Za-z0-9_-]+{KEYED}"
-_PIECE = re.compile(rf"\$\$\{{|\$\{{\s*(task|volume)\.({_NAME})\.([a-z_]+)\s*\}}")
+_PIECE = regex(rf"\$\$\{{|\$\{{\s*(task|volume)\.({_NAME})\.([a-z_]+)\s*\}}")
 
 
 @frozen

@@ -32,6 +32,7 @@ from flowplan import masking
 from flowplan.classes import frozen
 from flowplan.model.address import Address, Kind, Ref
 from flowplan.model.digest import LEFT_OUT, digest, material, named
+from flowplan.patterns import regex
 
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
@@ -40,9 +41,9 @@ INPUTS = ("startup_script", "ports", "mounts", "local_disks", "container_image")
 Interface: TypeAlias = Literal["Block", "File"]
 
 # The grammars; the first is the API's own (fcp: CreateVolumeRequest.name), the second flowplan's.
-VOLUME_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+VOLUME_NAME = regex(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 VOLUME_NAME_LENGTH = 64
-BID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+BID_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 BID_NAME_LENGTH = 128
 
 

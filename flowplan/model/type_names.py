@@ -8,6 +8,7 @@ from functools import cache
 
 from flowplan.classes import frozen
 from flowplan.model.catalogue import InstanceType
+from flowplan.patterns import regex
 
 
 @frozen
@@ -34,15 +35,15 @@ class TypeName:
         )
 
 
-_ID = re.compile(r"it_[A-Za-z0-9]+", re.ASCII)
+_ID = regex(r"it_[A-Za-z0-9]+", re.ASCII)
 _GPU = r"(?P<gpu>[a-z]+[0-9]+[a-z0-9]*)(?:-(?P<memory>[0-9]+)gb)?"
 _GPUS = r"(?P<gpus>[1-9][0-9]{0,2})"
-_FOUNDRY = re.compile(_GPU + rf"\.{_GPUS}x(?:\.(?P<socket>[a-z]+[0-9]*))?(?:\.[a-z0-9]+)?", re.I | re.A)
-_API = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+){0,3}", re.I | re.A)
-_API_PARTS = re.compile(r"(?:[a-z]+-)?" + _GPU + rf"(?:\.(?P<socket>[a-z]+))?\.{_GPUS}x", re.I | re.A)
+_FOUNDRY = regex(_GPU + rf"\.{_GPUS}x(?:\.(?P<socket>[a-z]+[0-9]*))?(?:\.[a-z0-9]+)?", re.I | re.A)
+_API = regex(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+){0,3}", re.I | re.A)
+_API_PARTS = regex(r"(?:[a-z]+-)?" + _GPU + rf"(?:\.(?P<socket>[a-z]+))?\.{_GPUS}x", re.I | re.A)
 _SHORT = (
-    re.compile(rf"{_GPUS}x" + _GPU, re.I | re.A),
-    re.compile(_GPU + rf":{_GPUS}", re.I | re.A),
+    regex(rf"{_GPUS}x" + _GPU, re.I | re.A),
+    regex(_GPU + rf":{_GPUS}", re.I | re.A),
 )
 
 

@@ -10,12 +10,13 @@ from typing import BinaryIO
 
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files.regular import growing, opened
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
-_SAVED_PLAN = re.compile(rb'\{\n  "format_version": "')
+_SAVED_PLAN = regex(rb'\{\n  "format_version": "')
 _STATE = b'{\n "format_version": '
 _VALUE = rb'\{\n  "[^"\n]{1,200}": \{\n    "value": '  # the first of the outputs
-_JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "[a-z_]+", "timestamp": "|\{\}\n|' + _VALUE)
+_JSON = regex(rb'\{\n  "format_version": "|\{"type": "[a-z_]+", "timestamp": "|\{\}\n|' + _VALUE)
 
 
 def hold_json_file(path: str, state: str | None = None, used: Iterable[str] = ()) -> None:

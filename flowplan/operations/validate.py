@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from flowplan.masking import forms_of
 from flowplan.model.address import Address
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.sources import read_beside
+from flowplan.patterns import regex
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
@@ -53,7 +53,7 @@ def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] 
     return config
 
 
-_TASK = re.compile(rb"\b(?:task|bid)\.(?:(\$)|([A-Za-z0-9][A-Za-z0-9._-]*))")
+_TASK = regex(rb"\b(?:task|bid)\.(?:(\$)|([A-Za-z0-9][A-Za-z0-9._-]*))")
 _KEEPING = ("prevent_destroy", "attach", "removed", "protected")  # what a file may say so that a volume stays
 
 

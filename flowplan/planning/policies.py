@@ -7,7 +7,6 @@ replaced does not stay: it is placed again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -24,13 +23,14 @@ from flowplan.model.policy import ANYTHING, Allowed, Cap, Hours, MaxPrice, Polic
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import is_wild, matching
 from flowplan.model.type_names import find_types, has_word, read_type_name
+from flowplan.patterns import regex
 from flowplan.planning.actions import Change, Create, Delete, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.planning.project_costs import Hourly
 from flowplan.planning.raising import cannot_raise_cost
 from flowplan.pricing.units import CENT, beside_cents, usd
 
-_GENERATION = re.compile(r"-g[0-9]+$")
+_GENERATION = regex(r"-g[0-9]+$")
 
 
 @frozen

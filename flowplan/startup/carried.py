@@ -9,12 +9,13 @@ import re
 import zlib
 
 from flowplan.model.resources import Script
+from flowplan.patterns import regex
 
 _MOST = 16_000_000  # bytes, unpacked
-_DIGEST = re.compile(r"^sha256='?([0-9a-f]{64})'?$", re.MULTILINE)
-_SIZE = re.compile(r"^size=([0-9]{1,8})$", re.MULTILINE)
-_INLINE = re.compile(r"^  base64 -d <<'END'\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE)
-_PACKED = re.compile(r"^base64 -d <<'END' \| gzip -dc [^\n]*\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE)
+_DIGEST = regex(r"^sha256='?([0-9a-f]{64})'?$", re.MULTILINE)
+_SIZE = regex(r"^size=([0-9]{1,8})$", re.MULTILINE)
+_INLINE = regex(r"^  base64 -d <<'END'\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE)
+_PACKED = regex(r"^base64 -d <<'END' \| gzip -dc [^\n]*\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE)
 
 
 def user_script(sent: str) -> Script | None:

@@ -32,6 +32,7 @@ from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.live import Marker
 from flowplan.model.resources import VOLUME_NAME, ContainerImage, Inputs, Mount, Script
+from flowplan.patterns import regex
 from flowplan.startup import marker as marker_line
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ FORMATS_LENGTH = 1_010
 ENDS_LENGTH = 1_050
 NEVER = 9 * 10**17  # minutes, or seconds since the epoch: for a bound that there is not
 
-VOLUME_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
-DIRECTORY = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+/?", re.ASCII)
-DEVICE = re.compile(r"/dev(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+", re.ASCII)
-IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", re.ASCII)
+VOLUME_ID = regex(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
+DIRECTORY = regex(r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+/?", re.ASCII)
+DEVICE = regex(r"/dev(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+", re.ASCII)
+IMAGE_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", re.ASCII)
 
 
 @frozen

@@ -25,6 +25,7 @@ from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
+from flowplan.patterns import regex
 from flowplan.state.paid import Paid
 from flowplan.state.state import ENDS, Binding, State, twice
 
@@ -38,7 +39,7 @@ SEALED_FORMAT = 3  # of a whole state, see form.py; flowplans that know no seal 
 # that has one of these is of format 2, every other one of format 1.
 _FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from", "moved_as")
 _PAID_KEYS = ({"address", "amount", "at"}, {"address", "amount", "at", "hours", "read_at"})
-_BILLED = re.compile(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
+_BILLED = regex(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
 

@@ -12,7 +12,6 @@ What is sealed in a frame says which one it follows: one that was moved, repeate
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from attrs import field
 from flowplan import __version__
 from flowplan.classes import define
 from flowplan.errors import StateError
+from flowplan.patterns import regex
 from flowplan.state import codec, history, journal
 from flowplan.state.history import Change
 from flowplan.state.journal import End, Header, Journal, Record
@@ -29,7 +29,7 @@ from flowplan.state.state import State
 
 _SEALED_JOURNAL = 2
 REKEY = "set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them"
-_SEALED = re.compile(rb'\s*\{\s*"format_version":\s*3\b')
+_SEALED = regex(rb'\s*\{\s*"format_version":\s*3\b')
 
 
 @define

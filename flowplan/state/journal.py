@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from flowplan.model import bounds
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import Resource
+from flowplan.patterns import regex
 from flowplan.state.codec import RESTORE, converter, reason
 from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent, with_ended
 
@@ -214,7 +214,7 @@ def ended_by(intent: Intent | None) -> dict[str, float]:
 # the payload), the payload, a newline. The file is allocated ahead, so what follows the last frame is NULs.
 
 _HEAD = 18
-_FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
+_FRAME = regex(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
 
 
 def _record(entry: dict[str, Any]) -> Record:

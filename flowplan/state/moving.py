@@ -3,14 +3,14 @@ Pure."""
 
 from __future__ import annotations
 
-import re
 from shlex import quote
 
 from flowplan.errors import StateError
+from flowplan.patterns import regex
 from flowplan.printable import shown
 from flowplan.state.state import State
 
-_AT_A_SERVER = re.compile(r"((?:s3|az)://\S+) at (https?://\S+)")  # as the places of objects call themselves
+_AT_A_SERVER = regex(r"((?:s3|az)://\S+) at (https?://\S+)")  # as the places of objects call themselves
 
 
 def hold_in_use(state: State, name: str) -> None:

@@ -13,14 +13,15 @@ from flowplan.backends.remote.object_address import endpoint_in, hold_key
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 AZURE_ENDPOINT = "FLOWPLAN_AZURE_ENDPOINT"
 AZURE_ENDPOINTS = ("--endpoint", AZURE_ENDPOINT)  # the first that is set counts
 _LIKE = "for example az://myaccount/my-container/flowplan/train"
-_SCHEME = re.compile(r"az://", re.IGNORECASE)
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
-_CONTAINER = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+_SCHEME = regex(r"az://", re.IGNORECASE)
+_ACCOUNT = regex(r"[a-z0-9]{3,24}")
+_CONTAINER = regex(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @frozen

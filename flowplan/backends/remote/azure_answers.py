@@ -16,12 +16,13 @@ from flowplan.backends.remote.azure_address import AZURE_ENDPOINT, AzureAddress
 from flowplan.backends.remote.stored_errors import Told, short
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 _PASSING = ("ServerBusy", "OperationTimedOut", "InternalError", "ContainerBeingDeleted", "AccountBeingCreated")
-_BATCHED = re.compile(r"Bulk delete request failed for key .*: (.*)\(code: (\d{3})\)", re.DOTALL)
+_BATCHED = regex(r"Bulk delete request failed for key .*: (.*)\(code: (\d{3})\)", re.DOTALL)
 # How the library begins where it got as far as its credentials, and no request to the store was made.
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"Error performing token request|'az account get-access-token' command failed|Failed to parse azure cli response"
     r"|Error reading federated token file|Invalid Access Key|Missing component in SAS query pair"
 )

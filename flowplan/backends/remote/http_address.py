@@ -6,7 +6,6 @@ would take another lock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -17,13 +16,14 @@ from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
+from flowplan.patterns import regex
 from flowplan.printable import Secret, shown
 
 USERNAME, PASSWORD = "FLOWPLAN_HTTP_USERNAME", "FLOWPLAN_HTTP_PASSWORD"
 EXAMPLE = "https://gitlab.example.com/api/v4/projects/42/terraform/state/train"
-_NUMBERED = re.compile(r"/terraform/state/[^/]+\Z")  # GitLab, Gitea
-_GITLAB = re.compile(r"/api/v4/projects/[^/]+/terraform/state/[^/]+\Z")
-_METHOD = re.compile(r"[A-Z]{1,20}")
+_NUMBERED = regex(r"/terraform/state/[^/]+\Z")  # GitLab, Gitea
+_GITLAB = regex(r"/api/v4/projects/[^/]+/terraform/state/[^/]+\Z")
+_METHOD = regex(r"[A-Z]{1,20}")
 
 
 @frozen

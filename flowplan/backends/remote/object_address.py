@@ -3,16 +3,16 @@ server."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
-_SEGMENT = re.compile(r"[A-Za-z0-9._=@+:,()!-]+")
-_OURS = re.compile(r"\.d/(states|journal|versions|aside|probe|clock)(/|\Z)")
+_SEGMENT = regex(r"[A-Za-z0-9._=@+:,()!-]+")
+_OURS = regex(r"\.d/(states|journal|versions|aside|probe|clock)(/|\Z)")
 _LONGEST_KEY = 800  # bytes, of 1,024: names of the objects below it are longer
 _LONGEST_SEGMENT = 200
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import uuid
 from typing import Protocol
 
@@ -22,13 +21,14 @@ from attrs import asdict, field
 from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.patterns import regex
 from flowplan.state.codec import no_constant, no_duplicates
 
 FORMAT_VERSION = 1
 SEAL = b"seal"  # what a seal says in the place of frames, which begin with digits
-_ENTRY = re.compile(rb"flowplan-(journal|seal) 1 ([0-9a-f]{64})\n")
-_STATE = re.compile(r"/([0-9]+)-([0-9]+)-[0-9a-f]+\.json\Z")
-_VERSION = re.compile(r"/([^/]+)\.([0-9]{1,16})\.json\Z")
+_ENTRY = regex(rb"flowplan-(journal|seal) 1 ([0-9a-f]{64})\n")
+_STATE = regex(r"/([0-9]+)-([0-9]+)-[0-9a-f]+\.json\Z")
+_VERSION = regex(r"/([^/]+)\.([0-9]{1,16})\.json\Z")
 
 
 @frozen

@@ -19,10 +19,11 @@ from psycopg import conninfo, pq
 from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
+from flowplan.patterns import regex
 from flowplan.printable import Secret, shown
 
-_STATE = re.compile(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
-_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+_STATE = regex(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
+_SCHEMA = regex(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 # What a URL needs beside the name, and is not secret.
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "require_auth", "gssencmode")

@@ -12,6 +12,7 @@ from flowplan.backends.remote.object_address import endpoint_in, hold_key
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 ENDPOINT = "FLOWPLAN_S3_ENDPOINT"
@@ -19,10 +20,10 @@ ENDPOINTS = ("--endpoint", ENDPOINT, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") 
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 DEFAULT_REGION = "us-east-1"
 _LIKE = "for example s3://my-bucket/flowplan/train"
-_SCHEME = re.compile(r"s3://", re.IGNORECASE)
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-_REGION = re.compile(r"[A-Za-z0-9-]{1,40}")
-_AWS = re.compile(r"https://[a-z0-9.-]+\.amazonaws\.com")
+_SCHEME = regex(r"s3://", re.IGNORECASE)
+_BUCKET = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_REGION = regex(r"[A-Za-z0-9-]{1,40}")
+_AWS = regex(r"https://[a-z0-9.-]+\.amazonaws\.com")
 
 
 @frozen

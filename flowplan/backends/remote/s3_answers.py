@@ -7,17 +7,16 @@ time. All else is refused, and nothing was done.
 
 from __future__ import annotations
 
-import re
-
 from attrs import field
 
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
 from flowplan.backends.remote.stored_errors import Told, short
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
-_PROVIDER = re.compile(r"External AWS credential provider: (?:\w+: )?(.*)")
+_PROVIDER = regex(r"External AWS credential provider: (?:\w+: )?(.*)")
 _PASSING = ("RequestTimeout", "SlowDown", "ThrottlingException", "Throttling", "RequestTimeTooSlow")
 _CREDENTIALS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch")
 CREDENTIALS = (

@@ -6,11 +6,12 @@ import re
 from html import unescape
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
-_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
-_ASKED = re.compile(r"Error performing [A-Z]+ (\S+) in ")
-_KIND = re.compile(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
+_STATUS = regex(r"Server returned non-2xx status code: (\d{3})")
+_ASKED = regex(r"Error performing [A-Z]+ (\S+) in ")
+_KIND = regex(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
 _LENGTH = 300  # characters of what is shown of an answer
 _WHY = (
     ("dns error", "its name is not known (DNS)"),

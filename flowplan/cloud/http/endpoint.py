@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT
 from flowplan.errors import UsageProblem
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
-PATH = re.compile(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
+PATH = regex(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
 _PREFIXES = frozenset(map(str, range(1, 33)))  # bits of an IPv4 network
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?")
+_HASHED = regex(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
+_HOST = regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?")
 
 
 def checked_url(url: str, *, in_process: bool) -> str:

@@ -43,6 +43,7 @@ from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT
 from flowplan.cloud.http.response import GARBLED, LOST, TLS, TOO_BIG, UNREACHABLE, Reply
 from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized, Unreachable
+from flowplan.patterns import regex
 
 TRIES = 5
 UNREADABLE_TRIES = 3
@@ -54,28 +55,27 @@ LOGIN_PATH = "/login"  # what it answers holds a token, or repeats the password:
 
 _PAID = ("POST", "PATCH")
 # What web frameworks and gateways say of a path that they do not know: nothing but such words.
-_WORD = re.compile(r"\w+")
-_NO_ROUTE = frozenset(
-    _WORD.findall(
-        "404 error http a an any api at be cannot could delete do does endpoint exist find for found get given here in "
-        "is it match matched matches matching method no not nothing of on or page patch path post put request "
-        "requested resource route server service that the this those to unknown uri url values was were with"
-    )
+_WORD = regex(r"\w+")
+_SAID = (
+    "404 error http a an any api at be cannot could delete do does endpoint exist find for found get given here in "
+    "is it match matched matches matching method no not nothing of on or page patch path post put request "
+    "requested resource route server service that the this those to unknown uri url values was were with"
 )
-_NAME_TAKEN = re.compile(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
+_NO_ROUTE = frozenset(_SAID.split())
+_NAME_TAKEN = regex(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
 
 # What the API's refusals mean for whoever wrote the task (its texts are free, so words are all there is).
 _HINTS: Final = (
-    (re.compile(r"quota"), "the project's quota does not allow it: free something, or ask for more in the console"),
+    (regex(r"quota"), "the project's quota does not allow it: free something, or ask for more in the console"),
     (
-        re.compile(r"price\b.*\bbelow\b.*\bminimum", re.DOTALL),
+        regex(r"price\b.*\bbelow\b.*\bminimum", re.DOTALL),
         "raise utility_threshold_price to that minimum or above",
     ),
     (
-        re.compile(r"ssh\b.*key.*required|no ssh keys|required.*ssh\b.*key", re.DOTALL),
+        regex(r"ssh\b.*key.*required|no ssh keys|required.*ssh\b.*key", re.DOTALL),
         "name an SSH key of the project: --ssh-key, or FOUNDRY_SSH_KEY_NAME",
     ),
-    (re.compile(r"billing|payment|stripe"), "the account has no usable payment method: set one up in the console"),
+    (regex(r"billing|payment|stripe"), "the account has no usable payment method: set one up in the console"),
 )
 
 
@@ -289,9 +289,7 @@ def json_of(body: bytes) -> Any:
 
 
 # An escaped backslash, or a pair, which stay as they are; or half of one.
-_HALVES = re.compile(
-    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
+_HALVES = regex(r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def _no_constant(name: str) -> NoReturn:

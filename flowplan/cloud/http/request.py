@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from flowplan import __version__
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+_KEY = regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
 
 def encode(body: object) -> bytes:

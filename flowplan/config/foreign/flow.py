@@ -25,6 +25,7 @@ from flowplan.config.foreign.script import Program
 from flowplan.config.yaml import Scalar
 from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.model.resources import VOLUME_NAME, VOLUME_NAME_LENGTH
+from flowplan.patterns import regex
 from flowplan.pricing.units import per_gpu
 
 # Dollars per GPU-hour that a priority stands for in flow, at least: some GPUs have less than others, and some more.
@@ -33,7 +34,7 @@ _TIERS = {
     "a10": {"low": Decimal("1.00"), "med": Decimal("2.00"), "high": Decimal("4.00")},
     "t4": {"low": Decimal("0.50"), "med": Decimal("1.00"), "high": Decimal("2.00")},
 }
-_HOURS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,4})?", re.A)
+_HOURS = regex(r"[0-9]{1,5}(?:\.[0-9]{1,4})?", re.A)
 _INTERFACES = {"block": "Block", "file": "File"}
 
 

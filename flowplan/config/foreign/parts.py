@@ -13,13 +13,14 @@ from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.masking import holds_token, looks_secret, secret_in
 from flowplan.model.resources import BID_NAME
 from flowplan.model.type_names import read_type_name
+from flowplan.patterns import regex
 from flowplan.pricing.units import per_instance
 
 _CENT = Decimal("0.01")
-_GPU = re.compile(r"[a-z]+[0-9]+[a-z0-9]*(?:-[0-9]+gb)?", re.I | re.A)
-_COUNT = re.compile(r"[1-9][0-9]{0,2}(?:\.0+)?", re.A)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.A)
-_MOUNT = re.compile(r"/[A-Za-z0-9._/-]+", re.A)
+_GPU = regex(r"[a-z]+[0-9]+[a-z0-9]*(?:-[0-9]+gb)?", re.I | re.A)
+_COUNT = regex(r"[1-9][0-9]{0,2}(?:\.0+)?", re.A)
+_VARIABLE = regex(r"[A-Za-z_][A-Za-z0-9_]*", re.A)
+_MOUNT = regex(r"/[A-Za-z0-9._/-]+", re.A)
 _KEY_LENGTH = 50
 _READABLE = "it looks like a credential, and everyone with access to the bid can read its startup script"
 

@@ -19,16 +19,17 @@ from flowplan.config.yaml import (
     looks_like,
     read_text,
 )
+from flowplan.patterns import regex
 
 _ALIKE = 0.75  # of a key that may be one of ours with a slip
 _AT_THE_TOP = frozenset((*TASK.known, *STACK_FILE.known))
 _OURS = frozenset((*HOMES, *STACK, *STACK_FILE.known, *STACK_FILE.instead, *TASK.instead, *MEANINGS))
 _OURS -= {"state", "backend"}  # files of anything have those
 # A line that begins with one of these, in any spelling: a key of flowplan's, which other tools may have too.
-_BEGINS = re.compile(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
+_BEGINS = regex(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
 
 # What no other tool's file says, at whatever depth: nearly every file of flowplan is known by it, unread.
-_ONLY_OURS = re.compile(
+_ONLY_OURS = regex(
     rb"\b(resources?_specification|task_management|fcp_instance|persistent_storage|utility_threshold_price|"
     rb"startup_script|ssh_key_name|project_name)\b"
 )

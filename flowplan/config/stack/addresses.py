@@ -6,16 +6,17 @@ import re
 
 from flowplan.config.values import Grammar, Section, text
 from flowplan.model.address import KEYED, Address, spelled
+from flowplan.patterns import regex
 
 _NAME = rf"[A-Za-z0-9][A-Za-z0-9._-]*{KEYED}"
-_LETTERS = re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII)
+_LETTERS = regex(r'[A-Za-z0-9._"\[\]-]', re.ASCII)
 ADDRESS = Grammar(
-    re.compile(rf"(?:task|bid|volume)\.{_NAME}", re.ASCII),
+    regex(rf"(?:task|bid|volume)\.{_NAME}", re.ASCII),
     _LETTERS,
     "an address, such as task.train or volume.data",
     200,
 )
-TASK = Grammar(re.compile(rf"(?:task\.|bid\.)?{_NAME}", re.ASCII), _LETTERS, "the name of a task of this stack", 200)
+TASK = Grammar(regex(rf"(?:task\.|bid\.)?{_NAME}", re.ASCII), _LETTERS, "the name of a task of this stack", 200)
 
 
 def address(section: Section, key: str) -> Address | None:

@@ -15,6 +15,7 @@ from flowplan.config.values import Grammar, Section, flag, items, open_section, 
 from flowplan.config.yaml import Document, Node
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
+from flowplan.patterns import regex
 
 T = TypeVar("T")
 # place, what is wrong, what to do, further places
@@ -43,8 +44,8 @@ class Said(Protocol):
 
 
 _ID = Grammar(
-    re.compile(r"(?:bid|vol)_[A-Za-z0-9]+", re.ASCII),
-    re.compile(r"[A-Za-z0-9_]", re.ASCII),
+    regex(r"(?:bid|vol)_[A-Za-z0-9]+", re.ASCII),
+    regex(r"[A-Za-z0-9_]", re.ASCII),
     "the id of a live object (bid_... or vol_...)",
 )
 

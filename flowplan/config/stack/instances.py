@@ -8,8 +8,9 @@ from typing import TypeGuard
 from flowplan.config.stack.substitution import Each
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Sequence, quoted
 from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.patterns import regex
 
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+KEY = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _EXAMPLE = "write for_each: [a, b], or a mapping of keys to values"
 
 

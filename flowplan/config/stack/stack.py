@@ -42,13 +42,14 @@ from flowplan.model.hooks import Hook
 from flowplan.model.policy import Policies
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
 from flowplan.model.watch import Watching
+from flowplan.patterns import regex
 
 T = TypeVar("T")
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_KEY = regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _KEY_HINT = "letters, digits, _ and -, beginning with a letter or a digit, at most 63"
 _PREFIX = Grammar(
-    re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII),
-    re.compile(r"[a-z0-9-]", re.ASCII),
+    regex(r"[a-z][a-z0-9-]{0,31}", re.ASCII),
+    regex(r"[a-z0-9-]", re.ASCII),
     "lowercase letters, digits and '-', beginning with a letter",
     32,
 )

@@ -26,14 +26,15 @@ from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import candidates
 from flowplan.model.address import KEYED
+from flowplan.patterns import regex
 
 OPAQUE = frozenset(("startup_script",))
 # The only places of a task where a sensitive value may go: what stands there is masked wherever it is shown or kept.
 SECRET_PLACES = frozenset((("container_image", "run_options"),))
-_PIECE = re.compile(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
-_PATH = re.compile(r"""([a-z]+)\.(.+)""", re.DOTALL)
+_PIECE = regex(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
+_PATH = regex(r"""([a-z]+)\.(.+)""", re.DOTALL)
 _PART = r"[A-Za-z0-9_-]+"
-_LATER = re.compile(rf"({_PART}{KEYED})\.([a-z_]+)")
+_LATER = regex(rf"({_PART}{KEYED})\.([a-z_]+)")
 
 
 @define(eq=False)

@@ -38,9 +38,10 @@ from flowplan.config.yaml import (
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.model.given import GivenValue
+from flowplan.patterns import regex
 
 Type: TypeAlias = Literal["string", "int", "number", "bool", "list", "map"]
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
+NAME = regex(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 NAME_HINT = "a name has letters, digits and _, and begins with no digit"
 TYPES: tuple[Type, ...] = ("string", "int", "number", "bool", "list", "map")
 ENVIRONMENT = "FLOWPLAN_VAR_"

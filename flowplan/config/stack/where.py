@@ -18,12 +18,13 @@ from flowplan.config.values import Section, as_text
 from flowplan.config.yaml import Document, Findings, Mapping, Node, Scalar, TooManyProblems, documents, read_text
 from flowplan.diagnostics import Position
 from flowplan.masking import holds_token, looks_secret, masked
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 KEY = "state"
 STACK_VERSION = "2"
 _OF_STACKS = keys.STACK - {KEY}
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(?:([^/?#]*)@)?[^?#]*(?:\?([^#]*))?.*", re.DOTALL)
+_URL = regex(r"([A-Za-z][A-Za-z0-9+.-]+)://(?:([^/?#]*)@)?[^?#]*(?:\?([^#]*))?.*", re.DOTALL)
 # Where a client finds the credentials that a URL would hold.
 _HTTP = "FLOWPLAN_HTTP_USERNAME and FLOWPLAN_HTTP_PASSWORD"
 _POSTGRES = "PGPASSWORD, or have a ~/.pgpass"
@@ -35,10 +36,10 @@ _CREDENTIALS = {
     "postgresql": _POSTGRES,
 }
 # What a file that says nothing of a state does not hold: most are read once only.
-_MAY_SAY = re.compile(rb"\bstate[\"']?\s*:|\0")
-_AT_THE_LEFT = re.compile(r"^[\"']?state[\"']?[ \t]*:(?:[ \t]+(.*?))?[ \t]*(?:[ \t]#.*)?$", re.MULTILINE)
-_PLAIN = re.compile(r"([\"']?)([^\s\"'#&*!|>{}\[\]%@`][^\"'\\]*)\1")
-_KEY_AT_THE_LEFT = re.compile(r"^[A-Za-z_][\w-]*[ \t]*:", re.MULTILINE)
+_MAY_SAY = regex(rb"\bstate[\"']?\s*:|\0")
+_AT_THE_LEFT = regex(r"^[\"']?state[\"']?[ \t]*:(?:[ \t]+(.*?))?[ \t]*(?:[ \t]#.*)?$", re.MULTILINE)
+_PLAIN = regex(r"([\"']?)([^\s\"'#&*!|>{}\[\]%@`][^\"'\\]*)\1")
+_KEY_AT_THE_LEFT = regex(r"^[A-Za-z_][\w-]*[ \t]*:", re.MULTILINE)
 
 
 @frozen

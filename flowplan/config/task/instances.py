@@ -31,6 +31,7 @@ from flowplan.config.yaml import Document, Node, quoted
 from flowplan.model.catalogue import PRIORITIES
 from flowplan.model.near_types import meaning
 from flowplan.model.type_names import TypeName, has_word, read_type_name
+from flowplan.patterns import regex
 
 DEFAULT_PRIORITY = "standard"
 DEFAULT_LIMIT = LimitPrice(PRIORITIES[DEFAULT_PRIORITY], "gpu")
@@ -42,14 +43,14 @@ _MOST_HOURS = Decimal(100_000)
 Optimize: TypeAlias = Literal["budget", "job_completion_time"]
 
 REGION = Grammar(
-    re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII),
-    re.compile(r"[a-z0-9-]", re.ASCII),
+    regex(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII),
+    regex(r"[a-z0-9-]", re.ASCII),
     "the name of a region, such as us-central1-b",
     64,
 )
 PROPERTY = Grammar(
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+-]*", re.ASCII),
-    re.compile(r"[A-Za-z0-9 ._/+-]", re.ASCII),
+    regex(r"[A-Za-z0-9][A-Za-z0-9 ._/+-]*", re.ASCII),
+    regex(r"[A-Za-z0-9 ._/+-]", re.ASCII),
     "a short text of letters, digits, spaces and . _ / + -",
     64,
 )

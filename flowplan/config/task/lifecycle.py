@@ -15,24 +15,25 @@ from flowplan.diagnostics import Position, candidates
 from flowplan.model.address import KEYED, Address, Kind, spelled
 from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime, Trigger
 from flowplan.model.resources import INPUTS, changes_of
+from flowplan.patterns import regex
 
 _FIELD = Grammar(
-    re.compile(r"[a-z][a-z_]*", re.ASCII),
-    re.compile(r"[a-z_]", re.ASCII),
+    regex(r"[a-z][a-z_]*", re.ASCII),
+    regex(r"[a-z_]", re.ASCII),
     "the inner name of a field, such as limit_price or size_gb",
 )
 _TRIGGER = Grammar(
-    re.compile(
+    regex(
         rf"(?P<kind>bid|task|volume|ports)\.(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*{KEYED})"
         r"(?:\.(?P<field>[a-z_]+))?",
         re.ASCII,
     ),
-    re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
+    regex(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
     "an address, such as volume.data, or a field of one, such as task.train.limit_price",
 )
 _MOMENT = Grammar(
-    re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
-    re.compile(r"[0-9TtZz:.+ -]", re.ASCII),
+    regex(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
+    regex(r"[0-9TtZz:.+ -]", re.ASCII),
     "a moment with its time zone, such as 2026-12-01T08:00:00Z",
 )
 # What people write -> the inner name of the field.

@@ -16,6 +16,7 @@ from flowplan.config.values import open_section, whole_hint
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Sequence, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.resources import PortPair
+from flowplan.patterns import regex
 
 LAST = 65535
 WIDEST = 1_000
@@ -28,8 +29,8 @@ _UDP = "FCP's forwarder (foundrypf) publishes only TCP"
 
 
 _RANGE = r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?"
-_TEXT = re.compile(rf"{_RANGE}(?::{_RANGE})?", re.ASCII)
-_SIDE = re.compile(_RANGE, re.ASCII)
+_TEXT = regex(rf"{_RANGE}(?::{_RANGE})?", re.ASCII)
+_SIDE = regex(_RANGE, re.ASCII)
 
 pair = lru_cache(maxsize=10_000)(PortPair)  # tasks publish the same few
 

@@ -12,29 +12,30 @@ from flowplan.config.values import Grammar, Section, as_text, open_section, text
 from flowplan.config.yaml import SIZE_LIMIT, Document, Node, Scalar, quoted
 from flowplan.masking import secret_in
 from flowplan.model.resources import ContainerImage, Script
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 # (the source's name, the path written in it) -> the bytes. Raises OSError.
 ReadFile = Callable[[str, str], bytes]
 
-_PRINTABLE = re.compile(r"[ -~]", re.ASCII)
-_REFERENCE = re.compile(r"\$\{(?:each|env|task|var|volume)\.[A-Za-z_][\w.-]{0,60}\}")
-_FILE = Grammar(re.compile(r"[ -~\w]*[!-~\w]"), re.compile(r"[ -~\w]"), "the path of a file", 1024)
+_PRINTABLE = regex(r"[ -~]", re.ASCII)
+_REFERENCE = regex(r"\$\{(?:each|env|task|var|volume)\.[A-Za-z_][\w.-]{0,60}\}")
+_FILE = Grammar(regex(r"[ -~\w]*[!-~\w]"), regex(r"[ -~\w]"), "the path of a file", 1024)
 PATH = Grammar(
-    re.compile(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII),
+    regex(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII),
     _PRINTABLE,
     "a path of printable ASCII that does not begin with '-'",
     1024,
 )
-_OPTIONS = Grammar(re.compile(r"[ -~]*", re.ASCII), _PRINTABLE, "one line of printable ASCII", 4096)
+_OPTIONS = Grammar(regex(r"[ -~]*", re.ASCII), _PRINTABLE, "one line of printable ASCII", 4096)
 _WORD = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 IMAGE = Grammar(
-    re.compile(
+    regex(
         rf"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{{1,5}})?/)?{_WORD}(?:/{_WORD})*"
         r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
         re.ASCII,
     ),
-    re.compile(r"[A-Za-z0-9._/:@-]", re.ASCII),
+    regex(r"[A-Za-z0-9._/:@-]", re.ASCII),
     "an image such as nvcr.io/nvidia/pytorch:24.05-py3",
     512,
 )

@@ -29,6 +29,7 @@ from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position
 from flowplan.model.address import KEYED, Address, spelled
 from flowplan.model.resources import VOLUME_NAME, VOLUME_NAME_LENGTH, Interface, LocalDisk
+from flowplan.patterns import regex
 
 MOST_VOLUMES = 20  # of one instance (fcp)
 LARGEST_GB = 32_768  # fcp: max_volume_size_tb 32
@@ -45,42 +46,42 @@ def _path_hint(path: str) -> str | None:
 
 CREATED_NAME = Grammar(
     VOLUME_NAME,
-    re.compile(r"[a-z0-9-]", re.ASCII),
+    regex(r"[a-z0-9-]", re.ASCII),
     "lowercase letters, digits and '-', beginning with a letter and not ending with '-'",
     VOLUME_NAME_LENGTH,
 )
 ATTACHED_NAME = Grammar(
-    re.compile(rf"vol_[A-Za-z0-9]+|{VOLUME_NAME.pattern}", re.ASCII),
-    re.compile(r"[A-Za-z0-9_-]", re.ASCII),
+    regex(rf"vol_[A-Za-z0-9]+|{VOLUME_NAME.pattern}", re.ASCII),
+    regex(r"[A-Za-z0-9_-]", re.ASCII),
     "the name of a volume (lowercase letters, digits and '-') or its id (vol_...)",
     VOLUME_NAME_LENGTH,
 )
 STACK_VOLUME = Grammar(
-    re.compile(rf"[A-Za-z][A-Za-z0-9_-]*{KEYED}", re.ASCII),
-    re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
+    regex(rf"[A-Za-z][A-Za-z0-9_-]*{KEYED}", re.ASCII),
+    regex(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
     'the name of a volume under `volumes`, such as data or data["a"]',
     128,
 )
 MOUNT_POINT = Grammar(
-    re.compile(r"/|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+/?", re.ASCII),
-    re.compile(r"[A-Za-z0-9._/-]", re.ASCII),
+    regex(r"/|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+/?", re.ASCII),
+    regex(r"[A-Za-z0-9._/-]", re.ASCII),
     "an absolute path such as /mnt/data, of letters, digits and . _ -",
     255,
     _path_hint,
 )
 DEVICE = Grammar(
-    re.compile(r"/dev(?:/[A-Za-z0-9_][A-Za-z0-9_-]*)+", re.ASCII),
-    re.compile(r"[A-Za-z0-9_/-]", re.ASCII),
+    regex(r"/dev(?:/[A-Za-z0-9_][A-Za-z0-9_-]*)+", re.ASCII),
+    regex(r"[A-Za-z0-9_/-]", re.ASCII),
     "a device such as /dev/nvme0n1",
     64,
 )
 
 # Nothing may be mounted on or below these: the system would not start, or its files would be hidden or cleaned.
-SYSTEM_TREES = re.compile(
+SYSTEM_TREES = regex(
     r"(/(?:bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|snap|sys|tmp|usr))(?:/.*)?", re.ASCII
 )
 # Nothing may be mounted on these: it would hide SSH keys, logs, packages, or what the platform mounts there.
-SYSTEM_DIRECTORIES = re.compile(
+SYSTEM_DIRECTORIES = regex(
     r"/?|/home(?:/ubuntu)?|/media|/mnt|/opt(?:/foundry|/mithril)?|/srv|/var(?:/cache|/lib|/log|/run)?", re.ASCII
 )
 

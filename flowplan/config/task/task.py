@@ -20,17 +20,16 @@ from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
 from flowplan.model.resources import BID_NAME
+from flowplan.patterns import regex
 
 NAME = Grammar(
     BID_NAME,
-    re.compile(r"[A-Za-z0-9._-]", re.ASCII),
+    regex(r"[A-Za-z0-9._-]", re.ASCII),
     "letters, digits and . _ - beginning with a letter or a digit",
 )
 # What exists in the cloud already may be called anything that can be typed.
 _SEEN = r"[^\x00-\x20\x7f-\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-_CLOUD_NAME = Grammar(
-    re.compile(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), re.compile(f"{_SEEN}| "), "a name in visible characters"
-)
+_CLOUD_NAME = Grammar(regex(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), regex(f"{_SEEN}| "), "a name in visible characters")
 _IGNORED = ("networking", "resources")
 # Fields -> the keys at the top of a task that say them; what stands deeper is noted where it is read.
 _WRITTEN = {

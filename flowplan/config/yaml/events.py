@@ -6,11 +6,11 @@ than YAML 1.2 has it (`[h100:8]`, `&an:chor`), the exact one reads again, in Pyt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from flowplan.config.yaml.text import Mark, mark_at, moved
+from flowplan.patterns import regex
 
 MAX_EXACT = 2_000_000  # characters: five seconds
 
@@ -35,8 +35,8 @@ _SAME: tuple[tuple[str, str, str], ...] = (
     ("found unexpected document separator", "", "found unexpected document indicator"),
     ("found character", "while scanning for the next token", "found character that cannot start any token"),
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_NAME = re.compile(r"[&*]([^\s,\[\]{}]*)")  # of an anchor or alias
+_SURROGATE = regex("[\ud800-\udfff]")
+_NAME = regex(r"[&*]([^\s,\[\]{}]*)")  # of an anchor or alias
 
 
 class NotRead(Exception):

@@ -19,9 +19,10 @@ from flowplan.config.yaml.nodes import Sequence as SequenceNode
 from flowplan.config.yaml.parse import documents
 from flowplan.config.yaml.text import Findings, Text, read_text
 from flowplan.diagnostics import Position
+from flowplan.patterns import regex
 
 _STEP = 2
-_HEADER = re.compile(r"[|>](?:(?P<digit>[1-9])|(?P<chomp>[+-]))*")
+_HEADER = regex(r"[|>](?:(?P<digit>[1-9])|(?P<chomp>[+-]))*")
 
 
 def laid_out(file: str, data: bytes, findings: Findings) -> str | None:

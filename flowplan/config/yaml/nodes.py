@@ -14,6 +14,7 @@ from attrs import field
 from flowplan.classes import define, frozen
 from flowplan.config.yaml.text import Mark, Text, elsewhere, home_of
 from flowplan.diagnostics import Position, Severity
+from flowplan.patterns import regex
 
 Kind: TypeAlias = Literal["string", "null", "bool", "int", "float", "list", "mapping", "broken"]
 Also: TypeAlias = tuple[str, Mark]
@@ -31,7 +32,7 @@ KINDS: MappingType[Kind, str] = {
 }
 
 # The core schema of YAML 1.2. Anything else is a string: dates, `yes`, `22:22`.
-_CORE = re.compile(
+_CORE = regex(
     r"(?P<null>|~|null|Null|NULL)"
     r"|(?P<bool>true|True|TRUE|false|False|FALSE)"
     r"|(?P<int>[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)"

@@ -18,14 +18,15 @@ from flowplan.config.yaml.nodes import Broken, Document, Mapping, Node, Scalar, 
 from flowplan.config.yaml.syntax import TAB_HINT, syntax_problem
 from flowplan.config.yaml.text import Mark, Text, looks_like, mark_at
 from flowplan.diagnostics import Position
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 MAX_DEPTH = 50
 MAX_NODES = 1_000_000  # of one file, aliases expanded
 MAX_RESTARTS = 20  # documents of one file that may be broken before the rest is left unread
 
-_NEXT_DOCUMENT = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
-_VISIBLE = re.compile(r"[^\r\n]")
+_NEXT_DOCUMENT = regex(r"^---(?=\s|\Z)", re.MULTILINE)
+_VISIBLE = regex(r"[^\r\n]")
 
 
 def documents(text: Text, *, required: bool = True) -> Iterator[Document]:
@@ -291,7 +292,7 @@ def _used(target: Node, name: str, mark: Mark) -> Node:
     return node
 
 
-_PROPERTIES = re.compile(r"(?:[&!]\S*(?:[ \t\r\n]|#[^\r\n]*)*)+")
-_REST_OF_LINE = re.compile(r"[ \t]*(?:#.*)?$", re.MULTILINE)
-_QUESTION = re.compile(r"[\[{,\s]\?\S")
-_COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")
+_PROPERTIES = regex(r"(?:[&!]\S*(?:[ \t\r\n]|#[^\r\n]*)*)+")
+_REST_OF_LINE = regex(r"[ \t]*(?:#.*)?$", re.MULTILINE)
+_QUESTION = regex(r"[\[{,\s]\?\S")
+_COMMENT_OR_TAB = regex(r"#[^\r\n]*|\t")

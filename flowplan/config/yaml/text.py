@@ -11,6 +11,7 @@ from attrs import evolve, field
 from flowplan.classes import define
 from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.masking import MASK, masked, opens_secret
+from flowplan.patterns import regex
 from flowplan.printable import shown, visible
 
 SIZE_LIMIT = 10_000_000
@@ -73,7 +74,7 @@ class Findings:
         return any(problem.severity == "error" for problem in self.all)
 
 
-_BREAK = re.compile(r"\r\n|\r|\n")
+_BREAK = regex(r"\r\n|\r|\n")
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _FORBIDDEN_ASCII = "[^\t\n\r\x20-\x7e]"
 _ASCII = bytes([9, 10, 13, *range(0x20, 0x7F)])

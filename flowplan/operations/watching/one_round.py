@@ -4,7 +4,6 @@ the ordinary plan, which the same guards, budgets, lock and journal hold. Everyt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -35,6 +34,7 @@ from flowplan.operations.running.approval import Approved, stale
 from flowplan.operations.running.lapsed import lapsed
 from flowplan.operations.watching.judging import Judging, budgets_of
 from flowplan.operations.watching.look import Looked, decided, look
+from flowplan.patterns import regex
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.planning.watching import Decision, Finding
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config
 
 # The key in a file that cannot be read, and where it says what it says without it.
-_ENFORCE, _ENFORCED = b"enforce_lifetime", re.compile(rb"enforce_lifetime[\"']?\s*:\s*true\s*(?=[,}#\r\n]|$)")
+_ENFORCE, _ENFORCED = b"enforce_lifetime", regex(rb"enforce_lifetime[\"']?\s*:\s*true\s*(?=[,}#\r\n]|$)")
 _NO_PLAN = (CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)
 _NO_CALL = (Unauthorized, Unreachable)
 WAITS = 120.0  # seconds that a round waits for a removal, or for a task that another needs, while it has the lock

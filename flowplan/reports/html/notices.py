@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import Paint
 
@@ -51,7 +51,7 @@ def notes_of(diagnostics: Iterable[Said], changing: Iterable[Entry]) -> list[Not
     return [Notes(name, _SEVERITIES[name], counts[name], notes) for name, notes in found.items() if notes]
 
 
-_TYPED = re.compile(r"`([^`]+)`|(?<!\S)(--[a-z][-a-z]*)")
+_TYPED = regex(r"`([^`]+)`|(?<!\S)(--[a-z][-a-z]*)")
 
 
 def _parts(hint: str) -> list[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from html import escape
 
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 LONGEST = 400  # characters of a text
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>!|~^&@#]|:(?=\S)|\$(?!\d)|^[-+=]|^\d+[.)]|(?<=www)\.", re.IGNORECASE)
+_MARKUP = regex(r"[\\`*_{}\[\]<>!|~^&@#]|:(?=\S)|\$(?!\d)|^[-+=]|^\d+[.)]|(?<=www)\.", re.IGNORECASE)
 _NO_WIDTH = "&#8203;"
 _LINKING = "@#:"
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from attrs import evolve
 
+from flowplan.patterns import regex
 from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, message, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
 from flowplan.reports.text.actions import head_of, ordered, symbol_of
@@ -50,7 +51,7 @@ _KINDS = {
     "more": ("a section", "{} sections"),
     "note": ("a note", "{} notes"),
 }
-_MARGIN = re.compile(r"^ {6}( *)(-/\+|\+/-|[-+~](?= ))?", re.MULTILINE)
+_MARGIN = regex(r"^ {6}( *)(-/\+|\+/-|[-+~](?= ))?", re.MULTILINE)
 
 
 def comment(document: SealedPlan | FailedPlan, _: Paint, max_bytes: int = MAX_BYTES) -> str:

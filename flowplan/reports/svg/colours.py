@@ -9,6 +9,7 @@ from html import escape
 from string import Template
 from typing import NamedTuple
 
+from flowplan.patterns import regex
 from flowplan.printable import shown
 
 
@@ -29,8 +30,8 @@ _OF_ALL = {
     "ink": Colour("#1f2328", "#e6edf3"),
     "soft": Colour("#59636e", "#9aa4af"),
 }
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_NAME = re.compile(r"\$(\w+)")
+_RULE = regex(r"([^{}]+)\{([^{}]*)\}")
+_NAME = regex(r"\$(\w+)")
 _HEAD = 'svg { color-scheme: light dark; background: $ground; font: 13px system-ui, "Segoe UI", sans-serif }\n'
 
 

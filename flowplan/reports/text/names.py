@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from flowplan.patterns import regex
 from flowplan.printable import natural
 
-_LAST_NUMBER = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
+_LAST_NUMBER = regex(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 _FEW = 2  # consecutive names that are no range yet
 
 

@@ -3,11 +3,11 @@ resources of one auction is said once, with a count."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 from flowplan.printable import natural, shown
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, wrapped
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _ORDER = ("warning", "note", "error")
-_ABOUT = re.compile(r'((?:bid|volume|ports)\.[\w@-]+(?:\.[\w@-]+)*(?:\["[^"]*"\](?:@g\d+)?)?)(?=[\s:,])')
+_ABOUT = regex(r'((?:bid|volume|ports)\.[\w@-]+(?:\.[\w@-]+)*(?:\["[^"]*"\](?:@g\d+)?)?)(?=[\s:,])')
 _ALONE = 3  # so many of one kind in one auction are shown, however they differ
 _LONGEST = 1000  # characters of one
 Auction: TypeAlias = tuple[str, str]

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 
 WIDTH = 80  # columns that prose is kept to where nobody says how wide it is shown
 NARROWEST, WIDEST = 60, 200  # columns: no text is made narrower, or wider
 LONGEST_LINE = 2000  # characters of a sentence, or a name, that stays one line
-_AFTER_COMMA = re.compile(r"(?<=,) ")
+_AFTER_COMMA = regex(r"(?<=,) ")
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
-OWN = re.compile(r"(\x1b\[(?:0|(?:1|2|3[1236])(?:;(?:1|2|3[1236]))*)m)")  # what `Paint` writes, and nothing else
+OWN = regex(r"(\x1b\[(?:0|(?:1|2|3[1236])(?:;(?:1|2|3[1236]))*)m)")  # what `Paint` writes, and nothing else
 SYMBOL_STYLES = {
     "+": "green",
     "~": "yellow",

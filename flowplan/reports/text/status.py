@@ -13,6 +13,7 @@ from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
 from flowplan.model.lifecycle import Bounds
+from flowplan.patterns import regex
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import natural, shown
@@ -230,7 +231,7 @@ def _short(status: str) -> str:
     return shown(status.removeprefix("STATUS_").lower())
 
 
-_PLAIN = re.compile(r"[\w.:%-]+", re.ASCII)  # nothing of it means anything to a shell
+_PLAIN = regex(r"[\w.:%-]+", re.ASCII)  # nothing of it means anything to a shell
 
 
 def ssh_command(destination: str | None) -> str:
