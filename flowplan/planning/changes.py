@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 
 import attrs
 
@@ -54,6 +55,7 @@ class Changes:
         self.triggered: dict[Address, str] = {}  # what is replaced because something else changes, and why
         self.bases = {(one.kind, one.base) for one in desired.resources if one.key is not None}
         self._names = {bid.bid.name for bid in live.bids.values() if not bid.ended}
+        self._kept = cache(wishes.files.kept)  # one file has thousands of resources
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
 
     def all(self) -> dict[Address, Change]:
@@ -119,7 +121,7 @@ class Changes:
     def _placed(self, change: Change, binding: Binding | None) -> Change:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
-        source = self.wishes.files.kept(position.file) if position else (binding.source if binding else "")
+        source = self._kept(position.file) if position else (binding.source if binding else "")
         waits = self.desired.waits_for.get(change.address, ())
         lifecycle = self.lifecycles.get(change.address, DEFAULT)
         used = binding.needs if binding and not isinstance(change, Create) else ()  # what is gone uses nothing any more

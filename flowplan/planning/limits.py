@@ -130,7 +130,8 @@ def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
     field = "instance_quantity" if quota.product == SPOT else "size_gb"
     size = _instances(quota) if quota.product == SPOT else _gigabytes
     taking = [one for one in plan.changes if isinstance(one.after, cls) and _takes(one)]
-    staying = [one for one in plan.changes if isinstance(one, _STAYING) and one not in taking]
+    taken_by = frozenset(one.address for one in taking)
+    staying = [one for one in plan.changes if isinstance(one, _STAYING) and one.address not in taken_by]
     taken = _elsewhere(plan, quota) + sum(size(one.after) for one in staying if not _is_paused(one.after))
     for change in taking:
         more = size(change.after)

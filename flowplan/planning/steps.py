@@ -12,6 +12,7 @@ delete a volume that a bid still uses until that bid's own update.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal, TypeAlias
@@ -137,14 +138,16 @@ def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
     except CycleError as error:
         raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
     done: Order = {}
-    ahead = sorted(sorter.get_ready(), key=_in_order, reverse=True)
+    ahead = deque(sorted(sorter.get_ready(), key=_in_order, reverse=True))
     while ahead:
         step = ahead.pop()
         done[step] = tuple(sorted(waits[step], key=_in_order))
         sorter.done(step)
         freed = sorted(sorter.get_ready(), key=_in_order, reverse=True)
-        last = [one for one in freed if is_last(one, waits)]
-        ahead = last + ahead + [one for one in freed if one not in last]  # what was begun is brought to its end first
+        for one in freed:  # what was begun is brought to its end first
+            if not is_last(one, waits):
+                ahead.append(one)
+        ahead.extendleft(one for one in reversed(freed) if is_last(one, waits))
     return done
 
 

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/faults/test_inert.py", "-k", "plan_file"),
     ),
     Mistake(
+        "a DEL in a plan file reaches the terminal",
+        "reports/text/plan.py",
+        ' and "\\x7f" not in said',
+        "",
+        ("tests/reports/test_plan_text.py", "-k", "fit_as_it_is"),
+    ),
+    Mistake(
         "a line break in an address breaks the line",
         "reports/text/state.py",
         "{shown(str(one.address), LONGEST_LINE)}",

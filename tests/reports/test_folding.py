@@ -188,3 +188,33 @@ def test_ranges_are_of_three_or_more() -> None:
     assert ranges(["a-08", "a-09", "a-10", "a-1"]) == ["a-1", "a-08 … 10"]
     assert ranges(['a["1"]', 'a["2"]', 'a["3"]']) == ['a["1"] … ["3"]']
     assert ranges(["node-1-x", "node-2-x", "node-3-x"], "...") == ["node-1-x ... 3-x"]
+
+
+_NAMED = st.from_regex(r"[ab](-a|\.a)?(\[\"[ab]\"\])?", fullmatch=True)
+_SAYING = st.lists(
+    st.sampled_from(["bid.", "volume.", "ports.", "a", "b", "-", ".", "_", '"', '["', '"]', " ", "@g1", ":"])
+)
+
+
+@given(_NAMED, _SAYING.map("".join))
+def test_a_name_is_left_out_of_a_text_where_a_pattern_made_of_it_finds_it(name: str, note: str) -> None:
+    base, bracket, key = name.partition("[")
+    kind = r"(?<![\w.@-])(?P<kind>(?:bid|volume|ports)\.)"
+    expected = (
+        note.replace(key[:-1], '"*"')
+        if bracket
+        else re.sub(rf"{kind}{re.escape(base)}(?![A-Za-z0-9_])", r"\g<kind>*", note)
+    )
+    assert in_common({**create("bid", name), "note": note})["note"] == expected
+
+
+def test_no_pattern_is_compiled_for_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(*names: str) -> list[Any]:
+        return [create(kind, f"{name}-{n}") for kind in ENTRIES for name in names for n in range(5)]
+
+    folded(of("a"))
+    compiled: list[str] = []
+    real = re._compiler.compile  # type: ignore[attr-defined]
+    monkeypatch.setattr(re._compiler, "compile", lambda *of: compiled.append(of[0]) or real(*of))  # type: ignore[attr-defined]
+    folded(of("unlike", "others"))
+    assert compiled == []

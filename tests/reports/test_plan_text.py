@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.printable import natural
+from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import ordered, symbol_of
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import refusals, text
+from flowplan.reports.text.plan import lines_apart, refusals, text
 from tests.conftest import Place
 from tests.texts import task_text
 
@@ -92,3 +92,24 @@ def test_status_and_state_are_in_natural_order(place: Place) -> None:
 def test_a_script_of_one_byte_has_one_byte(place: Place) -> None:
     place.write(task_text(more="startup_script: x"))
     assert "startup_script    = 1 byte, sha256 2d711642b726" in place.ok("plan")
+
+
+_TEXTS = st.text(st.sampled_from('ab\\"\n\x1b\x7f\u202e\u00e9 '), max_size=6) | st.sampled_from(
+    ["a" * 2000, "a" * 2001]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | _TEXTS,
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(_TEXTS, one, max_size=3),
+)
+
+
+@given(_VALUES)
+def test_what_is_taken_for_fit_as_it_is_is_what_a_look_at_each_text_gives(value: Any) -> None:
+    def each(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {each(key): each(below) for key, below in one.items()}
+        if isinstance(one, list):
+            return list(map(each, one))
+        return shown(one, 2000) if isinstance(one, str) else one
+
+    assert lines_apart(value) == each(value)

@@ -8,17 +8,20 @@ or region is not alike. A script that is new with the resource may differ, as th
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry
 
 OWN = "*"  # in what is shown of several: the name or key of each; no name in a file has it
 _ALONE = 3  # so many that are alike are shown one by one
+_KIND = regex(r"(?<![\w.@-])((?:bid|volume|ports)\.)")  # what the name of an address follows
+_WORD = regex(r"[A-Za-z0-9_]")
+_encode = json.JSONEncoder(sort_keys=True).encode
 
 
 @frozen
@@ -42,7 +45,7 @@ def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
     shapes: dict[str, Entry] = {}
     for one in entries:
         shape = None if each or _loses_data(one) else in_common(one)
-        key = one["address"] if shape is None else json.dumps([shape, _shown_script(one)], sort_keys=True)
+        key = one["address"] if shape is None else _encode([shape, _shown_script(one)])
         groups.setdefault(key, []).append(one)
         if shape is not None:
             shapes[key] = shape
@@ -81,16 +84,11 @@ def _loses_data(entry: Entry) -> bool:
 
 def in_common(entry: Entry) -> Entry:
     """`entry` with OWN in place of its name, and of what has it from its name."""
-    base, bracket, key = entry["name"].partition("[")
-    own = re.compile(
-        rf'"{re.escape(key.strip("]").strip(chr(34)))}"'
-        if bracket
-        else rf"(?<![\w.@-])(?P<kind>(?:bid|volume|ports)\.){re.escape(base)}(?![A-Za-z0-9_])"
-    )
+    unnamed = _unnamed(entry["name"])
 
     def without(value: Any) -> Any:
         if isinstance(value, str):
-            return own.sub(f'"{OWN}"' if bracket else rf"\g<kind>{OWN}", value)
+            return unnamed(value)
         if isinstance(value, dict):
             return {name: without(one) for name, one in value.items()}
         return [without(one) for one in value] if isinstance(value, list) else value
@@ -102,6 +100,28 @@ def in_common(entry: Entry) -> Entry:
     id = None if entry["id"] is None else OWN
     shape = cast("Entry", {**same, "address": f"{entry['type']}.{OWN}", "id": id})
     return shape if _new_script(entry) is None else _with_script(shape, {"sha256": OWN, "size": 0})
+
+
+def _unnamed(name: str) -> Callable[[str], str]:
+    """What puts OWN in place of `name` in the addresses of a text; of a name with a key, in place of the key in quotes.
+    No pattern is made of the name: there are as many as resources, and to compile one costs more than all the rest."""
+    base, bracket, key = name.partition("[")
+    if bracket:
+        quoted = f'"{key.strip("]").strip(chr(34))}"'
+        return lambda text: text.replace(quoted, f'"{OWN}"')
+
+    def rest(text: str) -> str:
+        """What follows `bid.` or another kind."""
+        is_own = text.startswith(base) and not _WORD.match(text, len(base))
+        return f"{OWN}{text[len(base) :]}" if is_own else text
+
+    def unnamed(text: str) -> str:
+        if base not in text:
+            return text
+        parts = _KIND.split(text)
+        return "".join(rest(part) if n and n % 2 == 0 else part for n, part in enumerate(parts))
+
+    return unnamed
 
 
 def _side(values: Any, without: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from flowplan.classes import frozen
@@ -12,6 +11,7 @@ WIDTH = 80  # columns that prose is kept to where nobody says how wide it is sho
 NARROWEST, WIDEST = 60, 200  # columns: no text is made narrower, or wider
 LONGEST_LINE = 2000  # characters of a sentence, or a name, that stays one line
 _AFTER_COMMA = regex(r"(?<=,) ")
+_COLOURS = regex(r"\x1b\[[0-9;]*m")
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
 OWN = regex(r"(\x1b\[(?:0|(?:1|2|3[1236])(?:;(?:1|2|3[1236]))*)m)")  # what `Paint` writes, and nothing else
 SYMBOL_STYLES = {
@@ -72,7 +72,8 @@ def apart(parts: Iterable[str], first: str, rest: str, width: int) -> list[str]:
 
 def columns(line: str) -> int:
     """How many columns `line` takes, without its colours."""
-    line = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    if "\x1b" in line:
+        line = _COLOURS.sub("", line)
     return len(line) if line.isascii() else sum(map(_columns_of, line))
 
 

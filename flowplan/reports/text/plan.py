@@ -3,6 +3,7 @@ that a saved plan reads the same as when it was made."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ from flowplan.documents.amounts import price
 from flowplan.documents.differing import differing_fields
 from flowplan.documents.outputs import are_saved, is_changed
 from flowplan.documents.totals import added_and_destroyed
+from flowplan.patterns import regex
 from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
 from flowplan.reports.text.cost import cost_line, costs
@@ -98,10 +100,24 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
 def lines_apart(value: Any) -> Any:
     """A JSON value whose texts are each fit for one line: none breaks out of its place."""
     if isinstance(value, str):
-        return shown(value, 2000)
+        return shown(value, _LONGEST)
     if isinstance(value, dict):
         return {lines_apart(key): lines_apart(one) for key, one in value.items()}
-    return [lines_apart(one) for one in value] if isinstance(value, list) else value
+    return [one if _is_apart(one) else lines_apart(one) for one in value] if isinstance(value, list) else value
+
+
+_LONGEST = 2000  # characters of a text of the document
+_encode = json.JSONEncoder().encode
+_TOO_LONG = regex(rf'[^"]{{{_LONGEST + 1}}}')
+
+
+def _is_apart(value: Any) -> bool:
+    """Whether all texts in it are fit as they are: a look at its JSON, where whatever is not plain has a backslash (but
+    DEL), takes a fifth of a look at each text."""
+    if not isinstance(value, dict):
+        return False
+    said = _encode(value)
+    return "\\" not in said and "\x7f" not in said and not (len(said) > _LONGEST and _TOO_LONG.search(said))
 
 
 def _scripts_of(body: PlanBody) -> list[ScriptShown | None]:
