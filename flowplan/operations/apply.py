@@ -41,6 +41,7 @@ from flowplan.operations.plan import Request, wanted
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.ending import Ending
 from flowplan.operations.running.lapsed import lapsed
+from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, identity_of, touched_by
@@ -387,6 +388,8 @@ class Run:
 
     def _finish(self, plan: Plan, outcome: Outcome, found: Looked) -> None:
         self.reporter.summary(plan, outcome)
+        if self.saved is not None:
+            say_made_since(self.session, self.saved, outcome.state)
         if self.session.interruption.stopped() and not outcome.unknown:
             raise self.session.interruption.interrupted("what was done is saved")
         if found.doubt is not None:

@@ -117,7 +117,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():
         loaded = session.load(removes=request.destroy)
-        _, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
+        loaded, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         if request.destroy:
             hold_known(session, loaded, seen.state.stack, seen.live)
         found = priced_plan(session, seen, wishes)

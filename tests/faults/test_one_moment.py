@@ -122,6 +122,43 @@ def test_what_is_made_after_the_last_look_is_no_reason_to_refuse_a_plan(
     assert f"vol-{moment.LOOKS - 1:03} will be created" not in result.out
 
 
+def test_a_plan_to_destroy_beside_the_first_apply_knows_whose_its_bids_are(place: Place, meanwhile: Any) -> None:
+    """There was no state before it looked: that is no reason to take this stack's bids for another's."""
+    place.write(STACK)
+    meanwhile(lambda look: look or elsewhere(place, *APPLY))
+    result = place.run("plan", "--destroy", "--allow-volume-destroy", "*")
+    assert result.code == 0, result
+    assert "0 to add, 0 to change, 3 to destroy" in result.out
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "destroy"])
+def test_nothing_is_made_or_left_by_a_plan_that_lacks_what_was_made_after_its_last_look(
+    place: Place, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """It is another plan by the time that it is carried out: saved, or answered with yes."""
+    place.write(many(2 * moment.LOOKS))
+    place.ok(*APPLY, "--target", "task.task-000")
+    loads, real, asks = itertools.count(), Session.load, Terminal.__init__
+    monkeypatch.setattr(Terminal, "ask", lambda *_: "yes")
+    monkeypatch.setattr(Terminal, "__init__", lambda *given, **named: asks(*given, **{**named, "interactive": True}))
+
+    def load(session: Session, *given: Any, **named: Any) -> Any:
+        if 0 < (number := next(loads)) <= moment.LOOKS:
+            elsewhere(place, *APPLY, "--target", f"volume.vol-{number:03}")
+        return real(session, *given, **named)
+
+    monkeypatch.setattr(Session, "load", load)
+    options = {"plan": ("--out", "p"), "apply": (), "destroy": ("--allow-volume-destroy", "*")}[command]
+    result = place.run(command, *options)
+    made = len(place.ledger())
+    if command == "plan":
+        assert result.code == 0, result
+        result = place.run("apply", "p")
+    assert result.code == 3, result
+    assert f"volume.vol-{moment.LOOKS:03}" in result.err
+    assert len(place.ledger()) == made
+
+
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_an_apply_that_asks_shows_what_is_so(
     place: Place, meanwhile: Any, monkeypatch: pytest.MonkeyPatch, answer: str

@@ -622,6 +622,20 @@ MISTAKES = (
         ("tests/faults/test_one_moment.py", "-k", "after_the_last_look"),
     ),
     Mistake(
+        "take the bids of a first apply, by the state from before it, for another stack's",
+        "operations/plan.py",
+        "        loaded, seen = observe_beside(",
+        "        _, seen = observe_beside(",
+        ("tests/faults/test_one_moment.py", "-k", "beside_the_first"),
+    ),
+    Mistake(
+        "say that a saved plan has destroyed everything, and nothing of what was made since",
+        "operations/running/made_since.py",
+        "    if not there:\n",
+        "    if True:\n",
+        ("tests/operations/test_stale_plans.py", "-k", "made_since"),
+    ),
+    Mistake(
         "say that a bid which the state has lost is kept, and do not keep it",
         "operations/running/settling.py",
         "        if loaded.pending or strays(state, seen.live):\n",

@@ -90,6 +90,19 @@ def test_a_saved_destroy_plan_destroys_data_only_when_it_is_proved_or_named_agai
     assert "No bid or volume of this stack is live" in applied.ok("status")
 
 
+@pytest.mark.parametrize("selected", [(), ("--target", "task.task-000")], ids=["all", "part"])
+def test_what_was_made_since_a_plan_to_destroy_everything_is_told(place: Place, selected: tuple[str, ...]) -> None:
+    """It is not in the plan, and costs money. Of a plan that names what it destroys, nobody expects it."""
+    place.write(many(10))
+    place.ok("apply", "--auto-approve", "--target", "task.task-000")
+    place.ok("plan", "--destroy", "--allow-volume-destroy", "*", *selected, "--out", "p")
+    place.ok("apply", "--auto-approve")
+    result = place.run("apply", "p", "--allow-volume-destroy", "*")
+    said = " ".join(result.err.split())
+    assert (result.code, "made after this plan was saved" in said) == (0, not selected), result
+    assert ("bid.task-001" in said and "and 12 more" in said) == (not selected), result
+
+
 def test_a_saved_destroy_plan_whose_volume_is_named_again(applied: Place) -> None:
     applied.ok("plan", "--destroy", "--allow-volume-destroy", "my-new-volume", "--out", "p")
     applied.ok("apply", "p", "--allow-volume-destroy", "my-new-volume")
