@@ -25,9 +25,11 @@ class WorkingState:
     pending: dict[str, Intent] = field(factory=dict)
     bindings: dict[Address, Binding] = field(init=False)
     _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
+    _bound: set[str] = field(init=False)  # ids that have been bound to an address, be it before or now
 
     def __attrs_post_init__(self) -> None:
         self.bindings = dict(self.state.bindings)
+        self._bound = {binding.id for binding in self.bindings.values()}
 
     def begin(self, plan: AppliedPlan) -> None:
         """The saved `plan` is being carried out from now on."""
@@ -52,6 +54,7 @@ class WorkingState:
             self.bindings.pop(address, None)
         else:
             self.bindings[address] = binding
+            self._bound.add(binding.id)
         done = Done("", address, binding, released, adopted)
         self.state = stated(self.state, done, old)
         return done
@@ -126,6 +129,8 @@ class WorkingState:
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""
+        if not any(made.id in ids for ids in (self._bound, self._ended, self.state.ended, self.state.released)):
+            return None  # nearly always: to go through all bindings for each new one would grow with their square
         known = known_otherwise(made.id, made.address, self._with(self.bindings, {**self.state.ended, **self._ended}))
         return f"the answer is about {made.id}, which {known}" if known else None
 

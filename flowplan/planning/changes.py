@@ -83,7 +83,8 @@ class Changes:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
         bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self._is_meant(a, b)]
         if kind == "volume":
-            self.staying = {a: why for a in bound if a not in wanted and (why := self._stays(a)) is not None}
+            meant = set(wanted)
+            self.staying = {a: why for a in bound if a not in meant and (why := self._stays(a)) is not None}
         return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
 
     def _is_meant(self, address: Address, binding: Binding) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from flowplan.model.address import Address
-from flowplan.model.live import Live
+from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import PortMapping
 from flowplan.planning.lookup import Desired
 from flowplan.state.journal import CreateIntent, Intent
@@ -33,6 +33,7 @@ def conflicts(
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     ours = {*state.released, *(binding.id for binding in state.bindings.values())}
+    whose = _Whose(state, live)
     earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
     for address, wanted in desired.resources.items():
@@ -40,11 +41,11 @@ def conflicts(
             continue
         others = [id for id in taken.get((address.kind, wanted.name), ()) if earlier.get(id) != address]
         if others:
-            whose, remedy = _whose(address, others, state, live)
+            owner, remedy = whose(address, others)
             if stack and not {*others} & ours:
                 remedy += f"; {PREFIX}"
             found.append(
-                (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {whose}", remedy)
+                (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {owner}", remedy)
             )
     return found
 
@@ -54,28 +55,38 @@ def taking_back(address: Address, id: str) -> str:
     return f"flowplan import {quote(str(address))} {id}"
 
 
-def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
-    """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
-    somebody's."""
-    kind = address.kind
-    bound = {binding.id: one for one, binding in state.bindings.items() if one.kind == kind}
-    if here := next((bound[id] for id in ids if id in bound), None):
+class _Whose:
+    """Whose live objects are. Who has them is looked up once for all names that are taken: there may be as many as
+    there are bids."""
+
+    def __init__(self, state: State, live: Live) -> None:
+        self._lineage, self._released = state.lineage, state.released
+        self._bound = {(one.kind, binding.id): one for one, binding in state.bindings.items()}
+        self._users: dict[str, list[LiveBid]] = {}  # by the id of a bid, or of a volume that it uses
+        for bid in live.bids.values():
+            for id in {bid.id, *map(str, bid.bid.volumes)}:
+                self._users.setdefault(id, []).append(bid)
+
+    def __call__(self, address: Address, ids: Sequence[str]) -> tuple[str, str]:
+        """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
+        somebody's."""
+        kind = address.kind
+        if here := next((self._bound[kind, id] for id in ids if (kind, id) in self._bound), None):
+            return (
+                f"it is in the state as {here}",
+                f"choose another name; or flowplan state mv {quote(str(here))} {quote(str(address))} "
+                "gives it this address",
+            )
+        markers = [bid.marker for id in ids for bid in self._users.get(id, ())]
+        stacks = sorted({one.stack for one in markers if one is not None and one.lineage != self._lineage})
+        use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
+        take = taking_back(address, ids[0])
+        if kind == "bid" and self._released.issuperset(ids):
+            return "it was released", f"{take} takes it back; otherwise {use}"
+        if not stacks:
+            return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
+        whose = "belongs to" if kind == "bid" else "is used by a bid of"
         return (
-            f"it is in the state as {here}",
-            f"choose another name; or flowplan state mv {quote(str(here))} {quote(str(address))} gives it this address",
+            f"it {whose} another state of flowplan (stack {stacks[0]})",
+            f"if that state is lost: flowplan recover --from-live; otherwise {use}",
         )
-    users = [
-        bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
-    ]
-    stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
-    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
-    take = taking_back(address, ids[0])
-    if kind == "bid" and state.released.issuperset(ids):
-        return "it was released", f"{take} takes it back; otherwise {use}"
-    if not stacks:
-        return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
-    whose = "belongs to" if kind == "bid" else "is used by a bid of"
-    return (
-        f"it {whose} another state of flowplan (stack {stacks[0]})",
-        f"if that state is lost: flowplan recover --from-live; otherwise {use}",
-    )

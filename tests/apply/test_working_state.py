@@ -134,3 +134,19 @@ def test_what_is_released_stays_so_for_the_next_run() -> None:
     done = working.bind(TRAIN, None, released="bid_1")
     assert working.snapshot().released == {"bid_1"}
     same(working, state(USER), [done])
+
+
+def test_an_id_that_is_new_is_not_looked_for_among_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each create has one: to go through all would grow with the square of what is made."""
+    working = WorkingState(
+        state(bound(TRAIN, "bid_1", bid()), bound(Address("volume", "other"), "vol_2", volume("other")))
+    )
+    monkeypatch.setattr("flowplan.apply.working_state.known_otherwise", lambda *_: pytest.fail("it is looked for"))
+    assert working.elsewhere(MADE) is None
+
+
+def test_an_id_that_was_bound_in_this_run_is_not_taken_for_another_address() -> None:
+    working = WorkingState(state())
+    working.finish(MAKE, MADE)
+    other = attrs.evolve(MADE, address=Address("volume", "other"))
+    assert "is in the state as volume.data" in (working.elsewhere(other) or "")

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take an id that this run has bound elsewhere",
+        "apply/working_state.py",
+        "            self._bound.add(binding.id)\n",
+        "",
+        ("tests/apply/test_working_state.py", "-k", "bound_in_this_run"),
+    ),
+    Mistake(
         "keep a successor elsewhere without the bid that it replaces",
         "apply/working_state.py",
         "attrs.evolve(self.bind(aside.address, aside), intent=intent.intent)",

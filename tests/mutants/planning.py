@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "look for each bound volume among all that are wanted",
+        "planning/changes.py",
+        "if a not in meant and",
+        "if a not in wanted and",
+        ("tests/planning/test_growth.py",),
+    ),
+    Mistake(
         "what a file made that was split ends, though a part that says nothing may have it",
         "planning/make.py",
         "(files.is_gone(one) and not files.may_be(one))",

@@ -225,6 +225,17 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> None:
     assert not scope.is_gone("./file") and not scope.is_gone("./loop") and not scope.is_gone(f"./{'x' * 300}")
 
 
+def test_a_file_is_looked_for_once_however_many_resources_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope, asked = Scope(str(tmp_path), tmp_path), []
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or real(path))
+    for _ in range(3):
+        assert scope.kept("./file") == "./file" and scope.same("./file", "file")
+    assert len(asked) == 3  # its directory, and what either name leads to
+
+
 def test_a_renamed_file_takes_its_tasks_along(two_files: Place) -> None:
     moved(two_files, "old.yaml", "new name.yaml")
     out = two_files.ok("plan", "new name.yaml")

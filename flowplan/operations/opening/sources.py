@@ -55,6 +55,9 @@ class Scope:
     given: tuple[tuple[str, frozenset[str]], ...] = ()
     everything: bool = False
     skipped: tuple[str, ...] = ()
+    # What is known of each name by now: a file has thousands of resources, and each would have the disk asked again.
+    _entries: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
+    _targets: dict[str, frozenset[str]] = field(factory=dict, init=False, eq=False, repr=False)
 
     def covers(self, binding: Binding | Intent) -> bool:
         """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
@@ -62,7 +65,7 @@ class Scope:
         may be one that is skipped, only a run that names it."""
         if self.everything or not binding.source:
             return self.everything
-        entry = _entry(self._place(binding.source))
+        entry = self._entry(binding.source)
         if entry in self.files:
             return True
         return (
@@ -75,7 +78,7 @@ class Scope:
         `name` may be as the command line has it, or as a state names it: also as earlier versions did, absolute or
         from the working directory of then, which mostly was the state's.
         """
-        return self._from_base(_entry(self._place(name)))
+        return self._from_base(self._entry(name))
 
     def for_people(self, source: str) -> str:
         """How somebody here names the file that the state calls `source`."""
@@ -102,13 +105,13 @@ class Scope:
 
     def is_given(self, source: str) -> bool:
         """Whether a PATH leads to that file, under whatever name, or to its like in this checkout."""
-        leads_to = _leads_to(self._place(source))
+        leads_to = self._target(source)
         return any(not leads_to.isdisjoint(target) or self._is_like(source, name) for name, target in self.given)
 
     def same(self, one: str, other: str) -> bool:
         """Whether two names, as the state has them, lead to one file, or the second to the like of the first in this
         checkout."""
-        linked = not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
+        linked = not self._target(one).isdisjoint(self._target(other))
         return linked or self._is_like(one, self.for_people(other))
 
     def _is_like(self, source: str, name: str) -> bool:
@@ -118,6 +121,18 @@ class Scope:
         if Path(name).is_absolute() or Path(self.base).is_relative_to(self.here):
             return False
         return Path(self._place(source)).parts[-len(end) :] == end
+
+    def _entry(self, name: str) -> str:
+        """The file that `name` means, in its real directory."""
+        if name not in self._entries:
+            self._entries[name] = _entry(self._place(name))
+        return self._entries[name]
+
+    def _target(self, name: str) -> frozenset[str]:
+        """What the file that `name` means leads to."""
+        if name not in self._targets:
+            self._targets[name] = _leads_to(self._place(name))
+        return self._targets[name]
 
     def _from_base(self, path: str) -> str:
         relative = os.path.relpath(path, self.base)

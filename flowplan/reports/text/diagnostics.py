@@ -77,14 +77,18 @@ def _caret(source: str, place: Position, paint: Paint) -> list[str]:
     # Escaped one by one, because an escape is longer than what it stands for.
     cells = [shown(character, 20) if character != "\t" else " " for character in source[: at + paint.width]]
     room = paint.width - len(f"  {number} | ") - 2 * len(paint.dots)
-    start, end = 0, len(cells)
-    while start < at and sum(map(columns, cells[start : at + _AFTER])) > room:
+    start, end, widths = 0, len(cells), list(map(columns, cells))
+    taken = sum(widths[: at + _AFTER])
+    while start < at and taken > room:
+        taken -= widths[start]
         start += 1
-    while end > at + 1 and sum(map(columns, cells[start:end])) > room:
+    taken = sum(widths[start:])
+    while end > at + 1 and taken > room:
         end -= 1
+        taken -= widths[end]
     before = paint.dots if start else ""
     after = paint.dots if end < len(source) else ""
-    indent = " " * (len(before) + sum(map(columns, cells[start:at])))
+    indent = " " * (len(before) + sum(widths[start:at]))
     return [
         f"  {number} | {before}{''.join(cells[start:end])}{after}",
         f"  {' ' * len(number)} | {indent}{paint('^', 'red', 'bold')}",
