@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import partial
 
 from attrs import field
 
@@ -12,7 +14,7 @@ from flowplan.apply.patience import Patience
 from flowplan.apply.shared import Shared
 from flowplan.classes import frozen
 from flowplan.errors import CloudError, NotFound, Refused, Unauthorized
-from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.live import OPEN, Live, LiveBid, LiveVolume
 from flowplan.planning.actions import Delete, Replace
 from flowplan.printable import shown
 
@@ -41,6 +43,24 @@ class Removals:
         """Cancel a bid and wait until it is over; False when it was over already."""
         return self._removed("bid", id, self._cancel)
 
+    def vacate(self, bid: str, limit: Decimal) -> None:
+        """Cancel a bid that waits, with the `limit` price that it is known to have, for it to be placed elsewhere. Who
+        has ended it, paused it or given it another limit price since wants something else of it, and what runs by now
+        needs no other place: raises Refused then, and when the API does not know it at the first attempt."""
+        found = self._as_it_is(bid)
+        if found.status != OPEN or found.instances:
+            raise _not_moved(f"{bid} {'has ended' if found.ended else 'does not wait any more'}")
+        if found.bid.limit_price != limit:
+            raise _not_moved(f"the limit price of {bid} is another")
+        attempts: list[None] = []
+
+        def attempted() -> None:
+            self.hold_lock()
+            attempts.append(None)
+
+        if not self._removed("bid", bid, partial(self._cancel, before=attempted)) and len(attempts) == 1:
+            raise _not_moved(f"{bid} has ended")
+
     def delete(self, id: str) -> bool:
         """Delete a volume once nothing uses it any more; False when it was deleted already."""
         return self._removed("volume", id, self._delete_volume)
@@ -64,9 +84,9 @@ class Removals:
             hint=f"check in the console whether {id} still runs; run the same command again to retry",
         )
 
-    def _cancel(self, id: str) -> None:
+    def _cancel(self, id: str, *, before: Callable[[], None] | None = None) -> None:
         try:
-            self.cloud.cancel_bid(id, before=self.hold_lock)
+            self.cloud.cancel_bid(id, before=before or self.hold_lock)
         except (NotFound, Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
@@ -178,6 +198,12 @@ def _users_of(volume: LiveVolume) -> tuple[str, ...]:
     if volume.users_unreported:
         raise Refused(f"the API does not say who uses {volume.id}: {volume.unfit}", hint="look at it in the console")
     return volume.users
+
+
+def _not_moved(what: str) -> Refused:
+    return Refused(
+        f"{what} since it was decided to place it elsewhere: it is not", hint="run `flowplan plan` and decide"
+    )
 
 
 def _gave_up(what: str) -> CloudError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 import attrs
@@ -83,6 +84,8 @@ class Works:
             if isinstance(change, CreateFirst):
                 intent = attrs.evolve(intent, address=change.earlier, generation=change.generation - 1)
             kept = self._kept(step.address, change)
+            if change.moving and isinstance(change.before, Bid):
+                return Work(step, change, intent, partial(self._vacate, change.id, change.before, kept))
             return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)))
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
@@ -90,6 +93,10 @@ class Works:
             intent = self._intent("update", change, None, "", wanted)
             return Work(step, change, intent, lambda _: Answer(self._updates.update(change, wanted)))
         return self._creation(step, change, wanted)
+
+    def _vacate(self, id: str, bid: Bid, kept: Binding | None, _: Intent) -> Answer:
+        self._removals.vacate(id, bid.limit_price)
+        return Answer(kept)
 
     def _kept(self, address: Address, change: Change) -> Binding | None:
         """What the state keeps of a bid that is over: that it is done, or that it is being placed elsewhere."""

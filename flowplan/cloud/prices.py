@@ -19,7 +19,6 @@ from flowplan.model import bounds
 from flowplan.pricing.billing import Billed, Ender, Steered, each_once
 from flowplan.pricing.entry import Key, Market
 
-ENDED = "Terminated"  # the event by which a bid is over
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
 
 
@@ -169,9 +168,7 @@ class Prices(Asking):
                 raise fields.Unfit("it lacks the list 'events'")
             if row.get("bid_fid", bid) != bid:
                 raise fields.Unfit("it is about another bid")
-            rows = [fields.mapping(event, path) for event in events]
-            ends = [one for one in rows if one.get("event_type") == ENDED]
-            return reading.ender(ends)
+            return reading.ender([fields.mapping(event, path) for event in events])
 
     def _steered(self, bid: str) -> tuple[Steered, ...] | None:
         path = f"/v2/spot/bids/{segment(bid)}/history"

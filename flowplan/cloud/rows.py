@@ -41,13 +41,14 @@ from flowplan.startup import marker
 
 T = TypeVar("T")
 
+PLACED, ENDED = "Placed", "Terminated"  # the events with which a bid begins, and by which it is over
 # Events of a bid that somebody caused, in our words; allocation and preemption are the market's.
 STEERING: dict[str, Steering] = {
-    "Placed": "placed",
+    PLACED: "placed",
     "Limit Price Changed": "limit_changed",
     "Paused": "paused",
     "Resumed": "resumed",
-    "Terminated": "cancelled",
+    ENDED: "cancelled",
 }
 
 
@@ -122,13 +123,15 @@ def steered(event: Mapping[str, Any]) -> Steered:
     )
 
 
-def ender(ends: Sequence[Mapping[str, Any]]) -> Ender | None:
-    """Who ended a bid, by the events of its end: the cloud only where each says that nobody did (`user_id` is null);
-    None: there is no such event, or one does not say it. Raises Unfit."""
-    if not ends or any("user_id" not in one for one in ends):
-        return None
-    users = [one["user_id"] for one in ends]
-    return "cloud" if all(user is None for user in users) else "user"
+def ender(events: Sequence[Mapping[str, Any]]) -> Ender | None:
+    """Who ended a bid, by the events of its history: the cloud only where each of its end says that nobody did
+    (`user_id` is null), and the history names people at all, as who placed the bid; None: there is no end, or nothing
+    says it."""
+    ends, placed = ([one for one in events if one.get("event_type") == kind] for kind in (ENDED, PLACED))
+    if any(one.get("user_id") is not None for one in ends):
+        return "user"
+    names = bool(placed) and all(isinstance(one.get("user_id"), str) and one["user_id"] for one in placed)
+    return "cloud" if ends and names and all("user_id" in one for one in ends) else None
 
 
 def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:

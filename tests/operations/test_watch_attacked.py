@@ -6,13 +6,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowplan import clock
+from flowplan.cloud.fcp import Fcp
 from flowplan.documents.watch import Round
-from flowplan.errors import CloudError, ConfigError, GuardRefused, OutcomeUnknown
+from flowplan.errors import ApplyFailed, CloudError, ConfigError, GuardRefused, OutcomeUnknown
 from flowplan.operations.watching.memory import Memory
+from flowplan.operations.watching.one_round import _Decided
+from flowplan.planning.plan import Plan
 from tests.conftest import APPLY, Place, bid_id, live_ids
 from tests.operations.test_rounds import watched
 from tests.operations.test_watch import end, look, only, posts, stack, task
@@ -99,6 +103,19 @@ def test_a_bid_is_not_placed_again_by_a_state_that_does_not_know_how_the_last_on
     assert posts(place) == 2
 
 
+ONE_BID = "/v2/spot/bids/{bid_fid}"
+
+
+def test_a_history_that_names_nobody_does_not_say_that_the_cloud_ended_a_bid(place: Place) -> None:
+    runs(place)
+    end(place, by_cloud=False)
+    with place.simulator() as simulator:
+        simulator.faults.add(f"GET {ONE_BID}/history", "edited", put={"user_id": None}, times=None)
+    found = look(place)
+    assert "does not say who ended it" in only(found).said and only(found).asks, found
+    assert posts(place) == 1
+
+
 @pytest.mark.parametrize("time", [None, "", "soon", "2031-01-01T00:00:00Z"])
 def test_no_time_that_the_api_gives_lets_a_bid_be_placed_again_and_again(place: Place, time: str | None) -> None:
     runs(place)
@@ -169,6 +186,58 @@ def waiting(place: Place) -> Place:
 def test_a_bid_that_waits_moves_once(waiting: Place) -> None:
     assert [only(look(waiting)).act for _ in range(3)] == ["move", None, None]
     assert (posts(waiting), len(live_ids(waiting))) == (2, 1)
+
+
+@pytest.mark.parametrize("person", ["cancels", "pauses", "raises"])
+def test_a_bid_that_a_person_changes_once_a_move_is_decided_does_not_move(
+    waiting: Place, monkeypatch: pytest.MonkeyPatch, person: str
+) -> None:
+    """Also what is cancelled between the look under the lock and the call that makes room for the move."""
+    id, real = bid_id(waiting, "bid.train"), _Decided.approve
+    calls: dict[str, tuple[str, bytes]] = {
+        "cancels": ("DELETE", b""),
+        "pauses": ("PATCH", b'{"paused": true}'),
+        "raises": ("PATCH", b'{"limit_price": "$15.00"}'),
+    }
+
+    def approve(decided: _Decided, plan: Plan) -> bool:
+        approved = real(decided, plan)
+        method, body = calls[person]
+        assert waiting.call(method, f"/v2/spot/bids/{id}", body).status < 300
+        return approved
+
+    monkeypatch.setattr(_Decided, "approve", approve)
+    found = look(waiting)
+    assert isinstance(found.error, ApplyFailed) and not found.acted, found
+    assert (posts(waiting), live_ids(waiting)) == (1, [] if person == "cancels" else [id])
+    monkeypatch.setattr(_Decided, "approve", real)
+    found = look(waiting)
+    assert (only(found).asks, found.acted, posts(waiting)) == (True, (), 1), found
+
+
+def test_a_move_whose_cancellation_got_no_answer_is_gone_on_with(waiting: Place) -> None:
+    """The API does not know the bid when it is asked again: it was the first attempt that ended it."""
+    with waiting.simulator() as simulator:
+        simulator.faults.add(f"DELETE {ONE_BID}", "status", status=503, after_commit=True)
+        simulator.faults.add(f"DELETE {ONE_BID}", "status", status=404, nth=2)
+    assert only(look(waiting)).act == "move"
+    assert (posts(waiting), len(live_ids(waiting))) == (2, 1)
+
+
+def test_a_bid_that_the_api_does_not_know_does_not_move(waiting: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has ended between the look and the call: so the API says, and not that the call has ended it."""
+    real = Fcp.cancel_bid
+
+    def cancel(cloud: Fcp, id: str, **given: Any) -> None:
+        with waiting.simulator() as simulator:
+            simulator.faults.end(id)
+            simulator.faults.add(f"DELETE {ONE_BID}", "status", status=404)
+        real(cloud, id, **given)
+
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    found = look(waiting)
+    assert isinstance(found.error, ApplyFailed) and not found.acted, found
+    assert posts(waiting) == 1
 
 
 @pytest.mark.parametrize("person", ["destroys", "edits"])
