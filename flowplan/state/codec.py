@@ -26,6 +26,7 @@ from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
 from flowplan.patterns import regex
+from flowplan.state.lines import digest_in, written
 from flowplan.state.paid import Paid
 from flowplan.state.state import ENDS, Binding, State, twice
 
@@ -44,21 +45,19 @@ SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
 
 def dump(state: State) -> bytes:
-    """The state file: canonical JSON, resources sorted by address, with the digest of everything else.
+    """The state file: JSON, resources sorted by address and a line for each, with the digest of everything else.
     Raises StateError for a state that `load` would refuse: nothing is written that cannot be read."""
     _hold_invariants(state, "the new state")
     version = FORMAT_VERSION if any(getattr(state, name) for name in _FORMAT_2) else 1
     head = {"format_version": version, "flowplan_version": __version__}
-    body = {**head, **converter().unstructure(state)}
-    body["sha256"] = digest(body)
-    return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
+    return written({**head, **converter().unstructure(state)})
 
 
 def load(data: bytes, name: str) -> State:
     """Read a state file; `name` is for messages. Raises StateError, never takes damage for an empty state."""
     body = _checked(data, name)
     stated = body.pop("sha256", None)
-    if stated != digest(body):
+    if stated != digest_in(data, body) and stated != digest(body):  # the second takes longer, and knows any layout
         raise StateError(f"{name} is damaged: its checksum does not match its content", hint=RESTORE)
     try:
         state = converter().structure(body, State)

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a state without a digest",
+        "state/codec.py",
+        "    if stated != digest_in(data, body) and",
+        "    if stated and stated != digest_in(data, body) and",
+        ("tests/state/test_lines.py", "-k", "another_content"),
+    ),
+    Mistake(
+        "take the resources of a state for those that the digest is of, whatever they say",
+        "state/codec.py",
+        "    if stated != digest_in(data, body) and stated != digest(body):",
+        "    if not digest_in(data, body) and stated != digest(body):",
+        ("tests/state/test_lines.py", "-k", "damage or another_content"),
+    ),
+    Mistake(
         "take a key that is damaged for one of somebody else",
         "backends/keys.py",
         " or not self._own_names.isdisjoint(whole.recipients):",

@@ -154,7 +154,12 @@ BARE = attrs.evolve(
 @pytest.mark.parametrize(
     ("found", "pinned"),
     [
-        pytest.param(kept(STATE), "e116b6ca49efefcddf09c35c393d9e637c86914d1fa03e5aaddd4b9fb34f578f", id="state"),
+        pytest.param(kept(STATE), "19b67b5abe2daa3f16932e985c265c0231b80edec999654b4d85ec2d0a145865", id="state"),
+        pytest.param(
+            json.loads(dump(STATE))["sha256"].encode(),  # as it was when everything was indented: each reads the other
+            sha256(b"d70262cd8ae5493671d28352170f4f68d6d377155e741796669d6d8ba35e8a90"),
+            id="digest of a state",
+        ),
         pytest.param(
             kept(State("bare")), "85d2c32280874c88f8343df10d4125541ac85b87252679346bebf3331981188a", id="bare state"
         ),
