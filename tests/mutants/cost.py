@@ -76,10 +76,10 @@ MISTAKES = (
         ("tests/cost/test_what_if.py",),
     ),
     Mistake(
-        "clear simulated auctions with limits that are a millionth off",
+        "take a price that others set for one that stays when the market moves",
         "cost/what_if/book.py",
-        "    found = round(product)",
-        "    found = int(product)",
+        "        if -walked.price in lowered:",
+        "        if not walked.losing:",
         ("tests/cost/test_what_if_book.py",),
     ),
     Mistake(
