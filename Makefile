@@ -56,7 +56,7 @@ bench: $(VENV)/.tests
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m pytest -q -m timed
 
-# How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, simulated.
+# How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, kept-back ones.
 backtest: $(VENV)/.installed
 	$(BIN)/python tests/backtest.py $(DATA)
 

@@ -2,7 +2,8 @@
 
 A stream is a file `NAME.csv` or `NAME.csv.gz` of `timestamp,dollars` (a heading is skipped); the price holds until the
 next row. Its limit is the on-demand price of 2015 of the type named in the file's name, or, of an unknown type, three
-times the median of its first 14 days. Without DATA: streams of the embedded simulator's kinds of market.
+times the median of its first 14 days. Without DATA: streams of the embedded simulator's kinds of market, and of many
+other kinds (kept_back.py); `--half choose` are those that figures may be chosen on, the others are for the report.
 
 At many moments of each stream, 14 days of it are taken for all that is known; what then happened is the truth.
 Exits with 1 where the reference method is not reached. `--select` shows how the method's figures are chosen
@@ -18,7 +19,7 @@ import itertools
 import re
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,11 +31,13 @@ from flowplan.pricing.forecasting import HIGH, Spread, forecast_of
 from flowplan.pricing.history import METHOD, WINDOW, Method, Stream
 from flowplan.simulator.auctions.past import seeded_past
 from flowplan.simulator.auctions.rivals import Pool
+from tests import limit_rules
+from tests.kept_back import Half, kept_back
 
 HORIZONS = (1, 6, 24, 72, 168)
 MOMENTS = 1200  # of all streams together
-REFERENCE = Method(width=None)
-REACHED, GOAL, COVERED = 0.38, 0.45, (0.77, 0.83)
+REFERENCE = Method(width=None, floor=0, widening=0.5)
+REACHED, GOAL, COVERED, EACH = 0.38, 0.48, (0.77, 0.83), (0.72, 0.88)
 HOUR = timedelta(hours=1)
 
 # Dollars per hour on demand, Linux, us-east-1, 2015.
@@ -166,6 +169,13 @@ def simulated() -> list[Prices]:
     return found
 
 
+def of_many_kinds(half: Half) -> Iterator[Prices]:
+    """Those of kept_back.py."""
+    began = datetime(2025, 1, 1, tzinfo=UTC)
+    for name, changes in kept_back(half):
+        yield prices(name, [(began + hours * HOUR, Decimal(str(price))) for hours, price in changes])
+
+
 def pinball(truth: float, band: Sequence[float]) -> float:
     """Mean of the losses at 10, 50 and 90%."""
     return fmean(
@@ -239,13 +249,24 @@ Row = tuple[bool, float, float, float]  # held, availability; dollars at the lim
 Table = dict[tuple[str, int, str, str], Score]  # limit, horizon, way, stream
 
 
-def measure(streams: Sequence[Prices], number: int) -> tuple[Table, dict[tuple[int, float, str], list[Row]]]:
-    """All scores; and what came of the advice."""
+class Measured(NamedTuple):
+    """All scores; what came of the advice; what each rule for the limit cost, stream by stream."""
+
+    scores: Table
+    advice: dict[tuple[int, float, str], list[Row]]
+    rules: dict[str, dict[str, limit_rules.Rule]]
+
+
+def measure(streams: Sequence[Prices], number: int) -> Measured:
+    """Everything, at `number` moments of each stream."""
     scores: Table = {}
     advice: dict[tuple[int, float, str], list[Row]] = {}
+    rules: dict[str, dict[str, limit_rules.Rule]] = {}
     for prices in streams:
+        days = []
         for now in prices.moments(number, max(HORIZONS)):
             stream = prices.until(now)
+            days.append(limit_rules.day(stream, prices.after(now, 24), float(prices.limit)))
             for hours in HORIZONS:
                 pieces = prices.after(now, hours)
                 for name, limit_of in LIMITS.items():
@@ -262,9 +283,10 @@ def measure(streams: Sequence[Prices], number: int) -> tuple[Table, dict[tuple[i
                     for confidence in (0.8, 0.9):
                         row = advised(stream, pieces, confidence, hours, prices.limit)
                         advice.setdefault((hours, confidence, prices.name), []).append(row)
+        rules[prices.name] = limit_rules.judged(days, float(prices.limit))
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return scores, advice
+    return Measured(scores, advice, rules)
 
 
 def advised(
@@ -337,18 +359,36 @@ def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> 
     )
 
 
+def report_rules(rules: dict[str, dict[str, limit_rules.Rule]]) -> None:
+    show(
+        "limits for a day ahead, by the week: paid and regret (limit_rules.py) in % of what it costs on demand, hours\n"
+        "lost, % of days with 95% of the time; on how many streams worse than the advice in both, and better",
+        ["", "paid", "lost", "regret", "held", "worse", "better"],
+        limit_rules.rows(list(rules.values())),
+    )
+    better, out = limit_rules.better_on_both(list(rules.values())), limit_rules.outside(rules.items())
+    print(f"\nbetter than the advice on both: {', '.join(better) or 'no simple rule'}")
+    print(f"streams on which its 90% held in fewer than 85% of days, or more than 95%: {', '.join(out) or 'none'}")
+
+
 def verdict(streams: Sequence[Prices], scores: Table, real: bool) -> int:
     names = [prices.name for prices in streams]
 
     def mean(way: str) -> float:
         return fmean(skill(scores, "on-demand", 24, way, name) for name in names)
 
-    covers = {h: fmean(scores["on-demand", h, "flowplan", n].cover() for n in names) for h in (1, 6, 24)}
+    covers = {h: fmean(scores["on-demand", h, "flowplan", n].cover() for n in names) for h in (1, 6, 24, 72)}
     ours, theirs = mean("flowplan"), mean("a1clip")
     reached = ours >= theirs and covers[24] >= COVERED[0] and (not real or ours >= REACHED)
     goal = ours >= GOAL and all(COVERED[0] <= cover <= COVERED[1] for cover in covers.values())
     shown = ", ".join(f"{percent(cover)}% at {hours} h" for hours, cover in covers.items())
-    print(f"\nskill at 24 h {percent(ours)}% (a1clip {percent(theirs)}%); coverage {shown}")
+    each = {name: skill(scores, "on-demand", 24, "flowplan", name) for name in names}
+    out = [n for n in names if not EACH[0] <= scores["on-demand", 24, "flowplan", n].cover() <= EACH[1]]
+    worst = min(names, key=lambda name: each[name])
+    print(
+        f"\nthe worst stream at 24 h: {worst}, {percent(each[worst])}%; outside of {EACH}: {', '.join(out) or 'none'}"
+    )
+    print(f"skill at 24 h {percent(ours)}% (a1clip {percent(theirs)}%); coverage {shown}")
     print(f"reference {'reached' if reached else 'NOT reached'}; goal {'reached' if goal else 'not reached'}")
     return 0 if reached else 1
 
@@ -359,7 +399,7 @@ GRID = [
     Method(half_life, width, METHOD.floor, widening)
     for width in (None, 1.0, 0.5, 0.3, 0.2, 0.15)
     for half_life in (96, 168)
-    for widening in (0.25, 0.5, 0.75)
+    for widening in (0.25, 0.35, 0.5)
 ]
 
 
@@ -424,18 +464,21 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("data", nargs="?", type=Path)
     options.add_argument("--select", action="store_true")
+    options.add_argument("--half", choices=("choose", "report"), default="report")
+    options.add_argument("--moments", type=int, default=MOMENTS, help="of all streams together (%(default)s)")
     given = options.parse_args()
     paths = sorted(p for p in given.data.iterdir() if p.name.endswith((".csv", ".csv.gz"))) if given.data else []
-    streams = [read(path) for path in paths] if given.data else simulated()
+    streams = [read(path) for path in paths] if given.data else [*simulated(), *of_many_kinds(given.half)]
     streams = [prices for prices in streams if prices.moments(2, max(HORIZONS))]
     if not streams:
         sys.exit("no stream is long enough: 14 days and a week are needed")
     if given.select:
         select(streams)
         return 0
-    scores, advice = measure(streams, max(20, MOMENTS // len(streams)))
-    report(streams, scores, advice)
-    return verdict(streams, scores, real=bool(given.data))
+    found = measure(streams, max(20, given.moments // len(streams)))
+    report(streams, found.scores, found.advice)
+    report_rules(found.rules)
+    return verdict(streams, found.scores, real=bool(given.data))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The past prices of one auction, prepared once, and what a bid would have met on every past path.
 
-A path is a piece of the past as long as the horizon. It is replayed as if it began now: its prices are multiplied by
-(price now / price at its start), and kept within what the stream has seen. Paths count by how recent they are and by
-how near their first price is to the present one. docs/forecast.md says why, and how well that works.
+A path is a piece of the past as long as the horizon. It is replayed as if it began now. Those that begin in every
+other hour are set to the present: their prices are multiplied by (price now / price at the start), and kept within
+what the stream has seen; they count by how near their first price is to the present one. The others are taken as they
+were, for levels return. Recent paths count more. docs/forecast.md says why, and how well that works.
 
 Time is counted in hours, now being 0, the past negative. Inside, prices are floats; no figure leaves the package
 before `Decimal` and rounding (forecasting.py).
@@ -12,17 +13,18 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, pairwise
+from itertools import accumulate, cycle, pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from flowplan.classes import frozen
+from flowplan.pricing.units import DAY
 
 Basis: TypeAlias = Literal["exact", "high", "medium", "low", "point-only", "stale", "unknown"]
 
-WINDOW = 14 * 24.0  # hours of the past that count
+WINDOW = 14 * DAY  # hours of the past that count
 GRACE = 5 / 60  # hours: a bid outbid no longer than this is never stopped
 HAIR = 1 + 1e-9  # what multiplying may add to a price that is the limit exactly
 T = TypeVar("T")
@@ -36,14 +38,15 @@ class Method(NamedTuple):
     half_life   hours after which a path counts half
     width       how alike the first price of a path must be to the present one, in logarithms: at this distance it
                 counts exp(-1/2). None: all alike
-    floor       what a path counts however unlike, beside 1 for one that begins at the present price
+    floor       what a path counts however unlike, beside 1 for one that begins at the present price; as it was over a
+                day the same, over longer the more, with the square root
     widening    how much further out a band reaches for each part of the window a horizon takes
     """
 
     half_life: float = 96
     width: float | None = 0.2
-    floor: float = 0.02
-    widening: float = 0.5
+    floor: float = 0.01
+    widening: float = 0.35
 
 
 METHOD = Method()
@@ -184,31 +187,37 @@ class Stream:
             if last > first and times[last] >= start + hours:
                 last -= 1
             piece = prices[first : last + 1]
-            area = self._area(start + hours) - self._area(start)
+            area = self._area(last, start + hours) - self._area(first, start)
             yield Path(start, first, last, prices[first], min(piece), max(piece), area)
 
-    def _area(self, at: float) -> float:
-        index = max(0, bisect_right(self.times, at) - 1)
+    def _area(self, index: int, at: float) -> float:
+        """Dollar-hours up to `at`, when event `index` holds or just ends."""
         return self.areas[index] + self.prices[index] * (at - self.times[index])
 
     def ratios(self, hours: float, level: float) -> tuple[float, ...]:
-        """What each path's prices are multiplied by."""
+        """What each path's prices are multiplied by; those that are taken as they were by 1."""
         return self.once(("ratios", hours, level), lambda: tuple(self._ratios(hours, level)))
 
     def _ratios(self, hours: float, level: float) -> Iterable[float]:
         least = min((price for price in self.prices if price > 0), default=1.0) / 2  # a price of 0 has no ratio
         top = max(level, least)
-        return (top / max(path.price, least) for path in self.paths(hours))
+        for path, is_set in zip(self.paths(hours), _set_to_now(hours), strict=False):
+            yield top / max(path.price, least) if is_set else 1.0
 
     def weights(self, hours: float, level: float, method: Method = METHOD) -> tuple[float, ...]:
         """What each path counts, the latest first."""
         return self.once(("weights", hours, level, method), lambda: tuple(self._weights(hours, level, method)))
 
     def _weights(self, hours: float, level: float, method: Method) -> Iterable[float]:
-        newest = self.paths(hours)[0].start if self.paths(hours) else 0.0
-        for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
+        paths = self.paths(hours)
+        newest = paths[0].start if paths else 0.0
+        as_it_was = method.floor * math.sqrt(hours / DAY)
+        each = zip(paths, self.ratios(hours, level), _set_to_now(hours), strict=False)
+        for path, ratio, is_set in each:
             recent = 0.5 ** ((newest - path.start) / method.half_life)
-            if method.width is None:
+            if not is_set:
+                yield recent * as_it_was
+            elif method.width is None:
                 yield recent
             else:
                 yield recent * (math.exp(-0.5 * (math.log(ratio) / method.width) ** 2) + method.floor)
@@ -300,7 +309,9 @@ class Stream:
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
             within = least <= path.least * ratio * HAIR and path.most * ratio <= min(most, highest) * HAIR
             if within and wanted <= hours:
-                paid = (self._area(path.start + wanted) - self._area(path.start)) * ratio
+                end = path.start + wanted
+                last = max(path.first, bisect_right(self.times, end, path.first) - 1)
+                paid = (self._area(last, end) - self._area(path.first, path.start)) * ratio
                 yield Done(wanted, paid, 0.0)
             else:
                 latest = min(0.0, path.start + max(hours, 2 * wanted))
@@ -363,7 +374,14 @@ def is_beyond(hours: float) -> bool:
 
 def step_of(hours: float) -> float:
     """Hours from one path of `hours` to the next."""
-    return 0.5 if hours <= 24 else 1.0
+    return 0.5 if hours <= DAY else 1.0
+
+
+def _set_to_now(hours: float) -> Iterator[bool]:
+    """Of the paths of `hours`, the latest first, which are set to the present price: those that begin in every other
+    hour, in one day the even ones, in the next the odd. So it is the same hours whatever lies between two paths."""
+    two_days = [hour % 2 == hour // 24 for hour in range(48)]
+    return cycle(one for one in two_days for _ in range(round(1 / step_of(hours))))
 
 
 def quantile(ranked: Sequence[tuple[float, float]], share: float) -> float:

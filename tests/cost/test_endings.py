@@ -147,9 +147,9 @@ tasks:
 def test_a_plan_adds_up_and_what_has_run_is_not_left(place: Place) -> None:
     place.write(STACK)
     out = " ".join(place.ok("plan").split())
-    assert "over its 2 hours $1.00; done after 2 hours" in out
+    assert "over its 2 hours $1.01; done after 2 hours" in out
     assert "over a day, or until its lifetime ends: $2.00" in out
-    assert "a day, expected $0.00 $3.00 +$3.00" in out and "own duration" not in out
+    assert "a day, expected $0.00 $3.01 +$3.01" in out and "own duration" not in out
     assert "or until its lifetime ends: $2.00" in place.ok("plan", "--format", "html")
     place.ok("apply", "--auto-approve")
     place.ok("simulator", "advance", "1h")
@@ -166,7 +166,7 @@ def test_the_live_stack_costs_until_its_instances_shut_down(place: Place) -> Non
     left = {one["address"]: one["left"]["running_hours"] for one in found["resources"]}
     assert left == {"bid.short": 2.0, "bid.capped": 12.0}
     assert 7 <= D(found["horizon"]["expected"]) < D("7.10")  # it reads no files, and no instance knows max_cost
-    assert "or until its lifetime ends: $1.00" in " ".join(place.ok("cost", "--horizon", "24h").split())
+    assert "or until its lifetime ends: $1.01" in " ".join(place.ok("cost", "--horizon", "24h").split())
     place.ok("simulator", "advance", "3h")
     past = json.loads(place.ok("cost", "--format", "json", "--horizon", "24h"))["estimate"]["resources"]
     (late,) = [one for one in past if one["address"] == "bid.short"]

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take it that the price of now goes on, whatever it is",
+        "pricing/history.py",
+        "            yield top / max(path.price, least) if is_set else 1.0",
+        "            yield top / max(path.price, least)",
+        ("tests/pricing/test_forecast.py", "-k", "as_they_were or surge_like"),
+    ),
+    Mistake(
         "a stack's most in 9 of 10 cases forgets what a bid costs in the surge that it is in",
         "pricing/sums.py",
         "one.drawn_by(weights) if len(moving) > 1 else one.signed(one.costs)",

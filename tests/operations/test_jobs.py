@@ -526,7 +526,7 @@ def test_a_lifetime_that_ends_before_the_work_is_said(place: Place) -> None:
     place.edit("max_hours: 12", "max_hours: 2")
     said = " ".join(place.ok("plan").split())
     assert "bid.train ends after 2 hours of running (max_hours), before its 5 hours of work are done" in said
-    assert "or until its lifetime ends: $1.00" in said and "done after" not in said
+    assert "or until its lifetime ends: $1.01" in said and "done after" not in said
 
 
 def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of(place: Place) -> None:

@@ -501,8 +501,41 @@ def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tm
     stream = backtest.read(tmp_path / "g2.2xlarge.csv")
     assert (len(stream.at), stream.limit) == (57, D("0.65"))
     stream = stream._replace(limit=D(15))
-    scores, advice = backtest.measure([stream], 3)
-    backtest.report([stream], scores, advice)
-    assert backtest.skill(scores, "on-demand", 24, "flowplan", stream.name) > 0.9
-    assert scores["on-demand", 24, "flowplan", stream.name].cover() == 1
-    assert "advice for 95%" in capsys.readouterr().out
+    found = backtest.measure([stream], 3)
+    backtest.report([stream], found.scores, found.advice)
+    backtest.report_rules(found.rules)
+    assert backtest.skill(found.scores, "on-demand", 24, "flowplan", stream.name) > 0.9
+    assert found.scores["on-demand", 24, "flowplan", stream.name].cover() == 1
+    out = capsys.readouterr().out
+    assert "advice for 95%" in out and "better than the advice on both: no simple rule" in out
+
+
+# ---- paths as they were -----------------------------------------------------------------------------------
+
+
+def test_the_paths_of_every_other_hour_are_taken_as_they_were() -> None:
+    """In a day the even hours, in the next the odd: no hour of the day is always set to the present, or never; and the
+    same hours are, whether a path begins each hour or each half."""
+    stream = Stream.of([(ago(336), D(10)), (ago(1), D(20))], NOW)
+    a_day, two_days = (
+        {path.start + hours: ratio for path, ratio in zip(stream.paths(hours), stream.ratios(hours, 20), strict=True)}
+        for hours in (24, 48)
+    )
+    assert set(a_day.values()) == {1, 2}
+    assert all(a_day[-hour] == a_day[-hour - 0.5] != a_day[-hour - 1] for hour in range(23))
+    assert all(a_day[-hour] != a_day[-hour - 24] for hour in range(24))
+    assert all(a_day[end] == ratio for end, ratio in two_days.items())
+
+
+def test_a_path_as_it_was_counts_a_hundredth_and_over_longer_horizons_more() -> None:
+    stream = Stream.of([(ago(336), D(10)), (ago(1), D(20))], NOW)
+    counts = {hours: stream.weights(hours, 10)[round(1 / step) :] for hours, step in ((24, 0.5), (96, 1.0))}
+    assert counts[24][0] == pytest.approx(0.01 * 0.5 ** (1 / 96))
+    assert counts[96][0] == pytest.approx(0.02 * 0.5 ** (1 / 96))
+
+
+def test_after_a_surge_like_none_before_levels_may_return() -> None:
+    """Set to the present, two weeks at 10 are two weeks at 100: so it may go on, and so it may not."""
+    surge = Stream.of([*wandering(5)[:-1], (ago(1), D(100))], NOW)
+    low, _, high, _ = known(forecast_of(surge, None, 1, 24).cost)
+    assert low < 24 * 50 < 24 * 70 < high
