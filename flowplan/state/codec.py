@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -53,6 +53,7 @@ def dump(state: State) -> bytes:
     return written({**head, **converter().unstructure(state)})
 
 
+@lru_cache(maxsize=1)  # a run reads it again, to see whether it is still what it was: the same bytes are the same state
 def load(data: bytes, name: str) -> State:
     """Read a state file; `name` is for messages. Raises StateError, never takes damage for an empty state."""
     body = _checked(data, name)

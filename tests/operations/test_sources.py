@@ -229,11 +229,12 @@ def test_a_file_is_looked_for_once_however_many_resources_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope, asked = Scope(str(tmp_path), tmp_path), []
-    real = os.path.realpath
-    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or real(path))
+    for name in ("realpath", "relpath"):
+        real = getattr(os.path, name)
+        monkeypatch.setattr(os.path, name, lambda *of, real=real: asked.append(of) or real(*of))
     for _ in range(3):
         assert scope.kept("./file") == "./file" and scope.same("./file", "file")
-    assert len(asked) == 3  # its directory, and what either name leads to
+    assert len(asked) == 4  # its directory, the way there from the state, and what either name leads to
 
 
 def test_a_renamed_file_takes_its_tasks_along(two_files: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +85,10 @@ def test_a_state_of_another_content_is_refused(change: Any) -> None:
 
 def test_twice_as_much_is_twice_the_work() -> None:
     assert grows_linearly(lambda count: lambda: written({"resources": [{"n": n} for n in range(count)]}))
+
+
+def test_the_same_bytes_are_read_once() -> None:
+    """A run reads the state again, to see whether it is still what it was."""
+    data = dump(KNOWN)
+    assert load(data, "state") is load(bytes(bytearray(data)), "state")
+    assert load(dump(attrs.evolve(KNOWN, serial=9)), "state").serial == 9

@@ -451,4 +451,5 @@ class Session:
 
 
 def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
-    return attrs.evolve(of, source=kept(of.source)) if of.source else of
+    source = kept(of.source) if of.source else of.source
+    return of if source == of.source else attrs.evolve(of, source=source)

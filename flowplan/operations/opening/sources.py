@@ -57,6 +57,7 @@ class Scope:
     skipped: tuple[str, ...] = ()
     # What is known of each name by now: a file has thousands of resources, and each would have the disk asked again.
     _entries: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
+    _kept: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
     _targets: dict[str, frozenset[str]] = field(factory=dict, init=False, eq=False, repr=False)
 
     def covers(self, binding: Binding | Intent) -> bool:
@@ -78,7 +79,9 @@ class Scope:
         `name` may be as the command line has it, or as a state names it: also as earlier versions did, absolute or
         from the working directory of then, which mostly was the state's.
         """
-        return self._from_base(self._entry(name))
+        if name not in self._kept:
+            self._kept[name] = self._from_base(self._entry(name))
+        return self._kept[name]
 
     def for_people(self, source: str) -> str:
         """How somebody here names the file that the state calls `source`."""
