@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,7 +26,7 @@ from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
 from flowplan.patterns import regex
-from flowplan.state.lines import digest_in, written
+from flowplan.state.lines import is_intact, written
 from flowplan.state.paid import Paid
 from flowplan.state.state import ENDS, Binding, State, twice
 
@@ -53,12 +53,11 @@ def dump(state: State) -> bytes:
     return written({**head, **converter().unstructure(state)})
 
 
-@lru_cache(maxsize=1)  # a run reads it again, to see whether it is still what it was: the same bytes are the same state
 def load(data: bytes, name: str) -> State:
     """Read a state file; `name` is for messages. Raises StateError, never takes damage for an empty state."""
     body = _checked(data, name)
     stated = body.pop("sha256", None)
-    if stated != digest_in(data, body) and stated != digest(body):  # the second takes longer, and knows any layout
+    if not is_intact(data, body, stated) and stated != digest(body):  # the second takes longer, and knows any layout
         raise StateError(f"{name} is damaged: its checksum does not match its content", hint=RESTORE)
     try:
         state = converter().structure(body, State)

@@ -44,6 +44,9 @@ class Form:
     change_recipients: bool = False
     decrypt: bool = False
     _found: tuple[str, ...] = field(default=(), init=False)  # who could open what this run goes on from
+    _last: tuple[bytes, str, State] | None = field(
+        default=None, init=False, eq=False, repr=False
+    )  # see `_in_the_clear`
 
     # -- whole states
 
@@ -62,18 +65,26 @@ class Form:
         `goes_on` from, or what it has read first. Raises StateError, never takes damage for an empty state; Unopened
         for one that may be whole."""
         if _SEALED.match(data) is None:
-            clear = codec.load(data, name)  # what is damaged, or of a later flowplan, says so
+            clear = self._in_the_clear(data, name)  # what is damaged, or of a later flowplan, says so
             self.hold_allowed(name)
             return clear
         body = _object_in(data, name)
         if "sealed" not in body:  # of a later flowplan
             return codec.load(data, name)
         sealed = Sealed.of(body, name)
-        state = codec.load(self.open(sealed, name), name)
+        state = self._in_the_clear(self.open(sealed, name), name)
         _hold_bound(body, state.lineage, state.serial, name)
         if goes_on or not self._found:
             self._found = sealed.recipients
         return state
+
+    def _in_the_clear(self, clear: bytes, name: str) -> State:
+        """The state in a document that is in the clear. A run reads its state again, to see whether it is still what it
+        was, and the same bytes are the same state then. Another run reads them afresh: a program may have been given
+        the state of this one, and have changed the dictionaries in it."""
+        if self._last is None or self._last[:2] != (clear, name):
+            self._last = (clear, name, codec.load(clear, name))
+        return self._last[2]
 
     def kept(self, data: bytes, name: str) -> bytes:
         """A state file `data`, called `name`, as it is to be kept on: what is in the clear is sealed. Raises

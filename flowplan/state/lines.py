@@ -27,27 +27,27 @@ def written(body: Mapping[str, Any]) -> bytes:
     return ("{\n" + ",\n".join([*entries, f' "{_DIGEST}": "{digest}"']) + "\n}\n").encode()
 
 
-def digest_in(data: bytes, body: Mapping[str, Any]) -> str:
-    """What the digest of `data`, which is read as `body`, must be, from its lines as they are; "": `written` has
-    not made it. Nothing but blanks between values is left out, and the order of keys: a text with the
-    right digest says what the text did that it was made of."""
+def is_intact(data: bytes, body: Mapping[str, Any], stated: object) -> bool:
+    """Whether the digest of `data`, which is read as `body`, is the one `stated`, by its lines as they are. False also
+    where `written` has not made them: the digest of `body` decides then. Only blanks between values and the order of
+    keys are left out: a text with the right digest says what the text did that it was made of."""
     if b"\n   " in data:  # an earlier flowplan indented every value
-        return ""
+        return False
     said: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in data.decode("ascii", "replace").split("\n")[1:-2]:
         if line.startswith(' "'):
             key, colon, rest = line[2:].partition('": ')
             if not colon or key in said:
-                return ""
+                return False
             lines = said[key] = [rest]
         else:
             lines.append(line.strip(" "))
     if said.keys() != {*body, _DIGEST} or list(said)[-1] != _DIGEST:
-        return ""
+        return False
     del said[_DIGEST]
     ordered = {key: _encode(body[key]) for key in _IN_ORDER if key in body}
-    return _digest_of({key: "".join(lines).removesuffix(",") for key, lines in said.items()} | ordered)
+    return stated == _digest_of({key: "".join(lines).removesuffix(",") for key, lines in said.items()} | ordered)
 
 
 def _said(value: Any, encode: Any) -> list[str]:

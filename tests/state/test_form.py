@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from flowplan.backends.keys import form_of
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
+from flowplan.state.form import Form
 from flowplan.state.seal import Unopened
-from tests.builders import DATA, create_of
+from tests.builders import DATA, bound, create_of, state, volume
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
 from tests.contracts.memory import ObjectSite
 from tests.runs import Run
@@ -328,3 +330,24 @@ def test_the_age_tool_reads_it_without_flowplan(tmp_path: Path) -> None:
 def aged(identity: Path, armored: str) -> bytes:
     done = subprocess.run(["age", "--decrypt", "-i", identity], input=armored.encode(), capture_output=True, check=True)
     return done.stdout
+
+
+@pytest.mark.parametrize("opened", [Form, mine])
+def test_the_same_bytes_are_read_once_in_a_run(opened: Callable[[], Form]) -> None:
+    """A run reads the state again, to see whether it is still what it was."""
+    known = state(bound(DATA, "vol_1", volume()), outputs={"a": {"value": {}, "template": "b"}})
+    reading, data = opened(), opened().dump(known)
+    first = reading.load(data, "state")
+    assert first == known
+    assert reading.load(bytes(bytearray(data)), "state") is first
+    assert reading.load(opened().dump(attrs.evolve(known, serial=9)), "state").serial == 9
+    assert reading.load(data, "state") == known
+
+
+def test_a_run_reads_what_another_one_may_have_changed_afresh() -> None:
+    """Who is given a state may do with its dictionaries as he likes."""
+    known = state(bound(DATA, "vol_1", volume()), outputs={"a": {"value": 1, "template": "b"}})
+    data = Form().dump(known)
+    first = Form().load(data, "state")
+    first.outputs["a"]["value"] = 2
+    assert Form().load(data, "state") == known

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from flowplan.errors import StateError
 from flowplan.model.digest import digest
 from flowplan.state.codec import dump, load
-from flowplan.state.lines import digest_in, written
+from flowplan.state.lines import is_intact, written
 from tests.builders import DATA, TRAIN, bid, bound, state, volume
 from tests.work import grows_linearly
 
@@ -35,7 +34,10 @@ KNOWN = state(
 def test_what_is_written_reads_as_it_was_with_the_digest_of_the_whole(body: dict[str, Any]) -> None:
     data = written(body)
     stated = json.loads(data)
-    assert stated.pop("sha256") == digest(body) == digest_in(data, body)
+    is_stated = stated.pop("sha256")
+    assert is_stated == digest(body)
+    assert is_intact(data, body, is_stated)
+    assert not is_intact(data, body, "")
     assert stated == body
 
 
@@ -83,12 +85,14 @@ def test_a_state_of_another_content_is_refused(change: Any) -> None:
         load(("\n".join(change(lines)) + "\n").encode(), "state")
 
 
+@pytest.mark.parametrize("stated", ["", None, 0, False, [], "0" * 64])
+@pytest.mark.parametrize("layout", [{"indent": 2}, {"indent": 1}, {"indent": None}])
+def test_no_layout_makes_up_for_a_digest(layout: dict[str, Any], stated: object) -> None:
+    """Somebody edited the state, and emptied its digest."""
+    edited = json.loads(dump(KNOWN)) | {"serial": 99, "sha256": stated}
+    with pytest.raises(StateError, match="damaged"):
+        load(json.dumps(edited, **layout).encode(), "state")
+
+
 def test_twice_as_much_is_twice_the_work() -> None:
     assert grows_linearly(lambda count: lambda: written({"resources": [{"n": n} for n in range(count)]}))
-
-
-def test_the_same_bytes_are_read_once() -> None:
-    """A run reads the state again, to see whether it is still what it was."""
-    data = dump(KNOWN)
-    assert load(data, "state") is load(bytes(bytearray(data)), "state")
-    assert load(dump(attrs.evolve(KNOWN, serial=9)), "state").serial == 9
