@@ -44,9 +44,8 @@ class Form:
     change_recipients: bool = False
     decrypt: bool = False
     _found: tuple[str, ...] = field(default=(), init=False)  # who could open what this run goes on from
-    _last: tuple[bytes, str, State] | None = field(
-        default=None, init=False, eq=False, repr=False
-    )  # see `_in_the_clear`
+    # What it has read last: bytes, name and state; see `_in_the_clear`.
+    _last: tuple[bytes, str, State] | None = field(default=None, init=False, eq=False, repr=False)
 
     # -- whole states
 

@@ -66,6 +66,14 @@ def test_plan_apply_status_cost_destroy(stack: flowplan.Stack) -> None:
     assert stack.plan(destroy=True).plan.empty
 
 
+def test_what_a_program_does_with_a_state_is_in_no_later_one(stack: flowplan.Stack) -> None:
+    stack.apply(stack.plan())
+    given = stack.state()
+    untyped(given.outputs)["mine"] = {"value": 1, "template": "1"}
+    untyped(given.ended)[next(one.id for one in given.bindings.values())] = 9e9
+    assert (stack.state().outputs, stack.state().ended) == ({}, {})
+
+
 def test_the_graph_of_the_files_is_the_one_that_a_plan_is_ordered_by(stack: flowplan.Stack) -> None:
     plan = stack.plan().plan
     needs = stack.validate().needs()
