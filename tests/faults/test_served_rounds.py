@@ -17,6 +17,9 @@ WRITES = ("put", "delete", "POST", "PUT", "LOCK", "UNLOCK", "DELETE", "INSERT", 
 BESIDE: Mapping[type[StateServer], int] = {S3: 14, Postgres: 10, GitLab: 9}
 
 
+RUNS = 3  # the least of so many: which calls are under way at the same time depends on the machine, too
+
+
 def rounds(points: Sequence[str]) -> int:
     """How many calls to the server came after each other: those under way at the same time are one."""
     over, begun = 0, defaultdict[str, list[int]](list)
@@ -48,13 +51,15 @@ def test_a_wave_is_at_most_two_writes_and_a_plan_a_few_rounds(
         folder.write(*(task(name, volume=created(f"v{name}")) for name in names))
         counted.append(folder.run(APPLY, counting=True).points)
     more = [of(counted[1]) - of(counted[0]) for of in (writes, waves)]
-    planned = rounds(folder.run(SETTLED, counting=True).points)
-    folder.write(*(task(name, volume=created(f"v{name}")) for name in "abcdefg"))
-    last = folder.run(APPLY, counting=True).points
-    beside = rounds(last) - waves(last)
+    planned = min(rounds(folder.run(SETTLED, counting=True).points) for _ in range(RUNS))
+    changes = []
+    for names in ("abcdefg", "abcdefgh", "abcdefghi")[:RUNS]:
+        folder.write(*(task(name, volume=created(f"v{name}")) for name in names))
+        changes.append(folder.run(APPLY, counting=True).points)
+    beside = min(rounds(points) - waves(points) for points in changes)
     a_wave = more[0] / more[1]
     print(f"{a_wave:.2f} writes a wave, {planned} rounds of a plan with nothing to change, {beside} of a change")
     assert more[1] == 8
     assert more[0] <= 2 * more[1]
     assert 0 < planned <= 8
-    assert 0 < beside <= BESIDE[type(served)], last
+    assert 0 < beside <= BESIDE[type(served)], changes

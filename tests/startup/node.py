@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -206,7 +207,7 @@ def node(tmp_path: Path, stubs: Path) -> Node:
     return Node(tmp_path / "node", stubs)
 
 
-NAMES = st.from_regex(BID_NAME, fullmatch=True)
+NAMES = st.from_regex(re.compile(BID_NAME.pattern, re.ASCII), fullmatch=True)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 VOLUME_IDS = st.from_regex(r"vol_[A-Za-z0-9]{1,24}", fullmatch=True)
 DIRECTORIES = st.from_regex(r"(/(?!\.)[A-Za-z0-9._-]{1,12}){1,4}", fullmatch=True)
