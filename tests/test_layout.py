@@ -242,6 +242,16 @@ def test_the_library_knows_no_terminal() -> None:
     assert wrong(modules_in({"operations", *OPERATIONS, "apply", *PURE}), of_a_terminal) == {}
 
 
+def decorators_of_attrs(path: Path) -> Collection[str]:
+    return imports_of(path) & {"attrs.define", "attrs.frozen"}
+
+
+def test_every_class_is_made_by_the_decorators_of_the_house() -> None:
+    """Those of attrs compile at each start what classes.py has written once."""
+    others = [path for path in ROOT.rglob("*.py") if path != ROOT / "classes.py"]
+    assert wrong(others, decorators_of_attrs) == {}
+
+
 def test_a_command_is_options_and_one_operation() -> None:
     assert wrong((ROOT / "cli").glob("*.py"), lambda path: path.read_text().splitlines()[150:]) == {}
 
