@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -26,9 +25,8 @@ from hypothesis import HealthCheck, settings
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
-from flowplan.simulator import simulator as simulated
-from flowplan.simulator.auctions import catalogue
 from flowplan.state.state import consistent
+from tests import filled
 from tests.texts import storage, task_text
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +38,8 @@ START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}
 os.environ |= START
 APPLY = ("apply", "--auto-approve")
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+
+filled.install()
 
 # Modules beside the test files whose assertions say what they compared, too.
 pytest.register_assert_rewrite(*(f"tests.{room}" for room in ("cloud", "faults", "simulator", "startup")))
@@ -242,29 +242,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     path = tmp_path / "work"
     settle_in(path, monkeypatch)
     return Place(path, capsys)
-
-
-_fill = simulated._fill
-_FILLED: dict[tuple[int, int, str], list[tuple[str, list[Any]]]] = {}
-
-
-def filled(db: sqlite3.Connection, seed: int, start: int) -> None:
-    """What a new simulator's data hold: computed once in a process for the same seed, start and catalogue, which some
-    tests replace, and then copied."""
-    key = seed, start, repr({name: value for name, value in vars(catalogue).items() if name.isupper()})
-    if key in _FILLED:
-        for insert, rows in _FILLED[key]:
-            db.executemany(insert, rows)
-        return
-    _fill(db, seed, start)
-    _FILLED[key] = found = []
-    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
-        if rows:
-            found.append((f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(rows[0]))})', rows))
-
-
-simulated._fill = filled  # for every simulator of this process: thousands are made
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from typing import Any
 
 from attrs import define
 
+from tests import filled
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -109,6 +111,7 @@ def _listening() -> Path:
 
 
 def serve(where: str) -> None:
+    filled.install()
     _warm_up()
     gc.collect()
     gc.freeze()

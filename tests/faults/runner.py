@@ -1,7 +1,9 @@
-"""Runs flowplan commands, each job in a process of its own, without starting an interpreter for each.
+"""Runs flowplan commands outside of the test's process, without starting an interpreter for each.
 
-This program has flowplan imported, has one thread, and forks for every job: a JSON object a line on stdin, one a line
-on stdout when it is over. `Runner` is the other end.
+This program has flowplan imported, has one thread, and forks for every job to which something is to happen, or whose
+points are counted: a JSON object a line on stdin, one a line on stdout when it is over. Every other job is done by one
+process that was forked once: half of what a job costs is memory that a new process touches for the first time.
+`Runner` is the other end.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import contextlib
 import gc
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +24,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
+from tests import filled
 from tests.faults.points import Act, Points
 
 TIMEOUT = 120  # seconds for one job: then it is killed by the alarm, and its test fails
@@ -96,14 +101,63 @@ class Runner:
 
 def serve(scratch: Path) -> None:
     hurry()
+    filled.install()
     _warm_up(scratch / "warm")
     gc.collect()
     gc.freeze()
     gc.disable()
-    for line in sys.stdin:
-        job = Job(**json.loads(line))
-        sys.stdout.write(json.dumps(asdict(_forked(job, scratch))) + "\n")
-        sys.stdout.flush()
+    with Worker(scratch) as worker:
+        for line in sys.stdin:
+            job = Job(**json.loads(line))
+            ran = _forked(job, scratch) if job.at or job.counting else worker(job)
+            sys.stdout.write(json.dumps(asdict(ran)) + "\n")
+            sys.stdout.flush()
+
+
+class Worker:
+    """The process for what nothing happens to; another one, if it was killed."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._child = 0
+        self._ours: socket.socket | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def __call__(self, job: Job) -> Ran:
+        if self._ours is None:
+            self._ours = self._begin()
+        self._ours.sendall(json.dumps(asdict(job)).encode() + b"\n")
+        if self._ours.recv(1):
+            return _ran(self._scratch, 0)
+        return _ran(self._scratch, self._end())
+
+    def _begin(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        self._child = os.fork()
+        if self._child == 0:
+            ours.close()
+            gc.enable()
+            for line in theirs.makefile():
+                before = dict(os.environ)
+                _do(Job(**json.loads(line)), self._scratch)
+                os.environ.clear()
+                os.environ.update(before)
+                theirs.sendall(b".")
+            os._exit(0)
+        theirs.close()
+        return ours
+
+    def _end(self) -> int:
+        if self._ours is None:
+            return 0
+        self._ours.close()
+        self._ours = None
+        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
 
 
 def hurry() -> None:
@@ -138,22 +192,25 @@ def _warm_up(place: Path) -> None:
 
 
 def _forked(job: Job, scratch: Path) -> Ran:
-    report = scratch / "report"
-    report.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
-        _be_the_job(job, scratch)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    told: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {"codes": [], "points": []}
+        _do(job, scratch)
+        os._exit(0)
+    return _ran(scratch, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _ran(scratch: Path, ended: int) -> Ran:
+    """What is told of a job whose process has ended so, or 0."""
+    report = scratch / "report"
+    told: dict[str, Any] = json.loads(report.read_text() or '{"codes": [], "points": []}')
     out, err = ((scratch / name).read_text(errors="replace") for name in ("out", "err"))
-    signal = -ended if ended < 0 else None
-    return Ran(told["codes"], signal, told["points"], told.get("happened", signal is not None), out, err)
+    killed = -ended if ended < 0 else None
+    return Ran(told["codes"], killed, told["points"], told.get("happened", killed is not None), out, err)
 
 
-def _be_the_job(job: Job, scratch: Path) -> None:
-    """The forked child: never returns."""
-    import signal
-
+def _do(job: Job, scratch: Path) -> None:
+    """Do a job, in its process, which does not outlive a signal."""
+    (scratch / "report").write_text("")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(TIMEOUT)
     os.chdir(job.cwd)
@@ -170,8 +227,10 @@ def _be_the_job(job: Job, scratch: Path) -> None:
     for command in job.commands:
         codes.append(_run(command))
     told = {"codes": codes, "points": points.passed if job.counting else [], "happened": points.happened}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.alarm(0)
     (scratch / "report").write_text(json.dumps(told))
-    os._exit(0)
 
 
 def _run(command: Sequence[str]) -> int:

@@ -32,7 +32,7 @@ class Leaving:
     def run(self, folder: ServedFolder, command: Command, time: Callable[[], bool] = lambda: False) -> Ran:
         """The command, and then the server is there again."""
         self.asked, self.time = 0, time
-        ran = folder.run(command)
+        ran = folder.run(command, counting=True)  # in a process of its own: its lock is nobody's once it has ended
         self.time = lambda: False
         self.relay.leave()
         self.relay.come_back()

@@ -24,7 +24,8 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
 from flowplan.simulator.store import reading, writing
-from tests.conftest import FLOWPLAN, Place, _fill
+from tests import filled
+from tests.conftest import FLOWPLAN, Place
 
 from .conftest import Api
 
@@ -288,9 +289,13 @@ def test_data_that_other_tests_copy_are_those_of_a_new_file(tmp_path: Path, monk
             return list(made._db.iterdump())
 
     with monkeypatch.context() as patch:
-        patch.setattr("flowplan.simulator.simulator._fill", _fill)
+        patch.setattr("flowplan.simulator.simulator._fill", filled.compute)
+        patch.setattr(Simulator, "open", classmethod(filled.make))
         expected = dump("computed")
     assert dump("first") == dump("copied") == expected
+    assert (tmp_path / "copied").stat().st_mode & 0o777 == 0o600
+    with Simulator.open(":memory:") as first, Simulator.open(":memory:") as copied:
+        assert list(first._db.iterdump()) == list(copied._db.iterdump()) == expected
 
 
 def test_a_port_that_is_taken_is_wrong_usage(place: Place) -> None:
