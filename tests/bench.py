@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import compileall
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -158,6 +159,31 @@ def start_up(directory: Path) -> None:
         print(f"{option:<20} {1000 * (mine - bare):6.0f} ms CPU above a bare interpreter   (goal {goal})")
 
 
+# Of a command and its start, in millions: what callgrind counts, which noise does not touch.
+INSTRUCTIONS = {"--help": 180, "plan --help": 260, "plan": 800}
+
+
+def instructions(directory: Path) -> None:
+    """What the shortest commands execute, with one task at `sim:`; beside it a bare interpreter and click."""
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed: instructions are not counted")
+        return
+    environ = {**os.environ, "FLOWPLAN_API_URL": "sim:", "PYTHONHASHSEED": "0"}
+    (directory / "flowplan.yaml").write_text(tasks(1))
+    cases: dict[str, tuple[Sequence[str], int | None]] = {
+        "python -c pass": ((sys.executable, "-c", "pass"), None),
+        "import click": ((sys.executable, "-c", "import click"), None),
+        **{name: ((*FLOWPLAN, *name.split()), goal) for name, goal in INSTRUCTIONS.items()},
+    }
+    for name, (command, goal) in cases.items():
+        cost_of(command, directory, environ)  # warm: compiled modules, the simulator's data
+        counted = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+        done = subprocess.run(counted, cwd=directory, env=environ, capture_output=True, text=True, check=True)
+        found = re.search(r"Collected : ([0-9]+)", done.stderr)
+        assert found is not None, done.stderr
+        print(f"{name:<20} {int(found[1]) / 1e6:6.0f} M instructions{f'   (goal {goal})' if goal else ''}")
+
+
 AHEAD = """
 import math, random, time
 from datetime import UTC, datetime, timedelta
@@ -211,6 +237,7 @@ def main() -> None:
     installed = shutil.which("terraform") is not None
     with tempfile.TemporaryDirectory() as name:
         start_up(Path(name))
+        instructions(Path(name))
     forecasts()
     print(f"\n{'CPU, peak memory':<28} {'flowplan':>20} {'terraform':>19}  ratio")
     compare(333, with_terraform=installed)

@@ -284,6 +284,7 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
         (("--version",), {"click", "attr", "ruamel", "requests"}),
         (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "werkzeug", "sqlite3"}),
         (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
+        (("--api-url", "sim:", "plan"), {"requests", "urllib3", "ssl", "http.client", "charset_normalizer"}),
         (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
         (("--api-url", "sim:", "plan"), {"flowplan.backends.remote", "psycopg", "obstore", "boto3"}),
     ],

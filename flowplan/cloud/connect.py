@@ -18,13 +18,14 @@ def simulated(
     data: Path, start: datetime, parallelism: int, *, log: Say | None, wait: Callable[[float], None], note: Say
 ) -> Fcp:
     """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`."""
+    from flowplan.cloud.inside import Inside
     from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
 
     simulator = Simulator.open(data, start=start)
     transport = Transport(
         SIMULATOR_URL,
         Secret(SIMULATOR_KEY),
-        adapter=simulator.adapter(),
+        wire=Inside(simulator),
         parallelism=parallelism,
         log=log,
         wait=wait,

@@ -1,7 +1,7 @@
 """The embedded FCP: the v2 API over a market in SQLite, for `sim:`, for tests and for `flowplan simulator serve`.
 
-One table of handlers (`routes.py`) answers plain `Request`s with plain `Response`s. `adapter.py` puts it under
-requests, in the same process; `serve.py` puts it on a loopback port.
+One table of handlers (`routes.py`) answers plain `Request`s with plain `Response`s. flowplan asks it in the same
+process (`cloud/inside.py`); `serve.py` puts it on a loopback port.
 
     request -> routes -> (bids | bid_views | volumes | instances | prices | ...) -> store (SQLite)
     a book changed, and somebody reads -> rounds -> clearing -> bids, instances

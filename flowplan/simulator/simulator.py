@@ -17,7 +17,6 @@ from flowplan.simulator.api.messages import SIMULATOR_URL, Request, Response
 from flowplan.simulator.store import open_database, reading, remake, writing
 
 if TYPE_CHECKING:
-    from flowplan.simulator.adapter import SimulatorAdapter
     from flowplan.simulator.auctions.view import AuctionView
     from flowplan.simulator.faults.fault import Fault
     from flowplan.simulator.faults.faults import Faults
@@ -151,12 +150,6 @@ class Simulator:
                 return list(
                     auction_views(self._db, self._time.seed, timekeeping.stored_now(self._db), instance_type, region)
                 )
-
-    def adapter(self) -> SimulatorAdapter:
-        """A requests transport adapter: mount it at SIMULATOR_URL."""
-        from flowplan.simulator.adapter import SimulatorAdapter
-
-        return SimulatorAdapter(self)
 
     def handle(self, request: Request) -> Response:
         """Answer one request. Never raises for what is in the request."""

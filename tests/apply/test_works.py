@@ -12,6 +12,7 @@ from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import needs_call
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.inside import Inside
 from flowplan.errors import Ambiguous, CloudError, Refused
 from flowplan.model.address import Address
 from flowplan.model.resources import Inputs, PortMapping, Script
@@ -141,7 +142,7 @@ def test_what_goes_leaves_nothing(address: Address) -> None:
 def test_a_volume_whose_name_is_taken_may_be_ours_only_once_it_was_sent_before(place: Place) -> None:
     """Before the first attempt nobody had the name. The second one may meet what the first made late."""
     with place.simulator() as simulator:
-        cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=simulator.adapter()), parallelism=1)
+        cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(simulator)), parallelism=1)
         project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
         cloud.enter(project)
         made = works(WorkingState(state(project=project)), cloud=cloud)

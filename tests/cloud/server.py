@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import responses
-from requests.structures import CaseInsensitiveDict
 
+from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError
 from flowplan.printable import Secret
@@ -90,13 +89,9 @@ def failure(api: Transport, method: str, path: str = BIDS, kind: type[CloudError
     return caught.value
 
 
-def local_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> requests.Response:
-    """As the simulator in this process answers: no `raw`."""
-    answer = requests.Response()
-    answer.status_code = status
-    answer.headers = CaseInsensitiveDict(headers or {})
-    answer._content = body
-    return answer
+def local_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Reply:
+    """What a wire in this process brings, as that of the simulator does."""
+    return Reply(status, headers or {}, body, "req_1")
 
 
 def page(rows: list[Any], cursor: object = None) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 import responses
-from requests.adapters import BaseAdapter
 
 from flowplan.cloud.asking import Asking
-from flowplan.cloud.http.request import encode, segment
+from flowplan.cloud.http.request import Outgoing, encode, segment
+from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.wire import Patience
 from flowplan.errors import Refused, Unauthorized
 from flowplan.printable import Secret
 from tests.cloud.server import API, BIDS, CANARY, Time, answers, failure, local_answer, transport
@@ -160,8 +159,8 @@ def test_without_a_date_the_time_is_this_machines_and_that_is_said(net: response
 # -- cost ------------------------------------------------------------------------------------------------------------
 
 
-class Instant(BaseAdapter):
-    def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+class Instant:
+    def send(self, request: Outgoing, own_id: str, patience: Patience) -> Reply:
         return local_answer(201, b'{"fid":"bid_1"}')
 
     def close(self) -> None:
@@ -169,13 +168,13 @@ class Instant(BaseAdapter):
 
 
 def test_a_call_in_process_is_the_same_call(times: Time) -> None:
-    api = transport(times, "http://localhost", adapter=Instant())
+    api = transport(times, "http://localhost", wire=Instant())
     assert api.in_process
     assert api.call("POST", BIDS, body={"name": "x"}, key="k").data == {"fid": "bid_1"}
 
 
 def test_many_threads_may_call_at_once(times: Time) -> None:
-    api = transport(times, adapter=Instant())
+    api = transport(times, wire=Instant())
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(lambda n: api.call("POST", BIDS, body={"n": n}).data, range(500)))
     assert found == [{"fid": "bid_1"}] * 500

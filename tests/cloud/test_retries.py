@@ -6,17 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-import requests
 import responses
-from requests.adapters import BaseAdapter
 
 from flowplan.cloud.http import response as replies
 from flowplan.cloud.http import transport as http
+from flowplan.cloud.http.request import Outgoing
+from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.throttle import Gate
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.wire import Patience
 from flowplan.errors import Ambiguous, Refused
 from tests.cloud.server import API, BIDS, IDEMPOTENT, PAID, TOKEN, Time, answers, failure, local_answer, transport
 
@@ -84,26 +84,25 @@ def test_429_pauses_all_workers(net: responses.RequestsMock, api: Transport, tim
     assert 30 <= sum(times.waits) <= 31, "the other worker waited until the gate opened again"
 
 
-class Limited(BaseAdapter):
+class Limited:
     """A server in this process that takes `rate` requests a second and refuses the others."""
 
     def __init__(self, clock: Callable[[], float], rate: float) -> None:
-        super().__init__()
         self.clock, self.rate = clock, rate
         self.tokens, self.last, self.lock = rate, clock(), threading.Lock()
         self.executed: list[bytes] = []
 
-    def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: Outgoing, own_id: str, patience: Patience) -> Reply:
         with self.lock:
             now = self.clock()
             self.tokens = min(self.rate, self.tokens + (now - self.last) * self.rate)
             self.last = now
             if self.tokens >= 1:
                 self.tokens -= 1
-                self.executed.append(request.body)
+                self.executed.append(request.body or b"")
                 answer = local_answer(201, b"{}")
             else:
-                answer = local_answer(429, b"{}", {"Retry-After": "1"})
+                answer = local_answer(429, b"{}", {"retry-after": "1"})
         time.sleep(0.005)  # the way back: others are under way meanwhile
         return answer
 
@@ -116,7 +115,7 @@ def test_429_ten_workers_share_a_narrow_door_and_every_post_is_executed_once() -
         return time.monotonic() * 20  # 20 times faster than life
 
     server = Limited(clock, rate=2)
-    api = Transport(API, TOKEN, adapter=server, clock=clock, wait=lambda seconds: time.sleep(seconds / 20))
+    api = Transport(API, TOKEN, wire=server, clock=clock, wait=lambda seconds: time.sleep(seconds / 20))
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda n: api.call("POST", BIDS, body=str(n).encode()), range(24)))
     assert sorted(server.executed) == sorted(str(n).encode() for n in range(24))

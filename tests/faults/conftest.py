@@ -14,9 +14,8 @@ import pytest
 from flowplan.cli import run
 from flowplan.cli.stop import Stop
 from flowplan.clock import Clock
-from flowplan.cloud import connect, credentials
+from flowplan.cloud import connect, credentials, inside
 from flowplan.cloud.http.transport import Transport
-from flowplan.simulator import adapter
 from tests.conftest import Place, many
 
 from .runner import Runner
@@ -93,11 +92,11 @@ def _make_virtual(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "Transport", transport)
     monkeypatch.setattr(Stop, "pause", lambda stop, seconds: time.pause(seconds))
     monkeypatch.setattr(Stop, "clock", lambda stop: Clock(time.monotonic, time.wall, time.pause, stop.stopped))
-    monkeypatch.setattr(adapter, "time", _Sleeper(world))  # a slow answer in this process
+    monkeypatch.setattr(inside, "time", _Sleeper(world))  # a slow answer in this process
 
 
 class _Sleeper:
-    """The part of `time` that the simulator's adapter uses."""
+    """The part of `time` that the wire to the simulator uses."""
 
     def __init__(self, world: World) -> None:
         self._world = world

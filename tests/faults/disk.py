@@ -93,7 +93,7 @@ class Points:
 
     def watch(self) -> None:
         """For good: this is for a process that ends with the run."""
-        from flowplan.simulator.adapter import SimulatorAdapter
+        from flowplan.cloud.inside import Inside
 
         for name in _CHANGES:
             self._wrap(name, lambda descriptor, *_: self.disk.changes(descriptor))
@@ -101,16 +101,16 @@ class Points:
             self._wrap(name, after=lambda descriptor: self.disk.syncs(descriptor))
         self._wrap("replace", lambda source, target, **_: self.disk.renames(source, target))
         self._wrap("open", lambda path, flags, *_, **__: self.disk.opens(path, flags), point=False)
-        send = SimulatorAdapter.send
+        send = Inside.send
 
-        def sent(adapter: SimulatorAdapter, *args: Any, **kwargs: Any) -> Any:
+        def sent(wire: Inside, *args: Any, **kwargs: Any) -> Any:
             self.point()
             try:
-                return send(adapter, *args, **kwargs)
+                return send(wire, *args, **kwargs)
             finally:
                 self.point()
 
-        SimulatorAdapter.send = sent  # type: ignore[method-assign, assignment]
+        Inside.send = sent  # type: ignore[method-assign, assignment]
 
     def _wrap(
         self,

@@ -72,10 +72,10 @@ class Points:
             self._disk = SyncedDisk(self.root)
         for name in CALLS:
             setattr(os, name, self._watched(name, getattr(os, name)))
-        from flowplan.simulator.adapter import SimulatorAdapter
+        from flowplan.cloud.inside import Inside
 
-        SimulatorAdapter.send = self._sending(SimulatorAdapter.send)  # type: ignore[method-assign]
-        watch_state(lambda label: self._act_on_call(label, None))
+        Inside.send = self._sending(Inside.send)  # type: ignore[method-assign]
+        watch_state(self._act_on_state)
 
     # -- the calls
 
@@ -144,29 +144,32 @@ class Points:
         return None
 
     def _sending(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        from flowplan.cloud.http.response import LOST, Reply
+
+        def send(wire: Any, request: Any, own_id: str, patience: Any) -> Any:
             what = f"{request.method} {'/'.join(request.url.partition('?')[0].split('/')[4:6])}"
-            self._act_on_call(f"sent {what}", request)
-            response = real(adapter, request, *args, **kwargs)
-            self._act_on_call(f"answer {what}", request)
-            return response
+            lost = Reply(None, {}, b"", own_id, LOST, os.strerror(errno.ECONNRESET))
+            if self._resets(f"sent {what}"):
+                return lost
+            reply = real(wire, request, own_id, patience)
+            return lost if self._resets(f"answer {what}") else reply
 
         return send
 
-    def _act_on_call(self, label: str, request: Any) -> None:
+    def _act_on_state(self, label: str) -> None:
+        if self._resets(label):
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    def _resets(self, label: str) -> bool:
+        """Whether the connection is to be reset here; where the process is to end, it ends."""
         with self._lock:
             if not self._pass(label):
-                return
+                return False
             if self.act == "power" and self._disk is not None:
                 self._disk.lose()
             if self.act in ("kill", "power"):
                 die()
-        if self.act == "reset":
-            from requests.exceptions import ConnectionError
-            from urllib3.exceptions import ProtocolError
-
-            reset = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-            raise ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
+        return self.act == "reset"
 
 
 def _stem(path: Path) -> str:

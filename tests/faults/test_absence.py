@@ -15,6 +15,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
 from flowplan.printable import Secret, shown
@@ -126,7 +127,7 @@ def test_an_empty_list_and_a_404_of_the_api_count_once_the_project_is_seen(appli
 
 
 def client(place: Place) -> Fcp:
-    transport = Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter())
+    transport = Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(place.simulator()))
     return Fcp(transport, parallelism=1)
 
 

@@ -13,6 +13,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
 from flowplan.printable import Secret, shown
@@ -45,7 +46,7 @@ def project_of(place: Place) -> str:
 
 
 def client(place: Place) -> Fcp:
-    return Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter()), parallelism=1)
+    return Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(place.simulator())), parallelism=1)
 
 
 # ---- deleted_at, deactivated_at -----------------------------------------------------------------------------------

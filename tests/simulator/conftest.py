@@ -14,6 +14,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.serve import Server
+from tests.simulator.adapter import SimulatorAdapter
 
 DOCUMENT = json.loads((Path(__file__).parent / "fcp-api-v2.json").read_text())
 H100, REGION = "it_5ECSoHQjLBzrp5YM", "us-central1-b"
@@ -103,7 +104,7 @@ def simulator() -> Iterator[Simulator]:
 def api(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Api]:
     with requests.Session() as session:
         if request.param == "process":
-            session.mount(SIMULATOR_URL, simulator.adapter())
+            session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
             yield Api(SIMULATOR_URL, session)
         else:
             with Server(simulator) as server:
@@ -114,7 +115,7 @@ def api(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Api]:
 def local(simulator: Simulator) -> Iterator[Api]:
     """In process only, for what does not depend on the transport."""
     with requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         yield Api(SIMULATOR_URL, session)
 
 

@@ -20,6 +20,7 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator, serve, timekee
 from flowplan.simulator.api.projects import user_fid
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import Api
 
@@ -45,7 +46,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 @contextmanager
 def client_of(simulator: Simulator) -> Iterator[Api]:
     with requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         yield Api(SIMULATOR_URL, session)
 
 

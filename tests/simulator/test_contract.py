@@ -10,6 +10,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.auctions import catalogue
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import H100, REGION, Api
 
@@ -40,7 +41,7 @@ def test_without_a_good_key_401(api: Api, header: str | None) -> None:
 
 def test_one_good_key() -> None:
     with Simulator.open(":memory:", api_key="fkey_one") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         for key, status in (("fkey_one", 200), ("fkey_two", 401)):
             answer = session.get(SIMULATOR_URL + "/v2/me", headers={"Authorization": f"Bearer {key}"}, timeout=1)
             assert answer.status_code == status
@@ -56,7 +57,7 @@ def test_login_gives_a_token(api: Api) -> None:
 
 def test_where_one_key_is_good_so_is_a_token() -> None:
     with Simulator.open(":memory:", api_key="fkey_one") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         token = api("POST", "/login", json={"email": catalogue.EMAIL, "password": catalogue.PASSWORD}).json()
         assert api("GET", "/v2/me").status_code == 401

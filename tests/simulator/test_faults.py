@@ -455,8 +455,9 @@ def test_ways_to_name_requests(simulator: Simulator, on: str) -> None:
 CLIENT = """
 import sys, requests
 from flowplan.simulator import SIMULATOR_URL, Simulator
+from tests.simulator.adapter import SimulatorAdapter
 with Simulator.open(sys.argv[1]) as simulator, requests.Session() as session:
-    session.mount(SIMULATOR_URL, simulator.adapter())
+    session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
     session.headers["Authorization"] = "Bearer fkey_x"
     body = {"name": sys.argv[2], "disk_interface": "File", "region": "us-central1-b", "size_gb": 5}
     body["project"] = session.get(SIMULATOR_URL + "/v2/projects").json()[0]["fid"]

@@ -14,6 +14,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import DOCUMENT, H100, REGION, Api
 
@@ -40,7 +41,7 @@ UNSOLD = {("POST", "/v2/instances/{instance_fid}/restart"), ("POST", "/v2/instan
 def filled() -> Iterator[Api]:
     """A simulator with a bid, instances, a volume and scripts, so that there is something to answer with."""
     with Simulator.open(":memory:") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         volume = api.volume().json()["fid"]
         api.placed(launch_specification={"volumes": [volume], "ssh_keys": []})

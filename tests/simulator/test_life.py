@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import H100, REGION, Api
 
@@ -209,7 +210,7 @@ def test_a_bid_that_waits_counts_too(local: Api, simulator: Simulator) -> None:
 def test_data_that_cannot_be_written_are_an_answer_and_change_nothing(tmp_path: Path) -> None:
     """As on a full disk; the server says the same."""
     with Simulator.open(tmp_path / "s.db") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         project = api.project
         with simulator.exclusive() as db:

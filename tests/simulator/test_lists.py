@@ -11,6 +11,7 @@ import requests
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.api.routes import ROUTES
 from flowplan.simulator.ids import fid
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import DOCUMENT, H100, REGION, Api
 
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 def world() -> Iterator[Api]:
     """A bid of each status, in two regions, of two types; volumes, one of them deleted; and as many of a stranger."""
     with Simulator.open(":memory:") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         far = {"instance_type": A100, "region": "us-central1-a", "limit_price": "$40.00"}
         names = {

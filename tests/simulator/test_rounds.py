@@ -12,6 +12,7 @@ import requests
 from flowplan.simulator import SIMULATOR_URL, Simulator, timekeeping
 from flowplan.simulator.auctions import catalogue
 from flowplan.simulator.auctions.crowd import Book
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import H100, REGION, Api
 
@@ -39,7 +40,7 @@ def test_a_round_that_is_not_cleared_would_have_changed_nothing(monkeypatch: pyt
     for is_due in (Book._is_due, lambda book, now: True):
         monkeypatch.setattr(Book, "_is_due", is_due)
         with Simulator.open(":memory:", seed=7) as simulator, requests.Session() as session:
-            session.mount(SIMULATOR_URL, simulator.adapter())
+            session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
             api = Api(SIMULATOR_URL, session)
             for n, limit in enumerate(("$18.00", "$24.00", "$32.00", "$45.00")):  # some win, wait, and lose again
                 api.placed(f"bid-{n}", region=BUSY, limit_price=limit, instance_quantity=n + 1)
@@ -202,7 +203,7 @@ def test_while_the_clock_runs_a_change_counts_in_the_next_round(monkeypatch: pyt
     hands = Hands()
     monkeypatch.setattr(timekeeping, "monotonic", hands)
     with Simulator.open(":memory:", speed=1) as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         hands.seconds += 61
         bid = api.placed(limit_price="$50.00", instance_quantity=64)

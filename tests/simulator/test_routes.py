@@ -12,6 +12,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.api.routes import ROUTES, Route
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import DOCUMENT, Api
 
@@ -87,7 +88,7 @@ def me_with(api: Api, key: str) -> int:
 
 def test_with_one_good_key_others_can_be_made(tmp_path: Any) -> None:
     with Simulator.open(tmp_path / "s.db", api_key="fkey_one") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         session.headers["Authorization"] = "Bearer fkey_one"
         made = api("POST", "/v2/api-keys", json={"name": "ci", "expires_at": "2027-01-01T00:00:00Z"}).json()
@@ -96,7 +97,7 @@ def test_with_one_good_key_others_can_be_made(tmp_path: Any) -> None:
 
 def test_no_secret_is_kept(tmp_path: Any) -> None:
     with Simulator.open(tmp_path / "s.db") as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         made = api("POST", "/v2/api-keys", json={"name": "ci", "expires_at": "2027-01-01T00:00:00Z"}).json()
         simulator.faults.add("POST /v2/volumes", "status", late=60)
@@ -190,7 +191,7 @@ def test_who_uses_a_key_is_looked_up(simulator: Simulator) -> None:
         return 0
 
     with requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         body = {"project": api.project, "name": "k", "public_key": "ssh-x A"}
         taken = []

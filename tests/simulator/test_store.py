@@ -26,6 +26,7 @@ from flowplan.simulator.serve import Server
 from flowplan.simulator.store import reading, writing
 from tests import filled
 from tests.conftest import FLOWPLAN, Place
+from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import Api
 
@@ -34,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 def run_calls(simulator: Simulator) -> list[str]:
     with requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         volume = api.volume().json()["fid"]
         bid = api.placed(launch_specification={"volumes": [volume], "ssh_keys": []})
@@ -80,7 +81,7 @@ def test_same_seed_same_key_pair() -> None:
     dumps = []
     for _ in range(2):
         with Simulator.open(":memory:", seed=7) as simulator, requests.Session() as session:
-            session.mount(SIMULATOR_URL, simulator.adapter())
+            session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
             api = Api(SIMULATOR_URL, session)
             assert api("POST", "/v2/ssh-keys", json={"project": api.project, "name": "made"}).json()["private_key"]
             dumps.append(list(simulator._db.iterdump()))
@@ -213,7 +214,7 @@ def test_a_served_clock_runs_at_its_speed(tmp_path: Path) -> None:
 
 def test_a_running_clock_does_by_itself_what_is_due(tmp_path: Path) -> None:
     with Simulator.open(tmp_path / "s.db", speed=600) as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
+        session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))
         api = Api(SIMULATOR_URL, session)
         api.placed()
         deadline = time.monotonic() + 20

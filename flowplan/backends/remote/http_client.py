@@ -26,14 +26,15 @@ from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import authorities, proxies
 from flowplan.cloud.http.redaction import without
-from flowplan.cloud.http.request import filled, template
-from flowplan.cloud.http.response import TLS, Reply, answered, unanswered
+from flowplan.cloud.http.request import outgoing
+from flowplan.cloud.http.response import TLS, Reply
+from flowplan.cloud.http.wire import Patience
 from flowplan.errors import StateError
 from flowplan.masking import forms_of
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from requests.adapters import BaseAdapter
+    from flowplan.cloud.http.network import Network
 
 CONNECT_TIMEOUT, READ_TIMEOUT, DEADLINE = 10.0, 30.0, 30.0  # seconds of one attempt; the last from beginning to end
 BUDGET = 60.0  # seconds of one call, after which no further attempt begins
@@ -84,7 +85,7 @@ class HttpClient:
         secure = parts.scheme == "https"
         self._proxies = proxies(environ, parts.hostname or "", parts.port) if secure else {}
         self._verify = authorities(environ) if secure else True
-        self._made: BaseAdapter | None = None
+        self._made: Network | None = None
         self._until: float | None = None  # when it must be over, by the monotonic clock
         secrets = [address.password.reveal(), *(urlsplit(url).password or "" for url in self._proxies.values())]
         self._hidden = [form for secret in secrets for form in forms_of(secret)]
@@ -217,29 +218,14 @@ class HttpClient:
         return reply, tries
 
     def _exchange(self, method: str, url: str, lock_id: str, body: bytes | None, seconds: float) -> Reply:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH
-        from urllib3.exceptions import HTTPError
-
-        from flowplan.cloud.http.deadline import DeadlineAdapter, within
+        from flowplan.cloud.http.network import Network
 
         if self._made is None:
-            trusted = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
-            self._made = DeadlineAdapter(trusted, pool_connections=1, pool_maxsize=10, max_retries=0)
-        request = filled(template(), method, url, {"ID": lock_id or None}, body, None)
+            self._made = Network(self._verify, self._proxies, 10)
+        request = outgoing(method, url, {"ID": lock_id or None}, body, None)
         if self._login:
             request.headers["Authorization"] = self._login
-        with within(min(seconds, DEADLINE)):
-            try:
-                response = self._made.send(
-                    request,
-                    stream=True,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    verify=self._verify,
-                    proxies=self._proxies,
-                )
-            except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
-                return unanswered(error, "")
-            return answered(response, "")
+        return self._made.send(request, "", Patience(CONNECT_TIMEOUT, READ_TIMEOUT, min(seconds, DEADLINE)))
 
     # -- what an answer means
 
@@ -275,7 +261,7 @@ class HttpClient:
                 hint=f"check the URL, and {CREDENTIALS}",
             )
         if status is not None and 300 <= status < 400:
-            host = urlsplit(reply.headers.get("Location", "")).hostname or "another page"
+            host = urlsplit(reply.headers.get("location", "")).hostname or "another page"
             return StateError(
                 f"{self.name}: the server sends flowplan on to {self._clean(host)} (HTTP {status}), and credentials "
                 "go nowhere else",
@@ -325,7 +311,7 @@ def _is_object(body: bytes) -> bool:
 
 
 def _is_page(reply: Reply) -> bool:
-    kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind in ("text/html", "application/xhtml+xml") or reply.body.lstrip()[:9].lower() in (
         b"<!doctype",
         b"<html>",

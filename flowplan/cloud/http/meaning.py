@@ -153,7 +153,7 @@ class Call:
         message = f"{self._what}: {says}: {self.clean(why)}{self._source(reply)}"
         if reply.body and fault == GARBLED and self._quotable:
             message += f": {self.clean(_text(reply.body))}"
-        html = "html" in reply.headers.get("Content-Type", "")
+        html = "html" in reply.headers.get("content-type", "")
         hint = "a proxy or a login page seems to answer instead of the API" if html else None
         allowed = {TOO_BIG: 1, GARBLED: UNREADABLE_TRIES}.get(fault, TRIES)
         return self._unsure(message, reply, hint), self._tries_unless_paid(allowed)
@@ -169,7 +169,7 @@ class Call:
         )
 
     def _redirect(self, reply: Reply, status: int) -> CloudError:
-        target = _target_host(reply.headers.get("Location", ""), self.host)
+        target = _target_host(reply.headers.get("location", ""), self.host)
         message = f"{self._what}: unexpected redirect to {self.clean(target)}{self._source(reply)}"
         hint = "nothing was sent there; check the API's URL"
         if status == 303:  # "it is done, its result is elsewhere"

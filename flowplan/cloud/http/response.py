@@ -25,8 +25,9 @@ UNREACHABLE, TLS, LOST, TOO_BIG, GARBLED = "unreachable", "TLS failure", "lost",
 
 @frozen(eq=False)
 class Reply:
-    """What one attempt brought. `status` is None without an answer; `fault` says what is wrong with its body, or
-    why there is none, and `why` says it in words. `sent`: the request may have reached the server."""
+    """What one attempt brought. `status` is None without an answer; `headers` finds names in lower case; `fault` says
+    what is wrong with its body, or why there is none, and `why` says it in words. `sent`: the request may have reached
+    the server."""
 
     status: int | None
     headers: Mapping[str, str]
@@ -39,11 +40,11 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds the server asks to wait, or None. A date counts from the server's own clock."""
-        text = self.headers.get("Retry-After", "").strip()
+        text = self.headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
             return min(float(text), 1e9)
         when = http_date(text)
-        now = http_date(self.headers.get("Date")) or datetime.now(UTC)
+        now = http_date(self.headers.get("date")) or datetime.now(UTC)
         return None if when is None or when <= now else (when - now).total_seconds()
 
 

@@ -6,7 +6,8 @@ comes back, `meaning` says what it means (its table is the contract of `Transpor
 out of messages.
 
 requests is used without its Session: a Session would add cookies, redirects, ~/.netrc and the environment's
-proxies, and none of these may touch a request that carries a credential. It is imported on the first call.
+proxies, and none of these may touch a request that carries a credential. It is imported on the first call over the
+network (`network`); the simulator in this process is asked without it.
 """
 
 from __future__ import annotations
@@ -19,24 +20,21 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from flowplan.cloud.http import paging
 from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
 from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT, without
-from flowplan.cloud.http.request import filled, template
-from flowplan.cloud.http.response import UNREACHABLE, Reply, answered, http_date, unanswered
+from flowplan.cloud.http.request import Outgoing, outgoing
+from flowplan.cloud.http.response import UNREACHABLE, Reply, http_date
 from flowplan.cloud.http.throttle import Gate
+from flowplan.cloud.http.wire import Patience, Wire
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.masking import forms_of
 from flowplan.model.bounds import of_our_time
 from flowplan.printable import Secret, shown
-
-if TYPE_CHECKING:
-    from requests import PreparedRequest
-    from requests.adapters import BaseAdapter
 
 CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte
@@ -49,13 +47,6 @@ FIRST_BUDGET = 4.0  # seconds for one call, after which no further attempt begin
 FIRST_BACKOFF_CAP = 1.0  # seconds
 BACKOFF_CAP = 20.0  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
-
-
-class Wire(NamedTuple):
-    """What sends, and the template of all requests."""
-
-    adapter: BaseAdapter
-    template: PreparedRequest
 
 
 @runtime_checkable
@@ -72,7 +63,7 @@ class Transport:
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
-    a call, when it was refused. `adapter` replaces the network (the simulator inside this process). `deadline` and
+    a call, when it was refused. `wire` replaces the network (the simulator inside this process). `deadline` and
     `budget` are seconds, for one attempt and for one call.
     `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
     `log` gets one line an attempt. `secrets` are further values that no message may show.
@@ -86,7 +77,7 @@ class Transport:
         base_url: str,
         token: Secret | Callable[[], Secret] | None,
         *,
-        adapter: BaseAdapter | None = None,
+        wire: Wire | None = None,
         parallelism: int = 10,
         deadline: float = DEADLINE,
         budget: float = BUDGET,
@@ -98,12 +89,11 @@ class Transport:
         secrets: Iterable[Secret] = (),
     ) -> None:
         environ = os.environ if environ is None else environ
-        self.base_url: str = checked_url(base_url, in_process=adapter is not None)
+        self.base_url: str = checked_url(base_url, in_process=wire is not None)
         self.host: str = urlsplit(self.base_url).hostname or ""
-        self.in_process: bool = adapter is not None
+        self.in_process: bool = wire is not None
         self._token = token
-        self._given = adapter
-        self._made: Wire | None = None
+        self._made = wire
         self._parallelism = parallelism
         self._deadline = deadline
         self._budget = budget
@@ -119,7 +109,7 @@ class Transport:
         self._answered = False  # whether anybody ever did
         self.has_answered = False
         self._setup = threading.Lock()
-        if adapter is None and self.base_url.startswith("https:"):
+        if wire is None and self.base_url.startswith("https:"):
             self._proxies = proxies(environ, self.host, urlsplit(self.base_url).port)
             self._verify = authorities(environ)
         proxy_password = [Secret(p) for url in self._proxies.values() if (p := urlsplit(url).password)]
@@ -140,9 +130,8 @@ class Transport:
 
     def close(self) -> None:
         """Closes the idle connections."""
-        adapter = self._made.adapter if self._made is not None else self._given
-        if adapter is not None:
-            adapter.close()
+        if self._made is not None:
+            self._made.close()
 
     def call(
         self,
@@ -163,7 +152,7 @@ class Transport:
         at most, for what is not worth waiting for.
         """
         wire = self._wire()
-        request = self._prepared(wire, method, path, query, body, key)
+        request = self._prepared(method, path, query, body, key)
         started = self._clock()
         tries, renewed = 0, False
         while True:
@@ -222,31 +211,25 @@ class Transport:
     # -- one attempt ---------------------------------------------------------------------------------------------
 
     def _prepared(
-        self, wire: Wire, method: str, path: str, query: Mapping[str, object] | None, body: object, key: str | None
-    ) -> PreparedRequest:
+        self, method: str, path: str, query: Mapping[str, object] | None, body: object, key: str | None
+    ) -> Outgoing:
         """The request without what changes from attempt to attempt: the credential and the client's request id."""
         if not PATH.fullmatch(path) or "/./" in f"{path}/" or "/../" in f"{path}/":
             raise CloudError(f"nothing sent: '{self.clean(path)}' is not a path of the API")
-        return filled(wire.template, method, self.base_url + path, query or {}, body, key)
+        return outgoing(method, self.base_url + path, query or {}, body, key)
 
     def _wire(self) -> Wire:
-        """Imports requests, makes the connection pool and the template of all requests; once."""
+        """What sends. The network is imported, with requests, when it is first needed; once."""
         if self._made is not None:
             return self._made
         with self._setup:
             if self._made is None:
-                self._made = Wire(self._given or self._pool(), template())
+                from flowplan.cloud.http.network import Network
+
+                self._made = Network(self._verify, self._proxies, self._parallelism)
             return self._made
 
-    def _pool(self) -> BaseAdapter:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-        from flowplan.cloud.http.deadline import DeadlineAdapter
-
-        authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
-        return DeadlineAdapter(authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0)
-
-    def _authorize(self, request: PreparedRequest) -> None:
+    def _authorize(self, request: Outgoing) -> None:
         """Puts the credential of now on `request`, which must go to the origin it belongs to."""
         secret = self._token() if callable(self._token) else self._token
         if secret is None:
@@ -258,47 +241,31 @@ class Transport:
                 raise Unauthorized("the credentials have characters that cannot be sent", hint=CREDENTIALS_HINT)
             self._hidden = (*forms_of(value), *self._hidden)
             self._known = secret
-        if not (request.url or "").startswith(self.base_url + "/"):
+        if not request.url.startswith(self.base_url + "/"):
             raise CloudError(f"refusing to send the credentials of {self.host} to another host")
         request.headers["Authorization"] = f"Bearer {value}"
 
-    def _exchange(self, wire: Wire, request: PreparedRequest, path: str) -> Reply:
+    def _exchange(self, wire: Wire, request: Outgoing, path: str) -> Reply:
         """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
-        from flowplan.cloud.http.deadline import within
-
         own_id = str(uuid.uuid4())
         request.headers["X-Client-Request-Id"] = own_id
+        connect, read = min(self._connect_timeout, self._deadline), min(READ_TIMEOUT, self._deadline)
         started = self._clock()
-        with within(self._deadline):
-            reply = self._sent(wire, request, own_id)
+        reply = wire.send(request, own_id, Patience(connect, read, self._deadline))
+        if reply.status is not None:
+            self.has_answered = True
+            self._answered = True
+            self._note_date(reply.headers.get("date"))
         if self._log is not None:
             self._log(self._line(request, path, reply, self._clock() - started))
         return reply
-
-    def _sent(self, wire: Wire, request: PreparedRequest, own_id: str) -> Reply:
-        from urllib3.exceptions import HTTPError
-
-        try:
-            response = wire.adapter.send(
-                request,
-                stream=True,
-                timeout=(min(self._connect_timeout, self._deadline), min(READ_TIMEOUT, self._deadline)),
-                verify=self._verify,
-                proxies=self._proxies,
-            )
-        except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
-            return unanswered(error, own_id)
-        self.has_answered = True
-        self._answered = True
-        self._note_date(response.headers.get("Date"))
-        return answered(response, own_id)
 
     def _note_date(self, date: str | None) -> None:
         """Keeps a `Date` for `server_time`, unless it is none, or of no time in which anybody looks at a cloud."""
         if date is not None and date != self._date and (found := http_date(date)) and of_our_time(found):
             self._date = date
 
-    def _line(self, request: PreparedRequest, path: str, reply: Reply, elapsed: float) -> str:
+    def _line(self, request: Outgoing, path: str, reply: Reply, elapsed: float) -> str:
         template = re.sub(r"/[a-z]+_[^/]+", "/{fid}", path)
         return (
             f"{request.method} {template} -> {reply.status or reply.fault} "

@@ -1,4 +1,4 @@
-"""The simulator under requests, in the same process: `session.mount(SIMULATOR_URL, simulator.adapter())`."""
+"""The simulator under requests, in the same process: `session.mount(SIMULATOR_URL, SimulatorAdapter(simulator))`."""
 
 from __future__ import annotations
 
