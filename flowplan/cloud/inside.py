@@ -11,10 +11,11 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from typing import Protocol
 
 from flowplan.cloud.http.request import Outgoing
-from flowplan.cloud.http.response import LOST, UNREACHABLE, Reply
+from flowplan.cloud.http.response import LOST, UNREACHABLE, Reply, Unreadable, received
 from flowplan.cloud.http.wire import Patience
 from flowplan.simulator import Request, Response
 
@@ -44,6 +45,8 @@ class Inside:
         except sqlite3.Error as error:  # the data cannot be read or written, as on a full disk: nothing was done
             detail = f"the simulator's data cannot be used: {error}"
             answer = Response(500, {"content-type": "application/json"}, json.dumps({"detail": detail}).encode())
+        except OSError as error:  # the process has no file left, say: what was done by then is not known
+            return Reply(None, {}, b"", own_id, LOST, error.strerror or str(error) or type(error).__name__)
         broken = "timeout" if answer.broken is None and answer.delay > patience.read else answer.broken
         if broken == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -55,12 +58,15 @@ class Inside:
         if broken is None and answer.delay:
             time.sleep(answer.delay)
         headers = {**answer.headers, "content-length": str(len(answer.body))}
-        request_id = headers.get("x-request-id") or headers.get("x-correlation-id") or own_id
-        if broken == "truncated":
-            half = len(answer.body) // 2
-            why = f"IncompleteRead({half} bytes read, {len(answer.body) - half} more expected)"
-            return Reply(answer.status, headers, b"", request_id, LOST, why)
-        return Reply(answer.status, headers, answer.body, request_id)
+        return received(answer.status, headers, _chunks(answer.body, cut=broken == "truncated"), own_id)
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _chunks(body: bytes, *, cut: bool) -> Iterator[bytes]:
+    """`body`, or the half of it before the connection breaks."""
+    half = len(body) // 2
+    yield body[:half] if cut else body
+    if cut:
+        raise Unreadable(LOST, f"IncompleteRead({half} bytes read, {len(body) - half} more expected)")

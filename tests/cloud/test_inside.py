@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 import time
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
+from flowplan.cloud.http import response
+from flowplan.cloud.http.network import answered, unanswered
 from flowplan.cloud.http.request import outgoing
-from flowplan.cloud.http.response import Reply, answered, unanswered
+from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.wire import Patience
 from flowplan.cloud.inside import Inside
 from flowplan.simulator import Request, Response
@@ -40,10 +43,10 @@ def by_requests(simulator: Canned) -> Reply:
     made.method, made.url, made.body = ASKED.method, ASKED.url, ASKED.body
     made.headers = CaseInsensitiveDict(ASKED.headers)
     try:
-        response = SimulatorAdapter(simulator).send(made, stream=True, timeout=(PATIENCE.connect, PATIENCE.read))
+        found = SimulatorAdapter(simulator).send(made, stream=True, timeout=(PATIENCE.connect, PATIENCE.read))
     except OSError as error:
         return unanswered(error, "own")
-    return answered(response, "own")
+    return answered(found, "own")
 
 
 def told(reply: Reply) -> tuple[Any, ...]:
@@ -64,10 +67,18 @@ def told(reply: Reply) -> tuple[Any, ...]:
         {"status": 503, "headers": {"retry-after": "7", "content-type": "text/html"}, "body": b"<html>"},
         {"headers": {"x-request-id": "req_9", "date": "Sun, 29 Nov 2026 17:00:00 GMT"}},
         {"status": 204, "body": b""},
+        {"status": 500, "broken": "truncated"},
+        {"body": b"[" + b"1," * 600 + b"1]"},
+        {"body": b" " * 1001},
+        {"headers": {"content-encoding": "gzip"}},
+        {"headers": {"content-encoding": "gzip"}, "body": gzip.compress(b'{"a": 1}')},
+        {"headers": {"content-encoding": "br"}},
     ],
-    ids=str,
+    ids=lambda answer: str(answer)[:60],
 )
-def test_it_is_the_same_reply(answer: dict[str, Any]) -> None:
+def test_it_is_the_same_reply(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(response, "RESPONSE_CAP", 1000)
+    monkeypatch.setattr(response, "VALUES_CAP", 400)
     given = Response(**{"status": 200, "headers": {"content-type": "application/json"}, "body": b'{"a": 1}', **answer})
     inside, under_requests = Canned(given), Canned(given)
     assert told(Inside(inside).send(ASKED, "own", PATIENCE)) == told(by_requests(under_requests))
@@ -79,6 +90,13 @@ def test_data_that_cannot_be_used_are_an_error_of_the_server() -> None:
     found = Inside(Canned(full)).send(ASKED, "own", PATIENCE)
     assert told(found) == told(by_requests(Canned(full)))
     assert (found.status, b"disk is full" in found.body) == (500, True)
+
+
+def test_what_the_system_refuses_in_the_middle_leaves_open_what_was_done() -> None:
+    """Whoever asked goes on as after a lost answer: an error on its way up would end the run instead."""
+    found = Inside(Canned(OSError(24, "Too many open files"))).send(ASKED, "own", PATIENCE)
+    assert told(found) == told(by_requests(Canned(OSError(24, "Too many open files"))))
+    assert (found.fault, found.sent, found.why) == ("lost", True, "Too many open files")
 
 
 def test_a_timeout_takes_no_time() -> None:

@@ -13,6 +13,8 @@ import requests
 import responses
 
 from flowplan.cloud.http.redaction import without
+from flowplan.cloud.http.request import outgoing
+from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Refused
 from flowplan.masking import forms_of
@@ -33,6 +35,14 @@ def test_the_log_has_one_line_an_attempt_and_no_query_values(
     )
     assert "\x1b" not in log[1]
     assert "secret-name" not in "".join(log)
+
+
+def test_the_text_of_a_request_and_of_a_reply_shows_no_credential() -> None:
+    """It stands in a traceback with the values of variables, whoever prints one."""
+    asked = outgoing("POST", f"https://api.example.test{BIDS}", {}, {"startup_script": CANARY}, "key")
+    asked.headers["Authorization"] = f"Bearer {CANARY}"
+    assert CANARY not in repr(asked)
+    assert CANARY not in repr(Reply(200, {"set-cookie": CANARY}, json.dumps({"token": CANARY}).encode(), "req_1"))
 
 
 def test_the_canary_appears_nowhere(net: responses.RequestsMock, api: Transport, log: list[str]) -> None:

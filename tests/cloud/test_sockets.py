@@ -66,12 +66,13 @@ LOST: list[Script] = [
     lambda connection: None,
     reset_in_body,
     says("200 OK\r\nContent-Length: 1000", b"["),
+    says("200 OK\r\nContent-Length: 1000", b"[1]"),
     says("200 OK\r\nTransfer-Encoding: chunked", b"5\r\n[1,2"),
     says("200 OK\r\nTransfer-Encoding: chunked", b"zz\r\n"),
     says("200 OK\r\nContent-Encoding: gzip", gzip.compress(b"[1, 2, 3]")[:15]),
 ]
 LOST_NAMES = [
-    *("read_timeout", "reset", "no_http", "closed", "reset_mid_body", "truncated"),
+    *("read_timeout", "reset", "no_http", "closed", "reset_mid_body", "truncated", "truncated_json"),
     *("truncated_chunk", "bad_chunk", "truncated_gzip"),
 ]
 

@@ -81,8 +81,8 @@ _HINTS: Final = (
 
 @frozen
 class Answer:
-    """A 2xx answer. `data` is its JSON (fractions as Decimal), or None for an empty body; header names ignore case.
-    `size` is that of the body, in bytes."""
+    """A 2xx answer. `data` is its JSON (fractions as Decimal), or None for an empty body; `headers` finds names in
+    lower case. `size` is that of the body, in bytes."""
 
     status: int
     data: Any = field(repr=False)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from attrs import field
+
 from flowplan import __version__
 from flowplan.classes import define
 from flowplan.patterns import regex
@@ -27,12 +29,13 @@ def segment(text: str) -> str:
 
 @define
 class Outgoing:
-    """One request: the whole URL, the headers as they are sent, and the bytes of the body; None: it has none."""
+    """One request: the whole URL, the headers as they are sent, and the bytes of the body; None: it has none. Its text
+    shows neither: the headers hold the credential, and a startup script may hold others."""
 
     method: str
     url: str
-    headers: dict[str, str]
-    body: bytes | None = None
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
     def copy(self) -> Outgoing:
         """Another one that is equal, with headers of its own."""
