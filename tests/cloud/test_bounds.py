@@ -171,12 +171,12 @@ def test_a_list_in_several_gzip_members_keeps_its_end(times: Time) -> None:
 
 def test_what_follows_a_gzip_member_must_be_one() -> None:
     unpack = replies._unpacker("gzip")
-    with pytest.raises(replies._Unreadable, match="damaged"):
+    with pytest.raises(replies.Unreadable, match="damaged"):
         unpack(gzip.compress(b"[1]") + b"not gzip")
 
 
 def test_members_are_counted_and_their_sum_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(replies._Unreadable, match="1000 gzip members"):
+    with pytest.raises(replies.Unreadable, match="1000 gzip members"):
         replies._unpacker("gzip")(gzip.compress(b"") * 2_000)
     monkeypatch.setattr(replies, "RESPONSE_CAP", 1_000)
     assert len(replies._unpacker("gzip")(gzip.compress(b" " * 900) * 5)) <= 1_001
