@@ -16,7 +16,6 @@ from flowplan.cli import main
 from flowplan.reports.text.paint import columns
 from flowplan.simulator.auctions import catalogue
 from flowplan.simulator.furnish import set_price
-from tests import conftest
 from tests.conftest import APPLY, Place, settle_in
 from tests.test_widths import commands
 
@@ -132,7 +131,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         settle_in(path / "work", patch)
-        patch.setattr(conftest, "_FILLED", {})  # the data of the other tests are others
         moved = [one._replace(region=REGION) if one.region == "us-central1-b" else one for one in catalogue.POOLS]
         patch.setattr(catalogue, "POOLS", tuple(moved))
         patch.setattr(catalogue, "REGIONS", (*catalogue.REGIONS, REGION))

@@ -20,7 +20,6 @@ from flowplan.documents.watch import Round
 from flowplan.documents.watched import Told, events
 from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.operations.apply import How
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
@@ -30,7 +29,7 @@ from flowplan.operations.watching.rounds import rounds
 from flowplan.operations.watching.watcher import Watcher
 from flowplan.planning.watching import Finding
 from tests.conftest import APPLY, Place
-from tests.operations.test_watch import end, posts
+from tests.operations.test_watch import HOW, end, posts
 
 TRAIN = Address("bid", "train")
 OUTBID = Finding(TRAIN, "outbid", "it waits, because winning takes a limit of $20.00", id="bid_1")
@@ -48,7 +47,7 @@ def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[]
     monkeypatch.setattr(module, "wait", wait)
     settings = Settings(directory=place.path, environ=dict(os.environ), command="flowplan watch")
     with pytest.raises(KeyboardInterrupt):
-        for one in rounds(settings, Listener(), Event(), Request(), How(), Silent(), 300):
+        for one in rounds(settings, Listener(), Event(), Request(), HOW, Silent(), 300):
             told.append(one)
     return told
 
@@ -139,7 +138,7 @@ def test_where_there_are_no_files_and_nothing_was_made_there_is_nothing_to_watch
 ) -> None:
     settings = Settings(directory=place.path, environ=dict(os.environ), command="flowplan watch")
     with pytest.raises(UsageProblem, match=r"there is no flowplan\.yaml"):
-        next(rounds(settings, Listener(), Event(), Request(), How(), Silent(), 300))
+        next(rounds(settings, Listener(), Event(), Request(), HOW, Silent(), 300))
 
 
 def test_where_the_files_are_gone_and_something_was_made_the_watch_goes_on(

@@ -36,11 +36,14 @@ def task(limit: str = "17.92", kind: str = "h100.8x.SXM5.IB", region: str = "us-
     return f"{{resources_specification: {{fcp_instance: {kind}{where}}}, {price}{more}}}"
 
 
+HOW = How(settle_window=0.2)  # as `place` has it: a create in doubt is real time
+
+
 def look(place: Place, *paths: str) -> Round:
     """One round, here."""
     settings = Settings(directory=place.path, environ=dict(os.environ))
     with Session(settings) as session:
-        return one_round(session, Request(paths=paths), How(), Silent())
+        return one_round(session, Request(paths=paths), HOW, Silent())
 
 
 def only(found: Round) -> Finding:
