@@ -29,7 +29,7 @@ from typing import Any
 
 from attrs import define
 
-from tests import filled
+from tests import filled, known
 
 ROOT = Path(__file__).parent.parent
 
@@ -112,6 +112,7 @@ def _listening() -> Path:
 
 def serve(where: str) -> None:
     filled.install()
+    known.install()
     _warm_up()
     gc.collect()
     gc.freeze()

@@ -24,7 +24,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from tests import filled
+from tests import filled, known
 from tests.faults.points import Act, Points
 
 TIMEOUT = 120  # seconds for one job: then it is killed by the alarm, and its test fails
@@ -102,6 +102,7 @@ class Runner:
 def serve(scratch: Path) -> None:
     hurry()
     filled.install()
+    known.install()
     _warm_up(scratch / "warm")
     gc.collect()
     gc.freeze()
@@ -175,7 +176,7 @@ def _warm_up(place: Path) -> None:
     place.mkdir()
     os.chdir(place)
     (place / "flowplan.yaml").write_text(
-        "name: warm\nresources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}\n"
+        "name: warm\nresources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
         "persistent_storage: {create: {volume_name: warm, size: 1, mount_point: /mnt/d}}\nports: [8080]\n"
     )
     with (place / "out").open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

@@ -47,6 +47,8 @@ PLANS = {
     "many": "".join(task_text(f"task-{n:03}", more="ports: [8080]\n") for n in range(120)),
     "failed": "nam: 1\n",
 }
+NAMES = (*PLANS, "hostile", "status")
+EVERYTHING_OPEN = "for (const one of document.querySelectorAll('details')) one.open = true"
 Open = Callable[..., Any]
 
 
@@ -108,23 +110,43 @@ def opened(chromium: Any, pages: Path) -> Iterator[Open]:
     assert faults == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*PLANS, "hostile", "status"])
-def test_nothing_is_wrong_with_a_page_at_any_width(name: str, scheme: str, opened: Open) -> None:
-    """FLOWPLAN_SCREENSHOTS=DIR keeps a picture of each in DIR, to be looked at."""
-    kept = os.environ.get("FLOWPLAN_SCREENSHOTS")
-    page = opened(name, color_scheme=scheme, bypass_csp=True)  # so that axe may run in it
-    axe = importlib.resources.files("axe_core_python").joinpath("axe.min.js").read_text()
-    page.evaluate(axe)
-    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+AXE = importlib.resources.files("axe_core_python").joinpath("axe.min.js")
+
+
+def wrong(page: Any, only: str = "") -> list[tuple[str, list[str]]]:
+    """What axe finds on the page, or what its rule `only` does: the rule, and where."""
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
+    found = page.evaluate(f"axe.run({json.dumps(options)})")["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
+def pictured(page: Any, name: str) -> None:
+    """FLOWPLAN_SCREENSHOTS=DIR keeps a picture of each page in DIR, to be looked at."""
+    if kept := os.environ.get("FLOWPLAN_SCREENSHOTS"):
+        page.screenshot(path=Path(kept) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_wrong_with_a_page_at_any_width(name: str, opened: Open) -> None:
+    page = opened(name, color_scheme="light", bypass_csp=True)  # so that axe may run in it
+    page.evaluate(AXE.read_text())
+    page.evaluate(EVERYTHING_OPEN)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        if kept:
-            page.screenshot(path=Path(kept) / f"{name}-{width}-{scheme}.png", full_page=True)
+        pictured(page, f"{name}-{width}-light")
         beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(beyond) == 0, width
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-        assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found] == [], width
+        assert wrong(page) == [], width
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_colour_of_the_dark_can_be_read(name: str, opened: Open) -> None:
+    """In the dark the colours are others, and nothing else."""
+    page = opened(name, color_scheme="dark", bypass_csp=True)
+    page.evaluate(AXE.read_text())
+    page.evaluate(EVERYTHING_OPEN)
+    pictured(page, f"{name}-dark")
+    assert wrong(page, only="color-contrast") == []
 
 
 def test_a_change_is_found_by_typing_and_by_kind(opened: Open) -> None:
