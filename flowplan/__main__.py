@@ -54,8 +54,10 @@ def main() -> int:
     from flowplan.cli.writer import left_behind
 
     code = run(sys.argv[1:])
-    if any(thread.name.startswith(("flowplan-call", "flowplan-ahead")) for thread in threading.enumerate()):
-        os._exit(code)  # calls that nobody waits for any more: of a stopped run, each in the journal; or looks ahead
+    if any(
+        thread.name.startswith(("flowplan-call", "flowplan-ask", "flowplan-ahead")) for thread in threading.enumerate()
+    ):
+        os._exit(code)  # calls that nobody waits for any more: of a stopped run, each in the journal; or looks
     if left_behind():
         os._exit(code)  # a stream that takes nothing: the interpreter would wait for it
     gc.freeze()  # or the interpreter walks everything once more on its way out

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.together import Together
 from flowplan.errors import CloudError, Unauthorized, Unreachable
 from flowplan.model.catalogue import Catalogue
 from flowplan.printable import shown
@@ -36,7 +36,12 @@ class Asking:
         self.seen_projects: Mapping[str, str] = {}
         self._note = note
         self._noted: set[str] = set()
-        self._parallelism = parallelism
+        self._together = Together(parallelism)
+
+    def close(self) -> None:
+        """Release the connections, unless a call that nobody waits for any more is under way on them."""
+        if self._together.close():
+            self.http.close()
 
     def enter(self, project: str, *, ended: Collection[str] = ()) -> None:
         """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
@@ -67,12 +72,8 @@ class Asking:
 
     def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is
-        nothing to wait for) without threads."""
-        workers = min(self._parallelism, len(calls))
-        if workers < 2:
-            return [call() for call in calls]
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda call: call(), calls))
+        nothing to wait for) without threads. Raises what the first of them raises that fails."""
+        return self._together(calls)
 
     def list_of(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
         """A list that comes as one page: JSON objects, as they are. Raises CloudError for anything else."""

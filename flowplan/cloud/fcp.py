@@ -37,5 +37,5 @@ class Fcp(Proving, Prices, Changing):
 
     def close(self) -> None:
         """Release the connections, and the simulator inside this process."""
-        self.http.close()
+        super().close()
         self._close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from flowplan.classes import frozen
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
@@ -17,6 +17,44 @@ from flowplan.model.catalogue import Catalogue, Named, Quota, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.printable import shown
 from flowplan.startup import marker
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@frozen
+class Lists(Generic[T]):
+    """Lists that are read at one time: those `of_all` need no project, those `of_project` are of the client's.
+    `made` has what comes of their results, in this order."""
+
+    made: Callable[[Sequence[Any]], T]
+    of_all: Sequence[Callable[[], Any]]
+    of_project: Sequence[Callable[[], Any]]
+
+    @property
+    def calls(self) -> list[Callable[[], Any]]:
+        """All of them, in the order of their results."""
+        return [*self.of_all, *self.of_project]
+
+    def then(self, more: Callable[[T], S]) -> Lists[S]:
+        """These, and `more` made of what comes of them."""
+        return Lists(lambda found: more(self.made(found)), self.of_all, self.of_project)
+
+    def beside(self, *calls: Callable[[], Any]) -> Lists[tuple[T, Sequence[Any]]]:
+        """These, and `calls` of the project: what comes of these, and the results of `calls`."""
+        count = len(calls)
+
+        def made(found: Sequence[Any]) -> tuple[T, Sequence[Any]]:
+            return self.made(found[:-count]), found[-count:]
+
+        return Lists(made, self.of_all, [*self.of_project, *calls])
+
+
+def _nothing(found: Sequence[Any]) -> None:
+    """Of no list."""
+
+
+NOTHING: Lists[None] = Lists(_nothing, (), ())
 
 
 class Observing(Asking):
@@ -35,24 +73,51 @@ class Observing(Asking):
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side. It sets `names`."""
-        (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self.ssh_keys], self._objects())
-        self.names = Catalogue(types, auctions, keys)
-        return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
+        return self.read(self.everything())
 
     def observe_as_reported(self) -> tuple[Catalogue, Live]:
         """The same, as far as it is reported: what of the five cannot be listed is in `unread` and in `unlisted`."""
-        offers = [or_why(one) for one in (*self._offers(), self.ssh_keys)]
-        offered, there = self._listed(offers, [or_why(one) for one in self._objects()])
-        types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in offered)
-        unread = tuple(one for one in offered if isinstance(one, CloudError))
-        self.names = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
-        return self.names, self._live(there)
+        return self.read(self.everything_as_reported())
 
     def without_bids(self) -> tuple[Catalogue, Live]:
         """What is offered and the volumes that are there; nobody asks for bids."""
-        (types, auctions, keys), (volumes,) = self._listed([*self._offers(), self.ssh_keys], [self._volumes])
-        self.names = Catalogue(types, auctions, keys)
-        return self.names, Live(volumes, {})
+        return self.read(self.all_but_bids())
+
+    def read(self, lists: Lists[T]) -> T:
+        """What `lists` are about, each asked for now, side by side."""
+        return lists.made(self.side_by_side(lists.calls))
+
+    def everything(self) -> Lists[tuple[Catalogue, Live]]:
+        """The lists of `observe`."""
+
+        def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
+            types, auctions, keys, volumes, bids = found
+            self.names = Catalogue(types, auctions, keys)
+            return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
+
+        return Lists(made, self._offers(), (self.ssh_keys, *self._objects()))
+
+    def everything_as_reported(self) -> Lists[tuple[Catalogue, Live]]:
+        """The lists of `observe_as_reported`."""
+
+        def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
+            types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in found[:3])
+            unread = tuple(one for one in found[:3] if isinstance(one, CloudError))
+            self.names = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
+            return self.names, self._live(found[3:])
+
+        whole = self.everything()
+        return Lists(made, [or_why(one) for one in whole.of_all], [or_why(one) for one in whole.of_project])
+
+    def all_but_bids(self) -> Lists[tuple[Catalogue, Live]]:
+        """The lists of `without_bids`."""
+
+        def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
+            types, auctions, keys, volumes = found
+            self.names = Catalogue(types, auctions, keys)
+            return self.names, Live(volumes, {})
+
+        return Lists(made, self._offers(), (self.ssh_keys, self._volumes))
 
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists. It sets `names`."""
@@ -67,7 +132,11 @@ class Observing(Asking):
     def live_as_reported(self) -> Live:
         """The same, as far as it is reported: what cannot be listed is in `unlisted`. It asks for nothing that is
         offered: what is to be stopped needs none of that."""
-        return self._live(self.side_by_side([or_why(one) for one in self._objects()]))
+        return self.read(self.objects_as_reported())
+
+    def objects_as_reported(self) -> Lists[Live]:
+        """The lists of `live_as_reported`."""
+        return Lists(self._live, (), [or_why(one) for one in self._objects()])
 
     def _live(self, listed: Sequence[Any]) -> Live:
         volumes, bids = listed
@@ -92,11 +161,6 @@ class Observing(Asking):
 
     def _objects(self) -> list[Callable[[], Any]]:
         return [self._volumes, lambda: tuple(self._bids())]
-
-    def _listed(self, *groups: Sequence[Callable[[], Any]]) -> Iterator[list[Any]]:
-        """The results of several groups of calls, all side by side."""
-        found = iter(self.side_by_side([call for group in groups for call in group]))
-        return (list(islice(found, len(group))) for group in groups)
 
     def volumes(self) -> dict[str, LiveVolume]:
         """The volumes that are there now, by id: one list."""

@@ -41,7 +41,6 @@ def truth(session: Session, hours: float) -> Truth:
     kept = _kept(session, state)
     if not (state.bindings or state.paid or kept or begun(loaded)):
         return Truth(state, hours, judged=None if kept is None else ())
-    session.enter_project(state, None)
     state, there, live = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
@@ -82,7 +81,7 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
 
 def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live]:
     """The state, with what a run began to make; a plan that changes nothing: it holds what there is, with its price
-    now; and all that is there."""
+    now; and all that is there. Its project is entered."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.lookup import Desired
@@ -90,7 +89,7 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live]
     from flowplan.planning.plan import Wishes
     from flowplan.state.ownership import as_known
 
-    _, live = session.cloud().observe()
+    _, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
     state = with_begun(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():

@@ -63,8 +63,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         loaded = session.load()
         if loaded.pending:
             raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
-        project = session.enter_project(loaded.state, None)
-        catalogue, live = session.cloud().observe()
+        project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
         left_out: list[str] = []
         found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
         settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)

@@ -25,8 +25,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         loaded = session.load()
         hold_free(loaded.state, wanted, id)
         creates = settled_by(loaded.pending.values(), wanted)
-        project = session.enter_project(loaded.state, None)
-        _, live = session.cloud().observe()
+        project, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
         found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,

@@ -29,9 +29,8 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
     sources, _ = session.sources(paths)
     config = configuration(session, sources)
     state = session.load().state
-    session.enter_project(state, config)
     cloud = session.cloud()
-    seen = cloud.observe_as_reported()
+    _, seen = session.enter_and_list(state, config, cloud.everything_as_reported())
     asked = _look_up(session, config, state, seen)
     found = asked()
     _raise_nowhere(config, found, seen)

@@ -15,5 +15,6 @@ if TYPE_CHECKING:
 def find(session: Session) -> Orphans:
     """Look for it. Raises CloudError where something cannot be listed."""
     with session.looking():
-        loaded, _, (_, live) = of_one_moment(session, session.load(), None, lambda _: (None, listed(session.cloud())))
+        lists = listed(session.cloud()).then(lambda live: (None, live))
+        loaded, _, (_, live) = of_one_moment(session, session.load(), None, lambda _: lists)
         return orphans(loaded.state, loaded.pending.values(), live.without(session.cloud().ended))

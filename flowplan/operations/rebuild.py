@@ -41,8 +41,8 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> Af
     config = configuration(session, sources) if sources else None
     with session.changing() as lock:
         _hold_lost(session)
-        project = session.enter_project(State(lineage=""), config)
-        catalogue, live = session.cloud().observe()
+        lists = session.cloud().everything()
+        project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
         marker = _chosen(session, live, lineage)
         empty = State(
             lineage=marker.lineage,

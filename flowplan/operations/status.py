@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from shlex import join
 from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.cloud.fcp import or_why
 from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
@@ -30,24 +32,24 @@ if TYPE_CHECKING:
 
 
 def status(session: Session) -> Status:
-    """A row a bid and a row a volume of the state, and of what a run began to make, from a fixed number of lists and
-    one price per distinct auction."""
+    """A row a bid and a row a volume of the state, and of what a run began to make, from a fixed number of lists, which
+    are read side by side, and one price per distinct auction."""
     loaded = session.load()
     state = loaded.state
     if not state.bindings and not begun(loaded):
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
-    session.enter_project(state, None)
-    live = listed(session.cloud())
-    state = with_begun(session.cloud(), loaded, live)
-    bills = _bills(session)
+    cloud = session.cloud()
+    lists = listed(cloud).beside(partial(_bills, session), or_why(cloud.instances))
+    _, (live, (bills, instances)) = session.enter_and_list(state, None, lists)
+    state = with_begun(cloud, loaded, live)
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
-    now = session.cloud().now()
+    now = cloud.now()
     in_all = paid_in_all(state, past_bids(state, live), None if bills is None else by_bid(bills), now)
-    return Status(state, bid_rows(session, state, live, bills), volumes, now, in_all)
+    return Status(state, bid_rows(session, state, live, bills, instances), volumes, now, in_all)
 
 
 def _bills(session: Session) -> tuple[Billed, ...] | None:
@@ -108,8 +110,15 @@ def _command(session: Session, binding: Binding) -> str | None:
     return join(["flowplan", "apply", *path, "--target", str(binding.address)])
 
 
-def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ...] | None) -> list[Row]:
-    """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows."""
+def bid_rows(
+    session: Session,
+    state: State,
+    live: Live,
+    bills: tuple[Billed, ...] | None,
+    there: tuple[Instance, ...] | CloudError,
+) -> list[Row]:
+    """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows. `there`: all
+    instances, or why they cannot be listed, which is raised."""
     from flowplan.planning.lifetimes import Machine, Seen
     from flowplan.state.ownership import as_known
 
@@ -122,7 +131,8 @@ def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ..
     }
     asked = {key_of(bid) for bid in bids.values() if "region" not in bid.unreported}
     markets = cloud.markets(sorted(asked), shown_only=asked)
-    there = tuple(cloud.instances())
+    if isinstance(there, CloudError):
+        raise there
     instances: dict[str, list[Instance]] = {}
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)

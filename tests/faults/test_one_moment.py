@@ -24,13 +24,13 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], obje
     what counts them."""
 
     def doing(what: Callable[[int], object]) -> itertools.count[int]:
-        looks, real = itertools.count(), Session.enter_project
+        looks, real = itertools.count(), Session.enter_and_list
 
         def enter(session: Session, *given: Any) -> Any:
             what(next(looks))
             return real(session, *given)
 
-        monkeypatch.setattr(Session, "enter_project", enter)
+        monkeypatch.setattr(Session, "enter_and_list", enter)
         return looks
 
     return doing

@@ -126,6 +126,20 @@ MISTAKES = (
         ("tests/operations/test_waiting.py", "-k", "ends_it"),
     ),
     Mistake(
+        "wait for calls that were given up",
+        "cloud/together.py",
+        "pool.shutdown(wait=quiet, cancel_futures=True)",
+        "pool.shutdown(wait=True, cancel_futures=True)",
+        ("tests/cloud/test_together.py", "-k", "interrupts"),
+    ),
+    Mistake(
+        "let more calls through at once than --parallelism says",
+        "cloud/http/throttle.py",
+        "self._limit = min(self._most, self._limit + 1 / self._limit)",
+        "self._limit = self._limit + 1 / self._limit",
+        ("tests/cloud/test_together.py", "-k", "no_more_through"),
+    ),
+    Mistake(
         "quote the answer to a login",
         "cloud/http/meaning.py",
         "return self.path != LOGIN_PATH",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say what is wrong with a list of a project that is not the one",
+        "operations/opening/project.py",
+        "    project = _chosen(visible, settings, state, config)\n",
+        "    [one() for one in found]\n    project = _chosen(visible, settings, state, config)\n",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "said_before"),
+    ),
+    Mistake(
+        "list what is live before the state is read that it is held against",
+        "operations/looking/moment.py",
+        "        before, loaded = loaded, session.load()\n",
+        "        before = loaded\n",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "all_lists"),
+    ),
+    Mistake(
         "rebuild a second state beside the one on a server",
         "operations/opening/elsewhere.py",
         "if not (named if ",
@@ -470,8 +484,8 @@ MISTAKES = (
     Mistake(
         "ask for what is offered although nothing is placed",
         "operations/looking/observe.py",
-        "Catalogue((), ()), cloud.live_as_reported()",
-        "cloud.observe_as_reported()",
+        "cloud.objects_as_reported().then(lambda live: (Catalogue((), ()), live))",
+        "cloud.everything_as_reported()",
         ("tests/faults/test_stop_paying.py", "-k", "asks_for_nothing"),
     ),
     Mistake(
@@ -532,14 +546,14 @@ MISTAKES = (
     ),
     Mistake(
         "what the state binds is hidden as ended",
-        "operations/opening/session.py",
+        "operations/opening/project.py",
         "lately(state.ended, now.timestamp()) - bound",
         "lately(state.ended, now.timestamp()) - set()",
         ("tests/faults/test_lies.py", "-k", "binds or came_back"),
     ),
     Mistake(
         "what was ended is hidden for ever",
-        "operations/opening/session.py",
+        "operations/opening/project.py",
         "lately(state.ended, now.timestamp())",
         "frozenset(state.ended)",
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),

@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 
 class Gate:
-    """What all workers pass with each attempt (`with gate:`). A 429 closes it for all of them.
+    """What all workers pass with each attempt (`with gate:`), `most` at a time. A 429 closes it for all of them.
 
     When it opens again it lets them through as a congested line does: one at a time and with a distance, then more
     and closer with each success. If all came back in one moment, the unlucky ones would use up their tries (ten
     workers, two requests a second, answers after 0.1 s: 7 of 30 calls failed with a mere pause).
     """
 
-    def __init__(self, clock: Callable[[], float], wait: Callable[[float], object]) -> None:
+    def __init__(self, clock: Callable[[], float], wait: Callable[[float], object], most: float = math.inf) -> None:
         self._clock = clock
         self._wait = wait
         self._changed = threading.Condition()
@@ -23,7 +23,7 @@ class Gate:
         self._next = 0.0  # when the next one may
         self._spacing = 0.0  # seconds between two
         self._busy = 0  # attempts under way
-        self._limit = math.inf  # how many may be
+        self._limit = self._most = most  # how many may be
 
     def __enter__(self) -> None:
         waited = 0.0  # the moment waited for: a wait is believed, whatever the clock says
@@ -60,9 +60,9 @@ class Gate:
 
     def ease(self) -> None:
         """An attempt was not refused: a little more may be tried."""
-        if self._limit == math.inf:
+        if self._limit >= self._most and not self._spacing:
             return
         with self._changed:
-            self._limit += 1 / self._limit
+            self._limit = min(self._most, self._limit + 1 / self._limit)
             self._spacing = self._spacing * 0.9 if self._spacing > 0.02 else 0.0
             self._changed.notify_all()

@@ -59,7 +59,7 @@ class Renewable(Protocol):
 
 
 class Transport:
-    """Calls to one API, safe for `parallelism` threads at once.
+    """Calls to one API, safe for any number of threads; `parallelism` attempts are under way at once, and no more.
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
@@ -101,7 +101,7 @@ class Transport:
         self._wait = wait
         self._jitter = jitter
         self._log = log
-        self._gate = Gate(clock, wait)
+        self._gate = Gate(clock, wait, parallelism)
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`

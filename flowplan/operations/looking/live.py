@@ -17,6 +17,8 @@ from flowplan.planning.unreported import standing_in
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
+    from flowplan.cloud.observing import Lists
+    from flowplan.model.catalogue import Catalogue
     from flowplan.state.state import State
 
 
@@ -46,14 +48,19 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
     return standing_in(state, live, unread) if unread else live
 
 
-def listed(cloud: Fcp) -> Live:
-    """What is there, for who only looks; names of types and keys as far as they are reported. Raises CloudError."""
-    catalogue, live = cloud.observe_as_reported()
-    for why in live.unlisted.values():
-        raise why
-    for why in catalogue.unread:
-        cloud.note(f"some names cannot be looked up, so ids are shown: {why}")
-    return live
+def listed(cloud: Fcp) -> Lists[Live]:
+    """What is there, for who only looks; names of types and keys as far as they are reported. To read it raises
+    CloudError."""
+
+    def made(found: tuple[Catalogue, Live]) -> Live:
+        catalogue, live = found
+        for why in live.unlisted.values():
+            raise why
+        for why in catalogue.unread:
+            cloud.note(f"some names cannot be looked up, so ids are shown: {why}")
+        return live
+
+    return cloud.everything_as_reported().then(made)
 
 
 def begun(loaded: Loaded) -> list[str]:

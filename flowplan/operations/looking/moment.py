@@ -11,6 +11,7 @@ from flowplan.model.resources import Bid
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
+    from flowplan.cloud.observing import Lists
     from flowplan.config import Config
     from flowplan.model.catalogue import Named
     from flowplan.model.live import Live
@@ -22,20 +23,21 @@ LOOKS = 3  # while another run records one result after the other
 
 
 def of_one_moment(
-    session: Session, loaded: Loaded, config: Config | None, look: Callable[[State], tuple[T, Live]]
+    session: Session, loaded: Loaded, config: Config | None, lists: Callable[[State], Lists[tuple[T, Live]]]
 ) -> tuple[Loaded, Named, tuple[T, Live]]:
-    """What `look` finds in the project, which is entered first, beside the state and the project of then. `loaded`: the
-    state as it was before.
+    """What comes of the `lists` for a state, beside the state and the project of then. `loaded`: the state as it was
+    before.
 
     What was made between the two would seem to be somebody else's: so the state is read again, and if another run has
     recorded something meanwhile, it is looked again, `LOOKS` times at most. What was found last is recorded in the
     state then, or begun in it, or among what this client leaves out (`ended`); and the state has no volume that was
-    made after that look. Raises what `load`, `enter_project` and `look` raise.
+    made after that look. In which order the lists are read, of the projects too, is of no account: all of them begin
+    after one reading of the state, and have ended before the next. Raises what `load` and `enter_and_list` raise.
     """
     looks = 0
     while True:
-        project = session.enter_project(loaded.state, config)
-        found, looks = look(loaded.state), looks + 1
+        project, found = session.enter_and_list(loaded.state, config, lists(loaded.state))
+        looks += 1
         before, loaded = loaded, session.load()
         if not _went_on(before, loaded):
             return before, project, found

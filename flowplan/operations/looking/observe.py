@@ -16,6 +16,7 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
+    from flowplan.cloud.observing import Lists
     from flowplan.config import Config
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Catalogue, Named, Place
@@ -57,8 +58,7 @@ def observe(
     it was applied. `partial`: the plan may leave out some of it, so what is wrong with that is for the plan to judge.
     Raises ConfigError for what only the cloud shows.
     """
-    project = session.enter_project(state, config)
-    found = _look(session, config, state, refresh=refresh)
+    project, found = session.enter_and_list(state, config, _lists(session, config, state, refresh=refresh))
     return _made_of(session, config, state, pending, project, found, kept=kept or {}, partial=partial)
 
 
@@ -74,10 +74,10 @@ def observe_beside(
     """The same without the lock, and the state that it is made of: that of `loaded`, or what other runs have made of it
     since."""
 
-    def look(state: State) -> tuple[Catalogue, Live]:
-        return _look(session, config, state, refresh=refresh)
+    def lists(state: State) -> Lists[tuple[Catalogue, Live]]:
+        return _lists(session, config, state, refresh=refresh)
 
-    loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, look)
+    loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, lists)
     found = catalogue, live.without(session.cloud().ended)
     seen = _made_of(session, config, loaded.state, loaded.pending, project, found, kept=kept or {}, partial=partial)
     return loaded, seen
@@ -168,18 +168,17 @@ def _lived(session: Session, desired: Desired, state: State, live: Live) -> Desi
     return attrs.evolve(desired, over=over(every, state, live, seen), left=left(every, state, live, seen))
 
 
-def _look(session: Session, config: Config | None, state: State, *, refresh: bool) -> tuple[Catalogue, Live]:
+def _lists(session: Session, config: Config | None, state: State, *, refresh: bool) -> Lists[tuple[Catalogue, Live]]:
     """What is offered, where something may be placed, and what is live."""
     from flowplan.model.catalogue import Catalogue
     from flowplan.planning.unreported import as_applied
 
     cloud = session.cloud()
     if not refresh:
-        catalogue, live = cloud.without_bids()
-        return catalogue, as_applied(state, live)
+        return cloud.all_but_bids().then(lambda found: (found[0], as_applied(state, found[1])))
     if config is None:
-        return Catalogue((), ()), cloud.live_as_reported()
-    return cloud.observe_as_reported()
+        return cloud.objects_as_reported().then(lambda live: (Catalogue((), ()), live))
+    return cloud.everything_as_reported()
 
 
 def _with_strays(session: Session, state: State, live: Live) -> Live:

@@ -1,16 +1,86 @@
-"""Which project: flag, file, environment, then the state's, then the only one visible."""
+"""Which project: flag, file, environment, then the state's, then the only one visible; and what is listed there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from flowplan.cloud.fcp import Fcp, or_why
 from flowplan.config import Config
 from flowplan.diagnostics import Diagnostic, candidates
-from flowplan.errors import ConfigError
+from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.catalogue import Named
-from flowplan.state.state import State
+from flowplan.state.state import State, lately
 
+if TYPE_CHECKING:
+    from flowplan.cloud.observing import Lists
+    from flowplan.operations.opening.settings import Settings
+
+T = TypeVar("T")
 VARIABLES = ("FOUNDRY_PROJECT_NAME", "MITHRIL_PROJECT")
+
+
+def entered(
+    cloud: Fcp, settings: Settings, state: State, config: Config | None, lists: Lists[T]
+) -> tuple[Named, T, tuple[CloudError, ...]]:
+    """The project, which `cloud` has entered; what comes of `lists`; and why the projects cannot be listed, where the
+    state's is gone on with.
+
+    Beside the list of projects those are read that need none. Where the state has a project, so are all others: it is
+    that project, or this raises. Raises ConfigError, GuardRefused for another project than the state's, CloudError;
+    what is wrong with the project before what is wrong with a list.
+    """
+    if state.project:
+        cloud.enter(state.project, ended=cloud.ended)
+    ahead = lists.calls if state.project else lists.of_all
+    projects = or_why(cloud.projects) if state.project else cloud.projects
+    visible, *found = cloud.side_by_side([projects, *map(_kept_back, ahead)])
+    if isinstance(visible, CloudError):
+        cloud.note(f"the projects cannot be listed; flowplan uses the project in the state: {visible}")
+    project = _chosen(visible, settings, state, config)
+    now = cloud.time()
+    bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
+    cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
+    results = [one() for one in found]
+    if not state.project:
+        results += cloud.side_by_side(lists.of_project)
+    return project, lists.made(results), (visible,) if isinstance(visible, CloudError) else ()
+
+
+def _kept_back(call: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
+    """`call`, which returns what gives its result, or raises its CloudError."""
+
+    def made() -> Callable[[], Any]:
+        try:
+            result = call()
+        except CloudError as error:
+            why = error
+        else:
+            return lambda: result
+
+        def failed() -> Any:
+            raise why
+
+        return failed
+
+    return made
+
+
+def _chosen(visible: Sequence[Named] | CloudError, settings: Settings, state: State, config: Config | None) -> Named:
+    """The project, of those that are `visible`, or the state's where that cannot be told."""
+    known = (Named(state.project, state.project_name or state.project),)
+    listed = known if isinstance(visible, CloudError) else visible
+    try:
+        project = choose_project(listed, settings.project, config, settings.environ, state)
+    except ConfigError as error:
+        raise (visible if isinstance(visible, CloudError) else error) from None
+    if state.project and state.project != project.id:
+        raise GuardRefused(
+            f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
+            code="other-project",
+            hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
+        )
+    return project
 
 
 def choose_project(

@@ -17,7 +17,7 @@ from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store, left_behind
 from flowplan.classes import define
 from flowplan.clock import timestamp
-from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
+from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.model.owner import Owner
@@ -30,18 +30,20 @@ from flowplan.operations.opening.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.history import Change
 from flowplan.state.moving import hold_in_use
-from flowplan.state.state import Binding, State, lately
+from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from flowplan.cloud.fcp import Fcp
+    from flowplan.cloud.observing import Lists
     from flowplan.config import Config, Source
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Named
     from flowplan.state.journal import Intent
 
+T = TypeVar("T")
 FromFile = TypeVar("FromFile", "Binding", "Intent")
 _LONGEST_NAME = 64  # characters of a stack's name
 
@@ -414,40 +416,16 @@ class Session:
     def enter_project(self, state: State, config: Config | None) -> Named:
         """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
         than the state's."""
-        from flowplan.model.catalogue import Named
-        from flowplan.operations.opening.project import choose_project
+        from flowplan.cloud.observing import NOTHING
 
-        cloud = self.cloud()
-        visible = self._projects(state)
-        try:
-            known = (Named(state.project, state.project_name or state.project),)
-            listed = known if isinstance(visible, CloudError) else visible
-            project = choose_project(listed, self.settings.project, config, self.settings.environ, state)
-        except ConfigError as error:
-            raise (visible if isinstance(visible, CloudError) else error) from None
-        if state.project and state.project != project.id:
-            raise GuardRefused(
-                f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
-                code="other-project",
-                hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
-            )
-        now = cloud.time()
-        bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
-        cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
-        return project
+        return self.enter_and_list(state, config, NOTHING)[0]
 
-    def _projects(self, state: State) -> tuple[Named, ...] | CloudError:
-        """Those that are listed, or why they cannot be: a state that has its project goes on without. Raises CloudError
-        for one that has none."""
-        from flowplan.cloud.fcp import or_why
+    def enter_and_list(self, state: State, config: Config | None, lists: Lists[T]) -> tuple[Named, T]:
+        """The same, and what comes of `lists`, which are read beside that of the projects as far as they can be."""
+        from flowplan.operations.opening.project import entered
 
-        if not state.project:
-            return self.cloud().projects()
-        found = or_why(self.cloud().projects)()
-        self.no_projects = (found,) if isinstance(found, CloudError) else ()
-        if isinstance(found, CloudError):
-            self.cloud().note(f"the projects cannot be listed; flowplan uses the project in the state: {found}")
-        return found
+        project, made, self.no_projects = entered(self.cloud(), self.settings, state, config, lists)
+        return project, made
 
 
 def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:

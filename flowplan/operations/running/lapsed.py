@@ -41,8 +41,8 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
     if not bounds:
         return None
     try:
-        session.enter_project(state, None)
-        live = certain(session.cloud(), state, session.cloud().live_as_reported())
+        _, live = session.enter_and_list(state, None, session.cloud().objects_as_reported())
+        live = certain(session.cloud(), state, live)
         found = over(session, bounds, state, live)
     except (CloudError, ConfigError, GuardRefused) as error:
         session.listener.note(f"flowplan cannot tell now whether a lifetime is over: {error}")
