@@ -5,9 +5,10 @@ What stays, goes or only becomes less is never a problem here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from flowplan.config import LimitPrice
 from flowplan.diagnostics import Diagnostic
@@ -46,8 +47,9 @@ def refused(
         if isinstance(change.after, Bid):
             market = markets.get(key_of(change.after))
             found += _bid(change, change.after, market, required, limits.get(change.address), say)
+    beside = _Quotas(plan)
     for quota in quotas:
-        found += _over(plan, quota, say)
+        found += beside.over(quota, say)
     return found
 
 
@@ -123,22 +125,40 @@ def _least(least: Decimal, gpus: int | None) -> str:
 # ---- quotas -------------------------------------------------------------------------------------------------
 
 
-def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
-    """What does not fit into `quota`, together with what stays: the API would refuse some of it after the rest is made.
-    What the plan takes away counts until it is gone, and so does what nobody here placed."""
-    cls: type[Resource] = Bid if quota.product == SPOT else Volume
-    field = "instance_quantity" if quota.product == SPOT else "size_gb"
-    size = _instances(quota) if quota.product == SPOT else _gigabytes
-    taking = [one for one in plan.changes if isinstance(one.after, cls) and _takes(one)]
-    taken_by = frozenset(one.address for one in taking)
-    staying = [one for one in plan.changes if isinstance(one, _STAYING) and one.address not in taken_by]
-    taken = _elsewhere(plan, quota) + sum(size(one.after) for one in staying if not _is_paused(one.after))
-    for change in taking:
-        more = size(change.after)
-        taken += more
-        if more and taken > quota.total:
-            summary = f"the quota {quota.name} allows {quota.total:,} {quota.units}; this would take it to {taken:,}"
-            yield say(change.address, field, summary, _ROOM, code="quota")
+_Counted: TypeAlias = tuple[str, str | None]  # a product and, of instances, their type
+
+
+class _Quotas:
+    """What a plan takes of every quota, and what stays: each change is looked at once, however many quotas there are.
+    What does not fit into one, the API would refuse after the rest is made. What the plan takes away counts until it is
+    gone, and so does what nobody here placed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._taking: dict[_Counted, list[Change]] = {}
+        self._staying: Counter[_Counted] = Counter()
+        self._held: Counter[_Counted] = Counter()
+        for change in plan.changes:
+            before, after = change.before, change.after
+            if after is not None and _takes(change):
+                self._taking.setdefault(_counted_by(after), []).append(change)
+            elif isinstance(change, _STAYING) and not _is_paused(after):
+                self._staying[_counted_by(after)] += _size(after)
+            if _holds(change) and (isinstance(before, Volume) or change.status in _HOLDING):
+                self._held[_counted_by(before)] += _size(before)
+
+    def over(self, quota: Quota, say: Say) -> Iterator[Diagnostic]:
+        """What does not fit into `quota`."""
+        of = (quota.product, quota.instance_type if quota.product == SPOT else None)
+        field = "instance_quantity" if quota.product == SPOT else "size_gb"
+        taken = max(quota.used - self._held[of], 0) + self._staying[of]
+        for change in self._taking.get(of, ()):
+            more = _size(change.after)
+            taken += more
+            if more and taken > quota.total:
+                summary = (
+                    f"the quota {quota.name} allows {quota.total:,} {quota.units}; this would take it to {taken:,}"
+                )
+                yield say(change.address, field, summary, _ROOM, code="quota")
 
 
 _ROOM = "ask for less, or for a higher quota; what you remove still counts in this apply: remove it in an earlier one"
@@ -149,25 +169,18 @@ def _holds(change: Change) -> bool:
     return isinstance(change, _HELD) and not isinstance(change, CreateFirst)
 
 
-def _elsewhere(plan: Plan, quota: Quota) -> int:
-    """What is used of `quota` by what the plan does not have, or takes away."""
-    if quota.product == STORAGE:
-        held = [c.before for c in plan.changes if _holds(c)]
-        return max(quota.used - sum(map(_gigabytes, held)), 0)
-    size = _instances(quota)
-    kept = (c for c in plan.changes if _holds(c) and c.status in _HOLDING)
-    return max(quota.used - sum(size(one.before) for one in kept), 0)
+def _counted_by(resource: Resource | None) -> _Counted:
+    """Which quotas count `resource`: by their product and, of instances, their type."""
+    if isinstance(resource, Bid):
+        return SPOT, resource.instance_type
+    return STORAGE if isinstance(resource, Volume) else "", None
 
 
-def _instances(quota: Quota) -> Callable[[Resource | None], int]:
-    def size(bid: Resource | None) -> int:
-        return bid.instance_quantity if isinstance(bid, Bid) and bid.instance_type == quota.instance_type else 0
-
-    return size
-
-
-def _gigabytes(volume: Resource | None) -> int:
-    return volume.size_gb if isinstance(volume, Volume) else 0
+def _size(resource: Resource | None) -> int:
+    """What it takes of a quota: instances, or GB."""
+    if isinstance(resource, Bid):
+        return resource.instance_quantity
+    return resource.size_gb if isinstance(resource, Volume) else 0
 
 
 def _is_paused(resource: Resource | None) -> bool:
