@@ -138,17 +138,22 @@ def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
     except CycleError as error:
         raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
     done: Order = {}
-    ahead = deque(sorted(sorter.get_ready(), key=_in_order, reverse=True))
+    ahead = deque(reversed(_ordered(sorter.get_ready())))
     while ahead:
         step = ahead.pop()
-        done[step] = tuple(sorted(waits[step], key=_in_order))
+        done[step] = _ordered(waits[step])
         sorter.done(step)
-        freed = sorted(sorter.get_ready(), key=_in_order, reverse=True)
-        for one in freed:  # what was begun is brought to its end first
+        freed = _ordered(sorter.get_ready())
+        for one in reversed(freed):  # what was begun is brought to its end first
             if not is_last(one, waits):
                 ahead.append(one)
-        ahead.extendleft(one for one in reversed(freed) if is_last(one, waits))
+        ahead.extendleft(one for one in freed if is_last(one, waits))
     return done
+
+
+def _ordered(steps: Collection[Step]) -> tuple[Step, ...]:
+    """`steps` in their order, of which most are one or none: a name is not taken apart for that."""
+    return tuple(steps) if len(steps) < 2 else tuple(sorted(steps, key=_in_order))
 
 
 def is_last(step: Step, known: Container[Step]) -> bool:

@@ -456,8 +456,8 @@ MISTAKES = (
     Mistake(
         "count twice what a quota counts",
         "planning/limits.py",
-        "    return max(quota.used - sum(size(one.before) for one in kept), 0)\n",
-        "    return quota.used\n",
+        "max(quota.used - self._held[of], 0)",
+        "quota.used",
         ("tests/planning/test_limits.py", "-k", "quota"),
     ),
     Mistake(

@@ -57,7 +57,8 @@ def fast(content: str) -> Iterator[Any]:
     from ruamel.yaml.error import MarkedYAMLError
 
     try:
-        yield from YAML(typ="safe").parse(content)
+        _, parser = YAML(typ="safe").get_constructor_parser(content)
+        yield from iter(parser.get_event, None)  # without a look at each event before it is taken
     except MarkedYAMLError as error:
         raise NotRead(error.problem, error.problem_mark, error.context or "", error.context_mark) from None
 
