@@ -7,23 +7,19 @@ from decimal import Decimal
 
 import attrs
 
+from flowplan.cost.competing import MOST, asked, competing
 from flowplan.cost.costs import Costs, Priced, PricedApart
-from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, CreateFirst, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.planning.succession import Succession
-from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import storage_per_hour
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
-
-STEPS = 8  # different limits in one auction that are asked about
-MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 
 
 def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterable[Change]) -> list[Key]:
@@ -51,19 +47,14 @@ def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[K
 
 
 def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
-    """For auctions with several bids that hold nothing in them: as many instances as those with the highest limits are
-    together."""
-    auctions: dict[tuple[str, str], list[tuple[Address, Bid]]] = {}
+    """What has to be known of bids that hold nothing yet where they are to be placed together."""
+    new = []
     for change in changes:
         bid = change.after
         if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported and not _stays(change, bid):
-            auctions.setdefault((bid.instance_type, bid.region), []).append((change.address, bid))
-    order = Succession.of(changes)
-    for auction, there in auctions.items():
-        for group, _ in order.groups(there, lambda one: one[0]):
-            for quantity in stairs((bid.limit_price, bid.instance_quantity) for _, bid in group)[:STEPS]:
-                if quantity <= MOST:
-                    yield (*auction, quantity)
+            new.append((change.address, bid))
+    for group, _ in Succession.of(changes).groups(new, lambda one: one[0]):
+        yield from asked([bid for _, bid in group])
 
 
 def _stays(change: Change, after: Bid) -> bool:
@@ -92,7 +83,7 @@ def priced(plan: Plan, markets: Mapping[Key, Market], desired: Desired | None = 
     wanted = desired or Desired()
     hours = wanted.hours
     changes = [_ending(price(one, markets, hours.get(one.address)), wanted) for one in plan.changes]
-    changes = _competing(changes, markets)
+    changes = competing(changes, markets)
     apart = tuple(_apart(one, markets) for one in plan.left_alone)
     return Costs(tuple(changes), _totals(changes), markets, left_alone=apart)
 
@@ -131,29 +122,6 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
     market = markets.get(key_of(bid))
     return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
-
-
-def _competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
-    """`changes` with the bids of each auction priced together that run side by side."""
-    found = list(changes)
-    auctions: dict[tuple[str, str], list[int]] = {}
-    for index, one in enumerate(found):
-        bid = one.change.after
-        if isinstance(bid, Bid) and one.cost is not None:
-            auctions.setdefault((bid.instance_type, bid.region), []).append(index)
-    order = Succession.of(one.change for one in changes)
-    for (kind, region), indices in auctions.items():
-        if len(indices) < 2:
-            continue
-        prices = {
-            n: market for (a_kind, a_region, n), market in markets.items() if (a_kind, a_region) == (kind, region)
-        }
-        for group, begin in order.groups(indices, lambda index: changes[index].change.address):
-            costs = [cost for index in group if (cost := changes[index].cost)]
-            priced_now = dict(zip(group, together(costs, prices.get), strict=True))
-            for index in begin:
-                found[index] = attrs.evolve(found[index], cost=priced_now[index])
-    return found
 
 
 def _totals(changes: Iterable[Priced]) -> Totals:

@@ -7,14 +7,15 @@ from decimal import Decimal
 
 from flowplan.classes import frozen
 from flowplan.cost.advised import is_far_above_need, risk_of_lowering
-from flowplan.cost.costs import Priced
+from flowplan.cost.competing import pools
+from flowplan.cost.costs import Costs, Priced
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
 from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import per_gpu, usd
 from flowplan.printable import natural
 
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"
@@ -47,6 +48,15 @@ class _Bidder:
         return self.cost.limit_price
 
     @property
+    def gpus(self) -> int:
+        """Of an instance; 1 for what has none."""
+        return self.bid.gpus or 1
+
+    @property
+    def limit_per_gpu(self) -> Decimal:
+        return self.limit_price / self.gpus
+
+    @property
     def now(self) -> Decimal | None:
         """What an instance of it would pay."""
         return self.cost.entry.point
@@ -57,35 +67,48 @@ class _Bidder:
         return self.cost.alone.point if self.cost.alone else None
 
 
-def of_auctions(changes: Sequence[Priced]) -> Iterator[Diagnostic]:
-    """What is said once for all your bids in an auction: that its prices are old, that limits are far above need, and
-    that your own bids compete."""
-    order = Succession.of(one.change for one in changes)
-    for bids in _auctions(changes):
-        stale = next((one for one in bids if one.priced.stale), None)
-        if stale is not None:
-            summary = f"{stale.place}: {stale.priced.stale}"
-            yield stale.priced.said("warning", summary, "stale_market", _STALE)
-        if far := [one for one in bids if one.is_new and is_far_above_need(one.cost, one.priced.advice)]:
-            yield _far_above(far)
-        compete = [said for group in order.groups(bids, _address) if (said := _competing(*group)) is not None]
+def of_auctions(costs: Costs) -> Iterator[Diagnostic]:
+    """What is said once for all your bids in an auction: that its prices are old, that limits are far above need; and
+    for all that bid for the same GPUs, in one size or several: that they compete."""
+    order = Succession.of(one.change for one in costs.changes)
+    auctions = _auctions(costs.changes)
+    together = pools([(one, one.bid) for bids in auctions.values() for one in bids], costs.markets)
+    first = {_auction(pool[0][1]): [one for one, _ in pool] for pool in together}
+    for auction, bids in auctions.items():
+        if any(one.is_new for one in bids):
+            yield from _of_auction(bids)
+        pool = sorted(first.get(auction, ()), key=lambda one: natural(str(one.address)))
+        compete = [said for group in order.groups(pool, _address) if (said := _competing(*group)) is not None]
         yield from [one for one in compete if one.severity == "warning"] or compete[:1]
+
+
+def _of_auction(bids: Sequence[_Bidder]) -> Iterator[Diagnostic]:
+    stale = next((one for one in bids if one.priced.stale), None)
+    if stale is not None:
+        summary = f"{stale.place}: {stale.priced.stale}"
+        yield stale.priced.said("warning", summary, "stale_market", _STALE)
+    if far := [one for one in bids if one.is_new and is_far_above_need(one.cost, one.priced.advice)]:
+        yield _far_above(far)
 
 
 def _address(one: _Bidder) -> Address:
     return one.address
 
 
-def _auctions(changes: Iterable[Priced]) -> list[list[_Bidder]]:
-    """The bids that take part, by auction, where one of them is placed or changed."""
+def _auction(bid: Bid) -> tuple[str, str]:
+    return bid.instance_type, bid.region
+
+
+def _auctions(changes: Iterable[Priced]) -> dict[tuple[str, str], list[_Bidder]]:
+    """The bids that take part, by auction."""
     found: dict[tuple[str, str], list[_Bidder]] = {}
     for one in changes:
         bid = one.change.after
         if isinstance(bid, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
-            found.setdefault((bid.instance_type, bid.region), []).append(_Bidder(one, bid, one.cost))
+            found.setdefault(_auction(bid), []).append(_Bidder(one, bid, one.cost))
     for bids in found.values():
         bids.sort(key=lambda one: natural(str(one.address)))
-    return [bids for bids in found.values() if any(one.is_new for one in bids)]
+    return found
 
 
 def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic | None:
@@ -96,20 +119,37 @@ def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic 
     if first is None:
         return None
     if hit:
-        return first.priced.said("warning", f"{first.place}: {_price_of(hit)}", "self_competition", _ONE_TASK)
-    running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit_price)
+        return first.priced.said("warning", f"{_place(bids)}: {_price_of(hit)}", "self_competition", _ONE_TASK)
+    running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit_per_gpu)
     if len(running) < 2:
         return None
     lowest, others = running[0], running[1:]
-    limit, price = lowest.limit_price, others[0].now
-    if price is None or limit <= price:
+    price = others[0].now
+    if price is None or lowest.limit_price * others[0].gpus <= price * lowest.gpus:
         return None
-    more = (limit - price) * sum(one.cost.quantity for one in others)
+    more = sum(
+        ((lowest.limit_price * one.gpus / lowest.gpus - (one.now or price)) * one.cost.quantity for one in others),
+        Decimal(0),
+    )
+    limit = usd(lowest.limit_price)
+    instead = f"{limit} instead of {usd(price)}"
+    if len({one.bid.instance_type for one in running}) > 1:
+        instead = f"{per_gpu(lowest.limit_per_gpu)} instead of {per_gpu(price / others[0].gpus)}"
     summary = (
-        f"{first.place}: {_names(running)} bid against each other; if {lowest.address} loses, the "
-        f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
+        f"{_place(bids)}: {_names(running)} bid against each other; if {lowest.address} loses, the "
+        f"others pay its limit: {instead}, {usd(more)} an hour more together"
     )
     return first.priced.said("note", summary, "self_competition", _ONE_TASK)
+
+
+def _place(bids: Sequence[_Bidder]) -> str:
+    """The auctions of `bids`, which are for the same GPUs: the smallest size first."""
+    names = dict.fromkeys(one.bid.instance_type_name or one.bid.instance_type for one in sorted(bids, key=_size))
+    return f"{' and '.join(names)} in {bids[0].bid.region}"
+
+
+def _size(one: _Bidder) -> int:
+    return one.gpus
 
 
 def _far_above(bids: Sequence[_Bidder]) -> Diagnostic:
@@ -132,22 +172,27 @@ def _far_above(bids: Sequence[_Bidder]) -> Diagnostic:
 def _price_of(hit: Sequence[_Bidder]) -> str:
     """What competing costs, or who does not run because of it."""
     paying = [one for one in hit if one.cost.outlook == "runs"]
+    by_size: dict[str, list[_Bidder]] = {}
+    for one in sorted(hit, key=_size):
+        by_size.setdefault(one.bid.instance_type, []).append(one)
     parts = []
     if paying:
-        now, alone = paying[0].now, paying[0].alone
         each = [
             (one.now - one.alone) * one.cost.quantity for one in paying if one.now is not None and one.alone is not None
         ]
-        parts.append(
-            f"{_names(paying)} would pay about {usd(now)} instead of {usd(alone)}, "
-            f"{usd(sum(each, Decimal(0)))} an hour more"
+        sizes = [them for same in by_size.values() if (them := [one for one in same if one in paying])]
+        said = ", ".join(
+            f"{_names(them)} would pay about {usd(them[0].now)} instead of {usd(them[0].alone)}" for them in sizes
         )
+        parts.append(f"{said}, {usd(sum(each, Decimal(0)))} an hour more")
     torn = [one for one in hit if one.cost.outlook == "unknown"]
-    if torn:
+    if torn and len(by_size) == 1 and torn[0].alone is not None:
         most = usd(max(one.limit_price for one in torn))
         parts.append(
             f"{_names(torn)} may not all win; those that do pay up to {most}, instead of {usd(torn[0].alone)} alone"
         )
+    elif torn:
+        parts.append(f"nobody can tell whether {_names(torn)} would run beside the others")
     late = [one for one in hit if one.cost.outlook == "waits"]
     if late:
         parts.append(f"{_names(late)} would wait, although {'it' if len(late) == 1 else 'each'} would run alone")

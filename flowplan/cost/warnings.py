@@ -74,7 +74,7 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
                 hint = _raise(one) if found.word in _ABOUT_THE_LIMIT else _hint(found.word, one)
                 yield one.said("warning", f"{one.change.address}: {found.text}", found.word, hint)
     yield from interruptions(costs.changes)
-    yield from of_auctions(costs.changes)
+    yield from of_auctions(costs)
 
 
 def _not_running(one: Priced) -> Iterator[Diagnostic]:

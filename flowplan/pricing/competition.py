@@ -24,13 +24,26 @@ def together(estimates: Sequence[Estimate], market_for: Callable[[int], Market |
     for index, entry in _crowded(found, market_for):
         outlook: Outlook = "runs" if entry.point is not None else "waits" if entry.basis == "losing" else "unknown"
         found[index] = attrs.evolve(found[index], entry=entry, outlook=outlook)
-    price, ceiling = _one_price(found, estimates)
+    return at_one_price(found, estimates, *_one_price(found, estimates))
+
+
+def at_one_price(
+    found: Sequence[Estimate],
+    estimates: Sequence[Estimate],
+    price: Decimal | None,
+    ceiling: Decimal | None,
+    most: Decimal | None = None,
+) -> list[Estimate]:
+    """`found`, of `estimates` each alone, where all that run pay `price`, None where that is unknown; or up to
+    `ceiling` where a bid that was passed over sets the price too. It may also be up to `most`, or to the limit of one
+    of which nobody can tell whether it wins."""
+    now = list(found)
     if price is not None:
-        found = [_paying(one, price, ceiling) for one in _in_one_range(found)]
-    unclear = max((one.limit_price for one in found if one.outlook == "unknown"), default=None)
-    if unclear is not None:
-        found = [_up_to(one, unclear) for one in found]
-    return [_compared(now, alone) for now, alone in zip(found, estimates, strict=True)]
+        now = [_paying(one, price, ceiling) for one in _in_one_range(now)]
+    unclear = [one.limit_price for one in now if one.outlook == "unknown"]
+    for limit in (*unclear, *(() if most is None else (most,))):
+        now = [_up_to(one, limit) for one in now]
+    return [_compared(one, alone) for one, alone in zip(now, estimates, strict=True)]
 
 
 def stairs(bids: Iterable[tuple[Decimal, int]]) -> list[int]:
@@ -117,7 +130,7 @@ def _paying(one: Estimate, price: Decimal, ceiling: Decimal | None) -> Estimate:
 
 
 def _up_to(one: Estimate, most: Decimal) -> Estimate:
-    """Beside a bid of which nobody can tell whether it wins: it may set the price up to its limit."""
+    """Beside a bid of which nobody can tell whether it sets the price, up to its limit `most`."""
     entry = one.entry
     if one.outlook != "runs" or entry.high is None:
         return one

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take sizes for one pool that have another price for each GPU",
+        "cost/competing.py",
+        "    return same_stock and (price_a - CENT) * b < price_b * a and (price_b - CENT) * a < price_a * b\n",
+        "    return same_stock\n",
+        ("tests/pricing/test_sizes.py", "-k", "stock_and_price"),
+    ),
+    Mistake(
+        "take two types of one size for one pool",
+        "cost/competing.py",
+        "    if a == b or markets[0] is None",
+        "    if markets[0] is None",
+        ("tests/pricing/test_sizes.py", "-k", "other_machines"),
+    ),
+    Mistake(
         "a plan does not say that the watch has raised a limit",
         "cost/notes.py",
         "        yield from _raised(change)\n",

@@ -6,6 +6,34 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "let every size of a pool have its own price",
+        "pricing/sizes.py",
+        "    found = _cleared([book.alone(one) for one in estimates], book)\n",
+        "    found = [book.alone(one) for one in estimates]\n",
+        ("tests/pricing/test_sizes.py", "-k", "makes_the_other_dearer"),
+    ),
+    Mistake(
+        "take a limit of an instance for one of a GPU",
+        "pricing/sizes.py",
+        "        return price * (self.whole // gpus)\n",
+        "        return price\n",
+        ("tests/pricing/test_sizes.py", "-k", "fraction or dearer"),
+    ),
+    Mistake(
+        "round a price of a size half up",
+        "pricing/sizes.py",
+        ".quantize(CENT, ROUND_CEILING)",
+        ".quantize(CENT)",
+        ("tests/pricing/test_sizes.py", "-k", "fraction"),
+    ),
+    Mistake(
+        "say that a bid waits, whatever those of higher limits leave over",
+        "pricing/sizes.py",
+        "        return taken <= self.room or (before is not None and beaten >= before)\n",
+        "        return True\n",
+        ("tests/pricing/test_sizes.py", "-k", "left_over"),
+    ),
+    Mistake(
         "take it that the price of now goes on, whatever it is",
         "pricing/history.py",
         "            yield top / max(path.price, least) if is_set else 1.0",

@@ -45,6 +45,12 @@ class Client:
         body["launch_specification"] = {"volumes": [], "ssh_keys": []}
         assert self._call("POST", "/v2/spot/bids", json.dumps(body).encode()).status == 201
 
+    def allocated(self) -> set[str]:
+        """The names of the bids that win."""
+        rows = self._get(f"/v2/spot/bids?project={self._project}&status=Allocated&limit=100")
+        assert rows["next_cursor"] is None
+        return {row["name"] for row in rows["data"]}
+
     def _get(self, target: str) -> Any:
         return json.loads(self._call("GET", target).body)
 

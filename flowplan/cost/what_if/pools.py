@@ -7,13 +7,13 @@ per GPU. Nothing but prices and stock is public: the others' limits are drawn (r
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from flowplan.classes import frozen
+from flowplan.cost.competing import family
 from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.forecast import NEVER
 from flowplan.cost.what_if.rivals import Depth, Lots
@@ -209,27 +209,22 @@ def _pool_key(bid: Bid, catalogue: Catalogue) -> tuple[object, ...]:
     units = next((units for kind, _, units in members if kind == bid.instance_type), None)
     if units is None:
         return bid.instance_type, bid.region
-    return _family(bid.instance_type_name, bid.gpus), bid.region, units // largest
+    return family(bid.instance_type_name, bid.gpus), bid.region, units // largest
 
 
 def _members(bid: Bid, catalogue: Catalogue) -> Iterator[tuple[str, int, int]]:
     """(type, GPUs of an instance, GPUs of all) of each auction in the bid's region that sells the same kind of GPU, and
     as many of them but for what is no whole instance."""
-    family = _family(bid.instance_type_name, bid.gpus)
+    kind_of_gpu = family(bid.instance_type_name, bid.gpus)
     found = []
     for auction in catalogue.auctions:
         kind = catalogue.type(auction.instance_type)
-        if kind is not None and auction.region == bid.region and _family(kind.name, kind.gpus) == family:
+        if kind is not None and auction.region == bid.region and family(kind.name, kind.gpus) == kind_of_gpu:
             gpus = kind.gpus or 1
             found.append((kind.id, gpus, auction.capacity * gpus))
     largest = max((gpus for _, gpus, _ in found), default=1)
     mine = next((units for kind_id, _, units in found if kind_id == bid.instance_type), None)
     return (one for one in found if mine is not None and one[2] // largest == mine // largest)
-
-
-def _family(name: str, gpus: int | None) -> str:
-    """The name of a type without how many GPUs it has: a100-80gb.sxm.8x -> a100-80gb.sxm, v6e-4 -> v6e."""
-    return re.sub(rf"[.-]{gpus}x?$", "", name)
 
 
 # ---- what is known of the book ------------------------------------------------------------------------------

@@ -1,0 +1,107 @@
+"""Which bids of a plan compete for the same GPUs, what has to be asked for to price them, and what they pay. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import attrs
+
+from flowplan.cost.costs import Priced
+from flowplan.model.resources import Bid
+from flowplan.planning.succession import Succession
+from flowplan.pricing.competition import stairs
+from flowplan.pricing.entry import Key, Market
+from flowplan.pricing.sizes import Wish, asked_about, side_by_side
+from flowplan.pricing.units import CENT
+
+STEPS = 8  # different limits in one auction that are asked about
+MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+def family(name: str, gpus: int | None) -> str:
+    """The name of a type without how many GPUs it has: a100-80gb.sxm.8x -> a100-80gb.sxm, v6e-4 -> v6e."""
+    return re.sub(rf"[.-]{gpus}x?$", "", name)
+
+
+def asked(side_by_side: Sequence[Bid]) -> Iterator[Key]:
+    """What has to be known of the auctions of bids that are to be placed side by side, besides what each wins with: as
+    many instances as those with the highest limits are together."""
+    for _, there in _by(side_by_side, lambda bid: (bid.instance_type, bid.region)):
+        for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in there)[:STEPS]:
+            if quantity <= MOST:
+                yield there[0].instance_type, there[0].region, quantity
+    for _, there in _by(side_by_side, _kind_of):
+        types = {bid.gpus or 1: bid.instance_type for bid in there}
+        if len(types) > 1:
+            wishes = [Wish(bid.limit_price, bid.instance_quantity, bid.gpus or 1) for bid in there]
+            for gpus, quantity in asked_about(wishes, STEPS, MOST):
+                yield types[gpus], there[0].region, quantity
+
+
+def pools(bids: Sequence[tuple[T, Bid]], markets: Mapping[Key, Market]) -> list[list[tuple[T, Bid]]]:
+    """Those of `bids` together that compete for the same GPUs, as far as can be seen: several sizes of one kind of GPU
+    in one region, where as many GPUs are sold in each at one price for each (docs/ASSUMPTIONS.md, A7)."""
+    seen: dict[tuple[str, str], Market] = {}
+    for (kind, region, _), market in markets.items():
+        if market.spot is not None and market.total is not None:
+            seen.setdefault((kind, region), market)
+    found = []
+    for _, alike in _by(bids, lambda one: _kind_of(one[1])):
+        groups: list[list[list[tuple[T, Bid]]]] = []
+        for _, there in _by(alike, lambda one: one[1].instance_type):
+            for group in groups:
+                if all(_share(there[0][1], other[0][1], seen) for other in group):
+                    group.append(there)
+                    break
+            else:
+                groups.append([there])
+        found += [[one for there in group for one in there] for group in groups]
+    return found
+
+
+def _share(one: Bid, other: Bid, seen: Mapping[tuple[str, str], Market]) -> bool:
+    """Whether auctions of two types of a kind look like two sizes of one stock. What is rounded to whole instances and
+    to whole cents of each may differ by as much."""
+    markets = seen.get((one.instance_type, one.region)), seen.get((other.instance_type, other.region))
+    a, b = one.gpus or 1, other.gpus or 1
+    if a == b or markets[0] is None or markets[1] is None:
+        return False
+    (stock_a, price_a), (stock_b, price_b) = ((market.total or 0, market.spot or 0) for market in markets if market)
+    same_stock = stock_a * a < (stock_b + 1) * b and stock_b * b < (stock_a + 1) * a
+    return same_stock and (price_a - CENT) * b < price_b * a and (price_b - CENT) * a < price_a * b
+
+
+def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
+    """`changes` with the bids of each pool of GPUs priced together that run side by side."""
+    found = list(changes)
+    bids = [(index, one.change.after) for index, one in enumerate(found) if one.cost is not None]
+    order = Succession.of(one.change for one in changes)
+    for pool in pools([(index, bid) for index, bid in bids if isinstance(bid, Bid)], markets):
+        if len(pool) < 2:
+            continue
+        sizes = {(bid.instance_type, bid.region): bid.gpus or 1 for _, bid in pool}
+        prices = [(sizes[key[:2]], market) for key, market in markets.items() if key[:2] in sizes]
+        for group, begin in order.groups([index for index, _ in pool], lambda index: changes[index].change.address):
+            costs = [cost for index in group if (cost := changes[index].cost)]
+            priced_now = dict(zip(group, side_by_side(costs, prices), strict=True))
+            for index in begin:
+                found[index] = attrs.evolve(found[index], cost=priced_now[index])
+    return found
+
+
+def _kind_of(bid: Bid) -> tuple[str, str]:
+    """The kind of GPU that a bid asks for, and where. A type whose name nobody knows is a kind of its own."""
+    known = bid.instance_type_name and bid.gpus
+    return family(bid.instance_type_name, bid.gpus) if known else bid.instance_type, bid.region
+
+
+def _by(these: Iterable[T], key: Callable[[T], K]) -> Iterable[tuple[K, list[T]]]:
+    """`these` by their key, in the order in which each first comes up."""
+    found: dict[K, list[T]] = {}
+    for one in these:
+        found.setdefault(key(one), []).append(one)
+    return found.items()

@@ -1,0 +1,223 @@
+"""Bids of one plan for several sizes of one pool of GPUs: what a plan says, and what a simulated auction then does."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import attrs
+import pytest
+
+from flowplan.cost.competing import pools
+from flowplan.cost.estimate import auctions_needed, one_more, priced
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid
+from flowplan.planning.actions import Create
+from flowplan.planning.lookup import Desired
+from flowplan.pricing.entry import Estimate, Market
+from flowplan.pricing.sizes import Common, Wish, asked_about
+from flowplan.simulator import Simulator
+from flowplan.simulator.auctions import catalogue
+from tests.builders import bid, live, plan_to, state
+from tests.conftest import Place
+from tests.pricing.test_entry_range import COVERED, Client
+from tests.texts import task_text
+
+D = Decimal
+MULTIPLES = ("0.95", "1.01", "1.03", "1.1", "1.5", "2")  # of what a bid would win with alone: where it matters
+
+
+class Came(NamedTuple):
+    """What a plan said of a bid, and what came of it: whether it was allocated, and the price of an instance."""
+
+    said: Estimate
+    won: bool
+    paid: Decimal
+
+
+def drawn(random: random.Random, client: Client, pool: catalogue.Pool) -> list[Create]:
+    """Two to four new bids for the sizes of a pool."""
+    changes = []
+    for number in range(random.randint(2, 4)):
+        kind = catalogue.TYPE_BY_FID[random.choice(pool.types)]
+        market = client.market(kind.fid, pool.region, quantity := random.choice((1, 1, 1, 2, 3)))
+        assert market.minimum is not None
+        limit = max(market.minimum, (market.win_price or market.minimum) * D(random.choice(MULTIPLES)))
+        of = {"instance_type": kind.fid, "region": pool.region, "gpus": kind.num_gpus}
+        name = f"{pool.region}-{pool.types[0]}-{number}"
+        one = bid(name, str(limit.quantize(D("0.01"))), quantity, instance_type_name=kind.name, **of)
+        changes.append(Create(Address("bid", name), one))
+    return changes
+
+
+def came(seed: int, hours: int) -> Iterator[Came]:
+    """Of the bids of a plan for each pool of several sizes, in a market of its own."""
+    chosen = random.Random(f"{seed}:{hours}")
+    with Simulator.open(":memory:", seed=seed) as simulator:
+        simulator.advance(hours * 3600)
+        client = Client(simulator)
+        for pool in catalogue.POOLS:
+            if len(pool.types) == 1:
+                continue
+            changes = drawn(chosen, client, pool)
+            desired = Desired({change.address: change.after for change in changes})
+            keys = auctions_needed(desired, state(), live(), changes)
+            markets = {key: client.market(*key) for key in keys}
+            for key, more in one_more(changes, markets).items():
+                markets[key] = attrs.evolve(markets[key], next_win=client.market(*more).win_price)
+            costs = priced(plan_to(*changes), markets)
+            for change in changes:
+                assert isinstance(change.after, Bid)
+                key = (change.after.instance_type, change.after.region, change.after.instance_quantity)
+                client.place(change.after.name, markets[key], change.after.limit_price)
+            won = client.allocated()
+            for one in costs.changes:
+                assert isinstance(one.change.after, Bid) and one.cost is not None
+                spot = client.market(one.change.after.instance_type, pool.region, 1).spot
+                assert spot is not None
+                yield Came(one.cost, one.change.after.name in won, spot)
+
+
+@pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_what_a_plan_says_of_several_sizes_of_one_pool_is_what_the_auction_does(seeds: int) -> None:
+    """That they run, or wait, is said where it is certain, and no price lies where it is not said to."""
+    found = [one for seed in range(1, seeds + 1) for one in came(seed, seed * 7 % 48)]
+    running = [one for one in found if one.said.outlook == "runs"]
+    waiting = [one for one in found if one.said.outlook == "waits"]
+    inside = sum(
+        one.said.entry.low <= one.paid <= one.said.entry.high
+        for one in running
+        if one.said.entry.low is not None and one.said.entry.high is not None
+    )
+    exact = sum(one.said.entry.point == one.paid for one in running)
+    lost, won = sum(not one.won for one in running), sum(one.won for one in waiting)
+    print(f"{inside} of {len(running)} in the range, {exact} at the price; of {len(found)} {lost} lost, {won} won")
+    assert len(running) > 0.7 * len(found) and len(waiting) > 0.05 * len(found)
+    assert lost <= 0.01 * len(running) and won <= 0.05 * len(waiting)
+    assert inside >= COVERED * len(running)
+    assert exact > 0.7 * len(running)
+
+
+# ---- by hand ----------------------------------------------------------------------------------------------
+
+
+def sized(gpus: int, limit: str, quantity: int = 1) -> Bid:
+    """A bid for instances of so many GPUs of one kind."""
+    kind = f"gpu.{gpus}x"
+    return bid(kind, limit, quantity, instance_type=kind, instance_type_name=kind, gpus=gpus)
+
+
+def seen(gpus: int, quantity: int, spot: str, win: str, free: int = 0, total: int = 64) -> Market:
+    """The auction of such instances: `free` and `total` in GPUs, at rest on a dollar a GPU."""
+    kind, lowest = f"gpu.{gpus}x", D(spot)
+    return Market(kind, "r", quantity, D(spot), D(gpus), lowest, D(win), free // gpus, total // gpus)
+
+
+def costs(bids: Sequence[Bid], *markets: Market) -> list[Estimate]:
+    changes = [Create(Address("bid", f"{one.name}-{n}"), one) for n, one in enumerate(bids)]
+    known = {(one.instance_type, one.region, one.quantity): one for one in markets}
+    return [one.cost for one in priced(plan_to(*changes), known).changes if one.cost is not None]
+
+
+def test_a_size_that_pushes_others_out_makes_the_other_dearer() -> None:
+    """8 GPUs alone from 24.01, 9 from 3.11 each: whom they push out last bids 3.10 a GPU, and both pay that."""
+    eight, one = costs(
+        [sized(8, "40"), sized(1, "9")],
+        seen(8, 1, "16", "24.01"),
+        seen(1, 1, "2", "2.05"),
+        seen(1, 9, "2", "3.11"),
+    )
+    assert (eight.outlook, eight.entry.point) == ("runs", D("24.80"))
+    assert (one.outlook, one.entry.point) == ("runs", D("3.10"))
+    assert one.alone is not None and "self_competition" in one.warnings
+
+
+def test_a_bid_that_may_have_what_is_left_over_is_unknown_and_one_that_cannot_waits() -> None:
+    """One rival has all of the eight GPUs: whoever outbids him leaves over what he does not take."""
+    four = sized(4, "40")
+    alone = seen(4, 1, "8", "12.01"), seen(2, 1, "4", "6.01"), seen(4, 2, "8", "12.01")
+    left = costs([four, sized(2, "5")], *alone, seen(2, 3, "4", "6.01"))
+    assert [one.outlook for one in left] == ["runs", "unknown"]
+    assert left[1].now is None and left[1].warnings == ("self_competition",)
+    none = costs([four, sized(2, "7")], *alone, seen(2, 3, "4", "8.01"))
+    assert [one.outlook for one in none] == ["runs", "waits"]
+    assert none[1].now == 0
+
+
+def test_bids_that_find_room_pay_what_they_would_alone() -> None:
+    """To the last digit, in each size, with one that never wins and one that is paused beside them."""
+    markets = [seen(gpus, n, str(gpus), str(gpus), free=32) for gpus in (1, 8) for n in (1, 2, 9)]
+    bids = [sized(8, "40"), sized(1, "9"), sized(1, "0.50"), attrs.evolve(sized(8, "90", 2), paused=True)]
+    together, apart = costs(bids, *markets), [costs([one], *markets)[0] for one in bids]
+    assert [one.outlook for one in together] == ["runs", "runs", "cannot_win", "paused"]
+    assert [(one.now, one.worst, one.entry, one.alone) for one in together] == [
+        (one.now, one.worst, one.entry, one.alone) for one in apart
+    ]
+
+
+def test_what_a_larger_size_wins_with_is_asked_in_the_size_that_comes_out_even() -> None:
+    wishes = [Wish(D(40), 1, 8), Wish(D(9), 1, 1), Wish(D(16), 1, 4)]
+    assert asked_about(wishes, 8, 256) == [(1, 1), (1, 2), (1, 9), (1, 10), (1, 13), (1, 14)]
+    assert asked_about(wishes, 1, 256) == [(1, 1), (1, 2)]
+    even = [Wish(D(40), 1, 8), Wish(D(9), 4, 2), Wish(D(16), 1, 4)]
+    assert asked_about(even, 8, 256) == [(8, 1), (2, 5), (8, 2), (2, 9), (4, 5), (2, 11)]
+    assert asked_about([Wish(D(80), 256, 8), Wish(D(9), 1, 1)], 8, 256) == [(8, 256)]  # of more nobody can ask
+
+
+def test_limits_compare_per_gpu_to_the_last_fraction_of_a_cent() -> None:
+    common = Common.of([1, 8])
+    assert (common.price(D("1.01"), 1), common.price(D("8.05"), 8)) == (D("8.08"), D("8.05"))
+    assert common.of_instance(D("8.01"), 1) == D("1.01")  # rounded up, as prices are
+    assert common.of_instance(D("8.05"), 8) == D("8.05")
+    assert Common.of([4]).of_instance(D("3.33"), 4) == D("3.33")
+
+
+@pytest.mark.parametrize(
+    ("other", "shares"),
+    [
+        (seen(1, 1, "2", "2.05"), True),
+        (seen(1, 1, "2", "2.05", total=71), True),  # seven GPUs are no instance of eight
+        (seen(1, 1, "2", "2.05", total=72), False),
+        (seen(1, 1, "2.01", "2.05"), False),  # of one auction it is never more than a cent above its share
+        (seen(1, 1, "1.99", "2.05"), False),
+        (attrs.evolve(seen(1, 1, "2", "2.05"), total=None), False),
+    ],
+)
+def test_sizes_are_of_one_pool_where_stock_and_price_are_the_same(other: Market, shares: bool) -> None:
+    bids = [("a", sized(8, "40")), ("b", sized(1, "9"))]
+    markets = {("gpu.8x", "r", 1): seen(8, 1, "16", "24.01"), ("gpu.1x", "r", 1): other}
+    assert len(pools(bids, markets)) == (1 if shares else 2)
+    away = [bids[0], ("b", attrs.evolve(bids[1][1], region="s"))]
+    assert len(pools(away, {**markets, ("gpu.1x", "s", 1): attrs.evolve(other, region="s")})) == 2
+
+
+def test_two_types_of_one_size_are_other_machines() -> None:
+    bids = [("a", sized(8, "40")), ("b", attrs.evolve(sized(8, "40"), instance_type="other"))]
+    one = seen(8, 1, "16", "24.01")
+    assert len(pools(bids, {("gpu.8x", "r", 1): one, ("other", "r", 1): attrs.evolve(one, instance_type="other")})) == 2
+
+
+def test_a_plan_says_once_for_all_sizes_what_they_do_to_each_other(place: Place) -> None:
+    place.write(
+        task_text("large", "60", "a100.8x", "us-central1-a") + task_text("small", "9", "a100.1x", "us-central1-a")
+    )
+    out = " ".join(place.ok("plan").split())
+    assert re.search(
+        r"warning: a100-80gb.sxm.1x and a100-80gb.sxm.8x in us-central1-a: your own bids compete: bid.small would pay "
+        r"about \$4\.29 instead of \$4\.23, \$0\.06 an hour more",
+        out,
+    )
+    assert out.count("against each other") + out.count("your own bids compete") == 1
+    said = {
+        one["name"]: one["cost"]["entry_price"]
+        for one in json.loads(place.ok("plan", "--format", "json"))["resource_changes"]
+        if one["type"] == "bid"
+    }
+    place.ok("apply", "--auto-approve")
+    for one in json.loads(place.ok("status", "--format", "json"))["bids"]:
+        entry = said[one["name"]]
+        assert D(entry["low"]) <= D(one["last_price"]) <= D(entry["high"])
