@@ -26,7 +26,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.state.state import consistent
-from tests import filled, known
+from tests import filled, known, processes
 from tests.texts import storage, task_text
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +82,11 @@ if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > 4 << 30:
 for number in (*SIGNALS, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else lambda *_: None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    processes.end_all()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

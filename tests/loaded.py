@@ -30,6 +30,7 @@ from typing import Any
 from attrs import define
 
 from tests import filled, known
+from tests.processes import LONGEST, at_the_end
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,11 +65,20 @@ class Started:
         with self._told:
             return int(self._told.recv(16, socket.MSG_WAITALL) or b"70")
 
+    def end(self) -> None:
+        """Kill it, unless it has ended."""
+        if self._told.fileno() >= 0:
+            if not select.select([self._told], [], [], 0)[0]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+
 
 def start(
     words: Sequence[str], directory: Path, environ: Mapping[str, str], streams: tuple[int, int, int], first: str = ""
 ) -> Started:
-    """`flowplan WORDS`, whose streams are these descriptors. `first`: Python that runs there before it."""
+    """`flowplan WORDS`, whose streams are these descriptors; it ends with the test at the latest. `first`: Python that
+    runs there before it."""
     server = socket.socket(socket.AF_UNIX)
     server.connect(str(_listening()))
     known = [f"{name}={value}" for name, value in environ.items()]
@@ -77,7 +87,9 @@ def start(
     socket.send_fds(server, [b"."], streams)
     server.sendall(b"\0".join(map(os.fsencode, [directory, str(mask), first, str(len(words)), *words, *known])))
     server.shutdown(socket.SHUT_WR)
-    return Started(int(server.recv(16, socket.MSG_WAITALL)), server)
+    started = Started(int(server.recv(16, socket.MSG_WAITALL)), server)
+    at_the_end(started.end)
+    return started
 
 
 @cache
@@ -99,7 +111,7 @@ def _listening() -> Path:
         with process:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(60)
+            process.wait(LONGEST)
         shutil.rmtree(directory)
 
     atexit.register(end)

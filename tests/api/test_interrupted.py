@@ -19,8 +19,7 @@ from flowplan.backends.processes import this_process
 from flowplan.operations.opening.interaction import Event
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
-
-LONGEST = 20.0  # seconds for what takes none
+from tests.processes import LONGEST
 
 
 def interrupted_at(line: int, act: Callable[[], object], files: tuple[str, ...], times: int = 1) -> bool:

@@ -12,6 +12,7 @@ import flowplan
 from flowplan.operations.opening.interaction import Event
 from tests.conftest import START, Place, bid_id
 from tests.operations.test_watch import end, posts, stack, task
+from tests.processes import LONGEST
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_ctrl_c_ends_a_pause_and_frees_the_watch(
     monkeypatch.setattr(Event, "pause", lambda self, seconds: (pauses.set(), pause(self, seconds))[1])
 
     def interrupts() -> None:
-        pauses.wait(60)
+        pauses.wait(LONGEST)
         signal.raise_signal(signal.SIGINT)
 
     other = threading.Thread(target=interrupts)

@@ -17,6 +17,7 @@ from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.processes import ci_run, this_process
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
+from tests.processes import LONGEST
 
 
 def me(command: str = "flowplan apply") -> Owner:
@@ -50,7 +51,7 @@ class Other:
         self.pipe.send(what)
         if what == "release":
             assert self.pipe.recv() == "released"
-        self.process.join(10)
+        self.process.join(LONGEST)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_waiting_succeeds_when_it_is_freed(path: Path) -> None:
 
     lock = Lock(path)
     lock.acquire(me(), timeout=30, say=say)
-    other.process.join(10)
+    other.process.join(LONGEST)
     assert "waiting up to 30 s" in said[0]
     lock.release()
 

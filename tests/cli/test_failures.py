@@ -20,6 +20,7 @@ from flowplan.cli.forms import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.test_running import read_until, start
 from tests.conftest import Place
+from tests.processes import LONGEST
 from tests.texts import task_text
 
 FAILURE, PLAN, EVENT = (Draft202012Validator(schema_of(name)) for name in ("failure", "plan", "event"))
@@ -209,10 +210,10 @@ def test_nobody_approves_and_it_is_in_it(place: Place) -> None:
 def test_a_signal_is_in_it(applied_once: Place) -> None:
     lock = Lock(applied_once.path / "flowplan.lock")
     lock.acquire(this_process("flowplan apply", {}, "2026-01-02T03:04:05Z"))
-    process = start(applied_once, "state", "rm", "bid.train", "--lock-timeout", "60s", "--format", "json")
+    process = start(applied_once, "state", "rm", "bid.train", "--lock-timeout", "10m", "--format", "json")
     read_until(process, lambda line: "lock" in line)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=LONGEST)
     lock.release()
     code, (said,) = failure(out, "state")
     assert (process.returncode, code, said["code"]) == (130, 130, "interrupted")

@@ -24,6 +24,7 @@ from tests.cli.lines import commands, formats, ready
 from tests.cli.test_running import read_until, start
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
 from tests.conftest import FLOWPLAN, Place, many
+from tests.processes import LONGEST
 from tests.texts import task_text
 
 FILE = "found.json"
@@ -148,7 +149,7 @@ def test_a_run_that_is_killed_leaves_no_result_of_an_earlier_one(place: Place) -
     process = start(place, "apply", "--auto-approve", "--parallelism", "1", "--json=link.json")
     read_until(process, lambda line: ": created" in line)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LONGEST)
     assert not (place.path / FILE).exists()
     place.ok("apply", "--auto-approve", "--settle-window", "0", "--json=link.json")
     assert (place.path / "link.json").is_symlink() and events(place, 0)
@@ -311,7 +312,7 @@ def test_a_run_that_is_stopped_says_so_in_the_file(place: Place, number: int, co
     process = start(place, "apply", "--auto-approve", "--parallelism", "1", f"--json={FILE}")
     read_until(process, lambda line: ": created" in line)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=LONGEST)
     assert process.returncode == code
     found = events(place, code)
     made = [one["address"] for one in found if one["type"] == "apply_complete"]

@@ -24,6 +24,7 @@ from flowplan.reports.text.progress import awaited
 from tests.builders import bid
 from tests.cli.terminals import started, started_behind
 from tests.conftest import FLOWPLAN, Place, many
+from tests.processes import LONGEST, Process
 
 WAIT = ("apply", "--auto-approve", "--wait", "allocated", "--timeout", "1s")
 
@@ -230,7 +231,7 @@ def test_on_a_terminal_the_wait_is_one_line(losing: Place) -> None:
 
 def watched(place: Place, *options: str) -> subprocess.Popen[str]:
     words = [*FLOWPLAN, "status", "--watch", "--every", "1s", *options]
-    return subprocess.Popen(words, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return Process(words, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_piped_it_prints_what_has_changed(place: Place) -> None:
@@ -243,7 +244,7 @@ def test_piped_it_prints_what_has_changed(place: Place) -> None:
     place.ok("simulator", "advance", "10m")
     assert any("task-000  running" in line for line in lines)
     process.send_signal(signal.SIGINT)
-    rest, err = process.communicate(timeout=30)
+    rest, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, "As of" in rest) == (130, False), (rest, err)
 
 
@@ -286,7 +287,7 @@ def test_what_the_api_does_not_answer_later_is_said_and_asked_for_again(place: P
     place.ok("simulator", "advance", "10m")
     assert any("task-000  running" in line for line in process.stdout)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=LONGEST)
 
 
 @pytest.mark.parametrize(

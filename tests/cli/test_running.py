@@ -12,12 +12,13 @@ import pytest
 
 from tests.cli.terminals import at_terminal
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
+from tests.processes import LONGEST, Process
 
 TASKS = 40
 
 
 def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return Process(
         [*FLOWPLAN, *arguments],
         cwd=place.path,
         stdin=subprocess.DEVNULL,
@@ -72,7 +73,7 @@ def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int)
     process = start(place, "apply", "--auto-approve", "--parallelism", "1")
     read_until(process, lambda line: "created" in line)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, (out, err)
     assert "stopping" in err
     assert "not started" in out
@@ -99,13 +100,13 @@ def test_a_run_that_waits_for_a_task_can_be_stopped_and_gone_on_with(
     process = start(place, "apply", "--auto-approve", "--timeout", "1h")
     read_until(process, lambda line: "bid.second waits for bid.first" in line)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, (out, err)
     assert set(created(place).values()) == {1}
     process = start(place, "apply", "--auto-approve", "--timeout", "1h")
     read_until(process, lambda line: "bid.second waits for bid.first" in line)
     place.call("DELETE", f"/v2/spot/bids/{live_ids(place)[0]}")
-    process.communicate(timeout=60)
+    process.communicate(timeout=LONGEST)
     assert process.returncode == 0
     assert list(created(place).values()) == [1, 1]
     assert place.run("plan", "--detailed-exitcode").code == 0
@@ -149,7 +150,7 @@ def test_two_at_once_one_works_and_the_other_is_told(place: Place) -> None:
     first = start(place, "apply", "--auto-approve", "--parallelism", "1")
     read_until(first, lambda line: "creating" in line)
     second = place.run("apply", "--auto-approve")
-    first.communicate(timeout=60)
+    first.communicate(timeout=LONGEST)
     assert (first.returncode, second.code) == (0, 4)
     converge(place)
 
@@ -158,8 +159,8 @@ def test_the_other_waits_when_asked_to(place: Place) -> None:
     place.write(many(TASKS))
     first = start(place, "apply", "--auto-approve", "--parallelism", "1")
     read_until(first, lambda line: "creating" in line)
-    second = place.run("apply", "--auto-approve", "--lock-timeout", "60s")
-    first.communicate(timeout=60)
+    second = place.run("apply", "--auto-approve", "--lock-timeout", "10m")
+    first.communicate(timeout=LONGEST)
     assert (first.returncode, second.code) == (0, 0)
     assert "No changes." in second.out
     converge(place)
@@ -190,7 +191,7 @@ def test_a_closed_pipe_does_not_stop_an_apply(place: Place) -> None:
     assert process.stderr is not None
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(60) == 0
+    assert process.wait(LONGEST) == 0
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 

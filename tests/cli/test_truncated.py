@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.lines import UNENDING, commands, formats, ready
 from tests.conftest import FLOWPLAN, Place
+from tests.processes import LONGEST, Process
 from tests.texts import task_text
 
 FULL = "/dev/full"
@@ -105,10 +106,10 @@ def test_nobody_is_asked_to_approve_a_plan_that_could_not_be_shown(place: Place)
     place.write(task_text("train"))
     ear, mouth = pty.openpty()
     with Path(FULL).open("w") as full:
-        process = subprocess.Popen([*FLOWPLAN, "apply"], cwd=place.path, stdin=mouth, stdout=full, stderr=mouth)
+        process = Process([*FLOWPLAN, "apply"], cwd=place.path, stdin=mouth, stdout=full, stderr=mouth)
     os.close(mouth)
     os.write(ear, b"yes\n")
-    assert process.wait(timeout=60) == 1
+    assert process.wait(LONGEST) == 1
     said = os.read(ear, 65536).decode()
     os.close(ear)
     assert "Apply this plan?" not in said

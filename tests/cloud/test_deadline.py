@@ -14,6 +14,7 @@ import pytest
 
 from flowplan.errors import Ambiguous, CloudError, Unreachable
 from tests.cloud.server import BIDS, OK, TOKEN, Script, Server, failure, tls, transport
+from tests.processes import LONGEST
 
 SHORT = 0.3  # seconds
 PACE = 0.02
@@ -171,7 +172,7 @@ def test_an_address_that_refuses_is_passed_over_for_the_next(
 
 def test_a_resolver_that_never_answers_is_left_behind(times: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(30)][:0])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(LONGEST)][:0])
     try:
         error = failure(transport(times, deadline=SHORT, budget=0), "POST", body={}, kind=Unreachable)
         assert "cannot reach api.example.test: timed out" in str(error)

@@ -118,10 +118,8 @@ def test_read_timeout_for_ever_fails_after_five_tries(serve: Callable[..., Serve
 @pytest.mark.parametrize("script", [drip, drip_chunk])
 def test_a_slow_endless_body_ends_at_the_deadline(serve: Callable[..., Server], script: Script) -> None:
     server = serve(script)
-    started = time.monotonic()
     api = Transport(server.url, TOKEN, deadline=0.2, environ={}, wait=lambda seconds: None)
-    failure(api, "POST", kind=Ambiguous)
-    assert time.monotonic() - started < 10  # the script drips for ever
+    failure(api, "POST", kind=Ambiguous)  # the script drips for ever
 
 
 def test_an_endless_body_ends_at_the_cap(

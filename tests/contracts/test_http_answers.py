@@ -20,6 +20,7 @@ from tests.contracts.http_site import LOGIN, SITES, HttpSite
 from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, USERNAME, Answer
 from tests.contracts.test_http import worked
 from tests.contracts.under_lock import owner
+from tests.processes import LONGEST
 from tests.runs import Run
 
 __all__ = ["certificates"]
@@ -168,7 +169,7 @@ def test_a_server_that_is_away_is_said(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer_ends_with_the_deadline(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowplan.backends.remote.http_client.DEADLINE", 0.1)
     over = threading.Event()
-    site.state.asked = lambda wanted: (over.wait(20), None)[1]
+    site.state.asked = lambda wanted: (over.wait(LONGEST), None)[1]
     try:
         with pytest.raises(StateError, match="timed out"):
             found(site)

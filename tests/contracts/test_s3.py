@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import Process
+
 pytest.importorskip("obstore")
 pytest.importorskip("moto")
 
@@ -107,7 +109,7 @@ def careless(tmp_path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     (tmp_path / "served" / "states").mkdir(parents=True)
     command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS.values()), "served"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as served:
+    with Process(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as served:
         try:
             assert served.stderr is not None
             assert any("Starting s3 server" in line for line in served.stderr)

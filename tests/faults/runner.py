@@ -26,6 +26,7 @@ from attrs import asdict, field, frozen
 
 from tests import filled, known
 from tests.faults.points import Act, Points
+from tests.processes import LONGEST
 
 TIMEOUT = 120  # seconds for one job: then it is killed by the alarm, and its test fails
 _START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}
@@ -84,7 +85,7 @@ class Runner:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(10)
+        self._process.wait(LONGEST)
 
     def __call__(self, job: Job) -> Ran:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -92,7 +93,7 @@ class Runner:
         self._process.stdin.write(json.dumps(asdict(job)) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"the runner ended with {self._process.wait(10)}"
+        assert line, f"the runner ended with {self._process.wait(LONGEST)}"
         return Ran(**json.loads(line))
 
 

@@ -210,7 +210,7 @@ class Stack(Life):
     @rule(edits=EDITS, wait=st.booleans(), parallelism=PARALLELISM)
     def two_apply_at_once(self, edits: list[Edit], wait: bool, parallelism: str) -> None:
         self.edit(edits)
-        words = (*APPLY, "--parallelism", parallelism, *(("--lock-timeout", "60s") if wait else ()))
+        words = (*APPLY, "--parallelism", parallelism, *(("--lock-timeout", "10m") if wait else ()))
         exact, expected = not self._unclear(), self._expected()
         ended = self._fork(Command(words, ""), Command(words, ""))
         codes = {one.code for one in ended}

@@ -12,6 +12,7 @@ import pytest
 from flowplan.apply.shared import Shared
 from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids
+from tests.processes import LONGEST
 
 
 def colleague_places(place: Place, name: str, *volumes: str) -> str:
@@ -177,13 +178,13 @@ def test_many_volumes_share_their_looks() -> None:
     def look() -> int:
         looks.append(len(looks))
         begun.set()
-        gate.wait(10)
+        gate.wait(LONGEST)
         return len(looks)
 
     shared = Shared(look)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(shared)
-        assert begun.wait(10)
+        assert begun.wait(LONGEST)
         others = [pool.submit(shared) for _ in range(7)]
         while shared.asked < 8:
             pass

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from flowplan.backends.processes import fate_of, this_process
 from flowplan.errors import FlowplanError, Locked, NoLocks
 from flowplan.model.owner import Owner
 from tests.conftest import FLOWPLAN, Place
+from tests.processes import LONGEST, Process, until
 
 HERE = attrs.evolve(this_process("flowplan apply", {}, "2026-01-01T00:00:00Z"), machine="a" * 32)
 
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def living() -> Iterator[Owner]:
     """Another process that lives, as it would sign."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with Process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
         yield attrs.evolve(HERE, id="living", pid=process.pid, started=started)
         process.kill()
@@ -80,7 +80,7 @@ def test_a_process_that_lives_is_not_taken_for_dead_where_locks_do_not_hold(path
 
 
 def test_a_zombie_is_dead() -> None:
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process = Process([sys.executable, "-c", "pass"])
     stat = Path(f"/proc/{process.pid}/stat")
     while (told := stat.read_text().rpartition(")")[2].split())[0] != "Z":
         os.sched_yield()
@@ -181,14 +181,11 @@ def test_a_signal_before_a_plan_stands_leaves_no_name_in_the_lock(
 ) -> None:
     lock = example.path / "flowplan.lock"
     environ = {**os.environ, "FLOWPLAN_API_URL": silent, "FLOWPLAN_API_KEY": "fkey_0123456789abcdef"}
-    with subprocess.Popen([*FLOWPLAN, *command], env=environ, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
-        while not signed(lock):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            os.sched_yield()
+    with Process([*FLOWPLAN, *command], env=environ, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: signed(lock) or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, err
     assert lock.read_bytes() == b""
     assert "nothing was changed" in err
@@ -199,13 +196,13 @@ def test_a_signal_before_a_plan_stands_leaves_no_name_in_the_lock(
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_look_that_has_no_lock(example: Place, command: str, number: int, code: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(30)
+        listening.settimeout(LONGEST)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         environ = {**os.environ, "FLOWPLAN_API_URL": url, "FLOWPLAN_API_KEY": "fkey_0123456789abcdef"}
-        process = subprocess.Popen([*FLOWPLAN, command], env=environ, stderr=subprocess.PIPE, text=True)
+        process = Process([*FLOWPLAN, command], env=environ, stderr=subprocess.PIPE, text=True)
         with process, listening.accept()[0]:
             process.send_signal(number)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, err
     assert not (example.path / "flowplan.lock").exists()
 

@@ -30,6 +30,7 @@ from tests.conftest import Place, live_ids, many
 from tests.faults.process.running import Running
 from tests.faults.world import World
 from tests.loaded import client
+from tests.processes import LONGEST, Process
 
 LOOKS = ("plan", "status", "cost", "orphans", "state list", "output", "graph", "plan --no-lock")
 OTHER = Address("volume", "other")
@@ -197,11 +198,11 @@ def beside_an_apply(world: World, plans: int, tasks: int = 12) -> None:
         while left and len(looking) < 5:
             command = (*client(), "plan", "--format", "json")
             pipe = subprocess.PIPE
-            looking.append(subprocess.Popen(command, cwd=world.path, stdout=pipe, stderr=pipe, text=True))
+            looking.append(Process(command, cwd=world.path, stdout=pipe, stderr=pipe, text=True))
             left -= 1
         one = looking.pop(0)
-        ended.append((one, *one.communicate(timeout=60)))
-    assert apply.end(60).code == 0
+        ended.append((one, *one.communicate(timeout=LONGEST)))
+    assert apply.end().code == 0
     seen = []
     for process, out, err in ended:
         assert process.returncode == 0, err

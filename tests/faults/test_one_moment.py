@@ -16,6 +16,7 @@ from tests.cli.terminals import at_terminal
 from tests.conftest import APPLY, DESTROY, Place, live_ids, lose_addresses, many
 from tests.faults.test_recorded_meanwhile import STACK
 from tests.loaded import client
+from tests.processes import LONGEST
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], obje
 
 def elsewhere(place: Place, *arguments: str) -> None:
     """Another process."""
-    done = subprocess.run((*client(), *arguments), cwd=place.path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run((*client(), *arguments), cwd=place.path, capture_output=True, text=True, timeout=LONGEST)
     assert done.returncode == 0, done
 
 

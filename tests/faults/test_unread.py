@@ -24,6 +24,7 @@ from flowplan.cli.terminal import Terminal
 from flowplan.cli.writer import Writer
 from flowplan.reports.text.paint import Paint
 from tests.conftest import FLOWPLAN, Place, many, thinned
+from tests.processes import LONGEST, Process
 
 SMALL = 4096  # bytes: the least a pipe holds
 
@@ -51,7 +52,7 @@ def pipe() -> Iterator[Pipe]:
 
 @contextmanager
 def started(*command: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([*FLOWPLAN, *command], **streams) as process:
+    with Process([*FLOWPLAN, *command], **streams) as process:
         try:
             yield process
         finally:
@@ -82,7 +83,7 @@ def test_a_plan_that_nobody_reads_ends_at_the_first_signal(
         process.send_signal(number)
         # `plan` shows what it found when the lock is released: the signal may end it as the system does.
         codes = {130 if number == signal.SIGINT else 143, -number if command == ("plan",) else None}
-        assert process.wait(timeout=30) in codes
+        assert process.wait(LONGEST) in codes
     assert Lock(place.path / "flowplan.lock").holder() is None
 
 
@@ -94,7 +95,7 @@ def test_an_apply_whose_progress_nobody_reads_ends_and_is_saved(
     with started("apply", "--auto-approve", stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
         until_full(process, pipe)
         process.send_signal(number)
-        assert process.wait(timeout=30) == (130 if number == signal.SIGINT else 143)
+        assert process.wait(LONGEST) == (130 if number == signal.SIGINT else 143)
     assert Lock(place.path / "flowplan.lock").holder() is None
     state = json.loads((place.path / "flowplan.state.json").read_text())
     made = len([entry for entry in place.ledger() if entry.method == "POST"])

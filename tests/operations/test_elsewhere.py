@@ -14,6 +14,7 @@ from flowplan.backends import open as opening
 from flowplan.backends.used import DIRECTORY
 from tests.conftest import Place
 from tests.contracts.memory import Memory, opener
+from tests.processes import Process
 
 STACK = """version: 2
 state: a.json
@@ -111,7 +112,7 @@ def test_a_run_that_was_killed_before_it_saved_is_known(place: Place, monkeypatc
     monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
     place.write(STACK, "flowplan.yaml")
     command = [sys.executable, "-m", "flowplan", "apply", "--auto-approve"]
-    with subprocess.Popen(command, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+    with Process(command, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         assert run.stdout is not None
         assert any("creating..." in line for line in run.stdout)
         run.kill()

@@ -12,6 +12,7 @@ from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from tests.conftest import Place
 from tests.loaded import client
+from tests.processes import LONGEST, Process
 
 STACK = """
 version: 2
@@ -174,7 +175,7 @@ def test_two_applies_at_once_both_get_to_their_end(stack: Place) -> None:
     environ = {**os.environ, "FLOWPLAN_API_URL": "sim:"}
     stack.ok(*of("staging", "plan"))  # the simulator's data are there
     runs = [
-        subprocess.Popen(
+        Process(
             [*client(), *of(environment, "apply", "--auto-approve")],
             cwd=stack.path,
             env=environ,
@@ -184,6 +185,6 @@ def test_two_applies_at_once_both_get_to_their_end(stack: Place) -> None:
         )
         for environment in ENVIRONMENTS
     ]
-    ended = [(*run.communicate(timeout=120), run.returncode) for run in runs]
+    ended = [(*run.communicate(timeout=LONGEST), run.returncode) for run in runs]
     assert [code for _, _, code in ended] == [0, 0], ended
     assert live(stack) == {"staging-api": "$17.92", "production-api": "$21.50"}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import APPLY, Place, bid_id
 from tests.loaded import client
+from tests.processes import LONGEST, Process
 
 STACK = """\
 version: 2
@@ -72,14 +73,14 @@ def nothing(place: Place) -> None:
 
 def after_a_wait(place: Place, moves: Callable[[Place], None]) -> tuple[int, str]:
     """An apply that waits, meanwhile `moves`, then the other task ends: its exit code, and what it said."""
-    command = [*client(), *APPLY, "--timeout", "60s"]
-    with subprocess.Popen(command, cwd=place.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    command = [*client(), *APPLY, "--timeout", "10m"]
+    with Process(command, cwd=place.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert any("bid.second waits for bid.train" in line for line in run.stderr)
         train = next(row["fid"] for row in bids(place) if row["name"] == "train")
         moves(place)
         place.call("DELETE", f"/v2/spot/bids/{train}")
-        said = run.communicate(timeout=90)[1]
+        said = run.communicate(timeout=LONGEST)[1]
     return run.returncode, " ".join(said.split())
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import APPLY, Place
 from tests.loaded import client
+from tests.processes import LONGEST, Process
 
 STACK = """\
 version: 2
@@ -226,12 +227,12 @@ def test_what_waited_for_another_task_is_held_to_the_hours_again(stack: Place) -
     stack.write((stack.path / "flowplan.yaml").read_text() + "    depends_on: [{task: train, until: terminated}]\n")
     stack.write(MORNING, "policy.yaml")
     stack.ok("plan")
-    command = [*client(), *APPLY, "--policy", "policy.yaml", "--timeout", "60s"]
-    with subprocess.Popen(command, cwd=stack.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    command = [*client(), *APPLY, "--policy", "policy.yaml", "--timeout", "10m"]
+    with Process(command, cwd=stack.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         any("bid.second waits for bid.train" in line for line in run.stderr)
         stack.ok("simulator", "advance", "3h")
-        said = run.communicate(timeout=60)[1]
+        said = run.communicate(timeout=LONGEST)[1]
     assert run.returncode == 3, said
     assert "the policy allows placing and raising from 08:00 to 10:00 on mon in UTC; it is Mon 12:00 there" in " ".join(
         said.split()

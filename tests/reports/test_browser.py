@@ -18,6 +18,7 @@ import pytest
 from flowplan.reports.formats import report_of
 from flowplan.reports.text.paint import Paint
 from tests.conftest import START
+from tests.processes import LONGEST
 from tests.reports.pages import marked
 from tests.texts import storage, task_text
 
@@ -56,7 +57,7 @@ def flowplan(directory: Path, *arguments: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "MITHRIL_"))}
     environ |= {**START, "FLOWPLAN_API_URL": "sim:"}
     command = [sys.executable, "-m", "flowplan", *arguments]
-    done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, timeout=LONGEST)
     return done.stdout
 
 

@@ -14,6 +14,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.serve import Server
+from tests.processes import LONGEST
 from tests.simulator.adapter import SimulatorAdapter
 
 DOCUMENT = json.loads((Path(__file__).parent / "fcp-api-v2.json").read_text())
@@ -29,7 +30,7 @@ class Api:
         session.headers["Authorization"] = "Bearer fkey_test"
 
     def __call__(self, method: str, path: str, **given: Any) -> requests.Response:
-        answer = self.session.request(method, self.url + path, timeout=10, **given)
+        answer = self.session.request(method, self.url + path, timeout=LONGEST, **given)
         check_against_document(method, path, answer)
         return answer
 

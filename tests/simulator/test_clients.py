@@ -17,6 +17,7 @@ import pytest
 
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server
+from tests.processes import LONGEST, Process
 
 pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def installed(requirement: str) -> Path:
     where = ENVIRONMENTS / requirement
     mark = where / "installed"
     if not mark.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", where], check=True, timeout=120)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", where], check=True, timeout=LONGEST)
         pip = [where / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
         done = subprocess.run(pip, capture_output=True, text=True, timeout=900)
         if done.returncode and re.search(OFFLINE, done.stderr):
@@ -79,7 +80,7 @@ class Client:
         ours, theirs = pty.openpty()
         command = [self._programs / program, *arguments]
         environment = self._environment | {"TERM": "xterm"}
-        process = subprocess.Popen(
+        process = Process(
             command, cwd=self._home, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
         )
         os.close(theirs)

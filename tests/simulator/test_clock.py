@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator, serve, timekee
 from flowplan.simulator.api.projects import user_fid
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
+from tests.processes import LONGEST, Process, until
 from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import Api
@@ -164,9 +164,7 @@ def test_a_served_clock_keeps_up_while_nobody_asks(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(serve, "TICK", 0.001)
     with Simulator.open(tmp_path / "s.db", speed=600) as simulator, Simulator.open(tmp_path / "s.db") as other:
         with Server(simulator):
-            deadline = time.monotonic() + 20
-            while other.now() < EPOCH + timedelta(minutes=5):
-                assert time.monotonic() < deadline
+            until(lambda: other.now() >= EPOCH + timedelta(minutes=5))
         stopped = other.now()
         assert simulator.now() > stopped
 
@@ -175,15 +173,15 @@ def test_a_served_clock_keeps_up_while_nobody_asks(tmp_path: Path, monkeypatch: 
 def test_the_example_that_serve_shows_works(tmp_path: Path, key: str | None) -> None:
     command = [sys.executable, "-m", "flowplan", "simulator", "serve", "--port", "0", "--db", str(tmp_path / "s.db")]
     given = ["--api-key", key] if key else []
-    process = subprocess.Popen([*command, *given], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Process([*command, *given], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         url = process.stdout.readline().strip()
-        answer = requests.get(url + "/v2/me", headers={"Authorization": "Bearer fkey_any"}, timeout=10)
+        answer = requests.get(url + "/v2/me", headers={"Authorization": "Bearer fkey_any"}, timeout=LONGEST)
         assert answer.status_code == (401 if key else 200)
     finally:
         process.terminate()
-        notes = process.communicate(timeout=30)[1]
+        notes = process.communicate(timeout=LONGEST)[1]
     shown = notes.partition("MITHRIL_API_KEY=")[2].split()[0]
     assert shown == ("KEY" if key else "fkey_any")  # the one key is known to whom gave it, and not printed
 
@@ -192,17 +190,18 @@ def test_the_example_that_serve_shows_works(tmp_path: Path, key: str | None) -> 
 def test_a_served_date_outlives_the_server(tmp_path: Path, end: signal.Signals) -> None:
     path = tmp_path / "s.db"
     command = [sys.executable, "-m", "flowplan", "simulator", "serve", "--port", "0", "--speed", "300"]
-    process = subprocess.Popen([*command, "--db", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = Process([*command, "--db", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     url = process.stdout.readline().strip()
-    deadline = time.monotonic() + 30
-    sent = EPOCH
-    while sent < EPOCH + timedelta(seconds=30):
-        assert time.monotonic() < deadline
-        answer = requests.get(url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=10)
-        sent = parsedate_to_datetime(answer.headers["Date"])
+
+    def told() -> datetime:
+        answer = requests.get(url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=LONGEST)
+        return parsedate_to_datetime(answer.headers["Date"])
+
+    until(lambda: told() >= EPOCH + timedelta(seconds=30))
+    sent = told()
     os.kill(process.pid, end)
-    assert process.wait(30) == (-signal.SIGKILL if end == signal.SIGKILL else 0)
+    assert process.wait(LONGEST) == (-signal.SIGKILL if end == signal.SIGKILL else 0)
     process.stdout.close()
     with Simulator.open(path) as simulator:
         assert date_of(simulator) >= sent

@@ -18,6 +18,7 @@ from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeo
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.serve import Server
+from tests.processes import LONGEST, until
 
 from .conftest import H100, Api
 
@@ -31,7 +32,9 @@ def names(api: Api) -> list[str]:
 
 def test_a_status_with_retry_after_happens_to_the_nth_call(api: Api, simulator: Simulator) -> None:
     simulator.faults.add("GET /v2/volumes", "status", nth=2, times=2, status=429, retry_after=7)
-    answers = [api.session.get(api.url + "/v2/volumes", params={"project": api.project}, timeout=5) for _ in range(4)]
+    answers = [
+        api.session.get(api.url + "/v2/volumes", params={"project": api.project}, timeout=LONGEST) for _ in range(4)
+    ]
     assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
     assert answers[1].headers["Retry-After"] == "7"
     assert answers[1].json() == {"detail": "Simulated 429"}
@@ -63,10 +66,8 @@ def test_a_lost_answer_before_and_after_commit(
 
 def test_a_timeout_in_process_takes_no_time(local: Api, simulator: Simulator) -> None:
     simulator.faults.add("GET *", "timeout")
-    start = time.monotonic()
     with pytest.raises(ReadTimeout):
-        local.get("/v2/me")
-    assert time.monotonic() - start < 5  # the timeout itself is longer
+        local.get("/v2/me")  # the tests would end before such a timeout does
 
 
 def test_a_served_timeout_holds_the_connection(simulator: Simulator) -> None:
@@ -79,7 +80,7 @@ def test_a_reset_is_no_close(simulator: Simulator) -> None:
     simulator.faults.add("GET /v2/me", "reset", times=None)
     with Server(simulator) as server:
         for _ in range(5):
-            with socket.create_connection(("127.0.0.1", int(server.url[17:])), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", int(server.url[17:])), timeout=LONGEST) as connection:
                 connection.sendall(b"GET /v2/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer fkey_x\r\n\r\n")
                 with pytest.raises(ConnectionResetError):
                     connection.recv(1)
@@ -121,7 +122,7 @@ def test_bodies_that_are_not_what_they_should_be(api: Api, simulator: Simulator)
     simulator.faults.add("GET /v2/projects", "status", status=200, body="<html>", headers=html, repeat=3)
     simulator.faults.add("GET /v2/projects", "garbled", nth=2)
     simulator.faults.add("GET /v2/projects", "edited", nth=3, put={"fid": 7, "status": "Hibernating"}, drop=["name"])
-    first, second, third = (session.get(url, timeout=5) for _ in range(3))
+    first, second, third = (session.get(url, timeout=LONGEST) for _ in range(3))
     assert (first.headers["Content-Type"], first.text) == ("text/html", "<html>" * 3)
     with pytest.raises(requests.JSONDecodeError):
         second.json()
@@ -133,7 +134,7 @@ def test_an_unknown_status_in_a_page_of_bids(local: Api, simulator: Simulator) -
     local.placed()
     simulator.faults.add("GET /v2/spot/bids", "edited", put={"status": "Hibernating"}, times=None)
     for _ in range(3):
-        page = local.session.get(local.url + "/v2/spot/bids", timeout=5).json()
+        page = local.session.get(local.url + "/v2/spot/bids", timeout=LONGEST).json()
         assert [bid["status"] for bid in page["data"]] == ["Hibernating"]
 
 
@@ -156,7 +157,7 @@ def test_every_object_of_an_answer_is_edited(local: Api, simulator: Simulator, p
     bid = local.placed()
     simulator.faults.add("GET " + path.replace("{bid}", "*"), "edited", **EDITED)
     url = local.url + path.replace("{bid}", bid)
-    whole = local.session.get(url, params={"project": local.project}, timeout=5).json()
+    whole = local.session.get(url, params={"project": local.project}, timeout=LONGEST).json()
     for steps in edited:
         found = whole
         for step in steps:
@@ -187,10 +188,8 @@ def test_a_late_commit_by_virtual_time(local: Api, simulator: Simulator) -> None
 
 def test_a_late_commit_by_real_time(local: Api, simulator: Simulator) -> None:
     simulator.faults.add(POST_BID, "status", status=504, late=0.05)
-    assert local.session.post(local.url + "/v2/spot/bids", json=body_of(local), timeout=5).status_code == 504
-    deadline = time.monotonic() + 10
-    while names(local) == []:
-        assert time.monotonic() < deadline
+    assert local.session.post(local.url + "/v2/spot/bids", json=body_of(local), timeout=LONGEST).status_code == 504
+    until(lambda: names(local) != [])
     assert names(local) == ["train"]
 
 
@@ -329,9 +328,7 @@ def test_somebody_else_is_another_user(local: Api, simulator: Simulator) -> None
 def test_a_lag_ends_with_real_time_too(local: Api, simulator: Simulator) -> None:
     simulator.faults.set(list_lag=0.05)
     local.placed()
-    deadline = time.monotonic() + 10
-    while names(local) == []:
-        assert time.monotonic() < deadline
+    until(lambda: names(local) != [])
 
 
 def test_duplicate_names_and_keys_that_are_not_honoured(local: Api, simulator: Simulator) -> None:
@@ -440,7 +437,7 @@ def test_conditions_that_make_no_sense(simulator: Simulator, given: dict[str, An
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_status_that_has_no_body_comes_without(api: Api, simulator: Simulator, status: int) -> None:
     simulator.faults.add("GET /v2/me", "status", status=status)
-    answer = api.session.get(api.url + "/v2/me", timeout=5)
+    answer = api.session.get(api.url + "/v2/me", timeout=LONGEST)
     assert (answer.status_code, answer.content) == (status, b"")
     api.get("/v2/me")
 
@@ -467,7 +464,7 @@ with Simulator.open(sys.argv[1]) as simulator, requests.Session() as session:
 
 def in_another_process(path: Path, name: str) -> tuple[int, str]:
     command = [sys.executable, "-c", CLIENT, str(path), name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
     return done.returncode, done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 
@@ -497,7 +494,7 @@ def served(simulator: Simulator) -> Iterator[Api]:
 
 
 def control(api: Api, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-    return requests.request(method, f"{api.url}/_simulator/{path}", json=body, headers=headers, timeout=10)
+    return requests.request(method, f"{api.url}/_simulator/{path}", json=body, headers=headers, timeout=LONGEST)
 
 
 def test_the_control_path_does_what_python_does(served: Api, simulator: Simulator) -> None:
@@ -527,7 +524,7 @@ def test_the_control_path_is_for_this_machine_only(served: Api, host: str) -> No
 
 def test_no_web_page_reaches_the_control_path(served: Api) -> None:
     assert control(served, "DELETE", "faults", Origin="http://127.0.0.1").status_code == 403
-    answer = requests.post(f"{served.url}/_simulator/advance", data=b'{"seconds": 1}', timeout=5)
+    answer = requests.post(f"{served.url}/_simulator/advance", data=b'{"seconds": 1}', timeout=LONGEST)
     assert answer.status_code == 415
 
 
@@ -564,8 +561,8 @@ def test_bad_requests_to_the_control_path(served: Api, method: str, path: str, b
 def test_a_deep_body_is_a_bad_request(served: Api) -> None:
     json_called = {"Content-Type": "application/json"}
     url = f"{served.url}/_simulator/advance"
-    assert requests.post(url, data=b"[" * 100_000, headers=json_called, timeout=5).status_code == 400
+    assert requests.post(url, data=b"[" * 100_000, headers=json_called, timeout=LONGEST).status_code == 400
 
 
 def test_in_process_there_is_no_control_path(local: Api) -> None:
-    assert local.session.get(SIMULATOR_URL + "/_simulator/faults", timeout=5).status_code == 404
+    assert local.session.get(SIMULATOR_URL + "/_simulator/faults", timeout=LONGEST).status_code == 404

@@ -14,6 +14,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
+from tests.processes import LONGEST
 from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import DOCUMENT, H100, REGION, Api
@@ -51,7 +52,7 @@ def filled() -> Iterator[Api]:
 
 
 def check(api: Api, case: schemathesis.Case) -> int:
-    response = case.call(base_url=api.url, session=api.session, timeout=5)
+    response = case.call(base_url=api.url, session=api.session, timeout=LONGEST)
     checks = [one for one in CHECKS if response.status_code != 501 or one is not not_a_server_error]
     case.validate_response(response, checks=checks)
     return response.status_code

@@ -12,6 +12,7 @@ import requests
 
 from flowplan.simulator import SIMULATOR_URL, Simulator
 from flowplan.simulator.api.routes import ROUTES, Route
+from tests.processes import LONGEST
 from tests.simulator.adapter import SimulatorAdapter
 
 from .conftest import DOCUMENT, Api
@@ -116,7 +117,7 @@ def test_life_of_a_lifecycle_script(api: Api, simulator: Simulator) -> None:
     assert changed["created_at"] < changed["last_modified_at"]
     assert api.get(path + "/content") == body["content"]
     assert made["content_url"] == api.url + path + "/content"
-    assert api.session.get(changed["content_url"], timeout=5).json() == body["content"]
+    assert api.session.get(changed["content_url"], timeout=LONGEST).json() == body["content"]
     newer = api("POST", "/v2/lifecycle-scripts", json=body | {"name": "newer"}).json()
     page = api.get("/v2/lifecycle-scripts", project=api.project, limit=1, sort_by="last_modified_at")
     rest = api.get(

@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Marker
 from flowplan.model.resources import BID_NAME, ContainerImage, Inputs, LocalDisk, Mount, PortPair, Script
 from flowplan.startup import script as scripts
+from tests.processes import LONGEST, until
 
 BASH = shutil.which("bash") or "/bin/bash"
 SHELLCHECK = shutil.which("shellcheck")
@@ -160,7 +160,7 @@ class Node:
             start_new_session=True,
         )
         try:
-            output, _ = process.communicate(b"typed\n", timeout=60)
+            output, _ = process.communicate(b"typed\n", timeout=LONGEST)
         finally:
             self.stop(process)
         self.output, self.code = output.decode(errors="replace"), process.returncode
@@ -175,9 +175,7 @@ class Node:
         process.wait()
 
     def wait_for_calls(self, count: int) -> None:
-        deadline = time.monotonic() + 20
-        while len(self.calls()) < count and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(self.calls()) >= count)
 
     def calls(self, *names: str) -> list[str]:
         """The calls of these stubs (or of all), in order, with the node's root left out."""

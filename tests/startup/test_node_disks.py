@@ -19,6 +19,7 @@ import pytest
 
 from flowplan.model.resources import LocalDisk, Mount
 from tests.conftest import BID, VOLUME, Place, bid_id, live_ids
+from tests.processes import LONGEST, Process
 from tests.startup.node import BLOCK, DISK, Node, inputs, rendered
 
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -194,8 +195,8 @@ def test_two_runs_at_once_format_once(node: Node) -> None:
     script = node.path / "sent"
     script.write_text(text)
     environ = {"PATH": str(node.stubs), "NODE": str(node.path)}
-    runs = [subprocess.Popen(["bash", script], env=environ, stdin=subprocess.DEVNULL) for _ in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    runs = [Process(["bash", script], env=environ, stdin=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait(LONGEST) for run in runs] == [0, 0]
     assert len(node.calls("mkfs.ext4")) == len(node.calls("mount")) == 1
 
 

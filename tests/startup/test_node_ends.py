@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from flowplan.model.resources import Ends
+from tests.processes import LONGEST
 from tests.startup.node import BASH, HELLO, Node, inputs, long, rendered
 
 FUTURE = 253_402_300_799
@@ -29,7 +30,7 @@ def minute(node: Node) -> list[str]:
         if not (tools / name).exists():
             (tools / name).symlink_to(shutil.which(name) or f"/bin/{name}")
     environ = {**os.environ, "PATH": f"{node.stubs}:{tools}", "NODE": str(node.path)}
-    subprocess.run([BASH, node.root / "var/lib/flowplan-ends"], env=environ, check=True, timeout=20)
+    subprocess.run([BASH, node.root / "var/lib/flowplan-ends"], env=environ, check=True, timeout=LONGEST)
     return node.calls("systemctl")[before:]
 
 
@@ -59,7 +60,7 @@ def test_a_minute_that_cannot_be_written_takes_none_of_those_counted(node: Node)
     booted(node, Ends(60, None, when_done=False))
     assert minute(node) == minute(node) == []
     full = f"trap '' XFSZ; ulimit -f 0; {BASH} {node.root}/var/lib/flowplan-ends"  # every write fails
-    subprocess.run([BASH, "-c", full], check=True, timeout=20, capture_output=True)
+    subprocess.run([BASH, "-c", full], check=True, timeout=LONGEST, capture_output=True)
     assert node.text("var/lib/flowplan-minutes") == "2\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import attrs
@@ -108,9 +107,7 @@ def test_a_disk_that_appears_late_is_waited_for(node: Node):
 
 
 def test_a_disk_that_never_appears_costs_the_patience_of_the_script_once(node: Node):
-    start = time.monotonic()
     node.boot(inputs("exit 3", mounts=[BLOCK, Mount("vol_2", "/mnt/b"), FILE]), patience=1)
-    assert time.monotonic() - start < 10
     assert len(node.calls("blockdev")) <= 5
     assert node.status[:3] == [f"mount.{point}=failed" for point in ("/mnt/b", "/mnt/my-new-volume", "/mnt/shared")]
     assert node.code == 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.processes import until
 from tests.startup.node import BASH, Node, inputs, long, rendered
 
 SHOW = f'#!{BASH} -u\necho "$0 $-"\ncat "$0" >"$NODE/ran"\nexit 7\n'
@@ -110,9 +110,8 @@ def test_what_runs_on_in_the_background_may_still_read_it(node: Node, size: int)
     done = subprocess.run([BASH, script], env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert done.returncode == 4, done.stdout
     (node.path / "over").touch()
-    late, deadline = node.path / "late", time.monotonic() + 20
-    while not (late.exists() and late.stat().st_size == len(text)) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    late = node.path / "late"
+    until(lambda: late.exists() and late.stat().st_size == len(text))
     assert late.read_text() == text
 
 

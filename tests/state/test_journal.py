@@ -21,6 +21,7 @@ from flowplan.state.journal import Closed, Done, Intent
 from flowplan.state.state import Binding
 from tests.builders import bound, create_of, volume
 from tests.conftest import FLOWPLAN, Place, many
+from tests.processes import LONGEST, Process
 from tests.runs import Run
 
 
@@ -335,7 +336,7 @@ def removed_in_mid_run(place: Place, *arguments: str) -> tuple[int, str, str]:
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/volumes", "slow", seconds=1.0, nth=2)
     command = [*FLOWPLAN, "apply", "--auto-approve", "--parallelism", "1", "--state", "sub/flowplan.state.json"]
-    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Process([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         head = ""
         while head.count("creating...") < 2:
@@ -345,7 +346,7 @@ def removed_in_mid_run(place: Place, *arguments: str) -> tuple[int, str, str]:
         process.send_signal(signal.SIGSTOP)
         shutil.rmtree(place.path / "sub")
         process.send_signal(signal.SIGCONT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONGEST)
     with place.simulator() as simulator:
         simulator.faults.clear()
     return process.returncode, out, head + err

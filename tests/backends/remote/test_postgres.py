@@ -22,6 +22,7 @@ from flowplan.errors import StateError
 from tests.backends.remote.conftest import At
 from tests.contracts.postgres import PASSWORD, PostgresServer
 from tests.contracts.relay import Relay
+from tests.processes import LONGEST, Process
 
 IMPATIENT = Limits(connect=2, statement=1, answer=0.3, trying=0.6)
 SAVED = Saved(b"new", b"old", b"header", "a-lineage", 1)
@@ -75,7 +76,7 @@ def test_a_write_under_way_does_not_pass_the_run_that_begins(server: PostgresSer
         held.execute("COMMIT")
         held.close()
         with pytest.raises(Conflict):
-            late.result(30)
+            late.result(LONGEST)
     assert place.read().journal == b""
 
 
@@ -242,7 +243,7 @@ def test_who_wrote_after_a_lost_answer_is_not_taken_for_us(
 def test_a_server_of_the_tests_ends_with_them(server: PostgresServer) -> None:
     """Also when they are killed."""
     begin = "from tests.contracts.postgres import the_server; print(the_server().port, flush=True); input()"
-    tests = subprocess.Popen([sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    tests = Process([sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert tests.stdout is not None
     port = int(tests.stdout.readline())
     tests.kill()
@@ -277,7 +278,7 @@ def test_a_server_that_is_started_again_meanwhile(server: PostgresServer, state:
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(place.append, 1, 2, b"two")
         server.start()
-        waiting.result(60)
+        waiting.result(LONGEST)
     assert place.read().journal == b"onetwo"
 
 

@@ -33,6 +33,7 @@ from flowplan.state.history import Change
 from tests.conftest import Place, live_ids, many
 from tests.contracts.begun import BINDING, DONE, INTENT
 from tests.contracts.postgres import PASSWORD, TRUSTED, PostgresServer
+from tests.processes import LONGEST, Process
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -222,7 +223,7 @@ def test_each_of_many_runs_counts(url: str, tmp_path: Path, writers: int) -> Non
 
 
 def flowplan(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return Process(
         [sys.executable, "-m", "flowplan", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -256,8 +257,8 @@ def test_plan_apply_apply_destroy(place: Place, url: str) -> None:
 def test_two_applies_at_once_make_everything_once(place: Place, url: str) -> None:
     place.write(many(3))
     place.ok("--state", url, "plan")  # the simulator is there
-    words = ("--state", url, "--lock-timeout", "60s", "apply", "--auto-approve")
-    ended = [(one.communicate(timeout=100)[0], one.returncode) for one in [flowplan(*words), flowplan(*words)]]
+    words = ("--state", url, "--lock-timeout", "10m", "apply", "--auto-approve")
+    ended = [(one.communicate(timeout=LONGEST)[0], one.returncode) for one in [flowplan(*words), flowplan(*words)]]
     assert [code for _, code in ended] == [0, 0], ended
     assert len(live_ids(place)) == 3
     assert set(made(place).values()) == {3}
@@ -273,7 +274,7 @@ def test_an_apply_that_is_killed_is_finished_by_the_next(place: Place, server: P
         reached(lambda: run.poll() is not None)
         run.kill()
         run.communicate()
-    out = place.run("--state", url, "--lock-timeout", "20s", "apply", "--auto-approve")
+    out = place.run("--state", url, "--lock-timeout", "10m", "apply", "--auto-approve")
     assert out.code == 0, out
     assert "died; taking over its lock" in out.err
     assert len(live_ids(place)) == 2

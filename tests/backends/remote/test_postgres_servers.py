@@ -25,6 +25,7 @@ from tests.contracts.begun import DONE, INTENT
 from tests.contracts.pgbouncer import pooled
 from tests.contracts.postgres import PASSWORD, PostgresServer
 from tests.contracts.relay import Relay
+from tests.processes import LONGEST
 from tests.runs import Run
 
 SAVED = Saved(b"new", b"old", b"header", "a-lineage", 1)
@@ -337,7 +338,7 @@ def test_a_primary_that_takes_no_writes_any_more_is_left_for_one_that_does(
         late = pool.submit(place.append, 1, 2, b"two")
         server.wait_until_refused(late.done)
         server.take_writes()
-        late.result(30)
+        late.result(LONGEST)
     assert place.read().journal == b"onetwo"
 
 
@@ -356,7 +357,7 @@ def test_a_run_goes_on_with_the_standby_that_takes_over(server: PostgresServer, 
             with ThreadPoolExecutor() as pool:
                 late = pool.submit(place.append, 1, 2, b"two")
                 standby.promote()
-                late.result(30)
+                late.result(LONGEST)
             place.save(1, version, SAVED)
             assert at(standby.url(state)).read().snapshot == b"new"
         finally:

@@ -136,7 +136,7 @@ def one_of_several_works_and_the_others_are_told(world: World, command: str, cou
 @cell("concurrent", "apply", "destroy", variants={"waiting": 3})
 def those_that_wait_plan_anew(world: World, command: str, count: int) -> None:
     world.begin(command)
-    runs = [Running(world, *COMMANDS[command], "--lock-timeout", "30s") for _ in range(count)]
+    runs = [Running(world, *COMMANDS[command], "--lock-timeout", "10m") for _ in range(count)]
     told = [one.end() for one in runs]
     assert [one.code for one in told] == [0] * count
     assert sum("complete" in one.out for one in told) == 1

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from tests import loaded
 from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
+from tests.processes import LONGEST, at_the_end
 
 
 class Running:
     """A command in a process of its own, its calls logged on stderr. `before`: Python that runs first there. What a
-    test that fails leaves running is killed at the end of its world."""
+    test that fails leaves running is killed."""
 
     def __init__(self, world: World, *arguments: str, before: str = "") -> None:
         self.world, self.seen = world, ""
@@ -26,7 +27,7 @@ class Running:
         with Path(os.devnull).open() as nothing, os.fdopen(err, "w") as theirs:
             streams = (nothing.fileno(), self._out.fileno(), theirs.fileno())
             self._run = loaded.start((*arguments, "-v"), world.path, environ, streams, before)
-        world.request.addfinalizer(self._stop)
+        at_the_end(self._stop)
 
     def until(self, word: str) -> Running:
         """Wait until a line of stderr holds `word`."""
@@ -41,10 +42,10 @@ class Running:
             os.kill(self._run.pid, number)
         return self
 
-    def end(self, timeout: float = 30) -> Told:
-        """Wait for its end, and kill it after so many seconds. `seconds` is real time since this call."""
+    def end(self) -> Told:
+        """Wait for its end; what hangs is killed. `seconds` is real time since this call."""
         started = time.monotonic()
-        late = threading.Timer(timeout, self._kill)
+        late = threading.Timer(LONGEST, self._kill)
         late.start()
         with self._said, self._out:
             err = self.seen + self._said.read()
@@ -55,7 +56,7 @@ class Running:
         self.world.outputs += [out, err]
         assert "Traceback" not in err, err
         seconds = time.monotonic() - started
-        assert seconds < timeout, f"it did not end within {timeout} seconds: {err}"
+        assert seconds < LONGEST, f"it did not end: {err}"
         return Told(code, out, err, (), seconds)
 
     def _kill(self) -> None:
