@@ -106,13 +106,32 @@ def _cleared(alone: Sequence[Estimate], book: _Book) -> list[Estimate]:
         else:
             is_known = False
             for index in step:
-                entry = EntryPrice(None, None, limit, "unknown")
-                found[index] = attrs.evolve(found[index], entry=entry, outlook="unknown", warnings=())
+                found[index] = _unknown(found[index])
+    entering = [one.entry for one in found if one.outlook == "runs" and one.entry.basis == "displacing"]
+    if entering:
+        found = [_pushed(one, book, taken, entering) if _holds(one) else one for one in found]
     return at_one_price(found, alone, *_one_price(found, book, taken))
 
 
 def _holds(one: Estimate) -> bool:
     return one.entry.basis == "holding"
+
+
+def _pushed(one: Estimate, book: _Book, taken: int, entering: Sequence[EntryPrice]) -> Estimate:
+    """A bid that has what is allocated, beside `entering`, which take `taken` units from those who bid least."""
+    win, beaten = book.win(taken), book.beaten(taken)
+    if win is not None and one.limit_price >= win:  # whom they push out bid less
+        lows = [entry.low for entry in entering if entry.low is not None]
+        return attrs.evolve(one, entry=attrs.evolve(one.entry, low=min((one.entry.low or lows[0], *lows))))
+    if book.next_above(taken) is not None and beaten is not None and one.limit_price < beaten:
+        return _waiting(one, win)  # nothing is left over that could be its again
+    return _unknown(one)
+
+
+def _unknown(one: Estimate) -> Estimate:
+    """A bid of which nobody can tell whether it runs."""
+    entry = EntryPrice(None, None, one.limit_price, "unknown")
+    return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
 
 
 def _waiting(one: Estimate, win: Decimal | None) -> Estimate:
@@ -130,16 +149,17 @@ def _one_price(
         return None, None, None
     entering = [one.entry.point for one in found if one.entry.basis == "displacing" and one.outlook == "runs"]
     price = max((book.spot, *(point for point in entering if point is not None)))
-    lowest = book.next_win(taken) if entering else book.lowest_allocated
+    lowest = book.next_above(taken) if entering else book.lowest_allocated
+    running = [one.limit_price for one in found if one.outlook == "runs"]
     passed_over, unclear = None, None
     for limit in sorted(one.limit_price for one in found if one.outlook == "waits"):
         if limit <= price:
             continue
-        if lowest is None:
-            unclear = limit if entering else unclear
-            price = price if entering else limit
-        elif limit > lowest or (entering and limit == lowest):
-            passed_over = lowest  # it is too large for what is left by those who bid less
+        below = min((other for other in (*running, lowest) if other is not None), default=None)
+        if below is not None and (limit > below or (entering and limit == below)):
+            passed_over = below  # it is too large for what is left by those who bid less
+        elif lowest is None and entering:
+            unclear = limit
         else:
             price = limit
     return price, passed_over if passed_over is not None and passed_over > price else None, unclear
@@ -200,6 +220,10 @@ class _Book:
         """The units that are free."""
         return self._free or 0
 
+    def beaten(self, units: int) -> Decimal | None:
+        """What the last of those whom so many units push out bids at least; None where nobody asked for as many."""
+        return self._beaten.get(units)
+
     def entered(self, one: Estimate, units: int) -> Estimate:
         """`one`, as the last of bids for so many units that win together."""
         win, spot, beaten = self.win(units), self.spot, self._beaten.get(units)
@@ -222,16 +246,20 @@ class _Book:
             win_price=win,
             available=self._free,
             total=self._total,
-            next_win=self.next_win(units),
+            next_win=self._next_win(units),
         )
 
-    def next_win(self, units: int) -> Decimal | None:
-        """What one unit more wins with; None where that is unknown, and where cents of another size do not tell whether
-        it is more than what `units` win with."""
+    def next_above(self, units: int) -> Decimal | None:
+        """What one unit more wins with, where that is known to be more than what `units` win with: then whom these push
+        out leave nothing over. Cents of another size may not tell."""
         more, win = self._wins.get(units + 1), self._wins.get(units)
-        if more is None or win is None or more <= win or self._beaten[units + 1] >= win:
-            return more
-        return None
+        return more if more is not None and win is not None and self._beaten[units + 1] >= win else None
+
+    def _next_win(self, units: int) -> Decimal | None:
+        """What one unit more wins with; None where it is unknown whether that is more than what `units` win with."""
+        more, win = self._wins.get(units + 1), self._wins.get(units)
+        is_same = more is not None and win is not None and more <= win
+        return more if is_same else self.next_above(units)
 
     def alone(self, one: Estimate) -> Estimate:
         """`one`, told in units. What nobody knows of its own size is not known from others."""

@@ -27,6 +27,20 @@ MISTAKES = (
         ("tests/pricing/test_sizes.py", "-k", "fraction"),
     ),
     Mistake(
+        "let a bid keep what others of yours, in another size, take from it",
+        "pricing/sizes.py",
+        "    if win is not None and one.limit_price >= win:",
+        "    if win is not None:",
+        ("tests/pricing/test_sizes.py", "-k", "holds_what_others_take"),
+    ),
+    Mistake(
+        "let a large bid that waits set the price of your own that bid less",
+        "pricing/sizes.py",
+        "for other in (*running, lowest) if",
+        "for other in (lowest,) if",
+        ("tests/pricing/test_sizes.py", "-k", "above_a_winner"),
+    ),
+    Mistake(
         "say that a bid waits, whatever those of higher limits leave over",
         "pricing/sizes.py",
         "        return taken <= self.room or (before is not None and beaten >= before)\n",

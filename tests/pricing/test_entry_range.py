@@ -45,11 +45,15 @@ class Client:
         body["launch_specification"] = {"volumes": [], "ssh_keys": []}
         assert self._call("POST", "/v2/spot/bids", json.dumps(body).encode()).status == 201
 
-    def allocated(self) -> set[str]:
-        """The names of the bids that win."""
-        rows = self._get(f"/v2/spot/bids?project={self._project}&status=Allocated&limit=100")
-        assert rows["next_cursor"] is None
-        return {row["name"] for row in rows["data"]}
+    def bids(self) -> dict[str, tuple[str, str]]:
+        """(id, status) of every bid, by its name."""
+        found, cursor = {}, ""
+        while True:
+            page = self._get(f"/v2/spot/bids?project={self._project}&limit=100{cursor}")
+            found |= {row["name"]: (row["fid"], row["status"]) for row in page["data"]}
+            if page["next_cursor"] is None:
+                return found
+            cursor = f"&next_cursor={page['next_cursor']}"
 
     def _get(self, target: str) -> Any:
         return json.loads(self._call("GET", target).body)

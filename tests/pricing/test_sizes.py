@@ -13,10 +13,11 @@ import attrs
 import pytest
 
 from flowplan.cost.competing import pools
+from flowplan.cost.costs import Priced
 from flowplan.cost.estimate import auctions_needed, one_more, priced
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Create
+from flowplan.planning.actions import Change, Create, NoOp
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.sizes import Common, Wish, asked_about
@@ -39,7 +40,7 @@ class Came(NamedTuple):
     paid: Decimal
 
 
-def drawn(random: random.Random, client: Client, pool: catalogue.Pool) -> list[Create]:
+def drawn(random: random.Random, client: Client, pool: catalogue.Pool, time: str) -> list[Create]:
     """Two to four new bids for the sizes of a pool."""
     changes = []
     for number in range(random.randint(2, 4)):
@@ -48,41 +49,58 @@ def drawn(random: random.Random, client: Client, pool: catalogue.Pool) -> list[C
         assert market.minimum is not None
         limit = max(market.minimum, (market.win_price or market.minimum) * D(random.choice(MULTIPLES)))
         of = {"instance_type": kind.fid, "region": pool.region, "gpus": kind.num_gpus}
-        name = f"{pool.region}-{pool.types[0]}-{number}"
+        name = f"{time}-{pool.region}-{pool.types[0]}-{number}"
         one = bid(name, str(limit.quantize(D("0.01"))), quantity, instance_type_name=kind.name, **of)
         changes.append(Create(Address("bid", name), one))
     return changes
 
 
+def costs_by(client: Client, changes: Sequence[Change]) -> list[Priced]:
+    """What a plan of `changes` says, by what the market shows."""
+    desired = Desired({change.address: change.after for change in changes if change.after is not None})
+    markets = {key: client.market(*key) for key in auctions_needed(desired, state(), live(), changes)}
+    for key, more in one_more(changes, markets).items():
+        markets[key] = attrs.evolve(markets[key], next_win=client.market(*more).win_price)
+    return list(priced(plan_to(*changes), markets).changes)
+
+
+def place_all(client: Client, changes: Sequence[Create]) -> None:
+    for change in changes:
+        one = change.after
+        assert isinstance(one, Bid)
+        client.place(one.name, client.market(one.instance_type, one.region, one.instance_quantity), one.limit_price)
+
+
 def came(seed: int, hours: int) -> Iterator[Came]:
-    """Of the bids of a plan for each pool of several sizes, in a market of its own."""
+    """Of the bids of a plan for each pool of several sizes, in a market of its own; then of a plan with new ones beside
+    those, which have won, wait, or are on notice."""
     chosen = random.Random(f"{seed}:{hours}")
+    pools = [pool for pool in catalogue.POOLS if len(pool.types) > 1]
     with Simulator.open(":memory:", seed=seed) as simulator:
         simulator.advance(hours * 3600)
         client = Client(simulator)
-        for pool in catalogue.POOLS:
-            if len(pool.types) == 1:
-                continue
-            changes = drawn(chosen, client, pool)
-            desired = Desired({change.address: change.after for change in changes})
-            keys = auctions_needed(desired, state(), live(), changes)
-            markets = {key: client.market(*key) for key in keys}
-            for key, more in one_more(changes, markets).items():
-                markets[key] = attrs.evolve(markets[key], next_win=client.market(*more).win_price)
-            costs = priced(plan_to(*changes), markets)
-            for change in changes:
-                assert isinstance(change.after, Bid)
-                key = (change.after.instance_type, change.after.region, change.after.instance_quantity)
-                client.place(change.after.name, markets[key], change.after.limit_price)
-            won = client.allocated()
-            for one in costs.changes:
-                assert isinstance(one.change.after, Bid) and one.cost is not None
-                spot = client.market(one.change.after.instance_type, pool.region, 1).spot
-                assert spot is not None
-                yield Came(one.cost, one.change.after.name in won, spot)
+        there: dict[catalogue.Pool, list[Create]] = {pool: [] for pool in pools}
+        for time in ("first", "then"):
+            for pool in pools:
+                new = drawn(chosen, client, pool, time)
+                statuses = client.bids()
+                old = []
+                for change in there[pool]:
+                    id, status = statuses[change.address.name]
+                    old.append(NoOp(change.address, change.after, id=id, status=status))
+                said = costs_by(client, [*old, *new])
+                place_all(client, new)
+                there[pool] += new
+                statuses = client.bids()
+                for one in said:
+                    assert isinstance(one.change.after, Bid) and one.cost is not None
+                    spot = client.market(one.change.after.instance_type, pool.region, 1).spot
+                    assert spot is not None
+                    yield Came(one.cost, statuses[one.change.address.name][1] == "Allocated", spot)
+            simulator.advance(120)
 
 
-@pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [6, pytest.param(60, marks=pytest.mark.slow)])
 def test_what_a_plan_says_of_several_sizes_of_one_pool_is_what_the_auction_does(seeds: int) -> None:
     """That they run, or wait, is said where it is certain, and no price lies where it is not said to."""
     found = [one for seed in range(1, seeds + 1) for one in came(seed, seed * 7 % 48)]
@@ -97,7 +115,7 @@ def test_what_a_plan_says_of_several_sizes_of_one_pool_is_what_the_auction_does(
     lost, won = sum(not one.won for one in running), sum(one.won for one in waiting)
     print(f"{inside} of {len(running)} in the range, {exact} at the price; of {len(found)} {lost} lost, {won} won")
     assert len(running) > 0.7 * len(found) and len(waiting) > 0.05 * len(found)
-    assert lost <= 0.01 * len(running) and won <= 0.05 * len(waiting)
+    assert lost <= 0.002 * len(running) and won <= 0.02 * len(waiting)
     assert inside >= COVERED * len(running)
     assert exact > 0.7 * len(running)
 
@@ -117,8 +135,10 @@ def seen(gpus: int, quantity: int, spot: str, win: str, free: int = 0, total: in
     return Market(kind, "r", quantity, D(spot), D(gpus), lowest, D(win), free // gpus, total // gpus)
 
 
-def costs(bids: Sequence[Bid], *markets: Market) -> list[Estimate]:
-    changes = [Create(Address("bid", f"{one.name}-{n}"), one) for n, one in enumerate(bids)]
+def costs(bids: Sequence[Bid], *markets: Market, held: Bid | None = None) -> list[Estimate]:
+    """What `held`, which is allocated, and new `bids` cost side by side."""
+    changes: list[Change] = [NoOp(Address("bid", "held"), held, id="bid_1", status="Allocated")] if held else []
+    changes += [Create(Address("bid", f"{one.name}-{n}"), one) for n, one in enumerate(bids)]
     known = {(one.instance_type, one.region, one.quantity): one for one in markets}
     return [one.cost for one in priced(plan_to(*changes), known).changes if one.cost is not None]
 
@@ -146,6 +166,29 @@ def test_a_bid_that_may_have_what_is_left_over_is_unknown_and_one_that_cannot_wa
     none = costs([four, sized(2, "7")], *alone, seen(2, 3, "4", "8.01"))
     assert [one.outlook for one in none] == ["runs", "waits"]
     assert none[1].now == 0
+
+
+def test_one_that_holds_what_others_take_is_unknown_unless_its_limit_is_above_theirs() -> None:
+    markets = seen(8, 1, "16", "24.01"), seen(1, 1, "2", "2.05"), seen(1, 9, "2", "3.11")
+    for limit, outlook in (("2.10", "unknown"), ("3.10", "unknown"), ("3.11", "runs")):
+        held, *_ = costs([sized(8, "40"), sized(1, "9")], *markets, held=sized(1, limit))
+        assert held.outlook == outlook, limit
+    above = seen(1, 10, "2", "4.01")  # one more takes more: so nothing is left over
+    held, *_ = costs([sized(8, "40"), sized(1, "9")], *markets, above, held=sized(1, "2.10"))
+    assert (held.outlook, held.now) == ("waits", 0)
+
+
+def test_a_large_one_that_waits_above_a_winner_of_yours_does_not_set_its_price() -> None:
+    """It is passed over. By the other reading of the rule it would, up to the lowest limit that wins."""
+    waits, runs = costs(
+        [sized(8, "24"), sized(1, "2.90")],
+        seen(8, 1, "16", "30.01"),
+        seen(1, 1, "2", "2.05"),
+        seen(1, 9, "2", "3.90"),
+        seen(1, 2, "2", "2.50"),
+    )
+    assert (waits.outlook, runs.outlook) == ("waits", "runs")
+    assert (runs.entry.point, runs.ambiguous) == (D("2.04"), (D("2.04"), D("2.50")))
 
 
 def test_bids_that_find_room_pay_what_they_would_alone() -> None:
