@@ -243,6 +243,7 @@ def main() -> None:
     compare(333, with_terraform=installed)
     compare(3334, with_terraform=False)  # its apply grows with the square: minutes
     multiplied(3334)
+    latency.waits(tasks)
     latency.compare(tasks)
     if not installed:
         print("terraform is not installed: its column is empty")

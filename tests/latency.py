@@ -1,13 +1,16 @@
-"""`make bench`: how much longer an apply takes with the state on a server, across a network, than with it in a file.
+"""`make bench`: how long a command waits for an API that is far away, beside what its calls would take at least; and
+how much longer an apply takes with the state on a server, across a network, than with it in a file.
 
 The API answers after 100 ms and the server that keeps the state after 50 ms, each through a relay on the loopback
-address. A ratio is of the least of several runs, near and far in turn.
+address. A ratio is of the least of several runs, near and far in turn. What a command takes is its time less the CPU
+that it used itself; the simulator works on the same machine, and what it takes for 50 calls at once counts.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import resource
 import socket
 import subprocess
 import sys
@@ -102,19 +105,61 @@ def seconds_of(tasks: str, state: str, environ: Mapping[str, str]) -> float:
         around = {
             **os.environ,
             **environ,
-            "FLOWPLAN_API_URL": f"http://127.0.0.1:{Far(port, API).port}",
-            "FLOWPLAN_API_KEY": "fkey_latency0123456789",
+            **_environ(directory, Far(port, API).port),
             "FLOWPLAN_STATE": state,
-            "XDG_STATE_HOME": str(directory / "kept"),
         }
         for command in (["recover"], ["apply", "--auto-approve"]):
-            words = [sys.executable, "-m", "flowplan", *command]
-            began = time.monotonic()
-            done = subprocess.run(words, cwd=directory, env=around, capture_output=True, text=True, check=False)
-            seconds = time.monotonic() - began
-            if done.returncode:
-                sys.exit(f"flowplan {' '.join(command)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+            seconds, _ = _took(command, directory, around)
         return seconds
+
+
+def waits(tasks: Callable[[int], str], count: int = 100, parallelism: int = 50) -> None:
+    """Print how long each command takes beside its CPU, and the least that its calls take, one round after the other:
+    what is listed, with the pages of the longest list, the prices, and the waves of changes."""
+    pages, waves = -(-count // 100), -(-count // parallelism)
+    rounds = {
+        "plan": 3,
+        "apply": 3 + 2 * waves,  # volumes, then bids
+        "plan, nothing to change": pages + 1,
+        "status": pages + 1,
+    }
+    print(f"\n{count} tasks, {parallelism} calls at a time, the API {API * 1000:.0f} ms away:")
+    with tempfile.TemporaryDirectory() as name, simulator(Path(name)) as port:
+        directory = Path(name)
+        (directory / "flowplan.yaml").write_text(tasks(count))
+        around = {**os.environ, **_environ(directory, Far(port, API).port)}
+        for case, words in {
+            "plan": ["plan"],
+            "apply": ["apply", "--auto-approve", "--parallelism", str(parallelism)],
+            "plan, nothing to change": ["plan"],
+            "status": ["status"],
+        }.items():
+            wall, cpu = _took(words, directory, around)
+            bound = rounds[case] * API
+            print(
+                f"{case:<24} {wall:6.2f} s, {cpu:5.2f} s CPU; {rounds[case]:3d} rounds take {bound:5.2f} s; "
+                f"beside both {wall - cpu - bound:5.2f} s   (goal 0.5)"
+            )
+
+
+def _took(words: list[str], directory: Path, around: Mapping[str, str]) -> tuple[float, float]:
+    """The wall time and the CPU of a command. One that fails ends the measurement."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "flowplan", *words]
+    done = subprocess.run(command, cwd=directory, env=around, capture_output=True, text=True, check=False)
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"flowplan {' '.join(words)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+    return seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _environ(directory: Path, port: int) -> dict[str, str]:
+    """What leads to the API at `port`, and keeps what a machine remembers in `directory`."""
+    return {
+        "FLOWPLAN_API_URL": f"http://127.0.0.1:{port}",
+        "FLOWPLAN_API_KEY": "fkey_latency0123456789",
+        "XDG_STATE_HOME": str(directory / "kept"),
+    }
 
 
 def compare(tasks: Callable[[int], str], count: int = 100) -> None:

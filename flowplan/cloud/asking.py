@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.looks import Looks
 from flowplan.cloud.together import Together
 from flowplan.errors import CloudError, Unauthorized, Unreachable
 from flowplan.model.catalogue import Catalogue
@@ -74,6 +75,10 @@ class Asking:
         """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is
         nothing to wait for) without threads. Raises what the first of them raises that fails."""
         return self._together(calls)
+
+    def read(self, looks: Looks[T]) -> T:
+        """What comes of `looks`, whose calls are made now, side by side."""
+        return looks.made(self.side_by_side(looks.calls))
 
     def list_of(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
         """A list that comes as one page: JSON objects, as they are. Raises CloudError for anything else."""

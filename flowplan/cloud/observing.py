@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from flowplan.classes import frozen
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
+from flowplan.cloud.looks import Looks
 from flowplan.cloud.rows import Instance
 from flowplan.errors import CloudError
 from flowplan.model.address import Kind
@@ -17,44 +17,6 @@ from flowplan.model.catalogue import Catalogue, Named, Quota, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.printable import shown
 from flowplan.startup import marker
-
-S = TypeVar("S")
-T = TypeVar("T")
-
-
-@frozen
-class Lists(Generic[T]):
-    """Lists that are read at one time: those `of_all` need no project, those `of_project` are of the client's.
-    `made` has what comes of their results, in this order."""
-
-    made: Callable[[Sequence[Any]], T]
-    of_all: Sequence[Callable[[], Any]]
-    of_project: Sequence[Callable[[], Any]]
-
-    @property
-    def calls(self) -> list[Callable[[], Any]]:
-        """All of them, in the order of their results."""
-        return [*self.of_all, *self.of_project]
-
-    def then(self, more: Callable[[T], S]) -> Lists[S]:
-        """These, and `more` made of what comes of them."""
-        return Lists(lambda found: more(self.made(found)), self.of_all, self.of_project)
-
-    def beside(self, *calls: Callable[[], Any]) -> Lists[tuple[T, Sequence[Any]]]:
-        """These, and `calls` of the project: what comes of these, and the results of `calls`."""
-        count = len(calls)
-
-        def made(found: Sequence[Any]) -> tuple[T, Sequence[Any]]:
-            return self.made(found[:-count]), found[-count:]
-
-        return Lists(made, self.of_all, [*self.of_project, *calls])
-
-
-def _nothing(found: Sequence[Any]) -> None:
-    """Of no list."""
-
-
-NOTHING: Lists[None] = Lists(_nothing, (), ())
 
 
 class Observing(Asking):
@@ -83,11 +45,7 @@ class Observing(Asking):
         """What is offered and the volumes that are there; nobody asks for bids."""
         return self.read(self.all_but_bids())
 
-    def read(self, lists: Lists[T]) -> T:
-        """What `lists` are about, each asked for now, side by side."""
-        return lists.made(self.side_by_side(lists.calls))
-
-    def everything(self) -> Lists[tuple[Catalogue, Live]]:
+    def everything(self) -> Looks[tuple[Catalogue, Live]]:
         """The lists of `observe`."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
@@ -95,9 +53,9 @@ class Observing(Asking):
             self.names = Catalogue(types, auctions, keys)
             return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
-        return Lists(made, self._offers(), (self.ssh_keys, *self._objects()))
+        return Looks(made, self._offers(), (self.ssh_keys, *self._objects()))
 
-    def everything_as_reported(self) -> Lists[tuple[Catalogue, Live]]:
+    def everything_as_reported(self) -> Looks[tuple[Catalogue, Live]]:
         """The lists of `observe_as_reported`."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
@@ -107,9 +65,9 @@ class Observing(Asking):
             return self.names, self._live(found[3:])
 
         whole = self.everything()
-        return Lists(made, [or_why(one) for one in whole.of_all], [or_why(one) for one in whole.of_project])
+        return Looks(made, [or_why(one) for one in whole.of_all], [or_why(one) for one in whole.of_project])
 
-    def all_but_bids(self) -> Lists[tuple[Catalogue, Live]]:
+    def all_but_bids(self) -> Looks[tuple[Catalogue, Live]]:
         """The lists of `without_bids`."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
@@ -117,7 +75,7 @@ class Observing(Asking):
             self.names = Catalogue(types, auctions, keys)
             return self.names, Live(volumes, {})
 
-        return Lists(made, self._offers(), (self.ssh_keys, self._volumes))
+        return Looks(made, self._offers(), (self.ssh_keys, self._volumes))
 
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists. It sets `names`."""
@@ -134,9 +92,9 @@ class Observing(Asking):
         offered: what is to be stopped needs none of that."""
         return self.read(self.objects_as_reported())
 
-    def objects_as_reported(self) -> Lists[Live]:
+    def objects_as_reported(self) -> Looks[Live]:
         """The lists of `live_as_reported`."""
-        return Lists(self._live, (), [or_why(one) for one in self._objects()])
+        return Looks(self._live, (), [or_why(one) for one in self._objects()])
 
     def _live(self, listed: Sequence[Any]) -> Live:
         volumes, bids = listed

@@ -13,11 +13,12 @@ from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
 from flowplan.cloud.http.request import segment
-from flowplan.cloud.rows import Past
+from flowplan.cloud.looks import Looks
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
 from flowplan.pricing.billing import Billed, Ender, Steered, each_once
 from flowplan.pricing.entry import Key, Market
+from flowplan.pricing.past import Past
 
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
 
@@ -28,10 +29,17 @@ class Prices(Asking):
     def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
         """The prices of each distinct (type, region, quantity): one call each. Of those that are only for show, what
         could not be fetched is unknown, and a note says so."""
+        return self.read(self.each_market(keys, shown_only))
+
+    def each_market(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> Looks[dict[Key, Market]]:
+        """The calls of `markets`."""
         calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
-        found = self.side_by_side([or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
-        self._note_unknown("the current cost is unknown", "auctions", found)
-        return {key: one if isinstance(one, Market) else Market(*key) for key, one in zip(keys, found, strict=True)}
+
+        def made(found: Sequence[Any]) -> dict[Key, Market]:
+            self._note_unknown("the current cost is unknown", "auctions", found)
+            return {key: one if isinstance(one, Market) else Market(*key) for key, one in zip(keys, found, strict=True)}
+
+        return Looks(made, (), [or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
 
     def _note_unknown(self, what: str, of: str, found: Iterable[object]) -> None:
         """One note, with the first reason, of all that could not be fetched."""
@@ -94,15 +102,22 @@ class Prices(Asking):
         Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown. So it
         is, with a note, if it is only for show and could not be fetched.
         """
+        return self.read(self.each_past(auctions, since, shown_only=shown_only))
+
+    def each_past(
+        self, auctions: Iterable[tuple[str, str]], since: datetime | None = None, *, shown_only: bool = False
+    ) -> Looks[dict[tuple[str, str], Past]]:
+        """The calls of `pasts`."""
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:
             types.setdefault(region, []).append(instance_type)
         calls = [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
-        found = self.side_by_side(
-            [or_why(call) if shown_only else call for call in calls],
-        )
-        self._note_unknown("the cost over time is unknown", "regions", found)
-        return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
+
+        def made(found: Sequence[Any]) -> dict[tuple[str, str], Past]:
+            self._note_unknown("the cost over time is unknown", "regions", found)
+            return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
+
+        return Looks(made, (), [or_why(call) if shown_only else call for call in calls])
 
     def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
         path = "/v2/pricing/history"

@@ -36,6 +36,7 @@ from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, Instance
 from flowplan.model.live import LiveBid, LiveVolume, Made
 from flowplan.model.resources import Bid, Interface, Volume, changes_of
 from flowplan.pricing.billing import Billed, Ender, Steered, Steering
+from flowplan.pricing.past import Past
 from flowplan.printable import shown
 from flowplan.startup import marker
 
@@ -67,17 +68,6 @@ class Instance:
 def dollars(amount: Decimal) -> str:
     """Money as bids carry it: "$25.60"."""
     return f"${amount:.2f}"
-
-
-@frozen
-class Past:
-    """The price changes of one auction, the oldest first, in dollars per instance-hour; each holds until the next.
-    `complete`: none is left out."""
-
-    instance_type: str
-    region: str
-    prices: tuple[tuple[datetime, Decimal], ...]
-    complete: bool
 
 
 def past(row: Mapping[str, Any], *, complete: bool) -> Past:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
 
 import attrs
 
@@ -21,10 +20,10 @@ from flowplan.pricing.entry import Estimate, at_any_limit, first_price
 from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
 from flowplan.pricing.history import Stream
 from flowplan.pricing.lifetime import ENDLESS, Left
+from flowplan.pricing.past import Auction
 from flowplan.pricing.sums import StackForecast, stack_totals
 from flowplan.pricing.units import DAY, HOUR, storage_per_hour, usd
 
-Auction: TypeAlias = tuple[str, str]  # instance type, region
 FRESH = timedelta(minutes=5)  # prices are evaluated every two
 MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
@@ -37,6 +36,14 @@ def auctions_of(costs: Costs) -> list[Auction]:
         for bid, estimate in ((one.change.before, one.cost_before), (one.change.after, one.cost))
         if isinstance(bid, Bid) and estimate is not None and _needs_a_past(estimate)
     }
+    return sorted(found)
+
+
+def auctions_ahead(changes: Iterable[Change]) -> list[Auction]:
+    """The auctions whose past a forecast of `changes` may need, before it is known what they cost: at least those of
+    `auctions_of`, but for bids whose region nobody knows."""
+    bids = [bid for one in changes for bid in (one.before, one.after) if isinstance(bid, Bid)]
+    found = {(one.instance_type, one.region) for one in bids if not one.paused and "region" not in one.unreported}
     return sorted(found)
 
 

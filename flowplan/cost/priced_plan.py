@@ -9,13 +9,15 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Judged
 from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
+from flowplan.pricing.past import Fetched
 
 
 @frozen
 class PricedPlan:
     """`refusals`: what guards and budgets say no to. `judged`: what became of each budget,
     `mass` of each limit on what is changed. `unchecked`: notes of what
-    could not be asked before the apply. `warnings`: of the files."""
+    could not be asked before the apply. `warnings`: of the files. `past`: the past prices that were fetched beside the
+    prices."""
 
     plan: Plan
     costs: Costs
@@ -24,6 +26,7 @@ class PricedPlan:
     mass: tuple[MassChange, ...] = ()
     unchecked: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    past: Fetched | None = None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.cloud.looks import single
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
 from flowplan.operations.looking.live import begun, with_begun
+from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.session import Session
-from flowplan.operations.plan import streams_of
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -32,7 +33,6 @@ def truth(session: Session, hours: float) -> Truth:
     from flowplan.cost.forecast import forecasted
     from flowplan.cost.paid import paid_in_all
     from flowplan.documents.track_record import Truth
-    from flowplan.pricing.billing import by_bid
     from flowplan.pricing.units import DAY
     from flowplan.state.ownership import past_bids
 
@@ -41,10 +41,9 @@ def truth(session: Session, hours: float) -> Truth:
     kept = _kept(session, state)
     if not (state.bindings or state.paid or kept or begun(loaded)):
         return Truth(state, hours, judged=None if kept is None else ())
-    state, there, live = as_it_is(session, loaded)
+    state, there, live, billed = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
-    billed = by_bid(cloud.billed())
     now = cloud.time()
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
@@ -79,17 +78,22 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live]:
+def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Mapping[str, Sequence[Billed]]]:
     """The state, with what a run began to make; a plan that changes nothing: it holds what there is, with its price
-    now; and all that is there. Its project is entered."""
+    now; all that is there; and what each bid was billed. The project is entered."""
     from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.cost.forecast import auctions_ahead
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.lookup import Desired
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
+    from flowplan.pricing.billing import by_bid
+    from flowplan.pricing.past import Fetched
     from flowplan.state.ownership import as_known
 
-    _, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
+    cloud = session.cloud()
+    lists = cloud.everything().beside(single(cloud.billed))
+    _, ((_, live), billed) = session.enter_and_list(loaded.state, None, lists)
     state = with_begun(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():
@@ -100,8 +104,11 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live]
             there[address] = as_known(volume, binding.applied)
     desired = Desired(there)
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
-    markets = session.cloud().markets(auctions_needed(desired, state, live, plan.changes))
-    return state, PricedPlan(plan, priced(plan, markets)), live
+    auctions = auctions_ahead(plan.changes)
+    now = cloud.each_market(auctions_needed(desired, state, live, plan.changes))
+    markets, pasts = cloud.read(now.beside(cloud.each_past(auctions).or_error()))
+    past = Fetched(frozenset(auctions), pasts)
+    return state, PricedPlan(plan, priced(plan, markets), past=past), live, by_bid(billed)
 
 
 def judged_by(

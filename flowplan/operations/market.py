@@ -15,10 +15,10 @@ from flowplan.operations.opening.session import Session
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
-    from flowplan.cloud.rows import Past
     from flowplan.documents.market import Auctions
     from flowplan.model.catalogue import Auction, InstanceType
     from flowplan.pricing.entry import Market
+    from flowplan.pricing.past import Past
 
 
 T = TypeVar("T")

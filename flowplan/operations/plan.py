@@ -13,6 +13,7 @@ from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns
 from flowplan.operations.looking.observe import Observed, observe_beside
+from flowplan.operations.looking.prices import Prices, pasts_of, prices_of, streams_of
 from flowplan.operations.looking.unknown_stack import hold_known
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.opening.session import Session
@@ -22,18 +23,16 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 ENDED = "give it a later end_at, or leave the task out"
 
 if TYPE_CHECKING:
-    from flowplan.cloud.rows import Past
     from flowplan.config import Config, Source
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import PastPrices, PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
-    from flowplan.model.catalogue import Quota
     from flowplan.model.hooks import Hook
     from flowplan.model.live import Live
     from flowplan.planning.plan import Plan, Wishes
-    from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
+    from flowplan.pricing.past import Past
 
     Body = TypeVar("Body", bound=PlanDocument | SealedPlan)
 
@@ -120,8 +119,9 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         loaded, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         if request.destroy:
             hold_known(session, loaded, seen.state.stack, seen.live)
-        found = priced_plan(session, seen, wishes)
-        pasts = pasts_of(session, found) if request.what_if is not None or request.history else None
+        drawn = request.what_if is not None or request.history
+        found = priced_plan(session, seen, wishes, forecasts=lambda plan: request.complete or drawn or not plan.empty)
+        pasts = pasts_of(session, found) if drawn else None
         streams = None if pasts is None else streams_of(session, found, pasts)
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
@@ -233,8 +233,15 @@ def sealed(session: Session, body: PlanDocument) -> SealedPlan:
     return made if key is None else signed(made, key.reveal().encode())
 
 
-def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
-    """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
+def _never(plan: Plan) -> bool:
+    return False
+
+
+def priced_plan(
+    session: Session, seen: Observed, wishes: Wishes, *, forecasts: Callable[[Plan], bool] = _never
+) -> PricedPlan:
+    """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards. `forecasts`: whether
+    the plan will be forecast; the past prices of that are fetched beside the others."""
     from flowplan.cost.estimate import priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.checking.environment import other_environment
@@ -248,10 +255,11 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
     plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
-    markets = markets_of(session, plan, seen)
+    prices = prices_of(session, plan, seen, pasts=forecasts(plan))
+    markets = prices.markets
     for address, why in plan.staying:
         session.cloud().note(f"{address} stays: {why}")
-    unchecked = hold_placeable(session, plan, markets, seen)
+    unchecked = hold_placeable(session, plan, prices, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
     warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
@@ -262,17 +270,8 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         (*refusals(plan, seen.live, wishes), *refused_by_policies(session, plan, wishes, seen, costs)),
         unchecked=unchecked,
         warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired, seen.state.paid)),
+        past=prices.past,
     )
-
-
-def markets_of(session: Session, plan: Plan, seen: Observed) -> dict[Key, Market]:
-    """The prices of now that `plan` is priced by. Raises CloudError, unless it only stops something."""
-    from flowplan.cost.estimate import auctions_needed, one_more
-    from flowplan.planning.unreported import only_stops
-
-    keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
-    return session.cloud().with_one_more(markets, one_more(plan.changes, markets))
 
 
 def as_warning(fault: Diagnostic) -> Diagnostic:
@@ -280,15 +279,13 @@ def as_warning(fault: Diagnostic) -> Diagnostic:
     return attrs.evolve(fault, severity="warning", summary=f"{fault.about} is left out: {fault.summary}")
 
 
-def hold_placeable(
-    session: Session, plan: Plan, markets: Mapping[Key, Market], seen: Observed
-) -> tuple[Diagnostic, ...]:
+def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed) -> tuple[Diagnostic, ...]:
     """Notes of what could not be checked. Raises ConfigError for what `plan` would place in vain: where nothing is
     offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
     from flowplan.diagnostics import Diagnostic
     from flowplan.planning.actions import Create, Replace
     from flowplan.planning.lifetimes import past
-    from flowplan.planning.limits import counts_against_quotas, refused
+    from flowplan.planning.limits import refused
 
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
@@ -301,19 +298,15 @@ def hold_placeable(
         config.problem(address, "lifetime", f"{address} would end at once: {why}", ENDED, code="lifetime-over")
         for address, why in over.items()
     ]
-    quotas: tuple[Quota, ...] = ()
-    unchecked: tuple[Diagnostic, ...] = ()
-    if counts_against_quotas(plan):
-        try:
-            quotas = session.cloud().quotas()
-        except CloudError as error:
-            summary = f"flowplan could not check the quotas: {error}"
-            unchecked = (Diagnostic("unchecked", summary, severity="note"),)
+    quotas, unchecked = prices.quotas, list[Diagnostic]()
+    if isinstance(quotas, CloudError):
+        summary = f"flowplan could not check the quotas: {quotas}"
+        quotas, unchecked = (), [Diagnostic("unchecked", summary, severity="note")]
     limits = {address: task.limit_price for address, task in config.tasks.items()}
-    problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, limits, config.problem)
+    problems += refused(plan, prices.markets, seen.catalogue.ssh_keys, quotas, limits, config.problem)
     if problems:
         raise ConfigError(problems)
-    return unchecked
+    return tuple(unchecked)
 
 
 def hold_budgets(session: Session, found: PricedPlan, budgets: Sequence[Budget], hours: float | None) -> PricedPlan:
@@ -343,34 +336,6 @@ def forecast(
     streams = streams_of(session, found) if streams is None else streams
     now = session.cloud().time()
     return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
-
-
-def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]:
-    """The past prices that forecasts of it need: one call a region, none without bids."""
-    from flowplan.cost.forecast import auctions_of
-    from flowplan.planning.unreported import only_stops
-
-    auctions = auctions_of(found.costs)
-    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan)) if auctions else {}
-
-
-def streams_of(
-    session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str], Past] | None = None
-) -> dict[tuple[str, str], Stream]:
-    """What forecasts of it are made from: `pasts`, where they are fetched already (`pasts_of`)."""
-    from flowplan.cost.forecast import auctions_of
-    from flowplan.pricing.history import Stream
-
-    pasts = pasts_of(session, found) if pasts is None else pasts
-    now = session.cloud().time()
-    minimum = {(market.instance_type, market.region): market.minimum for market in found.costs.markets.values()}
-    streams = {
-        auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
-        for auction, past in pasts.items()
-    }
-    for auction in auctions_of(found.costs):  # of what has no past, the present may be known
-        streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
-    return streams
 
 
 def refuse(found: PricedPlan, *, saved: bool = False) -> None:

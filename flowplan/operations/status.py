@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowplan.cloud.fcp import or_why
+from flowplan.cloud.looks import single
 from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
@@ -39,8 +40,8 @@ def status(session: Session) -> Status:
     if not state.bindings and not begun(loaded):
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     cloud = session.cloud()
-    lists = listed(cloud).beside(partial(_bills, session), or_why(cloud.instances))
-    _, (live, (bills, instances)) = session.enter_and_list(state, None, lists)
+    lists = listed(cloud).beside(single(partial(_bills, session))).beside(single(or_why(cloud.instances)))
+    _, ((live, bills), instances) = session.enter_and_list(state, None, lists)
     state = with_begun(cloud, loaded, live)
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)

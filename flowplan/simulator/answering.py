@@ -33,7 +33,7 @@ class Answering:
             return refusal.response
 
     def of_a_third_party(self, request: Request, lag_seconds: float) -> Response:
-        """Execute a request of somebody else in the project: no ledger. Lists show what it changes `lag_seconds`
+        """Execute a request of somebody else in the project: no ledger. Looks show what it changes `lag_seconds`
         later."""
         try:
             route, params = find_route(request.method, request.path)

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "look at what a lost state leaves behind one after the other",
+        "operations/looking/observe.py",
+        "looked = cloud.side_by_side([or_why(partial(cloud.bid, stray.id)) for stray in strays(state, live)])",
+        "looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "leaves_behind"),
+    ),
+    Mistake(
+        "a plan that is refused says that it could not be forecast",
+        "operations/looking/prices.py",
+        "shown_only=True) if only_stops(plan) else cloud.each_past(auctions).or_error()",
+        "shown_only=True) if only_stops(plan) else cloud.each_past(auctions)",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "said_where"),
+    ),
+    Mistake(
+        "a destroy waits for past prices",
+        "operations/looking/prices.py",
+        "cloud.each_past(auctions, shown_only=True) if only_stops(plan) else ",
+        "",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "only_stops"),
+    ),
+    Mistake(
         "say what is wrong with a list of a project that is not the one",
         "operations/opening/project.py",
         "    project = _chosen(visible, settings, state, config)\n",
@@ -490,7 +511,7 @@ MISTAKES = (
     ),
     Mistake(
         "hold a destroy up for a price",
-        "operations/plan.py",
+        "operations/looking/prices.py",
         "shown_only=keys if only_stops(plan) else ()",
         "shown_only=()",
         ("tests/faults/test_stop_paying.py", "-k", "destroy_cancels and prices"),

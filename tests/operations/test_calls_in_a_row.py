@@ -13,7 +13,7 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.together import Together
 from flowplan.errors import CloudError
 from flowplan.operations.opening.session import Session
-from tests.conftest import APPLY, DESTROY, Place, many
+from tests.conftest import APPLY, DESTROY, Place, lose_addresses, many, task_text
 
 
 class Rounds:
@@ -68,21 +68,28 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
 OFFERS = {"GET /v2/instance-types", "GET /v2/spot/availability"}
 OURS = {"GET /v2/ssh-keys", "GET /v2/volumes", "GET /v2/spot/bids"}
 PROJECTS = {"GET /v2/projects"}
+PAST = {"GET /v2/pricing/history"}
+NOW = {"GET /v2/pricing/current"}
 
 
 def test_the_lists_are_read_beside_that_of_the_projects_where_the_state_has_one(place: Place, rounds: Rounds) -> None:
     place.write(many(3))
     rounds.begin()
     place.ok("plan")
-    assert rounds.made[:2] == [PROJECTS | OFFERS, OURS]
+    assert rounds.made == [PROJECTS | OFFERS, OURS, NOW | PAST | {"GET /v2/quotas"}]
+    rounds.begin()
     place.ok(*APPLY)
+    assert rounds.made[:3] == [PROJECTS | OFFERS, OURS, NOW | PAST | {"GET /v2/quotas"}]
     rounds.begin()
     place.ok("plan")
-    assert rounds.made == [PROJECTS | OFFERS | OURS, {"GET /v2/pricing/current"}]
+    assert rounds.made == [PROJECTS | OFFERS | OURS, NOW]
     rounds.begin()
     place.ok("status")
     bills = {"GET /v2/instances", "GET /v2/instances/pricing/history"}
-    assert rounds.made == [PROJECTS | OFFERS | OURS | bills, {"GET /v2/pricing/current"}]
+    assert rounds.made == [PROJECTS | OFFERS | OURS | bills, NOW]
+    rounds.begin()
+    place.ok("cost")
+    assert rounds.made[:2] == [PROJECTS | OFFERS | OURS | {"GET /v2/instances/pricing/history"}, NOW | PAST]
     rounds.begin()
     place.ok("plan", "--destroy", "--allow-volume-destroy", "*")
     assert rounds.made[0] == PROJECTS | OURS - {"GET /v2/ssh-keys"}
@@ -127,3 +134,58 @@ def test_what_is_wrong_with_the_project_is_said_before_what_is_wrong_with_a_list
         given = () if project is None else ("--project", project)
         result = place.run("import", "volume.other", "vol_1", *given)
         assert said in " ".join(result.err.split()), result
+
+
+@pytest.mark.parametrize("limit", ["17.92", "0.01"])
+def test_what_is_fetched_ahead_and_fails_is_said_where_it_is_needed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A plan that is refused anyway says why, and not that its forecast could not be made; without quotas a plan goes
+    on, with a note."""
+    real = Transport.call
+    failing = ["/v2/pricing/history"]
+
+    def call(self: Transport, method: str, path: str, **named: Any) -> Any:
+        if path in failing:
+            raise CloudError(f"no {path} today")
+        return real(self, method, path, **named)
+
+    monkeypatch.setattr(Transport, "call", call)
+    place.write(task_text("task", limit))
+    result = place.run("plan")
+    said = " ".join(result.err.split())
+    assert result.code == (1 if limit == "17.92" else 65), result
+    assert ("no /v2/pricing/history today" in said) == (limit == "17.92"), result
+    place.write(task_text("task"))
+    failing[:] = ["/v2/quotas"]
+    result = place.run("plan")
+    assert result.code == 0 and "could not check the quotas: no /v2/quotas today" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("command", [("plan", "--destroy"), ("plan",)], ids=" ".join)
+def test_a_plan_that_only_stops_needs_no_past_prices(
+    place: Place, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    place.write(many(1) + "\n")
+    place.ok(*APPLY)
+    place.write("version: 2\ntasks: {}\n")
+    real = Transport.call
+
+    def call(self: Transport, method: str, path: str, **named: Any) -> Any:
+        if path.startswith("/v2/pricing"):
+            raise CloudError(f"no {path} today")
+        return real(self, method, path, **named)
+
+    monkeypatch.setattr(Transport, "call", call)
+    assert "3 to destroy" in place.ok(*command, "--allow-volume-destroy", "*")
+
+
+def test_what_a_lost_state_leaves_behind_is_looked_at_side_by_side(place: Place, rounds: Rounds) -> None:
+    place.write(many(5))
+    place.ok(*APPLY)
+    lose_addresses(place, *(f"bid.task-{n:03}" for n in range(5)))
+    rounds.begin()
+    place.ok("plan")
+    alone = [one for made in rounds.made for one in made if one.startswith("GET /v2/spot/bids/")]
+    assert len(alone) == 5
+    assert sum(any(one.startswith("GET /v2/spot/bids/") for one in made) for made in rounds.made) == 1

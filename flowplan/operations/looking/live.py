@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,12 @@ import attrs
 from flowplan.cloud.fcp import Fcp, or_why
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.address import in_order
-from flowplan.model.live import Live
+from flowplan.model.live import Live, LiveBid
 from flowplan.planning.unreported import standing_in
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.cloud.observing import Lists
+    from flowplan.cloud.looks import Looks
     from flowplan.model.catalogue import Catalogue
     from flowplan.state.state import State
 
@@ -48,7 +47,7 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
     return standing_in(state, live, unread) if unread else live
 
 
-def listed(cloud: Fcp) -> Lists[Live]:
+def listed(cloud: Fcp) -> Looks[Live]:
     """What is there, for who only looks; names of types and keys as far as they are reported. To read it raises
     CloudError."""
 
@@ -84,12 +83,16 @@ def with_begun(cloud: Fcp, loaded: Loaded, live: Live) -> State:
 
 def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:
     """`live` with the bids `ids`, also where no list shows them. Raises CloudError for one that cannot be looked at."""
-    found = dict(live.bids)
-    for id in ids:
-        if id not in found:
-            with suppress(NotFound):
-                found[id] = cloud.bid_here(id)
-    return attrs.evolve(live, bids=found)
+    missing = [id for id in dict.fromkeys(ids) if id not in live.bids]
+    found = cloud.side_by_side([partial(_if_there, cloud, id) for id in missing])
+    return attrs.evolve(live, bids={**live.bids, **{one.id: one for one in found if one is not None}})
+
+
+def _if_there(cloud: Fcp, id: str) -> LiveBid | None:
+    try:
+        return cloud.bid_here(id)
+    except NotFound:
+        return None
 
 
 def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:

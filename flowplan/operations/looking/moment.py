@@ -11,7 +11,7 @@ from flowplan.model.resources import Bid
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.cloud.observing import Lists
+    from flowplan.cloud.looks import Looks
     from flowplan.config import Config
     from flowplan.model.catalogue import Named
     from flowplan.model.live import Live
@@ -23,7 +23,7 @@ LOOKS = 3  # while another run records one result after the other
 
 
 def of_one_moment(
-    session: Session, loaded: Loaded, config: Config | None, lists: Callable[[State], Lists[tuple[T, Live]]]
+    session: Session, loaded: Loaded, config: Config | None, lists: Callable[[State], Looks[tuple[T, Live]]]
 ) -> tuple[Loaded, Named, tuple[T, Live]]:
     """What comes of the `lists` for a state, beside the state and the project of then. `loaded`: the state as it was
     before.

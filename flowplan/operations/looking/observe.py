@@ -16,7 +16,7 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.cloud.observing import Lists
+    from flowplan.cloud.looks import Looks
     from flowplan.config import Config
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Catalogue, Named, Place
@@ -74,7 +74,7 @@ def observe_beside(
     """The same without the lock, and the state that it is made of: that of `loaded`, or what other runs have made of it
     since."""
 
-    def lists(state: State) -> Lists[tuple[Catalogue, Live]]:
+    def lists(state: State) -> Looks[tuple[Catalogue, Live]]:
         return _lists(session, config, state, refresh=refresh)
 
     loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, lists)
@@ -168,7 +168,7 @@ def _lived(session: Session, desired: Desired, state: State, live: Live) -> Desi
     return attrs.evolve(desired, over=over(every, state, live, seen), left=left(every, state, live, seen))
 
 
-def _lists(session: Session, config: Config | None, state: State, *, refresh: bool) -> Lists[tuple[Catalogue, Live]]:
+def _lists(session: Session, config: Config | None, state: State, *, refresh: bool) -> Looks[tuple[Catalogue, Live]]:
     """What is offered, where something may be placed, and what is live."""
     from flowplan.model.catalogue import Catalogue
     from flowplan.planning.unreported import as_applied
@@ -186,7 +186,8 @@ def _with_strays(session: Session, state: State, live: Live) -> Live:
     from flowplan.cloud.fcp import or_why
     from flowplan.state.ownership import strays
 
-    looked = [or_why(partial(session.cloud().bid, stray.id))() for stray in strays(state, live)]
+    cloud = session.cloud()
+    looked = cloud.side_by_side([or_why(partial(cloud.bid, stray.id)) for stray in strays(state, live)])
     found = {one.id: one for one in looked if not isinstance(one, CloudError)}
     return attrs.evolve(live, bids={**live.bids, **found}) if found else live
 
@@ -230,9 +231,6 @@ def prospects(session: Session, config: Config, desired: Desired) -> Prospects:
 
     cloud = session.cloud()
     places = {one.candidate.place for every in desired.ranked.values() for one in every}
-    pasts = cloud.pasts(sorted(places), shown_only=True)
-    now = cloud.time()
-    streams = {place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}
     keys = sorted(
         {
             (*one.candidate.place, config.tasks[address].instance_quantity)
@@ -240,4 +238,9 @@ def prospects(session: Session, config: Config, desired: Desired) -> Prospects:
             for one in every
         }
     )
-    return Prospects(streams, now, cloud.markets(keys, shown_only=keys))
+    pasts, markets = cloud.read(
+        cloud.each_past(sorted(places), shown_only=True).beside(cloud.each_market(keys, shown_only=keys))
+    )
+    now = cloud.time()
+    streams = {place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}
+    return Prospects(streams, now, markets)

@@ -13,7 +13,7 @@ from flowplan.model.catalogue import Named
 from flowplan.state.state import State, lately
 
 if TYPE_CHECKING:
-    from flowplan.cloud.observing import Lists
+    from flowplan.cloud.looks import Looks
     from flowplan.operations.opening.settings import Settings
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ VARIABLES = ("FOUNDRY_PROJECT_NAME", "MITHRIL_PROJECT")
 
 
 def entered(
-    cloud: Fcp, settings: Settings, state: State, config: Config | None, lists: Lists[T]
+    cloud: Fcp, settings: Settings, state: State, config: Config | None, lists: Looks[T]
 ) -> tuple[Named, T, tuple[CloudError, ...]]:
     """The project, which `cloud` has entered; what comes of `lists`; and why the projects cannot be listed, where the
     state's is gone on with.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowplan.cloud.fcp import Fcp
-    from flowplan.cloud.observing import Lists
+    from flowplan.cloud.looks import Looks
     from flowplan.config import Config, Source
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Named
@@ -416,11 +416,11 @@ class Session:
     def enter_project(self, state: State, config: Config | None) -> Named:
         """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
         than the state's."""
-        from flowplan.cloud.observing import NOTHING
+        from flowplan.cloud.looks import NOTHING
 
         return self.enter_and_list(state, config, NOTHING)[0]
 
-    def enter_and_list(self, state: State, config: Config | None, lists: Lists[T]) -> tuple[Named, T]:
+    def enter_and_list(self, state: State, config: Config | None, lists: Looks[T]) -> tuple[Named, T]:
         """The same, and what comes of `lists`, which are read beside that of the projects as far as they can be."""
         from flowplan.operations.opening.project import entered
 

@@ -113,7 +113,8 @@ class Approving:
     def __call__(self, seen: Observed) -> Plan:
         """The plan somebody approved: the saved one, or the one just shown. Where `is_late`, the cloud may have moved
         meanwhile."""
-        found = priced_plan(self.session, seen, self.wishes)
+        shown = self.saved is None and self.wishes.mode == "apply"
+        found = priced_plan(self.session, seen, self.wishes, forecasts=lambda plan: shown and not plan.empty)
         if self.saved is not None:
             hold_not_made(self.saved, seen.live)
             allowed = attrs.evolve(found, refusals=())

@@ -11,7 +11,8 @@ from flowplan.classes import define
 from flowplan.clock import since_boot
 from flowplan.errors import GuardRefused
 from flowplan.operations.checking.policing import refused_by_policies
-from flowplan.operations.plan import hold_budgets, markets_of
+from flowplan.operations.looking.prices import markets_of
+from flowplan.operations.plan import hold_budgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -33,7 +33,7 @@ class Faulty(Protocol):
         """The database in a transaction that nobody else writes beside."""
 
     def third_party(self, request: Request, lag_seconds: float) -> Response:
-        """Answer a request of another user, which meets no fault. Lists show what it changed `lag_seconds` later."""
+        """Answer a request of another user, which meets no fault. Looks show what it changed `lag_seconds` later."""
 
     def preempt(self, bid: str, seconds: float) -> None:
         """Take the instances of a bid (its id) back, and keep it out of the auction for `seconds` of virtual time.
@@ -119,7 +119,7 @@ class Faults:
 
     def third_party(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, lag: float = 0) -> Response:
         """Somebody else of the project (a user of their own) sends a request: executed at once, meeting no fault, in no
-        ledger. Lists show what it changes `lag` seconds later, whatever `list_lag` is. Raises ValueError for what is
+        ledger. Looks show what it changes `lag` seconds later, whatever `list_lag` is. Raises ValueError for what is
         no request."""
         if not isinstance(method, str) or not isinstance(path, str) or not is_time(lag):
             raise ValueError("a request has a method and a path, a lag is seconds")

@@ -1,4 +1,4 @@
-"""Lists that lag behind, as a replica's do: an object that was changed is listed as it was some seconds ago.
+"""Looks that lag behind, as a replica's do: an object that was changed is listed as it was some seconds ago.
 
 The seconds are of virtual or of real time, whichever passes first: a clock that stands still must not keep a list
 stale for ever. What the auction does is seen at once; what requests do, and what came of it, is seen late.
@@ -53,7 +53,7 @@ def _number(db: sqlite3.Connection, fid: str, tables: dict[str, str]) -> int | N
 
 
 def remember(db: sqlite3.Connection, fid: str, before: str, now: int, seconds: float) -> None:
-    """Lists go on by the rows of `fid` that were `before`. Nothing is remembered of what no list that lags shows."""
+    """Looks go on by the rows of `fid` that were `before`. Nothing is remembered of what no list that lags shows."""
     if fid.partition("_")[0] not in _TABLES:
         return
     db.execute("DELETE FROM stale WHERE due_at <= ? OR real_at <= ?", (now, real_time()))
