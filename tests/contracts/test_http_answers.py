@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flowplan.backends.open import open_store
-from flowplan.backends.remote.place import Fault
+from flowplan.backends.remote.http_address import HttpAddress
+from flowplan.backends.remote.http_client import HttpClient, LockInfo
+from flowplan.backends.remote.place import Fault, Unanswered
 from flowplan.errors import Locked, StateError
-from tests.cloud.server import certificates, tls
+from tests.cloud.server import Server as Socket
+from tests.cloud.server import certificates, says, serve, tls
 from tests.contracts import state_servers
 from tests.contracts.begun import INTENT, found
 from tests.contracts.http_site import LOGIN, SITES, HttpSite
@@ -23,7 +28,7 @@ from tests.contracts.under_lock import owner
 from tests.processes import LONGEST
 from tests.runs import Run
 
-__all__ = ["certificates"]
+__all__ = ["certificates", "serve"]
 
 
 @pytest.fixture(params=SITES)
@@ -147,6 +152,70 @@ def test_a_write_that_is_answered_with_a_page_is_not_done(site: HttpSite) -> Non
     with pytest.raises(StateError, match="a web page"):
         run.append([INTENT])
     assert found(site).pending == {}
+
+
+@pytest.mark.parametrize("status", [102, 303, 408])
+def test_an_answer_that_leaves_open_whether_a_write_was_done_is_looked_up(site: HttpSite, status: int) -> None:
+    """A run that took it for a refusal would end with an error, and with its write in the document."""
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    site.state.answered = lambda wanted, answer: (status, b"", TEXT) if wanted == "update" else answer
+    run.append([INTENT])
+    assert list(found(site).pending) == [INTENT.intent]
+
+
+def test_a_redirect_to_what_is_no_url_is_refused(site: HttpSite) -> None:
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    client, info = site.place().client, LockInfo("another")
+    site.state.asked = lambda wanted: (302, b"http://[somewhere", TEXT)
+    for ask in (client.get, lambda: client.lock(info), lambda: client.unlock(info), lambda: run.append([INTENT])):
+        with pytest.raises(StateError, match="sends flowplan on to an invalid address"):
+            ask()
+    site.state.asked = lambda wanted: None
+    store.lock.release()
+    assert site.state.lock is None
+
+
+def test_a_gateways_404_gives_no_lock_back(site: HttpSite) -> None:
+    site.open().lock.acquire(owner())
+    site.state.asked = lambda wanted: (404, b"<html>nothing here</html>", PAGE) if wanted == "unlock" else None
+    info = LockInfo(str((site.state.lock or {})["ID"]))
+    with pytest.raises(StateError, match="no such project or page"):
+        site.place().client.unlock(info)
+    site.state.asked = lambda wanted: None
+    assert site.place().client.unlock(info)
+
+
+def test_a_lock_is_asked_for_once_where_its_answer_breaks_off(serve: Callable[..., Socket]) -> None:
+    """Its status came. A server that does not say who has a lock would refuse the second try, and nobody had it."""
+    server = serve(says("200 OK\r\nContent-Length: 9", b"{}"), says("423 Locked\r\nContent-Length: 0"))
+    client = HttpClient(HttpAddress.of(f"{server.url}/state", LOGIN), {}, lambda _: None)
+    assert client.lock(LockInfo("mine")) is None
+    assert server.connections == 1
+
+
+def test_a_state_larger_than_any_is_asked_for_once(
+    serve: Callable[..., Socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowplan.cloud.http.response.RESPONSE_CAP", 1000)
+    server = serve(says("200 OK", b"{" + b" " * 1000))
+    with pytest.raises(StateError, match="could not read"):
+        HttpClient(HttpAddress.of(f"{server.url}/state", LOGIN), {}, lambda _: None).get()
+    assert server.connections == 1
+
+
+def test_tls_that_breaks_after_a_write_leaves_open_whether_it_was_done(
+    serve: Callable[..., Socket], certificates: Path
+) -> None:
+    server = serve(lambda connection: os.write(connection.fileno(), b"no record"), tls=tls(certificates, "localhost"))
+    environ = {"SSL_CERT_FILE": str(certificates / "localhost.pem")}
+    client = HttpClient(HttpAddress.of(f"https://localhost:{server.port}/state", LOGIN), environ, lambda _: None)
+    with pytest.raises(Unanswered, match="is not known"):
+        client.update(b"{}", "mine")
+    assert b"POST" in server.requests[0]
 
 
 def test_a_state_that_is_too_large_for_the_server_says_so(site: HttpSite) -> None:

@@ -188,4 +188,18 @@ MISTAKES = (
         "headers: dict[str, str]",
         ("tests/cloud/test_shown.py",),
     ),
+    Mistake(
+        "a 303 to a paid call proves that nothing was done",
+        "cloud/http/response.py",
+        "in (303, 408) or",
+        "in (408,) or",
+        ("tests/cloud/test_refusals.py", "tests/cloud/test_retries.py"),
+    ),
+    Mistake(
+        "a redirect to what is no URL ends the run",
+        "cloud/http/response.py",
+        '        except ValueError:\n            return "an invalid address"\n',
+        '        except KeyError:\n            return "an invalid address"\n',
+        ("tests/contracts/test_http_answers.py", "-k", "no_url"),
+    ),
 )

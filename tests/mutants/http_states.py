@@ -113,7 +113,7 @@ MISTAKES = (
     Mistake(
         "take a project that is not shown for one without a state",
         "backends/remote/http_client.py",
-        "            self._hold_absent(reply)\n",
+        '            self._hold_absent(reply, "read")\n',
         "",
         ("tests/contracts/test_http_answers.py", "-k", "nothing_means_nothing"),
     ),
@@ -186,5 +186,33 @@ MISTAKES = (
         "        self._noted.forget_dead()\n",
         "",
         ("tests/contracts/test_http.py", "-k", "before_its_document"),
+    ),
+    Mistake(
+        "take an answer that leaves a write open for a refusal",
+        "backends/remote/http_client.py",
+        "if reply.status is None or reply.leaves_open:",
+        "if reply.status is None or reply.status >= 500:",
+        ("tests/contracts/test_http_answers.py", "-k", "leaves_open"),
+    ),
+    Mistake(
+        "take a gateway's 404 for a lock that is given back",
+        "backends/remote/http_client.py",
+        '            self._hold_absent(reply, "unlock")\n',
+        "            pass\n",
+        ("tests/contracts/test_http_answers.py", "-k", "gives_no_lock_back"),
+    ),
+    Mistake(
+        "ask again for a lock that was given",
+        "backends/remote/http_client.py",
+        'return again and unread and (method == "GET" or not 200 <= (reply.status or 0) < 300)',
+        "return again and unread",
+        ("tests/contracts/test_http_answers.py", "-k", "breaks_off"),
+    ),
+    Mistake(
+        "take TLS that breaks after a write for a server that is not trusted",
+        "backends/remote/http_client.py",
+        "if reply.fault == TLS and not reply.sent:",
+        "if reply.fault == TLS:",
+        ("tests/contracts/test_http_answers.py", "-k", "tls_that_breaks"),
     ),
 )

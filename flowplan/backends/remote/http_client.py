@@ -4,7 +4,8 @@
     409, 412, 422, 423  refused: the lock is another's, or the serial is taken
     3xx, a web page     an error: a login, or a URL that is not that of a state. No redirect is followed: the
                         credentials are for this server
-    5xx, no answer      a GET, a lock and an unlock are sent again; of a write it is not known whether it was done
+    5xx, 1xx, 303, 408, a GET, a lock and an unlock are sent again, but for 303; of a write it is not known whether
+    no answer           it was done
 
 An empty answer to a GET is an error, never "nothing".
 """
@@ -27,7 +28,7 @@ from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import authorities, proxies
 from flowplan.cloud.http.redaction import without
 from flowplan.cloud.http.request import outgoing
-from flowplan.cloud.http.response import TLS, Reply
+from flowplan.cloud.http.response import TLS, TOO_BIG, Reply
 from flowplan.cloud.http.wire import Patience
 from flowplan.errors import StateError
 from flowplan.masking import forms_of
@@ -121,7 +122,7 @@ class HttpClient:
         # says, and where a server keeps no serials, an older document would be written over the latest one.
         reply, _ = self._ask("GET", f"{self.address.state}?fresh={uuid.uuid4().hex}", "", None, again=True)
         if reply.status in (204, 404):
-            self._hold_absent(reply)
+            self._hold_absent(reply, "read")
             return None
         if reply.status != 200 or reply.fault is not None:
             raise self._refusal(reply, "read")
@@ -142,7 +143,7 @@ class HttpClient:
         reply, _ = self._ask(address.update_method, address.state, lock_id, document, again=False)
         if reply.status in _REFUSED:
             raise Conflict(f"{self.name} was not written: {self._said(reply)}")
-        if reply.status is None or reply.status >= 500:
+        if reply.status is None or reply.leaves_open:
             raise Unanswered(
                 f"whether {self.name} was written is not known: {self._said(reply)}",
                 hint="run the same command again, also where somebody has unlocked the state at the server",
@@ -171,6 +172,8 @@ class HttpClient:
         """Give the lock back; False: the server says that it is not that one (any more). Raises StateError."""
         address = self.address
         reply, _ = self._ask(address.unlock_method, address.unlock, info.ID, info.dump(), again=True)
+        if reply.status == 404:
+            self._hold_absent(reply, "unlock")
         if reply.status in (*_REFUSED, 404):
             return False
         if reply.status is None or not 200 <= reply.status < 300:
@@ -201,11 +204,11 @@ class HttpClient:
             reply = self._exchange(method, url, lock_id, body, max(until - time.monotonic(), 0.1))
             wait = min(max(reply.retry_after or 0.0, pause), _LONGEST_PAUSE)
             over = time.monotonic() + wait > until
-            if not _passing(reply, again=again) or tries == _TRIES or over:
+            if not _passing(reply, method, again=again) or tries == _TRIES or over:
                 break
             self._sleep(wait)
             pause *= 2
-        if reply.fault == TLS:
+        if reply.fault == TLS and not reply.sent:
             raise StateError(
                 f"{self.name}: its server cannot be trusted: {self._clean(reply.why)}",
                 hint="name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
@@ -229,13 +232,14 @@ class HttpClient:
 
     # -- what an answer means
 
-    def _hold_absent(self, reply: Reply) -> None:
-        """Raise StateError unless the server itself says that there is no such state."""
+    def _hold_absent(self, reply: Reply, what: str) -> None:
+        """Raise StateError unless the server itself says to somebody who wanted to `what` it that there is no such
+        state."""
         if reply.status != 404:
             return
         strange = self.address.gitlab and not _is_object(reply.body)
         if strange or _is_page(reply) or _NO_PROJECT in self._message(reply).lower():
-            raise self._refusal(reply, "read")
+            raise self._refusal(reply, what)
 
     def _hold_no_page(self, reply: Reply) -> None:
         if _is_page(reply):
@@ -261,7 +265,7 @@ class HttpClient:
                 hint=f"check the URL, and {CREDENTIALS}",
             )
         if status is not None and 300 <= status < 400:
-            host = urlsplit(reply.headers.get("location", "")).hostname or "another page"
+            host = reply.sent_on_to or "another page"
             return StateError(
                 f"{self.name}: the server sends flowplan on to {self._clean(host)} (HTTP {status}), and credentials "
                 "go nowhere else",
@@ -293,15 +297,17 @@ class HttpClient:
 _AGAIN = "look at the server, and run the same command again"
 
 
-def _passing(reply: Reply, *, again: bool) -> bool:
+def _passing(reply: Reply, method: str, *, again: bool) -> bool:
     """Whether it is worth another try: what was not done may be sent again, what may have been only `again`."""
-    if reply.fault == TLS:
-        return False
-    if reply.status is None:
-        return again or not reply.sent
+    if reply.status is None and not reply.sent:
+        return reply.fault != TLS
     if reply.status == 429:
         return True
-    return again and (reply.status >= 500 or reply.fault is not None)
+    if reply.leaves_open:
+        return again and reply.status != 303
+    # What a lock or an unlock brought is said by its status, whatever becomes of the body.
+    unread = reply.fault is not None and reply.fault != TOO_BIG
+    return again and unread and (method == "GET" or not 200 <= (reply.status or 0) < 300)
 
 
 def _is_object(body: bytes) -> bool:

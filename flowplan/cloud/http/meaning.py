@@ -35,7 +35,6 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, NoReturn, Protocol
-from urllib.parse import urlsplit
 
 from attrs import field
 
@@ -116,7 +115,7 @@ class Call:
             return self._success(reply, status)
         if 300 <= status < 400:
             return self._redirect(reply, status), 1
-        if status == 429 or status == 408 or not 400 <= status < 500:
+        if status == 429 or reply.leaves_open:
             return self._transient(reply, status)
         return self._refusal(reply, status), 1
 
@@ -169,10 +168,10 @@ class Call:
         )
 
     def _redirect(self, reply: Reply, status: int) -> CloudError:
-        target = _target_host(reply.headers.get("location", ""), self.host)
-        message = f"{self._what}: unexpected redirect to {self.clean(target)}{self._source(reply)}"
+        target = self.clean(reply.sent_on_to or self.host)
+        message = f"{self._what}: unexpected redirect to {target}{self._source(reply)}"
         hint = "nothing was sent there; check the API's URL"
-        if status == 303:  # "it is done, its result is elsewhere"
+        if reply.leaves_open:
             return self._unsure(message, reply, hint)
         return CloudError(message, status=status, request_id=reply.request_id, hint=hint)
 
@@ -298,10 +297,3 @@ def _no_constant(name: str) -> NoReturn:
 
 def _text(body: bytes) -> str:
     return body[: 20 * EXCERPT].decode("utf-8", "replace").strip()
-
-
-def _target_host(location: str, here: str) -> str:
-    try:
-        return urlsplit(location).hostname or here
-    except ValueError:
-        return "an invalid address"

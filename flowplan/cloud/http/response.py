@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from attrs import field
 
@@ -35,6 +36,22 @@ class Reply:
     fault: str | None = None
     why: str = ""
     sent: bool = True
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether the request may have been executed, or not, as far as the status says: there is none, or that of a
+        server in trouble, of one that is not done yet (1xx), 408, and 303, which says that the result is elsewhere."""
+        if self.status is None:
+            return self.sent
+        return self.status in (303, 408) or not 200 <= self.status < 500
+
+    @property
+    def sent_on_to(self) -> str | None:
+        """The host that a redirect names, in words if it names none; None: it is the same host."""
+        try:
+            return urlsplit(self.headers.get("location", "")).hostname
+        except ValueError:
+            return "an invalid address"
 
     @property
     def retry_after(self) -> float | None:
