@@ -99,10 +99,11 @@ _INVISIBLE = frozenset(
 
 def natural(name: str) -> Natural:
     """What names are sorted by: a-2 before a-10. Of one number in two spellings, that with more zeros is first."""
-    return tuple(_part(one, index) for index, one in enumerate(_DIGITS.split(name)))
-
-
-def _part(text: str, index: int) -> tuple[int, str, str]:
-    """Every second part is a number: by its size, which is its length first."""
-    digits = text.lstrip("0") if index % 2 else text
-    return (len(digits) if index % 2 else 0, digits, text)
+    parts: list[tuple[int, str, str]] = []
+    for one in _DIGITS.split(name):
+        if len(parts) % 2:  # every second part is a number: by its size, which is its length first
+            digits = one.lstrip("0")
+            parts.append((len(digits), digits, one))
+        else:
+            parts.append((0, one, one))
+    return tuple(parts)

@@ -51,6 +51,8 @@ class Section:
         """The value of `key`; None when there is none, or when it is empty, which is reported: a section that holds
         nothing is as if it were not there."""
         node = self.node.get(key)
+        if node is None:
+            return None
         if isinstance(node, Scalar):
             if not node.is_null:
                 return node

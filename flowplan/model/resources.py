@@ -361,7 +361,7 @@ def changes_of(kind: Kind) -> dict[str, str]:
 def resolve(resource: Resource, ids: Mapping[Address, str], called: Mapping[str, str] | None = None) -> Resource:
     """`resource` with every volume address that has an id in `ids` replaced by that id. `called`: the names that
     volumes have in the cloud, by id: a File volume appears under that on the instance, whatever the files call it."""
-    if not isinstance(resource, Bid) or not resource.volumes:
+    if not isinstance(resource, Bid) or not resource.volumes or not (ids or called):
         return resource
 
     def known(ref: Ref) -> Ref:

@@ -112,10 +112,10 @@ class _Builder:
             if kind is end:
                 yield from self._finish(event)
                 self.said = len(self.text.findings.all)
-            elif kind in steps:
+            elif (step := steps.get(kind)) is not None:
                 if self.has_questions:
                     self._refuse_question(event.start_mark)
-                steps[kind](event)
+                step(event)
 
     def _again(self, first: NotRead) -> Iterator[Document]:
         """From the document on in which the fast parser stopped, by the exact one; what that refuses, too, is reported

@@ -47,11 +47,10 @@ def _lines(row: Row, width: int, paint: Paint) -> list[str]:
 
 def beside(value: str, first: str, width: int) -> list[str]:
     """`value` after `first`, its further lines below it; where a word of it has no room there, the whole below."""
-    rest = " " * columns(first)
-    longest = max(map(columns, value.split(" ")))
-    if columns(first) + longest > width:
+    start = columns(first)
+    if start + columns(value) > width and start + max(map(columns, value.split(" "))) > width:
         return [first.rstrip(), *listed(value, _BELOW, _BELOW, width)]
-    return listed(value, first, rest, width)
+    return listed(value, first, " " * start, width)
 
 
 def differing(before: str, after: str, first: str, width: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from functools import cache
 from typing import Any
 
 from flowplan.simulator.api.messages import Call, Refusal, Response, no_content, reply
@@ -15,6 +16,7 @@ from flowplan.simulator.ids import fid, next_number
 PROJECT_QUERY = {"project": Field(text())}
 
 
+@cache
 def user_fid(seed: int, number: int = 1) -> str:
     """The id of a user: 1 is whose the keys are, 2 a teammate, who does what `Faults.third_party` asks for."""
     return fid(seed, "user", number)

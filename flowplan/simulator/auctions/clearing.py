@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from flowplan.pricing.auction import walk
@@ -28,6 +29,9 @@ class Entry(NamedTuple):
     units: int
     own: int
     winning: int
+
+
+_entry: Callable[[Iterable[int]], Entry] = partial(tuple.__new__, Entry)  # of a row: a book is read at every bid
 
 
 class Handover(NamedTuple):
@@ -66,7 +70,7 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
     """Clear one pool in the database and publish its prices. Needs a write transaction."""
     units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
     book = _top_of_book(db, pool, units, reserve)
-    before = [Entry(*row) for row in db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))]
+    before = list(map(_entry, db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))))
     found = cleared(units, reserve, book)
     lost = [entry for entry in before if entry.seq not in found.winners]
     won = [entry for entry in found.winners.values() if not entry.winning]
@@ -74,8 +78,10 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
         "UPDATE orders SET winning = 1 - winning WHERE pool = ? AND rank = ? AND seq = ?",
         [(pool, entry.rank, entry.seq) for entry in (*lost, *won)],
     )
-    result = outcome(units, load_handovers(db, pool), before, won, lost, now)
-    save_handovers(db, pool, result.handovers)
+    handovers = load_handovers(db, pool)
+    result = outcome(units, handovers, before, won, lost, now)
+    if result.handovers != handovers:  # a book of which nobody wins or goes
+        save_handovers(db, pool, result.handovers)
     db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (found.free, pool))
     publish(db, pool, [(now, found.shown)])
     return result
@@ -207,8 +213,7 @@ def _top_of_book(db: sqlite3.Connection, pool: int, units: int, reserve: int) ->
     smallest = db.execute("SELECT min(units) FROM orders WHERE pool = ?", (pool,)).fetchone()[0] or 1
     book: list[Entry] = []
     left, skipped = units, 0
-    for row in db.execute(_ENTRY + " WHERE pool = ? ORDER BY rank, seq", (pool,)):
-        entry = Entry(*row)
+    for entry in map(_entry, db.execute(_ENTRY + " WHERE pool = ? ORDER BY rank, seq", (pool,))):
         book.append(entry)
         if left < smallest:
             break
