@@ -102,7 +102,7 @@ def run_generated(count: int, stubs: Path, tmp_path: Path) -> None:
     compressed = sum("gzip" in text for text in texts)
     figure(f"{len(texts)} generated scripts ran as meant, {compressed} of them compressed")
     assert len(texts) >= count
-    lint(write_all(texts, tmp_path))
+    lint(write_all(texts, tmp_path), drawn=True)
 
 
 @pytest.mark.parametrize("image", ["tr", "cat", "bash"])

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from flowplan.model.resources import ContainerImage, Ends, Inputs, PortPair, Script
+from tests.startup import node
 from tests.startup.node import BLOCK, EVERYTHING, EXAMPLE, FILE, HELLO, inputs, lint, long, rendered, write_all
 
 
@@ -34,3 +35,18 @@ def test_rendered_scripts_pass_shellcheck(tmp_path: Path):
 @pytest.mark.slow
 def test_every_combination_of_parts_passes_shellcheck(tmp_path: Path):
     lint(write_all([rendered(each) for each in combinations()], tmp_path))
+
+
+def test_a_script_that_keeps_shellcheck_busy_is_told_where_it_was_drawn_and_fails_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = tmp_path / "shellcheck"
+    busy.write_text('#!/bin/sh\ngrep -q endless "$3" || exit 0\nwhile :; do :; done\n')
+    busy.chmod(0o755)
+    monkeypatch.setattr(node, "SHELLCHECK", str(busy))
+    monkeypatch.setattr(node, "MOST_CPU", 1)
+    paths = write_all(["echo one\n", "echo endless\n"], tmp_path)
+    lint(paths[::-1], drawn=True)
+    assert "1 of 2 generated scripts kept shellcheck busy for 1 s" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match="does not come to an end with echo endless"):
+        lint(paths[::-1])
