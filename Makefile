@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Tests start hundreds of processes: each would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test soak mutants lint docs bench backtest clean
+.PHONY: demo ready quick test soak mutants lint docs bench backtest clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
@@ -70,6 +70,14 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+# All of it at once, which takes as long as one part of it: what CI installs.
+ready: $(VENV)/.ready
+
+$(VENV)/.ready: $(VENV)/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs,lint]'
+	@touch $(VENV)/.installed
+	@touch $(VENV)/.tests $(VENV)/.docs $(VENV)/.lint $@
 
 $(VENV)/.tests: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
