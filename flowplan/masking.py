@@ -7,9 +7,7 @@ guessed.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
@@ -147,9 +145,10 @@ def options(text: str) -> tuple[str, bool]:
 def digested_options(text: str) -> str:
     """The same as states of earlier versions have them: with `masked:` and eight digits of the SHA-256 of each value.
     Only to compare with those."""
+    from hashlib import sha256
 
     def tag(value: str) -> str:
-        return value if _TAG.fullmatch(value) else f"{MASKED}:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        return value if _TAG.fullmatch(value) else f"{MASKED}:{sha256(value.encode()).hexdigest()[:8]}"
 
     return _options(text, tag)[0]
 
@@ -158,6 +157,8 @@ Tag: TypeAlias = Callable[[str], str]  # a value -> what stands for it
 
 
 def _options(text: str, tag: Tag) -> tuple[str, bool]:
+    import shlex
+
     try:
         words = shlex.split(text)
     except ValueError:  # a quote that is not closed

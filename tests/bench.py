@@ -25,7 +25,7 @@ from tests import latency
 
 RUNS = 3
 FLOWPLAN = (sys.executable, "-m", "flowplan")
-GOALS = {"plan": 0.20, "nothing to change": 0.15, "apply": 0.05}
+GOALS = {"validate": 0.30, "plan": 0.15, "nothing to change": 0.10, "apply": 0.04, "destroy": 0.03}
 
 
 @frozen
@@ -130,24 +130,28 @@ resource "terraform_data" "ports_{n}" {{
 
 
 def flowplan(count: int, directory: Path) -> dict[str, Cost]:
-    """plan, apply, and plan with nothing to change."""
+    """validate, plan, apply, plan with nothing to change, destroy."""
     environ = {**os.environ, "FLOWPLAN_API_URL": "sim:"}
     (directory / "flowplan.yaml").write_text(tasks(count))
     cost_of([*FLOWPLAN, "plan"], directory, environ)  # warm: the simulator's data, compiled modules
+    validate = least(lambda: cost_of([*FLOWPLAN, "validate"], directory, environ))
     plan = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
     apply = cost_of([*FLOWPLAN, "apply", "--auto-approve"], directory, environ)
     nothing = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
-    return {"plan": plan, "nothing to change": nothing, "apply": apply}
+    destroy = cost_of([*FLOWPLAN, "destroy", "--auto-approve", "--allow-volume-destroy"], directory, environ)
+    return {"validate": validate, "plan": plan, "nothing to change": nothing, "apply": apply, "destroy": destroy}
 
 
 def terraform(count: int, directory: Path) -> dict[str, Cost]:
     environ = {**os.environ, "CHECKPOINT_DISABLE": "1"}
     (directory / "main.tf").write_text(terraform_data(count))
     cost_of(["terraform", "init", "-input=false"], directory, environ)
+    validate = least(lambda: cost_of(["terraform", "validate"], directory, environ))
     plan = least(lambda: cost_of(["terraform", "plan", "-input=false"], directory, environ))
     apply = cost_of(["terraform", "apply", "-auto-approve", "-input=false"], directory, environ)
     nothing = least(lambda: cost_of(["terraform", "plan", "-input=false"], directory, environ))
-    return {"plan": plan, "nothing to change": nothing, "apply": apply}
+    destroy = cost_of(["terraform", "destroy", "-auto-approve", "-input=false"], directory, environ)
+    return {"validate": validate, "plan": plan, "nothing to change": nothing, "apply": apply, "destroy": destroy}
 
 
 def start_up(directory: Path) -> None:

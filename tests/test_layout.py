@@ -283,6 +283,9 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
     [
         (("--version",), {"click", "attr", "ruamel", "requests"}),
         (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "werkzeug", "sqlite3"}),
+        (("--help",), {"json", "hashlib", "shlex", "decimal", "flowplan.operations", "flowplan.model.budget"}),
+        (("plan", "--help"), {"json", "hashlib", "shlex", "decimal", "flowplan.operations", "flowplan.model.budget"}),
+        (("--api-url", "sim:", "plan"), {"concurrent.futures", "logging", "getpass", "difflib"}),
         (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
         (("--api-url", "sim:", "plan"), {"requests", "urllib3", "ssl", "http.client", "charset_normalizer"}),
         (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
@@ -295,6 +298,18 @@ def test_start_up_imports_nothing_it_does_not_need(
 ) -> None:
     (tmp_path / "flowplan.yaml").write_text(TASK)
     assert not imported(*arguments, cwd=tmp_path) & without
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [(("--help",), 40), (("plan", "--help"), 50), (("--api-url", "sim:", "plan"), 330)],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_start_up_imports_few_modules(arguments: tuple[str, ...], most: int, tmp_path: Path) -> None:
+    """Of the package. Who must raise a bound has made each start dearer: `make bench` says by how much."""
+    (tmp_path / "flowplan.yaml").write_text(TASK)
+    own = [name for name in imported(*arguments, cwd=tmp_path) if name.partition(".")[0] == "flowplan"]
+    assert len(own) <= most, sorted(own)
 
 
 def test_a_seeded_mistake_has_its_place() -> None:

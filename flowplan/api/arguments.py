@@ -12,8 +12,9 @@ from typing import Any, TypeVar, get_args
 
 from flowplan.config import Source
 from flowplan.errors import UsageProblem
+from flowplan.model.bases import BudgetBasis
 from flowplan.model.bounds import is_name
-from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
+from flowplan.model.budget import Budget, dollars, increase
 from flowplan.model.durations import LONGEST, read_duration
 from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held

@@ -29,7 +29,7 @@ from flowplan.apply.events import Silent
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
-from flowplan.model.budget import BudgetBasis
+from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import re
-import socket
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +19,8 @@ _CONTAINED = ("/.dockerenv", "/run/.containerenv")  # where the machine's id is 
 
 def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
     """The owner entry of the running process."""
+    import socket  # what who takes a lock pays
+
     host = socket.gethostname()
     return Owner(
         id=str(uuid.uuid4()),
@@ -95,6 +95,8 @@ def _start_of(pid: int) -> str:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no such user in this container

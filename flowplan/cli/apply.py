@@ -9,7 +9,6 @@ import click
 from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.plan_request import read_request
 from flowplan.errors import UsageProblem
 
 
@@ -40,6 +39,7 @@ def apply(
     unknown; 65 problems in the configuration; 130, 143 stopped by a signal,
     state saved.
     """
+    from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out
     from flowplan.operations.opening.combinations import SAVED_PLAN, as_option, hold_together
     from flowplan.operations.running.saved_plan import read_saved_plan, request_of

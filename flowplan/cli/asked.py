@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +52,8 @@ def _named(given: Mapping[str, Any], option: str) -> str:
 
 def _from(given: Mapping[str, Any], name: str) -> str:
     """A file, from where --chdir leads."""
+    from pathlib import Path
+
     return str(Path(given.get("chdir", ""), name))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.shell_completion import CompletionItem
 
 VARIABLE = "_FLOWPLAN_COMPLETE"  # what the scripts set: SHELL_complete
@@ -27,12 +28,19 @@ def _given(ctx: click.Context) -> Mapping[str, Any]:
     return found
 
 
+def _directory(given: Mapping[str, Any]) -> Path:
+    """Where --chdir leads."""
+    from pathlib import Path
+
+    return Path(given.get("chdir") or "")
+
+
 def addresses(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Those of the state here, or of the --state that stands in the line."""
     from flowplan.operations.completion import addresses as kept
 
     given = _given(ctx)
-    return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
+    return _beginning(kept(_directory(given), os.environ, given.get("state")), incomplete)
 
 
 def outputs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -40,7 +48,7 @@ def outputs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
     from flowplan.operations.completion import outputs as kept
 
     given = _given(ctx)
-    return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
+    return _beginning(kept(_directory(given), os.environ, given.get("state")), incomplete)
 
 
 def codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -122,6 +121,8 @@ def _shown(arguments: Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:
 
 def _hold_here() -> None:
     """Raise UsageProblem where the working directory has been removed: no relative path leads anywhere then."""
+    from pathlib import Path
+
     try:
         Path.cwd()
     except OSError as error:

@@ -9,7 +9,6 @@ import click
 from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.plan_request import read_request
 
 
 @click.command(cls=Command)
@@ -34,6 +33,7 @@ def destroy(
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
     and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
     """
+    from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out
     from flowplan.operations.opening.combinations import as_option, hold_together
 

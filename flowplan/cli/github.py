@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowplan.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
 
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
@@ -20,6 +21,8 @@ _LEAST = 4000  # bytes for what has to stand in one
 
 def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
     """A plan whose diagnostics name files as the repository does: a runner knows no directory of a step."""
+    from pathlib import Path
+
     from flowplan.operations.opening.repository import checkout_of
 
     checkout = checkout_of(Path())
@@ -33,6 +36,8 @@ def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
 def tell_step(terminal: Terminal, document: SealedPlan | FailedPlan, plan: str = "") -> None:
     """Append a plan to the summary, and its figures to the outputs, where a runner takes them. `plan`: the file that it
     is saved in. Raises FlowplanError: steps that find no outputs would take it for a plan without changes."""
+    from pathlib import Path
+
     from flowplan.operations.files import append
 
     if path := os.environ.get(SUMMARY):

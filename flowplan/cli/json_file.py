@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
@@ -14,6 +12,8 @@ from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowplan.diagnostics import Diagnostic
     from flowplan.reports.events import EventLines
 
@@ -30,6 +30,8 @@ def files_of(given: Mapping[str, Any]) -> list[str]:
 
 def _first_files(directory: str) -> list[str]:
     """What `init` writes into a directory."""
+    from pathlib import Path
+
     from flowplan.documents.init import FILE, IGNORED, SCHEMA
 
     return [str(Path(directory, name)) for name in (FILE, SCHEMA, IGNORED)]
@@ -51,6 +53,8 @@ class JsonFile:
     def at(cls, name: str, state: str | None = None, used: Iterable[str] = ()) -> JsonFile:
         """Removes the JSON of an earlier command. Raises UsageProblem for what cannot be written, and for anything but
         such JSON. `state`: that of the command, where --state names one; `used`: its other files."""
+        from pathlib import Path
+
         from flowplan.operations.files import hold_json_file, remove_json_file
 
         hold_json_file(name, state, used)
@@ -116,5 +120,7 @@ class JsonFile:
 
 def _says(text: str, code: int) -> bool:
     """Whether a document says itself that the command ends with `code`."""
+    import json
+
     found = json.loads(text)
     return isinstance(found, dict) and found.get("exit_code") == code

@@ -12,7 +12,6 @@ from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
 from flowplan.cli.github import tell_step
-from flowplan.cli.plan_request import read_request
 from flowplan.reports.formats import Report, hold_shown, report_of
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def plan(
     Exit codes: 0 done; 2 changes are pending (with --detailed-exitcode);
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
+    from flowplan.cli.plan_request import read_request
     from flowplan.cli.simulating import Simulating
     from flowplan.operations.files import hold_writable
     from flowplan.operations.opening.combinations import as_option, hold_together

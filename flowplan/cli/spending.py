@@ -7,7 +7,7 @@ import click
 from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.durations import Duration
-from flowplan.model.budget import BASES
+from flowplan.model.bases import BASES
 
 horizon = click.option(
     "--horizon",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from flowplan.errors import UsageProblem
-from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
+from flowplan.model.bases import BudgetBasis
+from flowplan.model.budget import Budget, dollars, increase
 from flowplan.model.durations import WHAT_IF, read_duration
 from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held

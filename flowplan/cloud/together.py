@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 NAMED = "flowplan-ask"  # what ends the process does not wait for a thread of this name
 
@@ -26,6 +28,8 @@ class Together:
         have ended, and those that had not begun are left out. What interrupts this thread waits for none."""
         if min(self._parallelism, len(calls)) < 2 or getattr(self._here, "inside", False):
             return [call() for call in calls]
+        from concurrent.futures import wait
+
         begun = self._submitted(calls)
         try:
             return [one.result() for one in begun]
@@ -53,6 +57,8 @@ class Together:
         return quiet
 
     def _submitted(self, calls: Sequence[Callable[[], Any]]) -> list[Future[Any]]:
+        from concurrent.futures import ThreadPoolExecutor  # with logging: what calls side by side pay
+
         with self._setup:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=NAMED, initializer=self._mark)

@@ -17,7 +17,7 @@ from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
-from flowplan.model.budget import BASES
+from flowplan.model.bases import BASES
 from flowplan.patterns import regex
 
 _ANY = regex(r"\S(?:.*\S)?")

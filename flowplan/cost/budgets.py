@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 
 from flowplan.cost.costs import Costs
 from flowplan.diagnostics import CODE_OF, Diagnostic
-from flowplan.model.budget import Budget, BudgetBasis, Judged
+from flowplan.model.bases import BudgetBasis
+from flowplan.model.budget import Budget, Judged
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Create, Replace
 from flowplan.planning.raising import cannot_raise_cost

@@ -15,11 +15,10 @@ import attrs
 from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.errors import UsageProblem
+from flowplan.model.bases import BudgetBasis
 from flowplan.model.mass_change import MaxChanges
 from flowplan.patterns import regex
 
-BudgetBasis: TypeAlias = Literal["worst", "p90", "p50"]
-BASES: tuple[BudgetBasis, ...] = ("worst", "p90", "p50")
 Limit: TypeAlias = Literal["max_hourly_cost", "max_cost_increase"]
 _NUMBER = regex(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,2})?", re.ASCII)
 

@@ -16,7 +16,7 @@ from flowplan.config.keys.kinds import (
     one_of,
     whole,
 )
-from flowplan.model.budget import BASES
+from flowplan.model.bases import BASES
 
 ACTIONS = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 MODES = ("apply", "destroy")

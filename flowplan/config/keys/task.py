@@ -19,7 +19,7 @@ from flowplan.config.keys.kinds import (
     one_of,
     whole,
 )
-from flowplan.model.budget import BASES
+from flowplan.model.bases import BASES
 
 _PORTS = Value({"type": ["integer", "string"]})
 _ONLY_CREATED = "it belongs in create; an existing volume already has it"

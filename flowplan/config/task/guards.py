@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from flowplan.config.values import Section, choice, numeral
 from flowplan.config.yaml import quoted
-from flowplan.model.budget import BASES, Budget, dollars, increase
+from flowplan.model.bases import BASES
+from flowplan.model.budget import Budget, dollars, increase
 from flowplan.model.mass_change import max_changes
 
 T = TypeVar("T")

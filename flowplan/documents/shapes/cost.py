@@ -3,7 +3,7 @@
 from typing import Literal, NotRequired, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Band, Place, Share
-from flowplan.model.budget import BudgetBasis
+from flowplan.model.bases import BudgetBasis
 from flowplan.pricing.entry import Outlook
 
 

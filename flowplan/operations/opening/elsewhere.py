@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from difflib import SequenceMatcher
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -184,6 +183,8 @@ class Elsewhere:
 
 def _alike(name: str, other: str) -> bool:
     """Whether one may be meant for the other. Names that differ in their digits alone are those of a row."""
+    from difflib import SequenceMatcher  # most runs have nothing that is alike
+
     rows = [re.sub(r"\d+", "", one) for one in (name, other)]
     stems = [PurePath(one).stem for one in (name, other)]
     return rows[0] != rows[1] and SequenceMatcher(None, stems[0], stems[1]).ratio() >= _ALIKE
