@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "read the bill and the instances that lifetimes go by one after the other",
+        "operations/looking/lifetimes.py",
+        "billed, seen = cloud.side_by_side(calls)",
+        "billed, seen = (call() for call in calls)",
+        ("tests/operations/test_calls_in_a_row.py", "-k", "lifetimes_go_by"),
+    ),
+    Mistake(
         "look at what a lost state leaves behind one after the other",
         "operations/looking/observe.py",
         "looked = cloud.side_by_side([or_why(partial(cloud.bid, stray.id)) for stray in strays(state, live)])",

@@ -189,3 +189,12 @@ def test_what_a_lost_state_leaves_behind_is_looked_at_side_by_side(place: Place,
     alone = [one for made in rounds.made for one in made if one.startswith("GET /v2/spot/bids/")]
     assert len(alone) == 5
     assert sum(any(one.startswith("GET /v2/spot/bids/") for one in made) for made in rounds.made) == 1
+
+
+def test_the_bill_and_the_instances_that_lifetimes_go_by_are_read_side_by_side(place: Place, rounds: Rounds) -> None:
+    place.write(task_text("task", more="lifetime: {max_hours: 12, when_done: cancel}\n"))
+    place.ok(*APPLY)
+    rounds.begin()
+    place.ok("plan")
+    bills = {"GET /v2/instances", "GET /v2/instances/pricing/history"}
+    assert rounds.made == [PROJECTS | OFFERS | OURS, bills, NOW]

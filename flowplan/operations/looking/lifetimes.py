@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from flowplan.errors import CloudError
@@ -19,8 +20,9 @@ T = TypeVar("T")
 
 
 def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> Seen:
-    """What tells which lifetimes are over, and what is left of the others: one call for what was billed, one for the
-    instances, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
+    """What tells which lifetimes are over, and what is left of the others: one list of what was billed, one of the
+    instances, side by side, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is
+    said."""
     from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances
 
     cloud = session.cloud()
@@ -30,8 +32,11 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     def instances() -> tuple[Machine, ...]:
         return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
 
-    billed = _known(session, "what they were billed", cloud.billed) if needs_bills(there) else ()
-    seen = _known(session, "their instances", instances) if needs_instances(there) else ()
+    calls = [
+        partial(_known, session, "what they were billed", cloud.billed) if needs_bills(there) else tuple,
+        partial(_known, session, "their instances", instances) if needs_instances(there) else tuple,
+    ]
+    billed, seen = cloud.side_by_side(calls)
     return Seen(cloud.time(), billed, seen)
 
 
