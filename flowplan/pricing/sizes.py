@@ -56,17 +56,24 @@ class Common:
 
 def asked_about(wishes: Sequence[Wish], steps: int, most: int) -> list[tuple[int, int]]:
     """(GPUs of an instance, how many instances) whose prices tell who of `wishes`, for one stock, wins and at what: as
-    many GPUs as those with the `steps` highest limits are together, and one unit more. At most `most` instances each,
-    in the size whose prices tell the most: the largest that comes out even."""
-    sizes = sorted({one.gpus for one in wishes})
+    many GPUs as those with the highest limits are together, and one unit more; at most `steps` such numbers, spread
+    evenly up to all, for what wins more wins less. At most `most` instances each, in the size whose prices tell the
+    most: the largest that comes out even, else the largest, for a few GPUs more."""
+    sizes = sorted({one.gpus for one in wishes}, reverse=True)
     common = Common.of(sizes)
     found = []
     bids = ((common.price(one.limit_price, one.gpus), common.units(one.quantity, one.gpus)) for one in wishes)
-    for units in stairs(bids)[:steps]:
+    for units in _spread(stairs(bids), steps):
         for gpus in (units * common.unit, (units + 1) * common.unit):
-            fits = (size for size in reversed(sizes) if gpus % size == 0 and gpus // size <= most)
-            found += [(size, gpus // size) for size in fits][:1]
-    return found
+            even = [(size, gpus // size) for size in sizes if gpus % size == 0]
+            found += [one for one in (*even, (sizes[0], -(-gpus // sizes[0]))) if one[1] <= most][:1]
+    return list(dict.fromkeys(found))
+
+
+def _spread(numbers: Sequence[int], steps: int) -> list[int]:
+    """At most `steps` of `numbers`, evenly up to the last."""
+    many = len(numbers)
+    return [numbers[(step + 1) * many // steps - 1] for step in range(steps)] if many > steps else list(numbers)
 
 
 def side_by_side(estimates: Sequence[Estimate], markets: Sequence[tuple[int, Market]]) -> list[Estimate]:
@@ -148,7 +155,9 @@ def _one_price(
     if book.spot is None:
         return None, None, None
     entering = [one.entry.point for one in found if one.entry.basis == "displacing" and one.outlook == "runs"]
-    price = max((book.spot, *(point for point in entering if point is not None)))
+    beaten = book.beaten(taken) if entering else None
+    points = entering if beaten is None else [beaten]  # that of all is the highest
+    price = max((book.spot, *(point for point in points if point is not None)))
     lowest = book.next_above(taken) if entering else book.lowest_allocated
     running = [one.limit_price for one in found if one.outlook == "runs"]
     passed_over, unclear = None, None

@@ -180,15 +180,22 @@ def test_one_that_holds_what_others_take_is_unknown_unless_its_limit_is_above_th
 
 def test_a_large_one_that_waits_above_a_winner_of_yours_does_not_set_its_price() -> None:
     """It is passed over. By the other reading of the rule it would, up to the lowest limit that wins."""
-    waits, runs = costs(
-        [sized(8, "24"), sized(1, "2.90")],
-        seen(8, 1, "16", "30.01"),
-        seen(1, 1, "2", "2.05"),
-        seen(1, 9, "2", "3.90"),
-        seen(1, 2, "2", "2.50"),
-    )
-    assert (waits.outlook, runs.outlook) == ("waits", "runs")
-    assert (runs.entry.point, runs.ambiguous) == (D("2.04"), (D("2.04"), D("2.50")))
+    known = seen(8, 1, "16", "30.01"), seen(1, 1, "2", "2.05"), seen(1, 9, "2", "3.90")
+    for others, lowest in ((known, "2.90"), ((*known, seen(1, 2, "2", "2.50")), "2.50")):  # yours, or another's
+        waits, runs = costs([sized(8, "24"), sized(1, "2.90")], *others)
+        assert (waits.outlook, runs.outlook) == ("waits", "runs")
+        assert (runs.entry.point, runs.ambiguous) == (D("2.04"), (D("2.04"), D(lowest)))
+
+
+def test_many_bids_that_all_win_are_not_unknown_for_their_number() -> None:
+    """More limits than are asked about: what all of them win with is enough for each."""
+    bids = [sized(gpus, f"{gpus * (90 - n)}") for n, gpus in enumerate((1, 2, 4, 8) * 5)]
+    changes = [Create(Address("bid", str(n)), one) for n, one in enumerate(bids)]
+    keys = auctions_needed(Desired({one.address: one.after for one in changes}), state(), live(), changes)
+    assert len(keys) <= 4 + 2 * 8 + 4 * 5
+    gpus = {one.instance_type: one.gpus or 1 for one in bids}
+    wins = [seen(gpus[kind], n, str(2 * gpus[kind]), str(3 * gpus[kind])) for kind, _, n in keys]
+    assert {one.outlook for one in costs(bids, *wins)} == {"runs"}
 
 
 def test_bids_that_find_room_pay_what_they_would_alone() -> None:
@@ -205,9 +212,12 @@ def test_bids_that_find_room_pay_what_they_would_alone() -> None:
 def test_what_a_larger_size_wins_with_is_asked_in_the_size_that_comes_out_even() -> None:
     wishes = [Wish(D(40), 1, 8), Wish(D(9), 1, 1), Wish(D(16), 1, 4)]
     assert asked_about(wishes, 8, 256) == [(1, 1), (1, 2), (1, 9), (1, 10), (1, 13), (1, 14)]
-    assert asked_about(wishes, 1, 256) == [(1, 1), (1, 2)]
+    assert asked_about(wishes, 1, 256) == [(1, 13), (1, 14)]  # what all win with is enough for each
+    many = [Wish(D(80 - n), 1, 1 + n % 2) for n in range(40)]  # those of 1 GPU bid more for each
+    assert asked_about(many, 2, 256) == [(2, 10), (1, 21), (2, 30), (1, 61)]
     even = [Wish(D(40), 1, 8), Wish(D(9), 4, 2), Wish(D(16), 1, 4)]
     assert asked_about(even, 8, 256) == [(8, 1), (2, 5), (8, 2), (2, 9), (4, 5), (2, 11)]
+    assert asked_about([Wish(D(80), 200, 8), Wish(D(9), 1, 1)], 8, 256) == [(8, 200), (8, 201)]  # 1,601 are too many
     assert asked_about([Wish(D(80), 256, 8), Wish(D(9), 1, 1)], 8, 256) == [(8, 256)]  # of more nobody can ask
 
 
