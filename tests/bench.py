@@ -138,7 +138,7 @@ def flowplan(count: int, directory: Path) -> dict[str, Cost]:
     plan = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
     apply = cost_of([*FLOWPLAN, "apply", "--auto-approve"], directory, environ)
     nothing = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
-    destroy = cost_of([*FLOWPLAN, "destroy", "--auto-approve", "--allow-volume-destroy"], directory, environ)
+    destroy = cost_of([*FLOWPLAN, "destroy", "--auto-approve", "--allow-volume-destroy", "*"], directory, environ)
     return {"validate": validate, "plan": plan, "nothing to change": nothing, "apply": apply, "destroy": destroy}
 
 
