@@ -3,7 +3,8 @@
 A stream is a file `NAME.csv` or `NAME.csv.gz` of `timestamp,dollars` (a heading is skipped); the price holds until the
 next row. Its limit is the on-demand price of 2015 of the type named in the file's name, or, of an unknown type, three
 times the median of its first 14 days. Without DATA: streams of the embedded simulator's kinds of market, and of many
-other kinds (kept_back.py); `--half choose` are those that figures may be chosen on, the others are for the report.
+other kinds (kept_back.py); `--half choose` are those that figures may be chosen on, `--half beyond` markets that go on
+to prices which no past has, the others are for the report.
 
 At many moments of each stream, 14 days of it are taken for all that is known; what then happened is the truth.
 Exits with 1 where the reference method is not reached. `--select` shows how the method's figures are chosen
@@ -16,6 +17,7 @@ import argparse
 import csv
 import gzip
 import itertools
+import math
 import re
 import sys
 from bisect import bisect_left, bisect_right
@@ -38,6 +40,7 @@ HORIZONS = (1, 6, 24, 72, 168)
 MOMENTS = 1200  # of all streams together
 REFERENCE = Method(width=None, floor=0, widening=0.5)
 REACHED, GOAL, COVERED, EACH = 0.38, 0.48, (0.77, 0.83), (0.72, 0.88)
+EXACT = 1e-9  # dollars an hour: what floats make of no loss
 HOUR = timedelta(hours=1)
 
 # Dollars per hour on demand, Linux, us-east-1, 2015.
@@ -359,21 +362,41 @@ def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> 
     )
 
 
-def report_rules(rules: dict[str, dict[str, limit_rules.Rule]]) -> None:
+def by_chance(number: int, share: float, within: tuple[float, float]) -> float:
+    """How probable it is that of `number` separate cases, each of which holds with `share`, fewer hold than the least
+    share of `within`, or more than the most. Cases that lie near each other in time are fewer than they look."""
+    held = [
+        math.comb(number, count) * share**count * (1 - share) ** (number - count)
+        for count in range(number + 1)
+        if within[0] - 1e-9 <= count / number <= within[1] + 1e-9
+    ]
+    return 1 - math.fsum(held)
+
+
+def report_rules(rules: dict[str, dict[str, limit_rules.Rule]], moving: Sequence[str], number: int) -> None:
     show(
         "limits for a day ahead, by the week: paid and regret (limit_rules.py) in % of what it costs on demand, hours\n"
         "lost, % of days with 95% of the time; on how many streams worse than the advice in both, and better",
         ["", "paid", "lost", "regret", "held", "worse", "better"],
         limit_rules.rows(list(rules.values())),
     )
-    better, out = limit_rules.better_on_both(list(rules.values())), limit_rules.outside(rules.items())
+    better = limit_rules.better_on_both(list(rules.values()))
+    out = limit_rules.outside((name, rules[name]) for name in moving)
     print(f"\nbetter than the advice on both: {', '.join(better) or 'no simple rule'}")
-    print(f"streams on which its 90% held in fewer than 85% of days, or more than 95%: {', '.join(out) or 'none'}")
+    print(
+        f"streams on which its 90% held in fewer than 85% of days, or more than 95%: {', '.join(out) or 'none'}\n"
+        f"({len(out)} of {len(moving)} whose price moves; by chance "
+        f"{by_chance(number, 0.9, limit_rules.ABOUT) * len(moving):.0f}, were it right on each, of {number} days)"
+    )
 
 
-def verdict(streams: Sequence[Prices], scores: Table, real: bool) -> int:
-    names = [prices.name for prices in streams]
+def of_moving(streams: Sequence[Prices], scores: Table) -> list[str]:
+    """The names of those on which the last price is not exact. At rest nothing can be better than it, and every band
+    holds."""
+    return [p.name for p in streams if scores["on-demand", 24, "last price", p.name].loss() > EXACT]
 
+
+def verdict(names: Sequence[str], scores: Table, number: int, real: bool) -> int:
     def mean(way: str) -> float:
         return fmean(skill(scores, "on-demand", 24, way, name) for name in names)
 
@@ -386,7 +409,10 @@ def verdict(streams: Sequence[Prices], scores: Table, real: bool) -> int:
     out = [n for n in names if not EACH[0] <= scores["on-demand", 24, "flowplan", n].cover() <= EACH[1]]
     worst = min(names, key=lambda name: each[name])
     print(
-        f"\nthe worst stream at 24 h: {worst}, {percent(each[worst])}%; outside of {EACH}: {', '.join(out) or 'none'}"
+        f"\nthe {len(names)} streams whose price moves:\n"
+        f"the worst stream at 24 h: {worst}, {percent(each[worst])}%; outside of {EACH}: {', '.join(out) or 'none'}\n"
+        f"({len(out)} of {len(names)}; by chance {by_chance(number, 0.8, EACH) * len(names):.0f}, "
+        f"were bands right on each, of {number} moments)"
     )
     print(f"skill at 24 h {percent(ours)}% (a1clip {percent(theirs)}%); coverage {shown}")
     print(f"reference {'reached' if reached else 'NOT reached'}; goal {'reached' if goal else 'not reached'}")
@@ -464,21 +490,24 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("data", nargs="?", type=Path)
     options.add_argument("--select", action="store_true")
-    options.add_argument("--half", choices=("choose", "report"), default="report")
+    options.add_argument("--half", choices=("choose", "report", "beyond"), default="report")
     options.add_argument("--moments", type=int, default=MOMENTS, help="of all streams together (%(default)s)")
     given = options.parse_args()
     paths = sorted(p for p in given.data.iterdir() if p.name.endswith((".csv", ".csv.gz"))) if given.data else []
-    streams = [read(path) for path in paths] if given.data else [*simulated(), *of_many_kinds(given.half)]
+    drawn = [*(simulated() if given.half != "beyond" else ()), *of_many_kinds(given.half)]
+    streams = [read(path) for path in paths] if given.data else drawn
     streams = [prices for prices in streams if prices.moments(2, max(HORIZONS))]
     if not streams:
         sys.exit("no stream is long enough: 14 days and a week are needed")
     if given.select:
         select(streams)
         return 0
-    found = measure(streams, max(20, given.moments // len(streams)))
+    number = max(20, given.moments // len(streams))
+    found = measure(streams, number)
     report(streams, found.scores, found.advice)
-    report_rules(found.rules)
-    return verdict(streams, found.scores, real=bool(given.data))
+    moving = of_moving(streams, found.scores)
+    report_rules(found.rules, moving, number)
+    return verdict(moving, found.scores, number, real=bool(given.data))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 `kept_back("choose")` and `kept_back("report")` are halves with other seeds: what is chosen on the first is reported on
 the second. The kinds have what spot prices were seen to do: levels that change and return, surges that end at once or
 in steps, days and weeks, prices drawn again and again within a band, walks, markets of two states, prices that seldom
-change, and trends; half of them with a reserve that binds.
+change, and trends; half of them with a reserve that binds. `kept_back("beyond")` has two kinds that go on to prices
+which no past has: markets that fall for weeks, with rises in between, and their mirror image.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from random import Random
 from statistics import median
 from typing import Literal, TypeAlias
 
-Half: TypeAlias = Literal["choose", "report"]
-SEEDS: dict[Half, tuple[int, ...]] = {"choose": (1, 2), "report": (3, 4)}
+Half: TypeAlias = Literal["choose", "report", "beyond"]
+SEEDS: dict[Half, tuple[int, ...]] = {"choose": (1, 2), "report": (3, 4), "beyond": (1, 2)}
 _STEP = 1 / 6  # hours
 _STEPS = 70 * 24 * 6
 Logs: TypeAlias = list[float]  # the logarithm of the price, step by step
@@ -122,6 +123,22 @@ def _trend(random: Random) -> Logs:
     return _held(random, _add(trend, noise, _surges(random, 0.4, 1.2, 1.5, in_steps=False)), random.uniform(1, 6))
 
 
+def _falling(random: Random) -> Logs:
+    at, an_hour, apart, often = 0.0, random.uniform(0.0005, 0.004), random.uniform(60, 300), random.uniform(0.2, 3)
+    found: Logs = []
+    for _ in range(_STEPS):
+        at -= an_hour * _STEP
+        if random.random() < _STEP / apart:
+            at += random.expovariate(4)
+        found.append(at)
+    return _held(random, found, often)
+
+
+def _climbing(random: Random) -> Logs:
+    return [-one for one in _falling(random)]
+
+
+BEYOND: dict[str, Callable[[Random], Logs]] = {"falling": _falling, "climbing": _climbing}
 KINDS: dict[str, Callable[[Random], Logs]] = {
     "levels": _levels,
     "spikes": _spikes,
@@ -137,7 +154,7 @@ KINDS: dict[str, Callable[[Random], Logs]] = {
 
 def kept_back(half: Half) -> Iterator[tuple[str, list[tuple[float, float]]]]:
     """(name, its changes: hours since it began, dollars per instance-hour), two of each kind."""
-    for kind, make in KINDS.items():
+    for kind, make in (BEYOND if half == "beyond" else KINDS).items():
         for seed in SEEDS[half]:
             random = Random(f"kept back:{kind}:{seed}")
             logs = make(random)

@@ -19,6 +19,7 @@ from flowplan.pricing.units import DAY
 
 Pieces: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours)
 ADVICE, ORACLE = "advice at 90%", "oracle"
+ABOUT = (0.85, 0.95)  # the share of days in which the advice's 90% is to hold
 _UNIT = Decimal("0.0001")  # where prices are of cents, limits of whole cents would be a gift
 _WEEK = 7 * DAY
 
@@ -113,7 +114,7 @@ def outside(streams: Iterable[tuple[str, dict[str, Rule]]]) -> list[str]:
 
 
 def _about(held: float) -> bool:
-    return 0.85 <= held <= 0.95
+    return ABOUT[0] <= held <= ABOUT[1]
 
 
 def _beats(one: Rule, other: Rule) -> bool:

@@ -1,9 +1,9 @@
 """The past prices of one auction, prepared once, and what a bid would have met on every past path.
 
 A path is a piece of the past as long as the horizon. It is replayed as if it began now. Those that begin in every
-other hour are set to the present: their prices are multiplied by (price now / price at the start), and kept within
-what the stream has seen; they count by how near their first price is to the present one. The others are taken as they
-were, for levels return. Recent paths count more. docs/forecast.md says why, and how well that works.
+other hour are set to the present: their prices are multiplied by (price now / price at the start), and kept near what
+the stream has seen; they count by how near their first price is to the present one. The others are taken as they were,
+for levels return. Recent paths count more. docs/forecast.md says why, and how well that works.
 
 Time is counted in hours, now being 0, the past negative. Inside, prices are floats; no figure leaves the package
 before `Decimal` and rounding (forecasting.py).
@@ -46,7 +46,7 @@ class Method(NamedTuple):
     half_life: float = 96
     width: float | None = 0.2
     floor: float = 0.01
-    widening: float = 0.35
+    widening: float = 0.3
 
 
 METHOD = Method()
@@ -222,9 +222,21 @@ class Stream:
             else:
                 yield recent * (math.exp(-0.5 * (math.log(ratio) / method.width) ** 2) + method.floor)
 
-    def bounds(self, level: float) -> tuple[float, float]:
-        """Between what prices a path is kept: those seen, the present one, and never below the reserve."""
-        least, most = min(*self.prices, level), max(*self.prices, level)
+    def bounds(self, hours: float, level: float) -> tuple[float, float]:
+        """Between what prices a path of `hours` is kept: those seen, and as far from the present one as half of all
+        that counts went from its first, for a price that is the lowest yet, or the highest, need not be the last such.
+        Never below the reserve."""
+        return self.once(("bounds", hours, level), lambda: self._bounds(hours, level))
+
+    def _bounds(self, hours: float, level: float) -> tuple[float, float]:
+        falls, rises = [], []
+        each = zip(self.paths(hours), self.weights(hours, level), _set_to_now(hours), strict=False)
+        for path, weight, is_set in each:
+            moves = is_set and path.price > 0  # as it was a path stays within what was seen
+            falls.append((path.least / path.price if moves else 1.0, weight))
+            rises.append((path.most / path.price if moves else 1.0, weight))
+        least = min(*self.prices, level * quantile(sorted(falls), 0.5))
+        most = max(*self.prices, level * quantile(sorted(rises), 0.5))
         floor = least if self.reserve is None else max(least, float(self.reserve))
         return floor, max(most, floor)
 
@@ -234,7 +246,7 @@ class Stream:
         return self.once(("replay", limit, hours, level), lambda: tuple(self._replay(limit, hours, level)))
 
     def _replay(self, limit: Decimal | None, hours: float, level: float) -> Iterable[Met]:
-        least, most = self.bounds(level)
+        least, most = self.bounds(hours, level)
         highest = math.inf if limit is None else float(limit) * HAIR
         if highest < least:
             return [Met(0.0, 0.0, 0)] * len(self.paths(hours))
@@ -272,7 +284,7 @@ class Stream:
         return self.once(("path", place, hours, level), lambda: tuple(self._path_at(place, hours, level)))
 
     def _path_at(self, place: int, hours: float, level: float) -> Iterable[tuple[float, float]]:
-        least, most = self.bounds(level)
+        least, most = self.bounds(hours, level)
         ratio = self.ratios(hours, level)[place]
         pieces = self._pieces(self.paths(hours)[place], hours)
         return ((min(max(price * ratio, least), most), length) for price, length in pieces)
@@ -291,7 +303,7 @@ class Stream:
         return self.once(("needs", availability, hours, level), lambda: tuple(self._needs(availability, hours, level)))
 
     def _needs(self, availability: float, hours: float, level: float) -> Iterable[float]:
-        least, most = self.bounds(level)
+        least, most = self.bounds(hours, level)
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
             flat = path.least == path.most
             need = path.least if flat else quantile(sorted(self._pieces(path, hours)), availability)
@@ -304,7 +316,7 @@ class Stream:
         return self.once(question, lambda: tuple(self._work(limit, hours, level, wanted, loss)))
 
     def _work(self, limit: Decimal | None, hours: float, level: float, wanted: float, loss: float) -> Iterable[Done]:
-        least, most = self.bounds(level)
+        least, most = self.bounds(hours, level)
         highest = math.inf if limit is None else float(limit) * HAIR
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
             within = least <= path.least * ratio * HAIR and path.most * ratio <= min(most, highest) * HAIR
@@ -324,7 +336,7 @@ class Stream:
         return self.once(question, lambda: tuple(self._until(limit, hours, level, wanted, end)))
 
     def _until(self, limit: Decimal | None, hours: float, level: float, wanted: float, end: float) -> Iterable[Done]:
-        bounds = (*self.bounds(level), math.inf if limit is None else float(limit) * HAIR)
+        bounds = (*self.bounds(hours, level), math.inf if limit is None else float(limit) * HAIR)
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
             yield self._go_on(path, path.start + end, ratio, bounds, wanted, 0.0)
 

@@ -55,6 +55,13 @@ MISTAKES = (
         ("tests/pricing/test_forecast.py", "-k", "as_they_were or surge_like"),
     ),
     Mistake(
+        "take the highest price yet for the highest that there will be",
+        "pricing/history.py",
+        "        most = max(*self.prices, level * quantile(sorted(rises), 0.5))\n",
+        "        most = max(*self.prices, level)\n",
+        ("tests/pricing/test_forecast.py", "-k", "highest_yet or bounds_reach"),
+    ),
+    Mistake(
         "a stack's most in 9 of 10 cases forgets what a bid costs in the surge that it is in",
         "pricing/sums.py",
         "one.drawn_by(weights) if len(moving) > 1 else one.signed(one.costs)",

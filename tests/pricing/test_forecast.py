@@ -268,7 +268,8 @@ def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int
         assert found.price_paid.p90 <= limit
     assert found.availability.p90 is not None and found.availability.p90 <= 1
     if found.replayed and found.basis != "low":
-        lowest = min(min(price for _, price in events), entry if entry is not None else limit)
+        stream = Stream.of(events, NOW)
+        lowest = D(stream.bounds(stream.longest(hours), stream.level_of(entry))[0])
         assert found.price_paid.p10 is None or found.price_paid.p10 >= lowest - CLOSE
         for cost, up in zip(known(found.cost)[:3], known(found.availability)[:3], strict=True):
             assert cost <= limit * quantity * hours * (up + D("0.001")) + CLOSE
@@ -503,7 +504,7 @@ def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tm
     stream = stream._replace(limit=D(15))
     found = backtest.measure([stream], 3)
     backtest.report([stream], found.scores, found.advice)
-    backtest.report_rules(found.rules)
+    backtest.report_rules(found.rules, [stream.name], 3)
     assert backtest.skill(found.scores, "on-demand", 24, "flowplan", stream.name) > 0.9
     assert found.scores["on-demand", 24, "flowplan", stream.name].cover() == 1
     out = capsys.readouterr().out
@@ -539,3 +540,31 @@ def test_after_a_surge_like_none_before_levels_may_return() -> None:
     surge = Stream.of([*wandering(5)[:-1], (ago(1), D(100))], NOW)
     low, _, high, _ = known(forecast_of(surge, None, 1, 24).cost)
     assert low < 24 * 50 < 24 * 70 < high
+
+
+# ---- beyond what was seen ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("daily", ["0.97", "1.03"])
+def test_a_price_that_is_the_lowest_or_the_highest_yet_is_not_taken_for_the_last_such(daily: str) -> None:
+    """14 days, each 3% below, or above, the one before: the next is so too, which no price of the past is."""
+    stream = Stream.of([(ago(336 - 24 * day), 10 * D(daily) ** day) for day in range(14)], NOW)
+    low, middle, high, _ = known(forecast_of(stream, None, 1, 24).cost)
+    following = 24 * 10 * D(daily) ** 14
+    assert low <= following * D("1.01") and following * D("0.99") <= high
+    assert abs(middle - following) < following * D("0.02")
+    advised = advise_of(stream, 0.95, 0.9, 24).limit_price
+    assert advised is not None and advised >= following / 24
+
+
+def test_bounds_reach_as_far_beyond_what_was_seen_as_half_of_like_paths_went_and_never_below_the_reserve() -> None:
+    """A price that climbs by 3% a day, and then to ten times as much: no path began near that, so nothing tells how far
+    it would go on."""
+    climb = [(ago(336 - 24 * day), 10 * D("1.03") ** day) for day in range(14)]
+    stream = Stream.of(climb, NOW, reserve=D(9))
+    least, most = stream.bounds(24, stream.prices[-1])
+    assert (least, most) == (10, pytest.approx(1.03 * stream.prices[-1]))
+    assert stream.bounds(24, 10 * stream.prices[-1]) == (10, 10 * stream.prices[-1])
+    falling = Stream.of([(at, 100 / price) for at, price in climb], NOW, reserve=D("6.7"))
+    assert falling.bounds(24, falling.prices[-1]) == (6.7, 10)
+    assert Stream.of(flat("0"), NOW).bounds(24, 0.0) == (0, 0)

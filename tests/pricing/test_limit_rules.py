@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.pricing.history import Stream
-from tests import limit_rules
+from tests import backtest, limit_rules
 from tests.kept_back import KINDS, kept_back
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -23,7 +23,8 @@ def test_by_hand() -> None:
     day = limit_rules.day(PAST, [(9, 20), (11, 3), (30, 1)], 40)
     assert day["oracle"] == (213, 1, True, 0)
     assert day["on-demand price"] == (243, 0, True, 19)
-    assert day["reserve + 25%"] == day["advice at 90%"]._replace(held=False) == (180, 4, False, 0)
+    assert day["reserve + 25%"] == (180, 4, False, 0)
+    assert day["advice at 90%"] == day["oracle"]  # at 11.12: half of the paths like now rise by 11%
     week = limit_rules.judged([day], 40)
     assert week["on-demand price"].regret == pytest.approx(19 / (24 * 40))
     assert limit_rules.better_on_both([week]) == []
@@ -42,3 +43,19 @@ def test_kept_back_streams_are_the_same_each_time_and_of_ten_weeks() -> None:
     assert halves["cycle-3"] == dict(kept_back("report"))["cycle-3"]
     assert all(changes[0][0] == 0 and min(price for _, price in changes) > 0 for changes in halves.values())
     assert all(len(changes) > 20 for changes in halves.values())
+
+
+def test_how_many_streams_are_outside_by_chance_alone() -> None:
+    """Of 25 days 22 or 23 are within 85 to 95%, which half of all runs of them are not; of 350 hardly any is."""
+    assert backtest.by_chance(25, 0.9, limit_rules.ABOUT) == pytest.approx(0.508, abs=0.001)
+    assert backtest.by_chance(350, 0.9, limit_rules.ABOUT) < 0.01
+    assert backtest.by_chance(1, 0.5, (0, 1)) == pytest.approx(0)
+
+
+def test_a_stream_at_rest_proves_nothing() -> None:
+    """A price that never moved is forecast exactly by the last one: it is in no mean of how well others were."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    events = [(began + timedelta(hours=7 * n), Decimal(1) + Decimal(n % 2) / 10) for n in range(100)]
+    streams = [backtest.prices("moves", events), backtest.prices("rests", [(at, Decimal(1)) for at, _ in events])]
+    scores = backtest.measure(streams, 2).scores
+    assert backtest.of_moving(streams, scores) == ["moves"]
