@@ -1,0 +1,43 @@
+"""Whole commands are no more work for each resource when there are more of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Place, many
+from tests.work import grows_linearly
+
+ONE_BY_ONE = ("--auto-approve", "--parallelism", "1")  # a round for each call, in every run
+APPLY = ("apply", *ONE_BY_ONE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "counted"),
+    [
+        (("plan",), ("validate",)),
+        (("plan",), ("plan",)),
+        (("plan",), ("plan", "--format", "json")),
+        (("plan",), APPLY),
+        (APPLY, ("plan",)),
+        (APPLY, ("destroy", "--keep-volumes", *ONE_BY_ONE)),
+    ],
+    ids=["validate", "plan", "plan-json", "apply", "nothing-to-change", "destroy"],
+)
+def test_twice_as_many_tasks_are_twice_the_work(
+    place: Place, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...], counted: tuple[str, ...]
+) -> None:
+    """Paused tasks: those that bid fill an auction at some number, from which on more is said of each."""
+
+    def work(count: int) -> Callable[[], object]:
+        path = Path(tempfile.mkdtemp(dir=place.path))
+        monkeypatch.chdir(path)
+        (path / "flowplan.yaml").write_text(many(count).replace("ports:", "paused: true\nports:"))
+        place.ok(*before)  # the data of the simulator are made, too
+        return lambda: place.ok(*counted)
+
+    assert grows_linearly(work, 40)
