@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 import attrs
@@ -44,7 +45,7 @@ def asked(side_by_side: Sequence[Bid]) -> Iterator[Key]:
 
 def pools(bids: Sequence[tuple[T, Bid]], markets: Mapping[Key, Market]) -> list[list[tuple[T, Bid]]]:
     """Those of `bids` together that compete for the same GPUs, as far as can be seen: several sizes of one kind of GPU
-    in one region, where as many GPUs are sold in each at one price for each (docs/ASSUMPTIONS.md, A7)."""
+    in one region, where as many GPUs are sold and free in each, at one price for each (docs/ASSUMPTIONS.md, A7)."""
     seen: dict[tuple[str, str], Market] = {}
     for (kind, region, _), market in markets.items():
         if market.spot is not None and market.total is not None:
@@ -70,9 +71,20 @@ def _share(one: Bid, other: Bid, seen: Mapping[tuple[str, str], Market]) -> bool
     a, b = one.gpus or 1, other.gpus or 1
     if a == b or markets[0] is None or markets[1] is None:
         return False
-    (stock_a, price_a), (stock_b, price_b) = ((market.total or 0, market.spot or 0) for market in markets if market)
-    same_stock = stock_a * a < (stock_b + 1) * b and stock_b * b < (stock_a + 1) * a
-    return same_stock and (price_a - CENT) * b < price_b * a and (price_b - CENT) * a < price_a * b
+    return _one_stock(markets[0], a, markets[1], b)
+
+
+def _one_stock(one: Market, a: int, other: Market, b: int) -> bool:
+    """Whether as many GPUs are there and free, at one price each, by auctions of instances of `a` and of `b` GPUs."""
+    for these, those in ((one.total, other.total), (one.available, other.available)):
+        if (
+            these is not None
+            and those is not None
+            and not (these * a < (those + 1) * b and those * b < (these + 1) * a)
+        ):
+            return False
+    price, price_b = one.spot or Decimal(0), other.spot or Decimal(0)
+    return (price - CENT) * b < price_b * a and (price_b - CENT) * a < price * b
 
 
 def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:

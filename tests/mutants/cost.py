@@ -8,8 +8,15 @@ MISTAKES = (
     Mistake(
         "take sizes for one pool that have another price for each GPU",
         "cost/competing.py",
-        "    return same_stock and (price_a - CENT) * b < price_b * a and (price_b - CENT) * a < price_a * b\n",
-        "    return same_stock\n",
+        "    return (price - CENT) * b < price_b * a and (price_b - CENT) * a < price * b\n",
+        "    return True\n",
+        ("tests/pricing/test_sizes.py", "-k", "stock_and_price"),
+    ),
+    Mistake(
+        "take sizes for one pool of which one has room and the other none",
+        "cost/competing.py",
+        "in ((one.total, other.total), (one.available, other.available)):",
+        "in ((one.total, other.total),):",
         ("tests/pricing/test_sizes.py", "-k", "stock_and_price"),
     ),
     Mistake(

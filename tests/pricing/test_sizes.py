@@ -238,6 +238,8 @@ def test_limits_compare_per_gpu_to_the_last_fraction_of_a_cent() -> None:
         (seen(1, 1, "2.01", "2.05"), False),  # of one auction it is never more than a cent above its share
         (seen(1, 1, "1.99", "2.05"), False),
         (attrs.evolve(seen(1, 1, "2", "2.05"), total=None), False),
+        (seen(1, 1, "2", "2.05", free=7), True),
+        (seen(1, 1, "2", "2.05", free=8), False),  # on other machines: there is no room for eight
     ],
 )
 def test_sizes_are_of_one_pool_where_stock_and_price_are_the_same(other: Market, shares: bool) -> None:
