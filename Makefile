@@ -15,15 +15,11 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 3 --dist worksteal -q -m "not slow and not clients and not timed"
 
-# What is worth running after every edit: about a minute, that is 90 s of CPU on two cores. Without faults, the simulator, and
-# what starts many processes, waits, or lets days go by.
-LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends/test_local.py \
-           tests/cost/test_cost.py tests/cost/test_what_if.py tests/operations/test_saved_plans.py \
-           tests/operations/test_lost_answers.py tests/cloud/test_deadline.py tests/cloud/test_bounds.py \
-           tests/api/test_goes_on.py tests/api/test_interrupted.py tests/api/test_notebook.py \
-           tests/operations/test_waiting.py tests/reports/test_market.py tests/reports/test_browser.py \
-           tests/contracts/test_backends.py $(wildcard tests/pipelines/test_*_recipe*.py) \
-           tests/startup/test_generated.py tests/startup/test_syntax.py tests/startup/test_text.py $(wildcard tests/startup/test_node_*.py) \
+# What is worth running after every edit: about a minute, that is 90 s of CPU on two cores. Of the rooms in which most tests
+# run whole commands, or processes, servers and days, nothing: the golden cases and every command of test_every_command.py do.
+LENGTHY := $(addprefix tests/,api backends cli contracts faults operations pipelines simulator startup) \
+           tests/cloud/test_bounds.py tests/cloud/test_deadline.py tests/cost/test_cost.py tests/cost/test_what_if.py \
+           tests/reports/test_browser.py tests/reports/test_market.py tests/state/test_form.py tests/state/test_rekey.py \
            tests/test_docs.py tests/test_pictures.py
 
 quick: $(VENV)/.tests
