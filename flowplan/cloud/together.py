@@ -10,61 +10,74 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 NAMED = "flowplan-ask"  # what ends the process does not wait for a thread of this name
+_here = threading.local()
+
+
+def _mark() -> None:
+    """Mark a thread of a `Together`. A method of it would keep it, and all of its threads, until `close`."""
+    _here.inside = True
 
 
 class Together:
     """Makes calls side by side, at most `parallelism` at a time in all. With a parallelism of 1 there are no
-    threads, and neither are there for what one of the calls asks for itself."""
+    threads, and neither are there for what one of the calls asks for itself. The threads end with `close`, or with
+    this object where nobody closes it."""
 
     def __init__(self, parallelism: int) -> None:
         self._parallelism = parallelism
         self._pool: ThreadPoolExecutor | None = None
-        self._begun: set[Future[Any]] = set()
+        self._open = 0  # rounds of calls that were begun, and not waited for to their end
         self._setup = threading.Lock()
-        self._here = threading.local()
 
     def __call__(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of `calls` in their order. Raises what the first of them raises that fails: once those under way
-        have ended, and those that had not begun are left out. What interrupts this thread waits for none."""
-        if min(self._parallelism, len(calls)) < 2 or getattr(self._here, "inside", False):
+        have ended, and those that had not begun are left out. What interrupts this thread waits for none, wherever it
+        comes."""
+        if min(self._parallelism, len(calls)) < 2 or getattr(_here, "inside", False):
             return [call() for call in calls]
         from concurrent.futures import wait
 
-        begun = self._submitted(calls)
+        begun: list[Future[Any]] = []
         try:
-            return [one.result() for one in begun]
+            pool = self._opened()
+            for call in calls:
+                begun.append(pool.submit(call))  # one by one: an interruption in between leaves the others in `begun`
+            results = [one.result() for one in begun]
         except Exception:
-            for one in begun:
-                one.cancel()
+            _cancel(begun)
             wait(begun)
+            self._ended()
             raise
         except BaseException:
-            for one in begun:
-                one.cancel()
+            _cancel(begun)
             raise
-        finally:
-            with self._setup:
-                self._begun -= {one for one in begun if one.done()}
+        self._ended()
+        return results
 
     def close(self) -> bool:
-        """Begin no call any more, and end the threads. False: a call is under way that nobody waits for, in a thread
-        that ends with it."""
+        """Begin no call any more, and end the threads. False: after an interruption a call may be under way that nobody
+        waits for, in a thread that ends with it."""
         with self._setup:
             pool, self._pool = self._pool, None
-            quiet = all(one.done() for one in self._begun)
+            quiet = not self._open
         if pool is not None:
             pool.shutdown(wait=quiet, cancel_futures=True)
         return quiet
 
-    def _submitted(self, calls: Sequence[Callable[[], Any]]) -> list[Future[Any]]:
+    def _opened(self) -> ThreadPoolExecutor:
         from concurrent.futures import ThreadPoolExecutor  # with logging: what calls side by side pay
 
         with self._setup:
+            self._open += 1
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=NAMED, initializer=self._mark)
-            begun = [self._pool.submit(call) for call in calls]
-            self._begun.update(begun)
-        return begun
+                self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=NAMED, initializer=_mark)
+            return self._pool
 
-    def _mark(self) -> None:
-        self._here.inside = True
+    def _ended(self) -> None:
+        with self._setup:
+            self._open -= 1
+
+
+def _cancel(begun: Sequence[Future[Any]]) -> None:
+    for one in begun:
+        one.cancel()

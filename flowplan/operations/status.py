@@ -41,8 +41,11 @@ def status(session: Session) -> Status:
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     cloud = session.cloud()
     lists = listed(cloud).beside(single(partial(_bills, session))).beside(single(or_why(cloud.instances)))
-    _, ((live, bills), instances) = session.enter_and_list(state, None, lists)
+    _, ((live, billed), instances) = session.enter_and_list(state, None, lists)
     state = with_begun(cloud, loaded, live)
+    bills = None if isinstance(billed, CloudError) else billed
+    if isinstance(billed, CloudError):
+        cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
@@ -53,15 +56,14 @@ def status(session: Session) -> Status:
     return Status(state, bid_rows(session, state, live, bills, instances), volumes, now, in_all)
 
 
-def _bills(session: Session) -> tuple[Billed, ...] | None:
-    """What was billed; None: it cannot be fetched, which is noted. What runs is shown anyway."""
+def _bills(session: Session) -> tuple[Billed, ...] | CloudError:
+    """What was billed, or why it cannot be fetched: what runs is shown anyway. Raises Unauthorized."""
     try:
         return session.cloud().billed(shown_only=True)
     except Unauthorized:
         raise
     except CloudError as error:
-        session.cloud().note(f"what was paid is unknown, since the bill could not be fetched: {error}")
-        return None
+        return error
 
 
 def looks(session: Session, every: float) -> Iterator[Status | CloudError]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -69,38 +71,67 @@ def test_a_parallelism_of_one_has_no_threads() -> None:
     assert Together(1)([threading.current_thread] * 3) == [here] * 3
 
 
-def test_what_interrupts_waits_for_no_call_and_begins_no_other() -> None:
-    """As Ctrl-C does in the thread that waits."""
-    begun, let_go, calls = threading.Event(), threading.Event(), list[int]()
+@pytest.mark.parametrize("comes", ["while they begin", "in the wait for one", "in the wait after one that failed"])
+def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C does in the thread that waits, wherever it comes."""
+    needed = 1 if comes == "in the wait after one that failed" else 2  # the one that fails takes the other thread
+    under_way, let_go, calls = threading.Event(), threading.Event(), list[int]()
+    here, submit, result = threading.current_thread(), ThreadPoolExecutor.submit, Future.result
 
     def held(number: int) -> None:
         calls.append(number)
-        if len(calls) == 2:
-            begun.set()
-        let_go.wait(5)
+        if len(calls) >= needed:
+            under_way.set()
+        assert let_go.wait(30)
 
-    def interrupted() -> None:
+    def fails() -> None:
+        assert under_way.wait(30)
+        raise ValueError
+
+    def interrupted(*_: object) -> None:
+        assert under_way.wait(30)
+        monkeypatch.undo()
         raise KeyboardInterrupt
 
-    class Results(Together):
-        """Its wait for the first result is what the interruption comes in."""
+    def submitted(pool: ThreadPoolExecutor, call: Callable[[], object]) -> Future[object]:
+        made = submit(pool, call)
+        if len(begun := pool.__dict__.setdefault("begun", [])) == 1:
+            interrupted()
+        begun.append(made)
+        return made
 
-        def _submitted(self, given: object) -> list[object]:  # type: ignore[override]
-            futures: list[object] = list(super()._submitted(given))  # type: ignore[arg-type]
-            assert begun.wait(30)
-            futures[0].result = interrupted  # type: ignore[attr-defined]
-            return futures
-
-    together = Results(2)
+    together, first = Together(2), list[Callable[[], object]]()
+    if comes == "while they begin":
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
+    elif comes == "in the wait for one":
+        monkeypatch.setattr(Future, "result", lambda *_: interrupted() if threading.current_thread() is here else None)
+    else:
+        first = [fails]
+        monkeypatch.setattr("concurrent.futures.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        together([partial(held, number) for number in range(6)])
-    assert together.close() is False  # two are under way, and nobody waits for them
+        together([*first, *(partial(held, number) for number in range(6))])
+    assert Future.result is result
+    assert together.close() is False  # they are under way, and nobody waits for them
     left = [one for one in threading.enumerate() if one.name.startswith(NAMED)]
-    assert len(left) == 2
+    assert left
     let_go.set()
     for thread in left:
         thread.join(30)
-    assert sorted(calls) == [0, 1]
+    assert len(calls) in {needed, 2}
+
+
+def test_threads_that_nobody_ends_end_with_what_they_are_of() -> None:
+    """As where another run of this process leaves a client open: each would leave its threads in it for good."""
+    together = Together(2)
+    both = threading.Barrier(2, timeout=30)
+    together([both.wait, both.wait])
+    threads = [one for one in threading.enumerate() if one.name.startswith(NAMED)]
+    assert len(threads) == 2
+    del together
+    gc.collect()
+    for one in threads:
+        one.join(30)
+        assert not one.is_alive()
 
 
 @pytest.mark.parametrize("most", [1, 3])

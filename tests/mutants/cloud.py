@@ -133,6 +133,20 @@ MISTAKES = (
         ("tests/cloud/test_together.py", "-k", "interrupts"),
     ),
     Mistake(
+        "wait for calls that an interruption left while others were begun",
+        "cloud/together.py",
+        "            quiet = not self._open\n",
+        "            quiet = True\n",
+        ("tests/cloud/test_together.py", "-k", "interrupts"),
+    ),
+    Mistake(
+        "a client that nobody closes leaves its threads in the process",
+        "cloud/together.py",
+        "initializer=_mark)",
+        "initializer=lambda: self and _mark())",
+        ("tests/cloud/test_together.py", "-k", "nobody_ends"),
+    ),
+    Mistake(
         "let more calls through at once than --parallelism says",
         "cloud/http/throttle.py",
         "self._limit = min(self._most, self._limit + 1 / self._limit)",

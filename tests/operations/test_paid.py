@@ -376,3 +376,23 @@ def test_status_shows_what_runs_also_where_no_bill_can_be_read(twice: Place) -> 
         simulator.faults.clear()
         simulator.faults.add(BILL, "status", status=401, times=None)
     assert "does not accept the\n  credentials" in twice.run("status").err
+
+
+def test_what_is_said_of_the_bill_is_said_once_the_rest_is_there(place: Place) -> None:
+    """It is read beside the rest: nothing is said of it while that may still fail, and each run says it at one
+    place."""
+    place.write(task_text("train"))
+    place.ok(*APPLY)
+    with place.simulator() as simulator:
+        for call in ("GET /v2/projects", BILL):
+            simulator.faults.add(call, "status", status=403, times=None)
+    result = place.run("status")
+    said = " ".join(result.err.split())
+    assert result.code == 0, result
+    assert 0 < said.index("the projects cannot be listed") < said.index("what was paid is unknown")
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "status", status=403, times=None)
+    result = place.run("status")
+    assert result.code == 1
+    assert "GET /v2/volumes: permission denied" in " ".join(result.err.split())
+    assert "what was paid" not in result.err
