@@ -73,7 +73,9 @@ def token(credentials: Credentials, base_url: str, **options: Any) -> Secret | L
 
 
 class Login:
-    """A password, exchanged for a token on the first call, and again when that has expired; once for all threads.
+    """A password, exchanged for a token on the first call, and again when that has expired; once for all threads. A
+    login that fails is one for all threads that waited for it: the same wrong password sent by each of them could lock
+    the account. The next call tries again.
 
     Both methods raise Unauthorized if the login is refused, CloudError if it fails.
     """
@@ -82,18 +84,31 @@ class Login:
         self._credentials, self._base_url, self._options = credentials, base_url, options
         self._lock = threading.Lock()
         self._token: Secret | None = None
+        self._failures = 0
+        self._failure: CloudError | None = None
 
     def __call__(self) -> Secret:
+        known = self._failures
         with self._lock:
-            if self._token is None:
-                self._token = _login(self._credentials, self._base_url, self._options)
-            return self._token
+            return self._token or self._log_in(known)
 
     def renew(self, refused: str) -> None:
         """Get another token instead of `refused`, unless another thread has done so already."""
+        known = self._failures
         with self._lock:
             if self._token is None or self._token.reveal() == refused:
-                self._token = _login(self._credentials, self._base_url, self._options)
+                self._log_in(known)
+
+    def _log_in(self, known: int) -> Secret:
+        """The token of a new login. `known`: the failures by the time that this thread began to wait for its turn."""
+        if self._failure is not None and self._failures > known:
+            raise self._failure
+        try:
+            self._token = _login(self._credentials, self._base_url, self._options)
+        except CloudError as error:
+            self._failures, self._failure = self._failures + 1, error
+            raise
+        return self._token
 
 
 def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> Secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -287,3 +288,49 @@ def test_a_failed_login_is_tried_again_by_the_next_call(net: responses.RequestsM
         source()
     assert source().reveal() == source().reveal() == "bearer-2"
     assert len(net.calls) == 2
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_login_that_fails_is_one_for_all_threads_that_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, status: int, renewed: bool
+) -> None:
+    """Lists are read side by side: a wrong password from each of them could lock the account. The failure is let go
+    once all have begun to wait."""
+    threads, logins, waiting = 6, list[int](), threading.Semaphore(0)
+    kind = Unauthorized if status == 401 else CloudError
+
+    class Turn:
+        """The lock of the logins, which tells who waits for it."""
+
+        lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            waiting.release()
+            assert self.lock.acquire(timeout=30)
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    def refused(*_: object) -> Secret:
+        logins.append(status)
+        if len(logins) == 1:
+            assert all(waiting.acquire(timeout=30) for _ in range(threads))
+        raise kind("login failed", status=status)
+
+    source = login(Credentials(LOGIN, Secret(PASSWORD), "me"))
+    monkeypatch.setattr(source, "_lock", Turn())
+    monkeypatch.setattr("flowplan.cloud.credentials._login", refused)
+
+    def ask() -> object:
+        try:
+            return source.renew("old") if renewed else source()
+        except CloudError as error:
+            return error.status
+
+    with ThreadPoolExecutor(threads) as pool:
+        asked = [pool.submit(ask) for _ in range(threads)]
+        assert [one.result() for one in asked] == [status] * threads
+    assert len(logins) == 1
+    assert ask() == status  # who asks later tries again
+    assert len(logins) == 2
