@@ -54,6 +54,28 @@ def test_429_without_a_usable_header_backs_off(
     assert min(times.waits) >= http.BACKOFF_FLOOR, "never a spin"
 
 
+@pytest.mark.parametrize(("value", "refusals", "ends"), [("1", 4, True), ("1", 5, False), ("9", 2, False)])
+def test_what_is_tried_twice_gets_its_turn_in_a_crowd_and_is_not_waited_for_long(
+    net: responses.RequestsMock, api: Transport, value: str, refusals: int, ends: bool
+) -> None:
+    """A bill is one of eight lists that are read side by side: a server that takes two calls a second refuses most."""
+    refused = {"status": 429, "headers": {"Retry-After": value}}
+    answers(net, "GET", *[refused] * refusals, {"json": []})
+    if ends:
+        assert api.call("GET", BIDS, most=2).status == 200
+    else:
+        assert failure(api, "GET", kind=Refused, most=2).status == 429
+    assert len(net.calls) == refusals + ends
+
+
+def test_what_is_tried_twice_is_tried_no_more_often_for_another_reason(
+    net: responses.RequestsMock, api: Transport
+) -> None:
+    answers(net, "GET", {"status": 429, "headers": {"Retry-After": "1"}}, {"status": 503}, {"json": []})
+    assert failure(api, "GET", most=2).status == 503
+    assert len(net.calls) == 2
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("value", ["61", "120", "9" * 400])
 def test_429_with_more_than_a_minute_fails_at_once_and_names_it(

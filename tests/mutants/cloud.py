@@ -161,6 +161,13 @@ MISTAKES = (
         ("tests/cloud/test_credentials.py", "-k", "threads_that_wait"),
     ),
     Mistake(
+        "what is only shown is waited for as long as any other call, where the server takes none",
+        "cloud/http/transport.py",
+        "everybody and spent <= CROWDED",
+        "everybody",
+        ("tests/cloud/test_retries.py", "-k", "gets_its_turn"),
+    ),
+    Mistake(
         "quote the answer to a login",
         "cloud/http/meaning.py",
         "return self.path != LOGIN_PATH",

@@ -46,6 +46,9 @@ FIRST_CONNECT_TIMEOUT = 5.0  # seconds, TLS included
 FIRST_BUDGET = 4.0  # seconds for one call, after which no further attempt begins
 FIRST_BACKOFF_CAP = 1.0  # seconds
 BACKOFF_CAP = 20.0  # seconds
+# A 429 says that there are too many calls, and not that this one fails: of those made side by side, one that is not
+# worth waiting for gets its turn as the others do.
+CROWDED = 10.0  # seconds of such a call
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
 
@@ -149,7 +152,7 @@ class Transport:
         `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
         out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
         `before` is called before each attempt, when its turn has come; what it raises ends the call. `most`: tries
-        at most, for what is not worth waiting for.
+        at most, for what is not worth waiting for; after a 429 as many as any other, for as long as `CROWDED`.
         """
         wire = self._wire()
         request = self._prepared(method, path, query, body, key)
@@ -173,9 +176,12 @@ class Transport:
                 continue
             pause = self._pause(reply, tries)
             everybody = reply.status == 429 and pause <= RETRY_AFTER_CAP + 1
+            spent = self._clock() - started + pause
             if everybody:
                 self._gate.close(pause)
-            if tries >= min(allowed, most or allowed) or not self._affordable(reply, self._clock() - started + pause):
+            if most is not None and not (everybody and spent <= CROWDED):
+                allowed = min(allowed, most)
+            if tries >= allowed or not self._affordable(reply, spent):
                 raise verdict
             if not everybody:
                 self._wait(pause)
