@@ -54,7 +54,7 @@ bench: $(VENV)/.tests
 
 # How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, kept-back ones.
 backtest: $(VENV)/.installed
-	$(BIN)/python tests/backtest.py $(DATA)
+	$(BIN)/python -m tests.backtest $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -18,7 +22,7 @@ from flowplan.pricing.history import Method, Stream
 from flowplan.pricing.sums import stack_totals
 from flowplan.pricing.units import storage_per_hour
 from tests import backtest
-from tests.conftest import examples
+from tests.conftest import ROOT, examples
 
 D = Decimal
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -492,6 +496,16 @@ def test_a_stack_of_fifty_bids_walks_no_more_than_fifty_forecasts() -> None:
     before = [stream.walked[0] for stream in prepared]
     stack_totals(found[:25], found)
     assert before == [stream.walked[0] for stream in prepared]
+
+
+def test_make_backtest_starts() -> None:
+    [typed] = re.findall(
+        r"^backtest:.*\n\t\$\(BIN\)/python (.*) \$\(DATA\)$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    command = [sys.executable, *shlex.split(typed), "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--half" in done.stdout
 
 
 def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
