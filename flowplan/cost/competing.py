@@ -28,16 +28,18 @@ def family(name: str, gpus: int | None) -> str:
     return re.sub(rf"[.-]{gpus}x?$", "", name)
 
 
-def asked(side_by_side: Sequence[Bid]) -> Iterator[Key]:
+def asked(side_by_side: Sequence[Bid], raised: Sequence[Bid]) -> Iterator[Key]:
     """What has to be known of the auctions of bids that are to be placed side by side, besides what each wins with: as
-    many instances as those with the highest limits are together."""
+    many instances as those with the highest limits are together; beside another size also with the `raised`, which hold
+    what they have at a lower limit until now."""
     for _, there in _by(side_by_side, lambda bid: (bid.instance_type, bid.region)):
         for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in there)[:STEPS]:
             if quantity <= MOST:
                 yield there[0].instance_type, there[0].region, quantity
-    for _, there in _by(side_by_side, _kind_of):
+    kinds = {_kind_of(bid) for bid in side_by_side}
+    for kind, there in _by((*side_by_side, *raised), _kind_of):
         types = {bid.gpus or 1: bid.instance_type for bid in there}
-        if len(types) > 1:
+        if len(types) > 1 and kind in kinds:
             wishes = [Wish(bid.limit_price, bid.instance_quantity, bid.gpus or 1) for bid in there]
             for gpus, quantity in asked_about(wishes, STEPS, MOST):
                 yield types[gpus], there[0].region, quantity
@@ -99,7 +101,8 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
         prices = [(sizes[key[:2]], market) for key, market in markets.items() if key[:2] in sizes]
         for group, begin in order.groups([index for index, _ in pool], lambda index: changes[index].change.address):
             costs = [cost for index in group if (cost := changes[index].cost)]
-            priced_now = dict(zip(group, side_by_side(costs, prices), strict=True))
+            limits = [old.limit_price if (old := changes[index].cost_before) else None for index in group]
+            priced_now = dict(zip(group, side_by_side(costs, prices, limits), strict=True))
             for index in begin:
                 found[index] = attrs.evolve(found[index], cost=priced_now[index])
     return found

@@ -48,13 +48,17 @@ def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[K
 
 def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
     """What has to be known of bids that hold nothing yet where they are to be placed together."""
-    new = []
+    new, raised = [], []
     for change in changes:
-        bid = change.after
-        if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported and not _stays(change, bid):
+        bid, before = change.after, change.before
+        if not isinstance(bid, Bid) or bid.paused or "region" in bid.unreported:
+            continue
+        if not _stays(change, bid):
             new.append((change.address, bid))
+        elif isinstance(before, Bid) and before.limit_price < bid.limit_price:
+            raised.append(bid)
     for group, _ in Succession.of(changes).groups(new, lambda one: one[0]):
-        yield from asked([bid for _, bid in group])
+        yield from asked([bid for _, bid in group], raised)
 
 
 def _stays(change: Change, after: Bid) -> bool:

@@ -144,8 +144,10 @@ def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic 
 
 def _place(bids: Sequence[_Bidder]) -> str:
     """The auctions of `bids`, which are for the same GPUs: the smallest size first."""
-    names = dict.fromkeys(one.bid.instance_type_name or one.bid.instance_type for one in sorted(bids, key=_size))
-    return f"{' and '.join(names)} in {bids[0].bid.region}"
+    by_size = sorted(bids, key=_size)
+    names = [*dict.fromkeys(one.bid.instance_type_name or one.bid.instance_type for one in by_size)]
+    what = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{what} in {bids[0].bid.region}"
 
 
 def _size(one: _Bidder) -> int:

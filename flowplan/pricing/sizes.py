@@ -76,27 +76,37 @@ def _spread(numbers: Sequence[int], steps: int) -> list[int]:
     return [numbers[(step + 1) * many // steps - 1] for step in range(steps)] if many > steps else list(numbers)
 
 
-def side_by_side(estimates: Sequence[Estimate], markets: Sequence[tuple[int, Market]]) -> list[Estimate]:
+def side_by_side(
+    estimates: Sequence[Estimate], markets: Sequence[tuple[int, Market]], before: Sequence[Decimal | None]
+) -> list[Estimate]:
     """`estimates` of bids for one stock (docs/ASSUMPTIONS.md, A7), each made as if it were one's only new one, as they
-    are side by side. `markets`: the prices of now, each with the GPUs of an instance. Where all are of one size, this
-    is `together`."""
+    are side by side. `markets`: the prices of now, each with the GPUs of an instance. `before`: the limit of each that
+    was there, in dollars per instance-hour, by which these prices count it. Where all are of one size, this is
+    `together`."""
     common = Common.of(one.gpus or 1 for one in estimates)
     if common.unit == common.whole:
         asked = {market.quantity: market for _, market in markets}
         return together(estimates, asked.get)
     book = _Book(common, markets)
-    found = _cleared([book.alone(one) for one in estimates], book)
+    limits = [
+        None if limit is None else common.price(limit, one.gpus or 1)
+        for one, limit in zip(estimates, before, strict=True)
+    ]
+    found = _cleared([book.alone(one) for one in estimates], book, limits)
     return [_back(one, now, common) for one, now in zip(estimates, found, strict=True)]
 
 
-def _cleared(alone: Sequence[Estimate], book: _Book) -> list[Estimate]:
+def _cleared(alone: Sequence[Estimate], book: _Book, before: Sequence[Decimal | None]) -> list[Estimate]:
     """`alone`, in units, as they are side by side: the highest limit first, each finds room or pushes others out.
 
     Whom a bid pushes out may free more than it takes, and what is left over goes to those who bid less. So a bid waits
-    for certain only where what is left is known to be too little for it; else nobody can tell.
+    for certain only where what is left is known to be too little for it; else nobody can tell. One that holds what the
+    prices still count among what is pushed out, since its limit was lower, takes its place as a new one does.
     """
     found = list(alone)
     new = [index for index, one in enumerate(found) if one.outlook in ("runs", "waits") and not _holds(one)]
+    raised = _raised(found, new, book, before)
+    new += raised
     new.sort(key=lambda index: -found[index].limit_price)
     taken, is_known = 0, True  # by those of higher limits
     for limit, group in groupby(new, key=lambda index: found[index].limit_price):
@@ -117,7 +127,25 @@ def _cleared(alone: Sequence[Estimate], book: _Book) -> list[Estimate]:
     entering = [one.entry for one in found if one.outlook == "runs" and one.entry.basis == "displacing"]
     if entering:
         found = [_pushed(one, book, taken, entering) if _holds(one) else one for one in found]
-    return at_one_price(found, alone, *_one_price(found, book, taken))
+    now = at_one_price(found, alone, *_one_price(found, book, taken))
+    for index in raised:
+        if now[index].outlook == "runs":
+            now[index] = attrs.evolve(now[index], entry=attrs.evolve(now[index].entry, basis="holding"))
+    return now
+
+
+def _raised(found: Sequence[Estimate], new: Sequence[int], book: _Book, before: Sequence[Decimal | None]) -> list[int]:
+    """Which of `found` hold something at a limit that is raised, from one at which the `new` ones would push it out."""
+    units = sum(found[index].quantity for index in new)
+    if units <= book.room:
+        return []
+    limits = {
+        index: limit
+        for index, (one, limit) in enumerate(zip(found, before, strict=True))
+        if _holds(one) and one.outlook == "runs" and limit is not None and limit < one.limit_price
+    }
+    win = book.win(units + sum(found[index].quantity for index in limits))
+    return [index for index, limit in limits.items() if win is None or limit < win]
 
 
 def _holds(one: Estimate) -> bool:

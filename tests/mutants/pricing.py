@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "let every size of a pool have its own price",
         "pricing/sizes.py",
-        "    found = _cleared([book.alone(one) for one in estimates], book)\n",
+        "    found = _cleared([book.alone(one) for one in estimates], book, limits)\n",
         "    found = [book.alone(one) for one in estimates]\n",
         ("tests/pricing/test_sizes.py", "-k", "makes_the_other_dearer"),
     ),
@@ -32,6 +32,20 @@ MISTAKES = (
         "    if win is not None and one.limit_price >= win:",
         "    if win is not None:",
         ("tests/pricing/test_sizes.py", "-k", "holds_what_others_take"),
+    ),
+    Mistake(
+        "let a bid whose limit is raised keep, for nothing, what the prices still count among what others push out",
+        "pricing/sizes.py",
+        "    new += raised\n",
+        "",
+        ("tests/pricing/test_sizes.py", "-k", "limit_is_raised"),
+    ),
+    Mistake(
+        "take a bid whose limit is raised for one that its old limit kept out of danger",
+        "pricing/sizes.py",
+        "if win is None or limit < win]",
+        "if win is not None and limit >= win]",
+        ("tests/pricing/test_sizes.py", "-k", "limit_is_raised"),
     ),
     Mistake(
         "let a large bid that waits set the price of your own that bid less",

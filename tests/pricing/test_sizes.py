@@ -17,7 +17,7 @@ from flowplan.cost.costs import Priced
 from flowplan.cost.estimate import auctions_needed, one_more, priced
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, Create, NoOp
+from flowplan.planning.actions import Change, Create, NoOp, Update
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.sizes import Common, Wish, asked_about
@@ -178,6 +178,35 @@ def test_one_that_holds_what_others_take_is_unknown_unless_its_limit_is_above_th
     assert (held.outlook, held.now) == ("waits", 0)
 
 
+RAISED = sized(1, "4")  # from 2.05: until now whoever takes 8 GPUs pushes it out
+
+
+def raised(before: str, *markets: Market) -> tuple[Estimate, Estimate]:
+    """A new bid for 8 GPUs, and one that holds one of them and whose limit becomes that of RAISED."""
+    was = attrs.evolve(RAISED, limit_price=D(before))
+    changes: list[Change] = [
+        Create(Address("bid", "new"), sized(8, "40")),
+        Update(Address("bid", "held"), was, RAISED, fields=(), id="bid_1", status="Allocated"),
+    ]
+    known = {(one.instance_type, one.region, one.quantity): one for one in markets}
+    new, held = (one.cost for one in priced(plan_to(*changes), known).changes)
+    assert new is not None and held is not None
+    asked = auctions_needed(Desired({one.address: one.after for one in changes if one.after}), state(), live(), changes)
+    assert ("gpu.1x", RAISED.region, 9) in asked
+    return new, held
+
+
+def test_one_whose_limit_is_raised_takes_its_place_from_others() -> None:
+    """Prices count it at its old limit, among the eight GPUs that 24.01 wins: with it, nine have to be won."""
+    alone = seen(8, 1, "16", "24.01"), seen(1, 1, "2", "2.05")
+    new, held = raised("2.05", *alone, seen(1, 9, "2", "3.11"))
+    assert (new.entry.point, held.entry.point, held.entry.basis) == (D("24.80"), D("3.10"), "holding")
+    new, held = raised("2.05", *alone)  # what nine win with is not known
+    assert (held.outlook, held.now, new.entry.high) == ("unknown", None, D(32))
+    new, held = raised("3.11", *alone, seen(1, 9, "2", "3.11"))  # nobody would have pushed it out
+    assert (new.entry.point, held.entry.point) == (D(24), D(3))
+
+
 def test_a_large_one_that_waits_above_a_winner_of_yours_does_not_set_its_price() -> None:
     """It is passed over. By the other reading of the rule it would, up to the lowest limit that wins."""
     known = seen(8, 1, "16", "30.01"), seen(1, 1, "2", "2.05"), seen(1, 9, "2", "3.90")
@@ -276,3 +305,10 @@ def test_a_plan_says_once_for_all_sizes_what_they_do_to_each_other(place: Place)
     for one in json.loads(place.ok("status", "--format", "json"))["bids"]:
         entry = said[one["name"]]
         assert D(entry["low"]) <= D(one["last_price"]) <= D(entry["high"])
+
+
+def test_three_sizes_are_named_in_one_list(place: Place) -> None:
+    sizes = (("large", "60", "8x"), ("middle", "15", "2x"), ("small", "9", "1x"))
+    place.write("".join(task_text(name, limit, f"a100.{size}", "us-central1-a") for name, limit, size in sizes))
+    out = " ".join(place.ok("plan").split())
+    assert "a100-80gb.sxm.1x, a100-80gb.sxm.2x and a100-80gb.sxm.8x in us-central1-a: " in out
