@@ -333,7 +333,7 @@ def bug(secret: str) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize("where", ["projects", "everything_as_reported", "markets", "create", "cancel_bid"])
+@pytest.mark.parametrize("where", ["projects", "everything_as_reported", "market", "create", "cancel_bid"])
 def test_a_bug_that_talks(world: World, search: Search, where: str) -> None:
     world.served(KEY)
     world.place.write(SCRIPTED)
