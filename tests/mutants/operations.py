@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "read the bill and the instances that lifetimes go by one after the other",
         "operations/looking/lifetimes.py",
-        "billed, seen = cloud.side_by_side(calls)",
-        "billed, seen = (call() for call in calls)",
+        "billed, seen = cloud.read(bills.beside(machines))",
+        "billed, seen = cloud.read(bills), cloud.read(machines)",
         ("tests/operations/test_calls_in_a_row.py", "-k", "lifetimes_go_by"),
     ),
     Mistake(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from flowplan.cloud.asking import Asking
 from tests.conftest import APPLY, Place, bid_id, live_ids
 
 STACK = """\
@@ -321,6 +323,24 @@ def test_bills_that_cannot_be_fetched_end_nothing_and_are_said(place: Place) -> 
     settled = place.run("plan", "--detailed-exitcode")
     assert settled.code == 0
     assert "cannot tell now whether a lifetime is over" in " ".join(settled.err.split())
+
+
+def test_what_is_said_of_bills_and_instances_has_an_order(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever answer comes first."""
+
+    def the_last_first(self: Asking, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        return [call() for call in reversed(calls)][::-1]
+
+    place.write(ENDS.replace("max_hours: 12", "max_hours: 12, when_done: cancel"))
+    place.ok(*APPLY)
+    with place.simulator() as simulator:
+        for path in ("/v2/instances/pricing/history", "/v2/instances"):
+            simulator.faults.add(f"GET {path}", "status", status=403, body="{}", times=None)
+    monkeypatch.setattr(Asking, "side_by_side", the_last_first)
+    said = " ".join(place.run("plan").err.split())
+    unknown = [f"{what} could not be fetched" for what in ("what they were billed", "their instances")]
+    assert [said.count(one) for one in unknown] == [1, 1], said
+    assert said.index(unknown[0]) < said.index(unknown[1])
 
 
 def test_a_job_that_is_gone_before_any_run_saw_it_end_is_not_bought_again(place: Place) -> None:

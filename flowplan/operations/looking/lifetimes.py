@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from flowplan.cloud.looks import known, single
 from flowplan.errors import CloudError
 from flowplan.operations.opening.session import Session
 
 if TYPE_CHECKING:
+    from flowplan.cloud.looks import Looks
     from flowplan.model.address import Address
     from flowplan.model.lifecycle import Bounds
     from flowplan.model.live import Live
-    from flowplan.planning.lifetimes import Seen
+    from flowplan.planning.lifetimes import Machine, Seen
+    from flowplan.pricing.billing import Billed
     from flowplan.state.state import State
 
 T = TypeVar("T")
@@ -32,12 +34,16 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     def instances() -> tuple[Machine, ...]:
         return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
 
-    calls = [
-        partial(_known, session, "what they were billed", cloud.billed) if needs_bills(there) else tuple,
-        partial(_known, session, "their instances", instances) if needs_instances(there) else tuple,
-    ]
-    billed, seen = cloud.side_by_side(calls)
-    return Seen(cloud.time(), billed, seen)
+    bills: Looks[tuple[Billed, ...] | CloudError]
+    machines: Looks[tuple[Machine, ...] | CloudError]
+    bills = single(cloud.billed).or_error() if needs_bills(there) else known(())
+    machines = single(instances).or_error() if needs_instances(there) else known(())
+    billed, seen = cloud.read(bills.beside(machines))
+    return Seen(
+        cloud.time(),
+        _fetched(session, "what they were billed", billed),
+        _fetched(session, "their instances", seen),
+    )
 
 
 def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:
@@ -47,11 +53,9 @@ def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, li
     return over(lifetimes, state, live, seen_of(session, lifetimes, state, live))
 
 
-def _known(session: Session, what: str, ask: Callable[[], T]) -> T | None:
-    try:
-        return ask()
-    except CloudError as error:
-        session.cloud().note(
-            f"flowplan cannot tell now whether a lifetime is over; {what} could not be fetched: {error}"
-        )
-        return None
+def _fetched(session: Session, what: str, found: T | CloudError) -> T | None:
+    """`found`, None for what could not be fetched, which is said."""
+    if not isinstance(found, CloudError):
+        return found
+    session.cloud().note(f"flowplan cannot tell now whether a lifetime is over; {what} could not be fetched: {found}")
+    return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from flowplan.classes import frozen
-from flowplan.cloud.looks import Looks, single
+from flowplan.cloud.looks import Looks, known, single
 from flowplan.errors import CloudError
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.opening.session import Session
@@ -42,7 +42,8 @@ def prices_of(session: Session, plan: Plan, seen: Observed, *, pasts: bool) -> P
     auctions = auctions_ahead(plan.changes) if pasts else []
     counted = seen.config is not None and counts_against_quotas(plan)
     each_past = cloud.each_past(auctions, shown_only=True) if only_stops(plan) else cloud.each_past(auctions).or_error()
-    quotas = single(cloud.quotas).or_error() if counted else NONE
+    quotas: Looks[tuple[Quota, ...] | CloudError]
+    quotas = single(cloud.quotas).or_error() if counted else known(())
     (markets, limits), past = cloud.read(_each_market(session, plan, seen).beside(quotas).beside(each_past))
     markets = _with_one_more(session, plan, markets)
     return Prices(markets, limits, Fetched(frozenset(auctions), past) if auctions else None)
@@ -69,13 +70,6 @@ def _with_one_more(session: Session, plan: Plan, markets: Mapping[Key, Market]) 
     return session.cloud().with_one_more(markets, one_more(plan.changes, markets))
 
 
-def _no_quotas(found: Sequence[Any]) -> tuple[Quota, ...]:
-    return ()
-
-
-NONE: Looks[tuple[Quota, ...] | CloudError] = Looks(_no_quotas, (), ())
-
-
 def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]:
     """The past prices that forecasts of it need, as far as they are not fetched already: one call a region, none
     without bids."""
@@ -85,8 +79,8 @@ def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]
     auctions = auctions_of(found.costs)
     if not auctions:
         return {}
-    known = None if found.past is None else found.past.of(auctions)
-    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan)) if known is None else known
+    fetched = None if found.past is None else found.past.of(auctions)
+    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan)) if fetched is None else fetched
 
 
 def streams_of(
