@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 NAMED = "flowplan-ask"  # what ends the process does not wait for a thread of this name
+_SHORT = 0.2  # seconds
 _here = threading.local()
 
 
@@ -35,17 +36,15 @@ class Together:
         comes."""
         if min(self._parallelism, len(calls)) < 2 or getattr(_here, "inside", False):
             return [call() for call in calls]
-        from concurrent.futures import wait
-
         begun: list[Future[Any]] = []
         try:
             pool = self._opened()
             for call in calls:
                 begun.append(pool.submit(call))  # one by one: an interruption in between leaves the others in `begun`
-            results = [one.result() for one in begun]
+            results = [_result(one) for one in begun]
         except Exception:
             _cancel(begun)
-            wait(begun)
+            _await(begun)
             self._ended()
             raise
         except BaseException:
@@ -76,6 +75,20 @@ class Together:
     def _ended(self) -> None:
         with self._setup:
             self._open -= 1
+
+
+def _result(one: Future[Any]) -> Any:
+    _await([one])
+    return one.result()
+
+
+def _await(begun: Sequence[Future[Any]]) -> None:
+    """Return when all have ended. A signal that comes right before this thread begins to wait does not end the wait
+    (CPython looks for one before, not then), so it waits for a short time, again and again."""
+    from concurrent.futures import wait
+
+    while wait(begun, _SHORT).not_done:
+        pass
 
 
 def _cancel(begun: Sequence[Future[Any]]) -> None:

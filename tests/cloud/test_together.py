@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
 import pytest
@@ -76,7 +76,7 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
     """As Ctrl-C does in the thread that waits, wherever it comes."""
     needed = 1 if comes == "in the wait after one that failed" else 2  # the one that fails takes the other thread
     under_way, let_go, calls = threading.Event(), threading.Event(), list[int]()
-    here, submit, result = threading.current_thread(), ThreadPoolExecutor.submit, Future.result
+    submit = ThreadPoolExecutor.submit
 
     def held(number: int) -> None:
         calls.append(number)
@@ -103,14 +103,15 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
     together, first = Together(2), list[Callable[[], object]]()
     if comes == "while they begin":
         monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
-    elif comes == "in the wait for one":
-        monkeypatch.setattr(Future, "result", lambda *_: interrupted() if threading.current_thread() is here else None)
-    else:
-        first = [fails]
-        monkeypatch.setattr("concurrent.futures.wait", interrupted)
+    else:  # for one of them, or, where one has failed, for all that have begun
+        first = [fails] if comes == "in the wait after one that failed" else []
+        many = bool(first)
+        monkeypatch.setattr(
+            "concurrent.futures.wait",
+            lambda waited, *more: interrupted() if (len(waited) > 1) is many else wait(waited, *more),
+        )
     with pytest.raises(KeyboardInterrupt):
         together([*first, *(partial(held, number) for number in range(6))])
-    assert Future.result is result
     assert together.close() is False  # they are under way, and nobody waits for them
     left = [one for one in threading.enumerate() if one.name.startswith(NAMED)]
     assert left
@@ -118,6 +119,27 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
     for thread in left:
         thread.join(30)
     assert len(calls) in {needed, 2}
+
+
+def test_no_wait_is_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes right before a wait does not end it: the next begins soon."""
+    longest = list[float | None]()
+
+    def noted(begun: Sequence[Future[object]], timeout: float | None = None) -> object:
+        longest.append(timeout)
+        return wait(begun, timeout)
+
+    def fails() -> None:
+        raise ValueError
+
+    monkeypatch.setattr("concurrent.futures.wait", noted)
+    together = Together(2)
+    assert together([int, int]) == [0, 0]
+    with pytest.raises(ValueError):
+        together([fails, int])
+    assert together.close()
+    assert len(longest) >= 4
+    assert all(one is not None and one < 1 for one in longest)
 
 
 def test_threads_that_nobody_ends_end_with_what_they_are_of() -> None:

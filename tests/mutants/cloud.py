@@ -133,6 +133,13 @@ MISTAKES = (
         ("tests/cloud/test_together.py", "-k", "interrupts"),
     ),
     Mistake(
+        "wait for lists in one piece, which a signal right before it does not end",
+        "cloud/together.py",
+        "while wait(begun, _SHORT).not_done:",
+        "while wait(begun).not_done:",
+        ("tests/cloud/test_together.py", "-k", "in_one_piece"),
+    ),
+    Mistake(
         "wait for calls that an interruption left while others were begun",
         "cloud/together.py",
         "            quiet = not self._open\n",

@@ -6,6 +6,8 @@ import math
 import threading
 from collections.abc import Callable
 
+_SHORT = 0.2  # seconds
+
 
 class Gate:
     """What all workers pass with each attempt (`with gate:`), `most` at a time. A 429 closes it for all of them.
@@ -40,7 +42,7 @@ class Gate:
         """Lets the caller through: None; or says until when it must wait before it asks again."""
         with self._changed:
             while self._busy >= self._limit:
-                self._changed.wait()
+                self._changed.wait(_SHORT)  # in one piece, a signal that comes right before it would not end it
             now = max(self._clock(), waited)
             turn = max(self._opens, self._next)
             if now < turn:
