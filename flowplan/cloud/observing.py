@@ -33,20 +33,8 @@ class Observing(Asking):
         name = self.seen_projects.get(id)
         return id if name is None else f"{name} ({id})"
 
-    def observe(self) -> tuple[Catalogue, Live]:
-        """What is offered and what is there: five lists, side by side. It sets `names`."""
-        return self.read(self.everything())
-
-    def observe_as_reported(self) -> tuple[Catalogue, Live]:
-        """The same, as far as it is reported: what of the five cannot be listed is in `unread` and in `unlisted`."""
-        return self.read(self.everything_as_reported())
-
-    def without_bids(self) -> tuple[Catalogue, Live]:
-        """What is offered and the volumes that are there; nobody asks for bids."""
-        return self.read(self.all_but_bids())
-
     def everything(self) -> Looks[tuple[Catalogue, Live]]:
-        """The lists of `observe`."""
+        """What is offered and what is there: five lists. They set `names`."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
             types, auctions, keys, volumes, bids = found
@@ -56,7 +44,7 @@ class Observing(Asking):
         return Looks(made, self._offers(), (self.ssh_keys, *self._objects()))
 
     def everything_as_reported(self) -> Looks[tuple[Catalogue, Live]]:
-        """The lists of `observe_as_reported`."""
+        """The same, as far as it is reported: what of the five cannot be listed is in `unread` and in `unlisted`."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
             types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in found[:3])
@@ -68,7 +56,7 @@ class Observing(Asking):
         return Looks(made, [or_why(one) for one in whole.of_all], [or_why(one) for one in whole.of_project])
 
     def all_but_bids(self) -> Looks[tuple[Catalogue, Live]]:
-        """The lists of `without_bids`."""
+        """What is offered and the volumes that are there; nobody asks for bids."""
 
         def made(found: Sequence[Any]) -> tuple[Catalogue, Live]:
             types, auctions, keys, volumes = found
@@ -87,13 +75,9 @@ class Observing(Asking):
         volumes, bids = self.side_by_side(self._objects())
         return Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
-    def live_as_reported(self) -> Live:
-        """The same, as far as it is reported: what cannot be listed is in `unlisted`. It asks for nothing that is
-        offered: what is to be stopped needs none of that."""
-        return self.read(self.objects_as_reported())
-
     def objects_as_reported(self) -> Looks[Live]:
-        """The lists of `live_as_reported`."""
+        """What is there, as far as it is reported: what cannot be listed is in `unlisted`. Nothing that is offered is
+        asked for: what is to be stopped needs none of that."""
         return Looks(self._live, (), [or_why(one) for one in self._objects()])
 
     def _live(self, listed: Sequence[Any]) -> Live:

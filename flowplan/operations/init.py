@@ -101,7 +101,7 @@ def _known(session: Session, cloud: Fcp) -> Known:
         chosen = Choice(names=tuple(one.name for one in visible))
     else:
         cloud.enter(project.id)
-        catalogue, _ = cloud.without_bids()
+        catalogue, _ = cloud.read(cloud.all_but_bids())
         keys = _key(session, catalogue)
         alike = sum(one.name == project.name for one in visible)
         chosen = Choice(project.name if alike == 1 else project.id)

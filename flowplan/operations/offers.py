@@ -53,7 +53,7 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
 def hold_places(session: Session, config: Config, state: State) -> None:
     """Raise ConfigError for a task that can go nowhere, and what looking at the cloud
     raises. The project must be entered."""
-    seen = session.cloud().observe_as_reported()
+    seen = session.cloud().read(session.cloud().everything_as_reported())
     _raise_nowhere(config, _look_up(session, config, state, seen)(), seen)
 
 
