@@ -40,9 +40,10 @@ def at_one_price(
     now = list(found)
     if price is not None:
         now = [_paying(one, price, ceiling) for one in _in_one_range(now)]
-    unclear = [one.limit_price for one in now if one.outlook == "unknown"]
-    for limit in (*unclear, *(() if most is None else (most,))):
-        now = [_up_to(one, limit) for one in now]
+    reach = [one.limit_price for one in now if one.outlook == "unknown"] + ([] if most is None else [most])
+    if reach:
+        highest = max(reach)
+        now = [_up_to(one, highest) for one in now]
     return [_compared(one, alone) for one, alone in zip(now, estimates, strict=True)]
 
 
