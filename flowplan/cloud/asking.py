@@ -10,7 +10,7 @@ from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.looks import Looks
 from flowplan.cloud.together import Together
-from flowplan.errors import CloudError, Unauthorized, Unreachable
+from flowplan.errors import CloudError
 from flowplan.model.catalogue import Catalogue
 from flowplan.printable import shown
 
@@ -101,18 +101,3 @@ class Asking:
     def object_of(self, method: str, path: str) -> Mapping[str, Any]:
         """One JSON object, as it is. Raises CloudError for anything else."""
         return fields.mapping(self.http.call(method, path).data, path)
-
-
-def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
-    """`call`, with the reason in place of a result that could not be fetched. Raises if no call can succeed at
-    all."""
-
-    def result() -> T | CloudError:
-        try:
-            return call()
-        except (Unauthorized, Unreachable):
-            raise
-        except CloudError as error:
-            return error
-
-    return result

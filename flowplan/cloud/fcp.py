@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flowplan.cloud.asking import or_why
 from flowplan.cloud.changing import Changing
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.prices import Prices
 from flowplan.cloud.proving import Proving
-
-__all__ = ["Fcp", "or_why"]
 
 
 class Fcp(Proving, Prices, Changing):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from flowplan.classes import frozen
-from flowplan.errors import CloudError
+from flowplan.errors import CloudError, Unauthorized, Unreachable
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Looks(Generic[T]):
             failed = next((result for result in found if isinstance(result, CloudError)), None)
             return self.made(found) if failed is None else failed
 
-        return Looks(made, [*map(_or_error, self.of_all)], [*map(_or_error, self.of_project)])
+        return Looks(made, [or_why(one, ()) for one in self.of_all], [or_why(one, ()) for one in self.of_project])
 
     def beside(self, others: Looks[S]) -> Looks[tuple[T, S]]:
         """These and `others`, and what comes of each."""
@@ -49,16 +49,6 @@ class Looks(Generic[T]):
             return mine, others.made([*found[first:whole], *found[last:]])
 
         return Looks(made, [*self.of_all, *others.of_all], [*self.of_project, *others.of_project])
-
-
-def _or_error(call: Callable[[], T]) -> Callable[[], T | CloudError]:
-    def made() -> T | CloudError:
-        try:
-            return call()
-        except CloudError as error:
-            return error
-
-    return made
 
 
 def single(call: Callable[[], T]) -> Looks[T]:
@@ -76,3 +66,20 @@ def known(value: T) -> Looks[T]:
 
 
 NOTHING: Looks[None] = known(None)
+
+
+def or_why(
+    call: Callable[[], T], raising: tuple[type[CloudError], ...] = (Unauthorized, Unreachable)
+) -> Callable[[], T | CloudError]:
+    """`call`, with the reason in place of a result that could not be fetched. Raises those of `raising`: by default
+    what means that no call can succeed at all."""
+
+    def result() -> T | CloudError:
+        try:
+            return call()
+        except raising:
+            raise
+        except CloudError as error:
+            return error
+
+    return result

@@ -8,8 +8,8 @@ from typing import Any
 
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
-from flowplan.cloud.asking import PAGE, Asking, or_why
-from flowplan.cloud.looks import Looks
+from flowplan.cloud.asking import PAGE, Asking
+from flowplan.cloud.looks import Looks, or_why
 from flowplan.cloud.rows import Instance
 from flowplan.errors import CloudError
 from flowplan.model.address import Kind

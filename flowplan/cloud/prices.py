@@ -11,9 +11,9 @@ import attrs
 
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
-from flowplan.cloud.asking import PAGE, Asking, or_why
+from flowplan.cloud.asking import PAGE, Asking
 from flowplan.cloud.http.request import segment
-from flowplan.cloud.looks import Looks
+from flowplan.cloud.looks import Looks, or_why
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
 from flowplan.pricing.billing import Billed, Ender, Steered, each_once

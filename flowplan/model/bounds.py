@@ -62,6 +62,8 @@ def name(value: Any) -> str:
 
 def moment(value: Any) -> datetime | None:
     """A moment in RFC 3339, in UTC (which is meant where no zone is given); None for what is none of our time."""
+    if value is None:  # most objects of a list have not ended
+        return None
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from flowplan.classes import frozen
+from flowplan.cloud.looks import or_why
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.operations.opening.session import Session
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from flowplan.pricing.past import Past
 
 
-T = TypeVar("T")
 _WINDOW = timedelta(days=14)  # what a forecast looks back on
 _TREND = timedelta(days=7)  # what a table's trend shows where nothing says otherwise
 
@@ -80,7 +80,7 @@ def _markets(
     found = dict(
         zip(
             keys,
-            cloud.side_by_side([partial(_or_error, partial(cloud.market, (*key, 1))) for key in keys]),
+            cloud.side_by_side([or_why(partial(cloud.market, (*key, 1)), (Unauthorized,)) for key in keys]),
             strict=True,
         )
     )
@@ -108,7 +108,8 @@ def _pasts(
     regions: dict[str, list[tuple[str, str]]] = {}
     for _, auction in auctions:
         regions.setdefault(auction.region, []).append((auction.instance_type, auction.region))
-    found = cloud.side_by_side([partial(_or_error, partial(cloud.pasts, keys, since)) for keys in regions.values()])
+    calls = [or_why(partial(cloud.pasts, keys, since), (Unauthorized,)) for keys in regions.values()]
+    found = cloud.side_by_side(calls)
     failed = {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, CloudError)}
     if failed:
         where, error = ", ".join(sorted(failed)), next(iter(failed.values()))
@@ -119,13 +120,3 @@ def _pasts(
 
 def _not_fetched(summary: str) -> Diagnostic:
     return Diagnostic("not-fetched", summary, severity="warning")
-
-
-def _or_error(call: Callable[[], T]) -> T | CloudError:
-    """What came of a call, so that one which fails hides no other. Raises Unauthorized: then all would."""
-    try:
-        return call()
-    except Unauthorized:
-        raise
-    except CloudError as error:
-        return error

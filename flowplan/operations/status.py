@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.cloud.fcp import or_why
-from flowplan.cloud.looks import single
+from flowplan.cloud.looks import or_why, single
 from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
@@ -40,7 +39,8 @@ def status(session: Session) -> Status:
     if not state.bindings and not begun(loaded):
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     cloud = session.cloud()
-    lists = listed(cloud).beside(single(partial(_bills, session))).beside(single(or_why(cloud.instances)))
+    in_bills = or_why(partial(cloud.billed, shown_only=True), (Unauthorized,))  # what runs is shown anyway
+    lists = listed(cloud).beside(single(in_bills)).beside(single(or_why(cloud.instances)))
     _, ((live, billed), instances) = session.enter_and_list(state, None, lists)
     state = with_begun(cloud, loaded, live)
     bills = None if isinstance(billed, CloudError) else billed
@@ -54,16 +54,6 @@ def status(session: Session) -> Status:
     now = cloud.now()
     in_all = paid_in_all(state, past_bids(state, live), None if bills is None else by_bid(bills), now)
     return Status(state, bid_rows(session, state, live, bills, instances), volumes, now, in_all)
-
-
-def _bills(session: Session) -> tuple[Billed, ...] | CloudError:
-    """What was billed, or why it cannot be fetched: what runs is shown anyway. Raises Unauthorized."""
-    try:
-        return session.cloud().billed(shown_only=True)
-    except Unauthorized:
-        raise
-    except CloudError as error:
-        return error
 
 
 def looks(session: Session, every: float) -> Iterator[Status | CloudError]:

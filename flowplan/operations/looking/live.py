@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.cloud.fcp import Fcp, or_why
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.looks import or_why
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.address import in_order
 from flowplan.model.live import Live, LiveBid

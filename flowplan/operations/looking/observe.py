@@ -183,7 +183,7 @@ def _lists(session: Session, config: Config | None, state: State, *, refresh: bo
 
 def _with_strays(session: Session, state: State, live: Live) -> Live:
     """`live` with each bid of ours that the state does not know as it is by its own id: lists lag."""
-    from flowplan.cloud.fcp import or_why
+    from flowplan.cloud.looks import or_why
     from flowplan.state.ownership import strays
 
     cloud = session.cloud()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowplan.cloud.fcp import Fcp, or_why
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.looks import or_why
 from flowplan.config import Config
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import CloudError, ConfigError, GuardRefused
