@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import TypeVar
@@ -108,8 +109,8 @@ class _Reading:
         self.texts[source.name] = text
         name, suspicious = PurePath(source.name).stem, holds_token(text.content)  # asked of the file once
         parts = []
-        for document in documents(text):
-            if _is_foreign(document):
+        for number, document in enumerate(documents(text)):
+            if _is_foreign(document, first=not number):
                 self.unread = True
             elif is_stack(document):
                 self.stacked.append(document)
@@ -244,14 +245,18 @@ Format = Callable[[Document, str, ReadFile], Part]
 FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task}
 
 
-def _is_foreign(document: Document) -> bool:
-    """Whether `document` is one of another tool, which is reported."""
+def _is_foreign(document: Document, first: bool) -> bool:
+    """Whether `document`, the first of its file or a later one, is one of another tool, which is reported."""
     tool = tool_of(document.root)
     if tool is None:
         return False
-    hint = (
-        f"flowplan convert {document.text.file} --out flowplan.yaml" if tool.converts else "give flowplan its own files"
-    )
+    hint = "give flowplan its own files"
+    if tool.converts and first:
+        file = document.text.file
+        made = "stack.yaml" if PurePath(file) == PurePath("flowplan.yaml") else "flowplan.yaml"  # a new file
+        hint = shlex.join(("flowplan", "convert", file, "--out", made))
+    elif tool.converts:
+        hint = "split the file: flowplan convert reads one task a file"
     summary = f"this is {tool.a_file}, not a task file of flowplan"
     document.problem(document.root, summary, hint, code="foreign-file")
     return True

@@ -254,6 +254,23 @@ def test_a_file_of_another_tool_is_named_in_one_message(text: str, what: str) ->
 
 
 @pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("task.yaml", "flowplan convert task.yaml --out flowplan.yaml"),
+        ("flowplan.yaml", "flowplan convert flowplan.yaml --out stack.yaml"),
+        ("./flowplan.yaml", "flowplan convert ./flowplan.yaml --out stack.yaml"),
+        ("my task.yaml", "flowplan convert 'my task.yaml' --out flowplan.yaml"),
+    ],
+)
+def test_the_command_that_converts_a_task_writes_a_new_file(file: str, command: str) -> None:
+    """`convert` overwrites nothing."""
+    with pytest.raises(ConfigError) as refused:
+        read([Source(file, f"{FLOW}---\n{FLOW}".encode())], no_file)
+    first, second = refused.value.problems
+    assert (first.hint, second.hint) == (command, "split the file: flowplan convert reads one task a file")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "instance_type: 8xh100\nresources_specification: {fcp_instance: 8xh100}\n",
