@@ -90,9 +90,9 @@ def test_waiting_succeeds_when_it_is_freed(path: Path) -> None:
         other.pipe.send("release")
 
     lock = Lock(path)
-    lock.acquire(me(), timeout=30, say=say)
+    lock.acquire(me(), timeout=LONGEST, say=say)
     other.process.join(LONGEST)
-    assert "waiting up to 30 s" in said[0]
+    assert f"waiting up to {LONGEST:g} s" in said[0]
     lock.release()
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_is_replaced_while_it_is_being_locked_is_tried_again(
 
     monkeypatch.setattr(fcntl, "flock", replaced)
     lock = Lock(path)
-    lock.acquire(this_process("flowplan apply", {}, "now"), timeout=5)
+    lock.acquire(this_process("flowplan apply", {}, "now"), timeout=LONGEST)
     lock.verify()
     lock.release()
     assert len([how for how in calls if how & fcntl.LOCK_EX]) == 2

@@ -23,6 +23,7 @@ from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError
 from flowplan.printable import Secret
+from tests.processes import LONGEST
 
 API = "https://api.example.test"
 BIDS = "/v2/spot/bids"
@@ -134,7 +135,7 @@ class Server:
 
     def _handle(self, connection: socket.socket, script: Script) -> None:
         with contextlib.suppress(OSError), connection:
-            connection.settimeout(5)
+            connection.settimeout(LONGEST)
             with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as plain:
                 if self.reads:
                     self.requests.append(received(plain))

@@ -18,6 +18,7 @@ from flowplan.cloud.credentials import LOGIN, Credentials, Login, find, token
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Unauthorized
 from flowplan.printable import Secret
+from tests.processes import LONGEST
 
 API = "https://api.example.test"
 KEY = "fkey_CANARY7"
@@ -307,7 +308,7 @@ def test_a_login_that_fails_is_one_for_all_threads_that_wait_for_it(
 
         def __enter__(self) -> None:
             waiting.release()
-            assert self.lock.acquire(timeout=30)
+            assert self.lock.acquire(timeout=LONGEST)
 
         def __exit__(self, *_: object) -> None:
             self.lock.release()
@@ -315,7 +316,7 @@ def test_a_login_that_fails_is_one_for_all_threads_that_wait_for_it(
     def refused(*_: object) -> Secret:
         logins.append(status)
         if len(logins) == 1:
-            assert all(waiting.acquire(timeout=30) for _ in range(threads))
+            assert all(waiting.acquire(timeout=LONGEST) for _ in range(threads))
         raise kind("login failed", status=status)
 
     source = login(Credentials(LOGIN, Secret(PASSWORD), "me"))

@@ -12,6 +12,7 @@ import pytest
 
 from flowplan.cloud.http.throttle import Gate
 from flowplan.cloud.together import NAMED, Together
+from tests.processes import LONGEST
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_results_come_in_the_order_of_the_calls_whichever_ends_first(together: T
     last = threading.Event()
 
     def first() -> int:
-        assert last.wait(30)
+        assert last.wait(LONGEST)
         return 1
 
     def second() -> int:
@@ -40,7 +41,7 @@ def test_the_first_in_order_that_fails_is_raised_once_all_under_way_have_ended(t
     late, ended = threading.Event(), list[str]()
 
     def slow() -> None:
-        assert late.wait(30)
+        assert late.wait(LONGEST)
         ended.append("slow")
         raise ValueError("the first")
 
@@ -82,14 +83,14 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
         calls.append(number)
         if len(calls) >= needed:
             under_way.set()
-        assert let_go.wait(30)
+        assert let_go.wait(LONGEST)
 
     def fails() -> None:
-        assert under_way.wait(30)
+        assert under_way.wait(LONGEST)
         raise ValueError
 
     def interrupted(*_: object) -> None:
-        assert under_way.wait(30)
+        assert under_way.wait(LONGEST)
         monkeypatch.undo()
         raise KeyboardInterrupt
 
@@ -117,7 +118,7 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
     assert left
     let_go.set()
     for thread in left:
-        thread.join(30)
+        thread.join(LONGEST)
     assert len(calls) in {needed, 2}
 
 
@@ -145,14 +146,14 @@ def test_no_wait_is_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_that_nobody_ends_end_with_what_they_are_of() -> None:
     """As where another run of this process leaves a client open: each would leave its threads in it for good."""
     together = Together(2)
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=LONGEST)
     together([both.wait, both.wait])
     threads = [one for one in threading.enumerate() if one.name.startswith(NAMED)]
     assert len(threads) == 2
     del together
     gc.collect()
     for one in threads:
-        one.join(30)
+        one.join(LONGEST)
         assert not one.is_alive()
 
 
@@ -172,23 +173,23 @@ def test_the_gate_lets_no_more_through_at_once_than_it_is_given(most: int) -> No
         with gate:
             inside.append(1)
             enter.release()
-            assert leave.acquire(timeout=30)
+            assert leave.acquire(timeout=LONGEST)
             inside.pop()
 
     threads = [threading.Thread(target=passes) for _ in range(most + 4)]
     for one in threads:
         one.start()
-    assert all(enter.acquire(timeout=30) for _ in range(most))
+    assert all(enter.acquire(timeout=LONGEST) for _ in range(most))
     seen: list[int] = []
     for _ in threads:
         seen.append(len(inside))
         leave.release()
     for one in threads:
-        one.join(30)
+        one.join(LONGEST)
     assert max(seen) == most
 
 
 def test_a_call_may_take_its_time_and_another_is_made_meanwhile(together: Together) -> None:
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=LONGEST)
     calls: list[Callable[[], object]] = [both.wait, both.wait]
     assert sorted(map(int, together(calls))) == [0, 1]

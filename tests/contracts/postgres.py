@@ -21,6 +21,8 @@ import psycopg
 import pytest
 from attrs import define, field
 
+from tests.processes import LONGEST
+
 USER, PASSWORD, DATABASE = "flowplan", "s3cret-of-the-tests", "states"
 TRUSTED = "trusted"  # a user of whom no password is asked: making one of it takes longer than most tests
 _NOBODY = 65534  # the server runs as nobody where the tests run as root: it refuses root
@@ -123,7 +125,7 @@ class PostgresServer:
         """Stop it: at once, ending its sessions. SIGQUIT: as a machine that fails does."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(LONGEST)
             self._process = None
 
     def run(self, statement: str, *values: object) -> list[tuple[object, ...]]:

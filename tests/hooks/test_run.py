@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flowplan.hooks import run as module
 from flowplan.hooks.run import KEPT, Ended, run
+from tests.processes import LONGEST
 
 PATH = {"PATH": os.environ["PATH"]}
 
 
-def sh(script: str, here: Path, given: bytes = b"", timeout: float = 30, **environ: str) -> Ended:
+def sh(script: str, here: Path, given: bytes = b"", timeout: float = LONGEST, **environ: str) -> Ended:
     return run(["sh", "-c", script], given, timeout=timeout, directory=here, environ={**PATH, **environ})
 
 
@@ -33,7 +37,7 @@ def test_it_reads_what_is_given_where_and_with_what_it_is_to_run(tmp_path: Path)
 
 
 def test_no_shell_reads_its_arguments(tmp_path: Path) -> None:
-    assert run(["echo", "$A;", "`x`"], b"", timeout=30, directory=tmp_path, environ=PATH).output == "$A; `x`\n"
+    assert run(["echo", "$A;", "`x`"], b"", timeout=LONGEST, directory=tmp_path, environ=PATH).output == "$A; `x`\n"
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -9 $$", -signal.SIGKILL)])
@@ -45,7 +49,7 @@ def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for command in (["nosuch"], ["./nosuch.sh"]):
         with pytest.raises(OSError, match="No such file"):
-            run(command, b"", timeout=30, directory=tmp_path, environ=PATH)
+            run(command, b"", timeout=LONGEST, directory=tmp_path, environ=PATH)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -58,8 +62,13 @@ def test_one_that_writes_much_is_read_to_its_end_and_its_beginning_is_kept(tmp_p
     assert found.code == 4 and found.output == "x" * KEPT
 
 
-def test_when_its_time_is_over_it_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
-    found = sh("sleep 600 & echo $!; trap '' TERM; sleep 600 & echo $!; wait", tmp_path, timeout=0.5)
+def test_when_its_time_is_over_it_is_killed_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is once both have begun, by the clock of this test."""
+    looks, both = count(), tmp_path / "both"
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 300.0 * (next(looks) and both.exists())))
+    found = sh("sleep 600 & echo $!; trap '' TERM; sleep 600 & echo $!; touch both; wait", tmp_path, timeout=300)
     assert found.code is None
     children = [int(line) for line in found.output.split()]
     assert len(children) == 2 and not any(map(runs, children))
@@ -98,5 +107,5 @@ def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> N
     assert runs(child)
     os.kill(child, signal.SIGKILL)
     [reader] = [one for one in threading.enumerate() if one.name == "flowplan-hook"]
-    reader.join(30)
+    reader.join(LONGEST)
     assert not reader.is_alive()

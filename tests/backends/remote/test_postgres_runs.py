@@ -60,7 +60,7 @@ def opened(url: str, directory: Path) -> Iterator[Store]:
 
 def apply(store: Store, said: int) -> None:
     """What an apply does with a store. Of what is durable it writes a letter to `said`."""
-    store.lock.acquire(this_process("flowplan apply", {}, "now"), timeout=10)
+    store.lock.acquire(this_process("flowplan apply", {}, "now"), timeout=LONGEST)
     begun = Run.of(store)
     if not begun.read().state.bindings:
         begun.append([INTENT])

@@ -16,7 +16,7 @@ from flowplan.backends.processes import this_process
 from flowplan.cloud.fcp import Fcp
 from flowplan.model.owner import Owner
 from tests.faults.process.rows import cell
-from tests.faults.process.running import SLOW_ROUTE, Running
+from tests.faults.process.running import SLOW, SLOW_ROUTE, Running
 from tests.faults.world import COMMANDS, LOCK, STATE, World
 
 
@@ -124,12 +124,12 @@ def a_wrong_id_breaks_nothing(world: World, command: str, host: Any) -> None:
 @cell("concurrent", "apply", "destroy", variants={"4": 4})
 def one_of_several_works_and_the_others_are_told(world: World, command: str, count: int) -> None:
     world.begin(command)
-    world.fault(SLOW_ROUTE[command], "slow", seconds=3)  # so that it is not over before it is stopped
+    world.fault(SLOW_ROUTE[command], "slow", seconds=SLOW)  # so that it is not over before it is stopped
     first = Running(world, *COMMANDS[command])
     first.until("creating..." if command == "apply" else "destroying...").send(signal.SIGSTOP)
     others = [Running(world, *COMMANDS[command]) for _ in range(count - 1)]
     assert [one.end().code for one in others] == [4] * (count - 1)
-    assert first.send(signal.SIGCONT).end().code == 0
+    assert first.let_go().send(signal.SIGCONT).end().code == 0
     assert len(world.executed("POST")) == 4
 
 

@@ -8,25 +8,31 @@ import signal
 import tempfile
 import threading
 import time
-from pathlib import Path
 
 from tests import loaded
 from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
 from tests.processes import LONGEST, at_the_end
 
+SLOW = 20  # seconds that an answer is late, of the 30 that are waited for one. They pass when the test lets them
+_UNTIL_LET_GO = """
+import os, types, flowplan.cloud.inside as inside
+inside.time = types.SimpleNamespace(sleep=lambda seconds: os.read(0, 1))
+"""
+
 
 class Running:
     """A command in a process of its own, its calls logged on stderr. `before`: Python that runs first there. What a
-    test that fails leaves running is killed."""
+    test that fails leaves running is killed. Answers that are slow come once it is `let_go`."""
 
     def __init__(self, world: World, *arguments: str, before: str = "") -> None:
         self.world, self.seen = world, ""
         environ = {**os.environ, "FLOWPLAN_SETTLE_WINDOW": "0.3"}
         said, err = os.pipe()
+        held, self._holding = os.pipe()
         self._said, self._out = os.fdopen(said), tempfile.TemporaryFile("w+")  # noqa: SIM115 - until `end`
-        with Path(os.devnull).open() as nothing, os.fdopen(err, "w") as theirs:
-            streams = (nothing.fileno(), self._out.fileno(), theirs.fileno())
-            self._run = loaded.start((*arguments, "-v"), world.path, environ, streams, before)
+        with os.fdopen(held) as waits, os.fdopen(err, "w") as theirs:
+            streams = (waits.fileno(), self._out.fileno(), theirs.fileno())
+            self._run = loaded.start((*arguments, "-v"), world.path, environ, streams, _UNTIL_LET_GO + before)
         at_the_end(self._stop)
 
     def until(self, word: str) -> Running:
@@ -40,6 +46,13 @@ class Running:
     def send(self, *numbers: int) -> Running:
         for number in numbers:
             os.kill(self._run.pid, number)
+        return self
+
+    def let_go(self) -> Running:
+        """Slow answers come."""
+        if self._holding >= 0:
+            os.close(self._holding)
+            self._holding = -1
         return self
 
     def end(self) -> Told:
@@ -67,6 +80,7 @@ class Running:
         if not self._out.closed:
             self._kill()
             self.end()
+        self.let_go()
 
 
 def shell_code(told: Told) -> int:
@@ -79,10 +93,10 @@ SLOW_ROUTE = {"apply": POST_VOLUME, "destroy": f"DELETE {BIDS}/*"}
 SLOW_LINE = {"apply": "volume.", "destroy": "destroying..."}
 
 
-def held_up(world: World, command: str, seconds: float, before: str = "pass", nth: int = 2) -> Running:
-    """`command`, one call at a time, stopped at the n-th volume or bid, which takes so many seconds."""
+def held_up(world: World, command: str, before: str = "", nth: int = 2) -> Running:
+    """`command`, one call at a time, stopped at the n-th volume or bid, whose answer comes once it is let go."""
     world.begin(command)
-    world.fault(SLOW_ROUTE[command], "slow", seconds=seconds, nth=nth)
+    world.fault(SLOW_ROUTE[command], "slow", seconds=SLOW, nth=nth)
     running = Running(world, *COMMANDS[command], "--parallelism", "1", before=before)
     begun = 0
     while begun < nth:

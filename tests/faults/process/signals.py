@@ -9,11 +9,12 @@ from flowplan.backends.local import LocalStore
 from flowplan.cloud.fcp import Fcp
 from tests.faults.process.lock import holding
 from tests.faults.process.rows import cell
-from tests.faults.process.running import Running, held_up, shell_code
+from tests.faults.process.running import SLOW, Running, held_up, shell_code
 from tests.faults.world import BIDS, COMMANDS, JOURNAL, LOCK, POST_BID, POST_VOLUME, STATE, VOLUMES, World
+from tests.processes import LONGEST
 
 SIGNALS = {"int": (signal.SIGINT, 130), "term": (signal.SIGTERM, 143)}
-HELD = 25  # seconds of a call: nearly as long as one may take
+PATIENT = f"import flowplan.apply.durable as d, flowplan.apply.workers as w; d.GRACE = w.GRACE = {LONGEST}"
 ONCE = {**SIGNALS, "hup": (signal.SIGHUP, 143)}
 
 
@@ -21,7 +22,7 @@ ONCE = {**SIGNALS, "hup": (signal.SIGHUP, 143)}
 def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
     world.fresh()
-    world.fault("GET /v2/pricing/current", "slow", seconds=HELD)
+    world.fault("GET /v2/pricing/current", "slow", seconds=SLOW)
     told = Running(world, "plan").until(f"{BIDS} ->").send(number).end()
     assert shell_code(told) == code, told
     assert "/v2/pricing/current ->" not in told.err  # it did not wait for the answer
@@ -33,9 +34,8 @@ def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> N
 @cell("signal-once", "destroy", variants=ONCE, usual=("term",))
 def what_is_under_way_is_finished_and_nothing_new_begins(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
-    told = held_up(world, command, 0.4).send(number).end()
+    told = held_up(world, command, before=PATIENT).send(number).until("stopping").let_go().end()
     assert told.code == code, told
-    assert "stopping" in told.said
     assert "0 unknown" in told.out and "not started: " in told.err
     assert len(world.executed()) == (3 if command == "apply" else 6)  # of four; two more, after the four that made them
     assert (world.path / LOCK).read_bytes() == b""
@@ -45,7 +45,7 @@ def what_is_under_way_is_finished_and_nothing_new_begins(world: World, command: 
 def what_does_not_end_in_time_is_left_as_an_intent(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
     grace = "import flowplan.apply.workers as a; a.GRACE = 0.2"
-    told = held_up(world, command, HELD, before=grace).send(number).end()
+    told = held_up(world, command, before=grace).send(number).end()
     assert told.code == (code if command == "apply" else 130), told  # UNKNOWN goes before INT
     assert len(LocalStore(world.path / STATE).read().pending) == 1
 
@@ -53,8 +53,7 @@ def what_does_not_end_in_time_is_left_as_an_intent(world: World, command: str, g
 @cell("signal-twice", "apply", "destroy", variants=SIGNALS)
 def the_second_signal_ends_it_at_once(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
-    grace = "import flowplan.apply.durable as d, flowplan.apply.workers as w; d.GRACE = w.GRACE = 15"
-    running = held_up(world, command, HELD, before=grace).send(number).until("stopping")
+    running = held_up(world, command, before=PATIENT).send(number).until("stopping")
     told = running.send(number).end()
     assert told.code == code, told
     assert "stopped at once" in told.said and "the next run checks it" in told.said
@@ -120,17 +119,17 @@ def a_torn_record_at_the_end_counts_for_nothing(world: World, command: str, cut:
 
 @cell("sigstop", "apply", "destroy", variants={"lock-kept": False, "lock-lost": True})
 def whoever_wakes_up_looks_for_its_lock_first(world: World, command: str, lost: bool) -> None:
-    running = held_up(world, command, 0.3, nth=1).send(signal.SIGSTOP)
+    running = held_up(world, command, nth=1).send(signal.SIGSTOP)
     if lost:
         (world.path / LOCK).unlink()
         with holding(world):  # another run, meanwhile
-            told = running.send(signal.SIGCONT).end()
+            told = running.let_go().send(signal.SIGCONT).end()
         assert told.code == 5, told
         assert "was taken away while this command ran" in told.said
         # Nothing after the one under way; and that looks once more before it is sent, if it was not yet.
         assert len(world.executed()) in ((0, 1) if command == "apply" else (4, 5))
     else:
-        told = running.send(signal.SIGCONT).end()
+        told = running.let_go().send(signal.SIGCONT).end()
         assert told.code == 0, told
 
 
