@@ -8,7 +8,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowplan.pricing.auction import Order, clear
@@ -18,7 +18,7 @@ from flowplan.simulator.ids import next_age
 from tests.conftest import examples
 
 from .conftest import H100, REGION, Api
-from .rule import Bidder, price_of, winners_of
+from .rule import Bidder, cents_of, price_of, winners_of
 
 ORDERS = st.lists(st.tuples(st.integers(80, 400), st.sampled_from([1, 1, 1, 2, 3, 4, 8])), max_size=12)
 
@@ -211,20 +211,45 @@ def test_the_past_of_all_sizes_of_a_pool_is_one(simulator: Simulator) -> None:
         assert all(abs(price - gpus * small) < gpus * Decimal("0.01") for price, small in shared)
 
 
-@given(orders=ORDERS, stock=st.integers(1, 12))
-def test_what_needs_no_clearing_would_have_changed_nothing(orders: list[tuple[int, int]], stock: int) -> None:
-    """Order after order, cleared only where the book says that it has changed."""
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 8]), st.sampled_from([1, 1, 2])) | st.integers(0, 9),
+        max_size=24,
+    ),
+    stock=st.integers(1, 6),
+    sizes=st.sampled_from([SIZES, (H100,)]),
+)
+@example(changes=[(0, 8, 1), (0, 8, 1), 1], stock=1, sizes=(H100,))  # the only one that lost, beside its equal
+def test_what_needs_no_clearing_would_have_changed_nothing(
+    changes: list[tuple[int, int, int] | int], stock: int, sizes: tuple[str, ...]
+) -> None:
+    """Order after order comes or (a number) leaves, cleared only where the book says that it has changed. Limits are so
+    few that many are equal to the price, or to the price of a size rounded up to its cents."""
     with Simulator.open(":memory:") as simulator:
         db = database(simulator)
-        auction = empty_market(simulator, H100, REGION, stock, 100)
-        shown = published(simulator, auction)
-        book = []
-        for limit, quantity in [(limit, quantity) for limit, quantity in orders if limit >= 100]:
-            seq = next_age(db)
-            market.enter(db, auction.seq, seq, limit, quantity, own=False)
-            book.append(Bidder(limit, seq, quantity))
-            if auction.pool in market.changed_pools(db):
-                shown = published(simulator, auction)
-            expected = winners_of(stock, 100, book)
-            assert winners(simulator, auction.pool) == {winner.age for winner in expected}
-            assert shown.price_cents == price_of(100, book, expected)
+        pool = empty_market(simulator, sizes[0], REGION, stock, 50).pool
+        published(simulator, market.auctions(db, sizes[0], REGION)[0])
+        sold = [auction for auction in market.auctions(db, None, REGION) if auction.pool == pool]
+        book: list[tuple[market.Auction, Bidder, int]] = []
+        for change in changes:
+            if not isinstance(change, int):
+                size, more, quantity = change
+                auction, seq = sold[size % len(sold)], next_age(db)
+                limit = auction.weight * 50 + more
+                market.enter(db, auction.seq, seq, limit, quantity, own=False)
+                bidder = Bidder(-market.rank_of(limit, auction.weight), seq, quantity * auction.weight)
+                book.append((auction, bidder, limit))
+            elif book:
+                auction, bidder, limit = book.pop(change % len(book))
+                market.leave(db, auction.seq, bidder.age, limit)
+            if pool in market.changed_pools(db):
+                clearing.clear_pool(db, pool, 0)
+            bidders, reserve = [bidder for _, bidder, _ in book], 50 * market.EIGHTHS
+            expected = winners_of(stock, reserve, bidders)
+            assert winners(simulator, pool) == {winner.age for winner in expected}
+            price = price_of(reserve, bidders, expected)
+            for auction in sold:
+                shown = market.auction_of(db, auction.instance_type, REGION)
+                assert shown is not None
+                assert shown.price_cents == cents_of(price, auction.weight)
+                assert shown.available == (stock - sum(winner.units for winner in expected)) // auction.weight

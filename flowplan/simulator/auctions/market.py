@@ -55,27 +55,44 @@ def rank_of(limit_cents: int, weight: int) -> int:
 def enter(db: sqlite3.Connection, auction: int, seq: int, limit_cents: int, quantity: int, *, own: bool) -> None:
     """Put an order into the book. `seq` is its age.
 
-    One below the price comes after all winners. If it does not fit into what they leave, it changes nothing, and the
-    book need not be cleared: so thousands of bids cost no more each than the first.
+    One that is not above the price comes after all winners. If it does not fit into what they leave, it changes
+    nothing, and the book need not be cleared: so thousands of bids cost no more each than the first.
     """
-    pool, weight, price, free = db.execute(
-        "SELECT a.pool, a.weight, a.price_cents, p.free FROM auctions a JOIN pools p ON p.seq = a.pool WHERE a.seq = ?",
-        (auction,),
-    ).fetchone()
+    pool, weight, free, price = db.execute(_BOOK, (auction,)).fetchone()
+    rank = rank_of(limit_cents, weight)
     db.execute(
         "INSERT INTO orders (pool, rank, seq, units, auction, own) VALUES (?, ?, ?, ?, ?, ?)",
-        (pool, rank_of(limit_cents, weight), seq, quantity * weight, auction, own),
+        (pool, rank, seq, quantity * weight, auction, own),
     )
-    if limit_cents >= price or quantity * weight <= free:
+    if -rank > price or quantity * weight <= free:
         _note_change(db, pool)
 
 
+# What an auction's pool shows: the free units, and the price in eighths of a cent per unit. A size shows it rounded up
+# to its cents, and the largest one exactly, since every limit is whole cents of a size.
+_BOOK = (
+    f"SELECT p.seq, a.weight, p.free, (SELECT min(price_cents * {EIGHTHS} / weight) FROM auctions WHERE pool = p.seq)"  # noqa: S608
+    " FROM auctions a JOIN pools p ON p.seq = a.pool WHERE a.seq = ?"
+)
+
+
 def leave(db: sqlite3.Connection, auction: int, seq: int, limit_cents: int) -> None:
-    """Take an order out of the book, and its machines out of the stock."""
-    pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
-    db.execute("DELETE FROM orders WHERE pool = ? AND rank = ? AND seq = ?", (pool, rank_of(limit_cents, weight), seq))
-    db.execute("DELETE FROM handovers WHERE pool = ? AND seq = ?", (pool, seq))
-    _note_change(db, pool)
+    """Take an order out of the book, and its machines out of the stock.
+
+    One that has lost and holds nothing changes nothing, unless it alone sets the price.
+    """
+    pool, weight, _, price = db.execute(_BOOK, (auction,)).fetchone()
+    rank = rank_of(limit_cents, weight)
+    sql = "DELETE FROM orders WHERE pool = ? AND rank = ? AND seq = ? RETURNING winning"
+    row = db.execute(sql, (pool, rank, seq)).fetchone() or (0,)  # of a bid that is out of the auction for a while
+    held = db.execute("DELETE FROM handovers WHERE pool = ? AND seq = ?", (pool, seq)).rowcount
+    if row[0] or held or (-rank == price and not _others_lost(db, pool, rank)):
+        _note_change(db, pool)
+
+
+def _others_lost(db: sqlite3.Connection, pool: int, rank: int) -> bool:
+    sql = "SELECT 1 FROM orders WHERE pool = ? AND rank = ? AND winning = 0 LIMIT 1"
+    return db.execute(sql, (pool, rank)).fetchone() is not None
 
 
 def reprice(db: sqlite3.Connection, auction: int, seq: int, old_cents: int, new_cents: int) -> None:
