@@ -287,6 +287,9 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
         (("plan", "--help"), {"json", "hashlib", "shlex", "decimal", "flowplan.operations", "flowplan.model.budget"}),
         (("--api-url", "sim:", "plan"), {"concurrent.futures", "logging", "getpass", "difflib"}),
         (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
+        (("validate",), {"flowplan.planning.actions", "flowplan.state.state", "flowplan.backends.local"}),
+        (("validate",), {"flowplan.config.stack.stack", "flowplan.config.stack.variables", "flowplan.config.policies"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.config.stack.stack", "flowplan.apply.outcome", "socket"}),
         (("--api-url", "sim:", "plan"), {"requests", "urllib3", "ssl", "http.client", "charset_normalizer"}),
         (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
         (("--api-url", "sim:", "plan"), {"flowplan.backends.remote", "psycopg", "obstore", "boto3"}),
@@ -302,7 +305,7 @@ def test_start_up_imports_nothing_it_does_not_need(
 
 @pytest.mark.parametrize(
     ("arguments", "most"),
-    [(("--help",), 40), (("plan", "--help"), 50), (("--api-url", "sim:", "plan"), 330)],
+    [(("--help",), 40), (("plan", "--help"), 50), (("validate",), 150), (("--api-url", "sim:", "plan"), 330)],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_start_up_imports_few_modules(arguments: tuple[str, ...], most: int, tmp_path: Path) -> None:

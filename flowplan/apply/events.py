@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from flowplan.apply.outcome import Outcome
 from flowplan.classes import frozen
-from flowplan.errors import FlowplanError
-from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change
-from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Step
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from flowplan.apply.outcome import Outcome
+    from flowplan.errors import FlowplanError
+    from flowplan.model.resources import Bid
+    from flowplan.planning.actions import Change
+    from flowplan.planning.plan import Plan
+    from flowplan.planning.steps import Step
 
 
 class Events(Protocol):

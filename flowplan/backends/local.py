@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 
 from flowplan.backends.local_journal import LocalJournal
-from flowplan.backends.lock import Lock, is_lock_name, lock_of
+from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
     NOT_RESTORED,
@@ -32,21 +32,19 @@ from flowplan.backends.parts import (
     went_back,
 )
 from flowplan.backends.state_files import StateFiles
+from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, UsageProblem
-from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
+from flowplan.files.atomic import durable, hold_trusted, replace_file
 from flowplan.files.private import is_missing
-from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
-
-DEFAULT = "flowplan.state.json"
 
 
 class LocalStore(Store):
@@ -255,17 +253,4 @@ def hold_one_name(path: Path) -> None:
             f"{path} is one of {names} hard links to the same file; the others would not know what is done here",
             hint="use one of them alone, and remove the others; if they are backups: "
             f"cp -p {path} {copy} && mv {copy} {path}",
-        )
-
-
-def hold_file(path: Path, given: str) -> None:
-    """Raise UsageProblem for a state that cannot be a file. `given`: what the user called it."""
-    if given.endswith("/") or os.path.isdir(path):  # noqa: PTH112 - of a name that is too long it says no
-        name = shown(str(Path(given) / DEFAULT))
-        raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
-    hold_no_device(path)  # before a lock is put beside it
-    if is_lock_name(path.name) or given.endswith((".journal", "-journal", ".json.backup")):
-        raise UsageProblem(
-            f"--state {shown(given)}: flowplan uses this name for a lock, a journal or a backup",
-            hint="choose another name",
         )

@@ -228,11 +228,6 @@ def _own_name(state: str) -> str:
     return own if own != NAME else f"{state}-lock"
 
 
-def is_lock_name(name: str) -> bool:
-    """Whether a file called so may be the lock of a state."""
-    return name.endswith((".lock", "-lock"))
-
-
 def holder_in(path: Path) -> Owner | None:
     """Who the lock in the file at `path` names; None: nobody, or it cannot be seen."""
     try:

@@ -7,29 +7,28 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from flowplan.backends.local import LocalStore, hold_file
-from flowplan.backends.overflow import overflow_directory
-from flowplan.backends.store import Store
+from flowplan.backends.state_name import file_of
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
-from flowplan.state.form import Form
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Store
+    from flowplan.state.form import Form
 
 ENDPOINT_OPTION = "--endpoint"  # stands in an environ beside the variables, and comes before them
 
 # What opens a store, by what `open_store` was given.
-Opener: TypeAlias = Callable[[str, Path, Mapping[str, str], Callable[[], None], Form], Store]
+Opener: TypeAlias = "Callable[[str, Path, Mapping[str, str], Callable[[], None], Form], Store]"
 
 
 def _file(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
-    """Links are followed, so that every link to a state takes the same lock and writes the same journal."""
-    path = directory / given
-    hold_file(path, given)
-    # Of a name that is too long, islink says no, and raises nothing.
-    real = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
-    return LocalStore(real, overflow_directory(environ), hold, form)
+    from flowplan.backends.local import LocalStore
+    from flowplan.backends.overflow import overflow_directory
+
+    return LocalStore(file_of(given, directory), overflow_directory(environ), hold, form)
 
 
 def _http(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None], form: Form) -> Store:
@@ -109,6 +108,12 @@ def _scheme(state: str) -> str:
     return found[1].lower() if found else ""
 
 
+def base_of(state: str, directory: Path) -> Path:
+    """The directory from which the state that `state` names, which is a file, names those of its configuration:
+    `Store.base`, without opening it. Raises UsageProblem for what can be no state, StateError for a device."""
+    return file_of(state, directory).parent
+
+
 def open_store(
     state: str,
     directory: Path,
@@ -123,6 +128,8 @@ def open_store(
     that the journal cannot take. `hold` is called before each write, and raises StateError when the lock is not ours.
     `form`: how the state is read and written (in the clear). Raises UsageProblem for what can be no state.
     """
+    from flowplan.state.form import Form
+
     scheme = _scheme(state)
     if scheme not in STORES:
         raise UsageProblem(

@@ -14,11 +14,8 @@ from flowplan.classes import define
 from flowplan.config import keys
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.foreign.shapes import tool_of
-from flowplan.config.stack.depends_on import wrong
-from flowplan.config.stack.hand_over import contradictions
-from flowplan.config.stack.outputs import unknown_references
-from flowplan.config.stack.stack import Stack, read_stack
-from flowplan.config.stack.variables import NOTHING_GIVEN, Given
+from flowplan.config.stack.given import NOTHING_GIVEN, Given
+from flowplan.config.stack.said import Stack
 from flowplan.config.stack.where import is_stack
 from flowplan.config.task.lifecycle import wrong_triggers
 from flowplan.config.task.script import ReadFile
@@ -123,8 +120,11 @@ class _Reading:
             self.add(part, alone=len(parts) == 1)
 
     def stack(self, given: Given) -> None:
-        """Read the stack that the documents of all sources make."""
-        self.found = read_stack(self.stacked, given, self.findings, self.read_file)
+        """Read the stack that the documents of all sources make; without one, what is given to it is for nothing."""
+        if self.stacked or given.options or given.files:
+            from flowplan.config.stack.stack import read_stack
+
+            self.found = read_stack(self.stacked, given, self.findings, self.read_file)
         if self.unread:
             self.found.names.unread |= {"bid", "volume"}
         for task in self.found.tasks:
@@ -160,13 +160,9 @@ class _Reading:
     def link(self) -> None:
         """Turn the names of volumes that this configuration creates into their addresses."""
         names = self.found.names
-        for place, summary, hint, also in wrong(self.tasks, names):
-            self.problem(place, summary, hint, code="depends-on", also=also)
         configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
-        for place, summary, also_hint in unknown_references(self.found.outputs, configured, names):
-            self.problem(place, summary, also_hint, code="reference", also=())
-        for place, summary, hint, also in contradictions(self.found, configured):
-            self.problem(place, summary, hint, code="conflict", also=also)
+        if self.stacked:
+            self.hold_together(configured)
         ports = (Address("ports", address.name) for address, task in self.tasks.items() if task.ports)
         lifecycles = {address: one.lifecycle for address, one in configured.items()}
         for place, summary, hint, also in wrong_triggers(
@@ -178,6 +174,19 @@ class _Reading:
             uses = tuple(self.linked(task, use) for use in task.volumes)
             if any(new is not old for new, old in zip(uses, task.volumes, strict=True)):
                 self.tasks[address] = attrs.evolve(task, volumes=uses)
+
+    def hold_together(self, configured: dict[Address, Task | VolumeWanted]) -> None:
+        """Report what of a stack cannot be, as only its documents together show."""
+        from flowplan.config.stack.depends_on import wrong
+        from flowplan.config.stack.hand_over import contradictions
+        from flowplan.config.stack.outputs import unknown_references
+
+        for place, summary, hint, also in wrong(self.tasks, self.found.names):
+            self.problem(place, summary, hint, code="depends-on", also=also)
+        for place, summary, also_hint in unknown_references(self.found.outputs, configured, self.found.names):
+            self.problem(place, summary, also_hint, code="reference", also=())
+        for place, summary, hint, also in contradictions(self.found, configured):
+            self.problem(place, summary, hint, code="conflict", also=also)
 
     def names(self) -> None:
         """Report tasks, and volumes, that would have one name in the cloud."""

@@ -34,12 +34,12 @@ from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.looking.unknown_stack import hold_known
-from flowplan.operations.opening.excerpts import Excerpting
 from flowplan.operations.opening.variables import hold_same, of_plan
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, wanted
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.ending import Ending
+from flowplan.operations.running.excerpting import Excerpting
 from flowplan.operations.running.lapsed import lapsed
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records

@@ -23,7 +23,7 @@ def hold_json_file(path: str, state: str | None = None, used: Iterable[str] = ()
     """Raise UsageProblem when no JSON document can be written to `path`, or something else is there, or is to be there:
     what `--state` says, and what flowplan keeps beside it, and the files that the command line names for anything else
     (`used`)."""
-    from flowplan.backends.local import DEFAULT
+    from flowplan.backends.state_name import DEFAULT
 
     target = Path(path)
     if target.name == "-":
@@ -56,7 +56,7 @@ def remove_json_file(path: str) -> None:
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
     """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
     whose file is empty while nobody holds it: neither is to be replaced."""
-    from flowplan.backends.lock import is_lock_name
+    from flowplan.backends.state_name import is_lock_name
 
     target = Path(path)
     if is_lock_name(target.name):

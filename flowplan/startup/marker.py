@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import overload
+from typing import TYPE_CHECKING, overload
 from urllib.parse import quote, unquote
 
 from flowplan.model.address import Address
-from flowplan.model.live import Marker
 from flowplan.model.resources import Mount, PortPair
+
+if TYPE_CHECKING:
+    from flowplan.model.live import Marker
 
 START = "# flowplan:1 "
 FIELDS = ("stack", "lineage", "address", "generation", "intent", "inputs", "ports", "mounts")
@@ -112,6 +114,8 @@ def _range_text(first: PortPair, last: PortPair) -> str:
 
 def _parse(text: str) -> Marker:
     """Raises ValueError or KeyError when `text` is not the fields of a marker."""
+    from flowplan.model.live import Marker
+
     words = text.split(" ")
     fields = dict(word.split("=", 1) for word in words)
     if len(fields) != len(words) or not _is_digest(fields["inputs"]):

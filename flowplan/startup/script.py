@@ -30,13 +30,15 @@ from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
-from flowplan.model.live import Marker
-from flowplan.model.resources import VOLUME_NAME, ContainerImage, Inputs, Mount, Script
+from flowplan.model.resources import VOLUME_NAME
 from flowplan.patterns import regex
 from flowplan.startup import marker as marker_line
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+    from flowplan.model.live import Marker
+    from flowplan.model.resources import ContainerImage, Inputs, Mount, Script
 
 LIMIT = 10_000  # characters (fcp: "Startup script"; the length of the whole text as sent)
 PATIENCE = 120  # seconds that a script waits in all for disks and shares to appear
@@ -169,6 +171,8 @@ def _id_length(mount: Mount) -> int:
 
 
 def _measured_forms(inputs: Inputs, address: Address, stack: str) -> tuple[str, str | None]:
+    from flowplan.model.live import Marker
+
     known = attrs.evolve(inputs, mounts=tuple(map(_with_id, inputs.mounts)))
     marker = Marker(
         stack=stack,

@@ -4,11 +4,14 @@ Pure."""
 from __future__ import annotations
 
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
 from flowplan.patterns import regex
 from flowplan.printable import shown
-from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.state import State
 
 _AT_A_SERVER = regex(r"((?:s3|az)://\S+) at (https?://\S+)")  # as the places of objects call themselves
 

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from flowplan.config import Source, read
-from flowplan.config.stack.variables import Given
+from flowplan.config.stack.given import Given
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from tests.conftest import EXAMPLES, Place

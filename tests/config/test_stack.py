@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.config import Config, Source, Task, read
-from flowplan.config.stack.variables import Given
+from flowplan.config.stack.given import Given
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.digest import named

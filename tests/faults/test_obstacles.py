@@ -9,7 +9,10 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -207,6 +210,34 @@ def test_results_are_not_kept_where_another_working_directory_would_not_find_the
 def test_a_date_whose_zone_leads_out_of_all_years_is_none(date: str) -> None:
     assert http_date(date) is None
     assert Reply(503, {"Retry-After": date}, b"", "id").retry_after is None
+
+
+def test_a_date_is_the_same_in_the_form_of_today_and_as_email_reads_it() -> None:
+    years, draw = range(1, 10_000, 7), Random(1)
+    for year in years:
+        moment = datetime(year, draw.randint(1, 12), draw.randint(1, 28), draw.randint(0, 23), 59, 1, tzinfo=UTC)
+        text = format_datetime(moment, usegmt=True)
+        assert http_date(text) == parsedate_to_datetime(text)
+
+
+@pytest.mark.parametrize(
+    ("date", "found"),
+    [
+        ("Sunday, 06-Nov-94 08:49:37 GMT", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun Nov  6 08:49:37 1994", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 6 Nov 1994 09:49:37 +0100", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 06 Nov 1994 24:49:37 GMT", None),
+        ("Sun, 31 Jun 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nou 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nov ١٩٩٤ 08:49:37 GMT", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_date_that_servers_sent_once_is_read_and_one_that_there_is_not_is_none(
+    date: str | None, found: datetime | None
+) -> None:
+    assert http_date(date) == found
 
 
 # ---- the machine ----------------------------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ MISTAKES = (
         ("tests/operations/test_both_places.py", "-k", "in_the_clear_is_not_opened"),
     ),
     Mistake(
+        "name files from one directory, and keep them in a state in another",
+        "operations/opening/session.py",
+        "and store.base != self._named_from:",
+        "and False:",
+        ("tests/operations/test_which_state.py", "-k", "leads_elsewhere"),
+    ),
+    Mistake(
         "say calmly that nothing is in an empty state where the directory uses another",
         "operations/opening/session.py",
         "            if removes and loaded.empty:\n",

@@ -10,7 +10,8 @@ import pytest
 import flowplan
 from flowplan.backends import open as opening
 from flowplan.backends.store import Store
-from flowplan.errors import ConfigError
+from flowplan.errors import ConfigError, StateError
+from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.which_state import Chosen, chosen
 from tests.conftest import START, Place
@@ -317,3 +318,21 @@ def test_addresses_are_completed_from_it(place: Place) -> None:
     assert addresses(place.path, {"FLOWPLAN_STATE": "t.json"}, None) == []
     place.write(stack(REMOTE))
     assert addresses(place.path, {}, None) == []
+
+
+def test_a_link_that_leads_elsewhere_once_the_files_are_read_is_refused(place: Place) -> None:
+    """The files would be named from one directory, and kept in a state in another."""
+    for name in ("one", "other"):
+        (place.path / name).mkdir()
+    place.write(stack())
+    link = place.path / "state.json"
+    link.symlink_to("one/state.json")
+    with Session(Settings(directory=place.path, state="state.json")) as session:
+        session.sources([])
+        link.unlink()
+        link.symlink_to("other/state.json")
+        with pytest.raises(StateError, match=r"^state\.json leads to another directory by now$"):
+            _ = session.store
+    with Session(Settings(directory=place.path, state="state.json")) as session:
+        session.sources([])
+        assert session.store.base == place.path.resolve() / "other"

@@ -14,17 +14,17 @@ from attrs import field
 
 from flowplan.classes import define
 from flowplan.config import keys
-from flowplan.config.config import Import, Moved, Output, Removed, StatePlace, Task, VolumeWanted
 from flowplan.config.hooks import read_hooks
 from flowplan.config.policies import read_policies
 from flowplan.config.stack.defaults import under
 from flowplan.config.stack.depends_on import of_instances, read_depends_on
+from flowplan.config.stack.given import Given
 from flowplan.config.stack.hand_over import read_imports, read_moved, read_removed
 from flowplan.config.stack.instances import holds_nothing, instances_of
-from flowplan.config.stack.names import Names
 from flowplan.config.stack.outputs import read_outputs
+from flowplan.config.stack.said import Stack
 from flowplan.config.stack.substitution import Each, Scope
-from flowplan.config.stack.variables import Given, Variable, read_variables, written
+from flowplan.config.stack.variables import Variable, read_variables, written
 from flowplan.config.stack.volumes import read_volume
 from flowplan.config.stack.where import one_place, read_place
 from flowplan.config.task.guards import read_guards
@@ -36,12 +36,7 @@ from flowplan.config.watch import read_watch
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, Kind, instance_name
-from flowplan.model.budget import Budget
-from flowplan.model.given import GivenValue
-from flowplan.model.hooks import Hook
-from flowplan.model.policy import Policies
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
-from flowplan.model.watch import Watching
 from flowplan.patterns import regex
 
 T = TypeVar("T")
@@ -54,28 +49,6 @@ _PREFIX = Grammar(
     32,
 )
 _OF_TASKS = ("project_name", "ssh_key_name")  # keys of a stack that each task has, unless it says otherwise
-
-
-@define
-class Stack:
-    """What the documents of one stack say together."""
-
-    name: str = ""
-    tasks: list[Task] = field(factory=list)
-    volumes: list[VolumeWanted] = field(factory=list)
-    budgets: list[Budget] = field(factory=list)
-    policies: list[Policies] = field(factory=list)
-    hooks: list[Hook] = field(factory=list)
-    outputs: dict[str, Output] = field(factory=dict)
-    moved: list[Moved] = field(factory=list)
-    removed: list[Removed] = field(factory=list)
-    imports: list[Import] = field(factory=list)
-    variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
-    prefix: str = ""
-    state: StatePlace | None = None
-    watch: Watching | None = None
-    sensitive: dict[str, str] = field(factory=dict, repr=False)  # sensitive variables, each as --var takes it
-    names: Names = field(factory=Names)
 
 
 def read_stack(documents: Sequence[Document], given: Given, findings: Findings, read_file: ReadFile) -> Stack:

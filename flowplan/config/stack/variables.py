@@ -16,6 +16,7 @@ from attrs import field
 from flowplan.classes import define, frozen
 from flowplan.config import keys
 from flowplan.config.config import Source
+from flowplan.config.stack.given import Given
 from flowplan.config.values import choice, flag, open_section, prose
 from flowplan.config.yaml import (
     KINDS,
@@ -69,20 +70,6 @@ _TYPE_OF: Mapping[Kind, Type] = {
     "list": "list",
     "mapping": "map",
 }
-
-
-@frozen
-class Given:
-    """Values given from outside the stack. `options`: NAME -> text, of --var; `files`: --var-file, the last wins;
-    `environ`: variables as in `os.environ`."""
-
-    options: Mapping[str, str] = field(factory=dict, repr=False)
-    files: tuple[Source, ...] = field(default=(), repr=False)
-    environ: Mapping[str, str] = field(factory=dict, repr=False)
-    saved: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that none of these gives
-
-
-NOTHING_GIVEN = Given()
 
 
 @frozen

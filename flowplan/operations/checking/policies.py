@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flowplan.config.policies import read_policy_file, readable_rules
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.files.regular import read_regular
-from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from flowplan.model.policy import Policies
+    from flowplan.operations.opening.session import Session
 
 _LIMIT = 1_000_000  # bytes
 
@@ -52,7 +51,10 @@ def _text(session: Session, name: str) -> str:
 
 def read_policies(files: Mapping[str, str]) -> tuple[Policies, ...]:
     """The rules of policy files. Raises ConfigError with every problem of each."""
+    if not files:
+        return ()
     from flowplan.config import Source
+    from flowplan.config.policies import read_policy_file
 
     found: list[Policies] = []
     problems: list[Diagnostic] = []
@@ -70,6 +72,7 @@ def read_policies(files: Mapping[str, str]) -> tuple[Policies, ...]:
 def readable_policies(session: Session, names: Iterable[str]) -> tuple[Policies, ...]:
     """The rules of policy files as far as they can be made out: of a file that cannot be read there are none."""
     from flowplan.config import Source
+    from flowplan.config.policies import readable_rules
 
     found = []
     for name in names:

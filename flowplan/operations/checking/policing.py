@@ -26,10 +26,10 @@ def refused_by_policies(
     session: Session, plan: Plan, wishes: Wishes, seen: Observed, costs: Costs
 ) -> tuple[Diagnostic, ...]:
     """What the policies of `wishes` refuse of `plan`, by the prices of `costs` and the time of now."""
-    from flowplan.planning.policies import Circumstances, refused
-
     if not wishes.policies:
         return ()
+    from flowplan.planning.policies import Circumstances, refused
+
     moments = _moments(session, wishes)
     about = Circumstances(seen.catalogue, seen.live, _project(seen), moments, _paid(costs))
     return refused(plan, wishes.policies, about)
@@ -37,10 +37,10 @@ def refused_by_policies(
 
 def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
     """Warnings of what in the policies of `wishes` limits nothing."""
-    from flowplan.planning.policies import protecting_nothing, unused
-
     if wishes.mode != "apply" or not wishes.policies:
         return ()
+    from flowplan.planning.policies import protecting_nothing, unused
+
     recorded = {*seen.recorded.bindings, *seen.state.bindings}
     unmet = () if seen.config is None else protecting_nothing(wishes.policies, recorded | declared(seen.config))
     return (*unused(wishes.policies, seen.catalogue, _project(seen)), *unmet)
@@ -49,10 +49,10 @@ def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
 def heedless(session: Session, config: Config) -> tuple[Diagnostic, ...]:
     """Warnings of what in the policies of the files protects nothing, as far as the state can be read here; of one on a
     server nothing is known, because nobody is asked."""
-    from flowplan.planning.policies import protecting_nothing
-
     if not config.policies or session.chosen.is_url:
         return ()
+    from flowplan.planning.policies import protecting_nothing
+
     try:
         recorded = session.store.read().state.bindings
     except (FlowplanError, OSError):  # a check of files says nothing of the state

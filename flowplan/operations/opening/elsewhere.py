@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
-from flowplan.backends.store import Store
+from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.used import MOST_FILES, Used, UsedStates
 from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StateError
@@ -22,10 +21,11 @@ from flowplan.operations.opening.sources import config_files
 from flowplan.operations.opening.which_state import Chosen
 from flowplan.printable import shown
 from flowplan.state.moving import command_word, moving
-from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.backends.store import Store
     from flowplan.config import Source
+    from flowplan.state.state import State
 
 
 _ALIKE = 0.9  # of two names: one letter of seven is missing

@@ -1,16 +1,10 @@
-"""The lines of the configuration that refusals and failures are about."""
+"""The lines of the configuration that refusals are about."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import attrs
-
-from flowplan.apply.events import PassesOn
-from flowplan.classes import frozen
-from flowplan.errors import FlowplanError
-from flowplan.planning.actions import Change
-from flowplan.planning.steps import Step
 
 if TYPE_CHECKING:
     from flowplan.config import Config
@@ -26,15 +20,3 @@ def with_lines(found: PricedPlan, config: Config | None) -> PricedPlan:
         for one in found.refusals
     )
     return attrs.evolve(found, refusals=tuple(refusals))
-
-
-@frozen
-class Excerpting(PassesOn):
-    """Passes on each failure with the line that it is about."""
-
-    config: Config
-
-    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
-        if change.position is not None:
-            error.excerpt = self.config.source_line(change.position)
-        PassesOn.failed(self, step, change, error)

@@ -12,36 +12,33 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 from attrs import field
 
-from flowplan.backends.open import at_endpoint, open_store
-from flowplan.backends.processes import fate_of, this_process
-from flowplan.backends.store import Loaded, StateLock, Store, left_behind
+from flowplan.backends.open import at_endpoint, base_of, open_store
 from flowplan.classes import define
 from flowplan.clock import timestamp
 from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
-from flowplan.model.owner import Owner
-from flowplan.operations.opening.commit import commit_of
-from flowplan.operations.opening.elsewhere import Elsewhere
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import Scope, find
 from flowplan.operations.opening.which_state import Chosen, chosen
 from flowplan.printable import shown
-from flowplan.state.history import Change
 from flowplan.state.moving import hold_in_use
-from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.cloud.fcp import Fcp
     from flowplan.cloud.looks import Looks
     from flowplan.config import Config, Source
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Named
+    from flowplan.model.owner import Owner
+    from flowplan.operations.opening.elsewhere import Elsewhere
     from flowplan.state.journal import Intent
+    from flowplan.state.state import Binding, State
 
 T = TypeVar("T")
 FromFile = TypeVar("FromFile", "Binding", "Intent")
@@ -66,6 +63,7 @@ class Session:
     _chosen: Chosen | None = field(default=None, init=False)
     _cloud: Fcp | None = field(default=None, init=False)
     _store: Store | None = field(default=None, init=False)
+    _named_from: Path | None = field(default=None, init=False)  # where names of files start, by what the state was then
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
@@ -108,7 +106,10 @@ class Session:
             with self.chosen.explained():
                 where = self.chosen.where
                 environ = at_endpoint(where, settings.environ, settings.endpoint)
-                self._store = open_store(where, settings.directory, environ, self._hold_lock, settings.form())
+                store = open_store(where, settings.directory, environ, self._hold_lock, settings.form())
+            if self._named_from is not None and not self.chosen.is_url and store.base != self._named_from:
+                raise StateError(f"{shown(where)} leads to another directory by now", hint="run the same command again")
+            self._store = store
         return self._store
 
     def reach(self) -> None:
@@ -132,7 +133,15 @@ class Session:
             on_a_server = self.chosen.is_url
         except FlowplanError:
             on_a_server = True
-        return self.settings.directory if on_a_server else self._opened().base
+        if on_a_server:
+            return self.settings.directory
+        if self._store is not None:
+            return self._store.base
+        settings, where = self.settings, self.chosen.where
+        with self.chosen.explained():
+            at_endpoint(where, settings.environ, settings.endpoint)  # an --endpoint that is wrong is refused here, too
+            self._named_from = base_of(where, settings.directory)
+        return self._named_from
 
     @property
     def identity(self) -> str:
@@ -142,6 +151,8 @@ class Session:
     @property
     def elsewhere(self) -> Elsewhere:
         """The other states that this directory has used."""
+        from flowplan.operations.opening.elsewhere import Elsewhere
+
         return Elsewhere(self.settings, self.chosen, self._opened(), self.paths)
 
     def now(self) -> str:
@@ -244,6 +255,8 @@ class Session:
 
     def owner(self) -> Owner:
         """Who this operation is, to others that find its lock."""
+        from flowplan.backends.processes import this_process
+
         return this_process(self.settings.command, self.settings.environ, self.now())
 
     @contextmanager
@@ -286,6 +299,9 @@ class Session:
         self, saved: State, before: Mapping[Address, Binding], plan_sha256: str = "", config_sha256: str = ""
     ) -> None:
         """Keep `saved`, which is the state now, among the versions; one that cannot be kept is a note."""
+        from flowplan.operations.opening.commit import commit_of
+        from flowplan.state.history import Change
+
         owner = self.owner()
         change = Change(
             at=self.now(),
@@ -337,6 +353,8 @@ class Session:
 
     def _note_under_way(self, loaded: Loaded) -> None:
         """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
+        from flowplan.backends.processes import fate_of
+
         holder = self.store.lock.holder()
         if holder is None or fate_of(holder, self.owner()) == "dead":
             return
@@ -364,6 +382,8 @@ class Session:
     def hold_not_moved(self) -> None:
         """Raise StateError where the last version says that the state has moved from here, whatever became of what was
         left of it."""
+        from flowplan.backends.store import left_behind
+
         if (left := left_behind(self.store)) is not None:
             hold_in_use(left, self.store.name)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
-from flowplan.state.form import Form
+
+if TYPE_CHECKING:
+    from flowplan.state.form import Form
 
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"

@@ -19,11 +19,11 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.printable import shown
-from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.config.foreign.strangers import Stranger
     from flowplan.state.journal import Intent
+    from flowplan.state.state import Binding
 
 DEFAULT = "flowplan.yaml"
 SUFFIXES = (".yaml", ".yml")

@@ -12,7 +12,7 @@ from flowplan.operations.opening.settings import Settings, Streamed
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from flowplan.config.stack.variables import Given
+    from flowplan.config.stack.given import Given
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.model.given import GivenValue
 
@@ -21,7 +21,7 @@ LARGEST = 1_000_000  # bytes of a file of variables
 
 def given(settings: Settings, saved: Mapping[str, str] | None = None) -> Given:
     """What `settings` give, and a `saved` plan besides. Raises UsageProblem for a file that cannot be read."""
-    from flowplan.config.stack.variables import Given
+    from flowplan.config.stack.given import Given
 
     files = tuple(_read(settings, name) for name in settings.variable_files)
     return Given(dict(settings.variables), files, settings.environ, saved or {})

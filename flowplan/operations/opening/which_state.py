@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import evolve
 
-from flowplan.backends.local import DEFAULT
+from flowplan.backends.state_name import DEFAULT
 from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.errors import ConfigError, UsageProblem

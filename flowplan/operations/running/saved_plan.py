@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from flowplan.backends.local import DEFAULT
+from flowplan.backends.state_name import DEFAULT
 from flowplan.diagnostics import CODE_OF
 from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.regular import opened, read_regular
