@@ -104,7 +104,7 @@ def _tell(here: Context, report: Report, found: Planned, out: str | None) -> Non
 
 
 def _save(here: Context, found: Planned, path: str) -> None:
-    from flowplan.documents.plan import dumps
+    from flowplan.documents.json_text import dumps
     from flowplan.operations.files import write_output
     from flowplan.operations.running.saved_plan import as_file
 

@@ -5,7 +5,6 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
@@ -202,11 +201,6 @@ def actions_of(body: shape.PlanBody) -> str:
     idle = (["no-op"], ["read"])
     changes = body["resource_changes"]
     return digest([acts(one) for one in changes if one["change"]["actions"] not in idle or "previous_address" in one])
-
-
-def dumps(body: Mapping[str, object]) -> str:
-    """A document as it is printed and saved."""
-    return json.dumps(body, indent=2) + "\n"
 
 
 def _stack(about: Circumstances) -> shape.PlannedStack:

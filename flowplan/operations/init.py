@@ -66,7 +66,7 @@ def _exists(place: str) -> UsageProblem:
 
 def _schema() -> str:
     from flowplan.config.schema import schema
-    from flowplan.documents.plan import dumps
+    from flowplan.documents.json_text import dumps
 
     return dumps(schema())
 

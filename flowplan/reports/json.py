@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowplan.documents.plan import dumps
+from flowplan.documents.json_text import dumps
 from flowplan.documents.totals import added_and_destroyed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flowplan import __version__
 from flowplan.diagnostics import CODES
-from flowplan.documents.plan import dumps
+from flowplan.documents.json_text import dumps
 from flowplan.documents.remedies import REMEDIES
 from flowplan.documents.validate import Checked, fingerprints, in_repository, sentence
 

@@ -10,7 +10,8 @@ import pytest
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.failure import Failure
-from flowplan.documents.plan import actions_of, acts, digest_of, document, dumps, failed, mac_of, sealed, signed
+from flowplan.documents.json_text import dumps
+from flowplan.documents.plan import actions_of, acts, digest_of, document, failed, mac_of, sealed, signed
 from flowplan.model.budget import Budget
 from flowplan.model.resources import Inputs, PortMapping
 from flowplan.planning.actions import Change, Create, NoOp
