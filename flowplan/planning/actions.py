@@ -1,4 +1,7 @@
-"""What can happen to one address: a class for each, with what it needs to be done and no more."""
+"""What can happen to one address: a class for each, with what it needs to be done and no more.
+
+One that has no field of its own is a plain subclass: attrs would write the `__init__` with 20 parameters once more.
+"""
 
 from __future__ import annotations
 
@@ -141,9 +144,10 @@ class Update(Change):
         return isinstance(self.after, Bid) and volume not in self.after.volumes
 
 
-@frozen
 class Import(Update):
     """It is live, and is taken into the state; then `fields` are changed in place, if there are any."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "import"
 
@@ -164,9 +168,10 @@ class Replace(Change):
         return True
 
 
-@frozen
 class CreateFirst(Replace):
     """Its successor is made, under a name of its own; then it is taken away."""
+
+    __slots__ = ()
 
     ways: ClassVar[tuple[Way, ...]] = ("up", "down")
 
@@ -190,9 +195,10 @@ class Delete(Change):
         return True
 
 
-@frozen
 class Expire(Delete):
     """Its lifetime is over: it is taken away, and the state keeps that it is done."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -224,24 +230,27 @@ class _Found(Change):
         return self.found
 
 
-@frozen
 class Read(_Found):
     """It is looked up, and never changed: somebody else's volume."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "read"
 
 
-@frozen
 class NoOp(_Found):
     """Nothing is done: nothing differs."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "no-op"
 
 
-@frozen
 class LeftOut(NoOp):
     """Nothing is done, whatever differs: it is not in the part of the plan that was asked for. The state keeps what it
     knows of it."""
+
+    __slots__ = ()
 
 
 @frozen
