@@ -27,8 +27,10 @@ The tree (exit codes are those of the README's table):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from flowplan.diagnostics import CODES, Diagnostic, by_position
+if TYPE_CHECKING:
+    from flowplan.diagnostics import Diagnostic
 
 
 class FlowplanError(Exception):
@@ -117,6 +119,8 @@ class GuardRefused(FlowplanError):
         refusals: Sequence[Diagnostic] = (),
         planned: bool = True,
     ) -> None:
+        from flowplan.diagnostics import CODES
+
         super().__init__(message, hint=hint, detail=detail)
         self.refusals, self.planned = refusals, planned
         self.code = code
@@ -170,6 +174,8 @@ class ConfigError(FlowplanError):
     exit_code = 65
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
+        from flowplan.diagnostics import by_position
+
         once: dict[object, Diagnostic] = {}
         for problem in problems:
             place = problem.position
@@ -196,5 +202,7 @@ def reasons(error: FlowplanError) -> Sequence[Diagnostic]:
     already."""
     if isinstance(error, ConfigError):
         return error.problems
+    from flowplan.diagnostics import Diagnostic
+
     said = Diagnostic(error.code, str(error), error.hint, detail=error.detail)
     return (said, *error.refusals) if isinstance(error, GuardRefused) and not error.planned else (said,)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from flowplan.classes import frozen
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 
 # The variable of the place that a state moves to -> the one that it stands for there.
 VARIABLES: Mapping[str, str] = MappingProxyType(

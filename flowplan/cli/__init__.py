@@ -10,13 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowplan import __version__
 from flowplan.cli.answer import Answer
-from flowplan.cli.asked import asked_by
 from flowplan.cli.base import Filled, end_with
 from flowplan.cli.commands import COMMANDS, PURPOSES
 from flowplan.cli.completing import VARIABLE
@@ -26,6 +25,9 @@ from flowplan.cli.failures import Failed, tell, tell_interrupted
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from flowplan.cli.asked import Asked
 
 __all__ = ["COMMANDS", "main", "run"]
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
@@ -102,6 +104,13 @@ def main() -> None:
     """
 
 
+def _asked(arguments: Sequence[str]) -> Asked:
+    """What the command line asks for; looked at only where a command fails."""
+    from flowplan.cli.asked import asked_by
+
+    return asked_by(main, arguments)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Every error ends here, once."""
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
@@ -111,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
         terminal.out(completed(main, instruction))
         terminal.close()
         return 0
-    answer = Answer(terminal, lambda: asked_by(main, arguments))
+    answer = Answer(terminal, lambda: _asked(arguments))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
     failed = Failed()

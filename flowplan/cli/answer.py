@@ -6,36 +6,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowplan.classes import define
-from flowplan.cli.asked import Asked
 from flowplan.cli.failures import PENDING, tell_lost
 from flowplan.cli.github import from_top, tell_step
-from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
-from flowplan.clock import timestamp
-from flowplan.diagnostics import Diagnostic
 from flowplan.errors import FlowplanError
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
+    from flowplan.cli.asked import Asked
+    from flowplan.cli.json_file import JsonFile
+    from flowplan.diagnostics import Diagnostic
     from flowplan.reports.events import EventLines
     from flowplan.reports.formats import Report
 
 
-@define
 class Answer:
     """`asked`: what was asked for; looked at only where a command fails. `events`: those of a run that has begun.
     `file`: where --json writes to; `refused`: it may not be written."""
 
-    terminal: Terminal
-    asked: Callable[[], Asked]
-    events: EventLines | None = None
-    file: JsonFile | None = None
-    refused: bool = False
+    def __init__(self, terminal: Terminal, asked: Callable[[], Asked]) -> None:
+        self.terminal, self.asked = terminal, asked
+        self.events: EventLines | None = None
+        self.file: JsonFile | None = None
+        self.refused = False
 
     def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:
         """--json FILE of a command that works with `state`, where --state names one, and with the files `used`. Raises
         UsageProblem for a FILE that may not be written."""
+        from flowplan.cli.json_file import JsonFile
+
         self.refused = True
         self.file = JsonFile.at(file, state, used)
         self.refused = False
@@ -88,6 +87,7 @@ class Answer:
 
     def _to_stdout(self, code: int, said: Sequence[Diagnostic]) -> None:
         if said and self.events is None and self.asked().events:
+            from flowplan.clock import timestamp
             from flowplan.reports.events import EventLines
 
             self.events = EventLines(self.terminal.out, timestamp)
@@ -114,6 +114,8 @@ class Answer:
         asked = self.asked()
         if self.refused or not asked.file:
             return None
+        from flowplan.cli.json_file import JsonFile
+
         try:
             return JsonFile.at(asked.file, asked.state, asked.used)
         except FlowplanError:  # stderr says already why the command failed
@@ -130,6 +132,7 @@ class Answer:
 
     def _failed(self, form: str, code: int, said: Sequence[Diagnostic]) -> tuple[Report, Any] | None:
         """The report of a failure, and what it takes; None: the format has no place for it."""
+        from flowplan.clock import timestamp
         from flowplan.documents.failure import Failure
         from flowplan.reports.formats import failed
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from flowplan.classes import frozen
 from flowplan.cli.base import spelled
 from flowplan.cli.forms import Form
-from flowplan.cli.json_file import files_of
 
 Words = Sequence[str]
 
 
-@frozen
-class Asked:
+class Asked(NamedTuple):
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
     JSON is to go beside that; `state`: where --state names one; `used`: the other files that are named; `max_bytes`:
     what may be printed at most, where that is a number."""
@@ -32,6 +29,8 @@ class Asked:
 
 def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
+    from flowplan.cli.json_file import files_of
+
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form) and one.subject]
     file, state = _named(given, "json_file"), _named(given, "state")

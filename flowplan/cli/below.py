@@ -12,27 +12,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO, TypeAlias
 
-from attrs import field
-
-from flowplan.classes import define
-
 EVERY = 1.0  # seconds from one look at the lines to the next
 LEAST = os.terminal_size((20, 4))  # of a terminal that says less, nothing can be drawn
 Lines: TypeAlias = Callable[[int, int], Sequence[str]]  # (columns, rows that there is room for) -> lines that fit
 
 
-@define
 class Below:
     """`put` writes to the terminal, whole and in order; `size` is the terminal's; `ours`: whether this process has it
     (and not a shell, in whose background it is). Safe for several threads."""
 
-    put: Callable[[str], None]
-    size: Callable[[], os.terminal_size]
-    ours: Callable[[], bool] = lambda: True
-    _lines: Lines | None = None
-    _drawn: int = 0
-    _lock: threading.RLock = field(factory=threading.RLock)
-    _over: threading.Event | None = None
+    def __init__(
+        self, put: Callable[[str], None], size: Callable[[], os.terminal_size], ours: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.put, self.size, self.ours = put, size, ours
+        self._lines: Lines | None = None
+        self._drawn = 0
+        self._lock = threading.RLock()
+        self._over: threading.Event | None = None
 
     def show(self, lines: Lines) -> None:
         """Keep `lines` there until `end`. They are asked for again and again, from any thread."""

@@ -8,13 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from flowplan.classes import frozen
 from flowplan.cli.answer import Answer
-from flowplan.cli.json_file import files_of
 from flowplan.cli.terminal import Terminal, in_ci
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
 _NOTABLE = 1.0  # seconds: what takes longer says what it does
 
 
-@frozen
-class Context:
+class Context(NamedTuple):
     """Made of the click context. Nothing is opened before it is needed; click closes the session."""
 
     terminal: Terminal
@@ -54,6 +51,8 @@ class Context:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
         answer: Answer = given["answer"]
         if file := given.get("json_file"):
+            from flowplan.cli.json_file import files_of
+
             answer.begin(file, given.get("state") or os.environ.get(STATE), files_of({**ctx.params, **given}))
         _hold_here()
         listener = Listener(

@@ -6,15 +6,17 @@ import errno
 import os
 import signal
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from flowplan.classes import frozen
 from flowplan.cli.terminal import Terminal
-from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, FlowplanError, GuardRefused, StateError, reasons
 from flowplan.printable import shown
 from flowplan.reports.text.paint import wrapped
+
+if TYPE_CHECKING:
+    from flowplan.diagnostics import Diagnostic
 
 _APART = 3  # so many refusals are shown with the line that each is about
 PENDING = 2  # `plan --detailed-exitcode`: there are changes
@@ -41,8 +43,7 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
     )
 
 
-@frozen
-class Failed:
+class Failed(NamedTuple):
     """What a command ends with that failed, and why."""
 
     exit_code: int = 0
@@ -51,6 +52,8 @@ class Failed:
 
 def tell(error: Exception, terminal: Terminal) -> Failed:
     """Say on stderr why a command failed, each error once."""
+    from flowplan.diagnostics import Diagnostic
+
     if isinstance(error, click.ClickException):
         return _usage(error, terminal)
     known = error if isinstance(error, FlowplanError) else of_the_machine(error)
@@ -88,6 +91,8 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
 
 def tell_interrupted(terminal: Terminal) -> Failed:
     """The same of Ctrl-C before anything was changed; nobody waits for a stream that takes nothing any more."""
+    from flowplan.diagnostics import Diagnostic
+
     said = "interrupted; nothing was changed"
     terminal.hurry()
     terminal.err(f"\n{said}")
@@ -105,6 +110,8 @@ def tell_lost(terminal: Terminal) -> Failed:
 
 def _usage(error: click.ClickException, terminal: Terminal) -> Failed:
     """What is wrong with a command line, with its usage and where help is."""
+    from flowplan.diagnostics import Diagnostic
+
     context = getattr(error, "ctx", None)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         terminal.err(error.format_message())

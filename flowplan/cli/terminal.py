@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TextIO
 
-from attrs import evolve
-
 from flowplan.cli.below import Below, Lines, in_front, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
@@ -45,8 +43,9 @@ class Terminal:
 
     def asked(self, *, plain: bool, verbose: bool) -> None:
         """From here on no colour if `plain`; if `verbose`, all that there is to show, also what is alike."""
-        how = {"verbose": verbose, **({"on": False} if plain else {})}
-        self.paint, self.paint_err = evolve(self.paint, **how), evolve(self.paint_err, **how)
+        on, on_err = self.paint.on and not plain, self.paint_err.on and not plain
+        self.paint = self.paint._replace(verbose=verbose, on=on)
+        self.paint_err = self.paint_err._replace(verbose=verbose, on=on_err)
 
     @property
     def live(self) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from attrs import evolve
-
 from flowplan.cli.context import Context
 from flowplan.errors import CloudError
 from flowplan.reports.formats import report_of
@@ -22,7 +20,7 @@ def watch(here: Context, every: float) -> None:
     terminal, text = here.terminal, ""
     in_place = terminal.live and terminal.output.stream.isatty()
     paint = (
-        evolve(terminal.paint, width=terminal.paint.width - 1) if in_place else terminal.paint
+        terminal.paint._replace(width=terminal.paint.width - 1) if in_place else terminal.paint
     )  # a column stays free
     if here.session.settings.simulated:
         terminal.note(STANDS_STILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.remembered import remember
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 
 Say = Callable[[str], None]
 

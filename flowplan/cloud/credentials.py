@@ -24,7 +24,8 @@ from flowplan.cloud.http.redaction import CREDENTIALS_HINT, OF_FILES
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.files.regular import opened
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 
 KEY_FILE = "FLOWPLAN_API_KEY_FILE"
 SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowplan.diagnostics import candidates
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -159,6 +158,8 @@ def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
     size of what is never cut."""
     found = REPORTS.get((subject, form))
     if found is None:
+        from flowplan.diagnostics import candidates
+
         raise UsageProblem(f"--format: there is no {form} of the {subject}", hint=candidates(form, formats_of(subject)))
     if max_bytes is not None and not found.bounded:
         raise UsageProblem(f"--max-bytes: --format {form} is never cut", hint="it cuts --format markdown")

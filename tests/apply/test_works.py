@@ -18,7 +18,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Inputs, PortMapping, Script
 from flowplan.planning.actions import Action, Create, Delete, Forget
 from flowplan.planning.steps import Step
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.journal import Closed
 from tests.apply.around import NOW, works

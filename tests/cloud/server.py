@@ -22,7 +22,7 @@ import responses
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from tests.processes import LONGEST
 
 API = "https://api.example.test"

@@ -17,7 +17,7 @@ import responses
 from flowplan.cloud.credentials import LOGIN, Credentials, Login, find, token
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Unauthorized
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from tests.processes import LONGEST
 
 API = "https://api.example.test"

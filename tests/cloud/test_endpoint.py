@@ -12,7 +12,7 @@ from requests.utils import should_bypass_proxies
 from flowplan.cloud.http.endpoint import proxies
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Unreachable, UsageProblem
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from tests.cloud.server import API, BIDS, CANARY, OK, TOKEN, Server, Time, failure, says, transport
 
 PROXY = {"https": "http://proxy.test:3128"}

@@ -20,7 +20,7 @@ from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.http.wire import Patience
 from flowplan.errors import Refused, Unauthorized
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from tests.cloud.server import API, BIDS, CANARY, Time, answers, failure, local_answer, transport
 
 # -- what is sent ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Refused
 from flowplan.masking import forms_of
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from tests.cloud.server import BIDS, CANARY, Time, answers, failure, transport
 
 

@@ -31,7 +31,7 @@ from flowplan.operations.opening.project import choose_project
 from flowplan.operations.running.saved_plan import hold_expected, hold_same_cloud, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from flowplan.state.state import State
 from tests.builders import bid, live, live_volume, plan_to
 from tests.builders import volume as volume_of

@@ -18,7 +18,8 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
 from tests.builders import bid, live, live_bid

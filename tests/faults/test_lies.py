@@ -21,7 +21,7 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, FlowplanError, StateError, Unauthorized
 from flowplan.model.address import Address
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from tests.builders import bid, bound, change
 from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, Result, bid_id, live_ids, many

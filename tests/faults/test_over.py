@@ -16,7 +16,8 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_FOR, lately
 from tests.conftest import DESTROY, VOLUME, Place, bid_id

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from flowplan.backends.sent import Sent
 from flowplan.errors import UsageProblem
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig

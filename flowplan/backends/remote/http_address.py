@@ -17,7 +17,8 @@ from flowplan.cloud.http.endpoint import PATH, is_here, is_host, is_loopback
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.patterns import regex
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 
 USERNAME, PASSWORD = "FLOWPLAN_HTTP_USERNAME", "FLOWPLAN_HTTP_PASSWORD"
 EXAMPLE = "https://gitlab.example.com/api/v4/projects/42/terraform/state/train"

@@ -20,7 +20,8 @@ from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
 from flowplan.patterns import regex
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 
 _STATE = regex(r"(?!.{201})[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", re.ASCII)
 _SCHEMA = regex(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")

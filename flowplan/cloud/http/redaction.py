@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, takewhile
 
-from attrs import field
-
-from flowplan.classes import define
 from flowplan.masking import forms_of, without_userinfo
 
 CREDENTIALS_HINT = (
@@ -61,11 +58,11 @@ def without(text: str, forms: Iterable[str]) -> str:
     return text
 
 
-@define
 class Hidden:
     """What must stay secret, as it becomes known: the last hold on what is shown or handed to other programs."""
 
-    _known: list[Callable[[], Iterable[str]]] = field(factory=list)
+    def __init__(self) -> None:
+        self._known: list[Callable[[], Iterable[str]]] = []
 
     def hide(self, forms: Callable[[], Iterable[str]]) -> None:
         """From here on `secretless` leaves `forms` out too, asked for at each text."""

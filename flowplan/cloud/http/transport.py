@@ -34,7 +34,8 @@ from flowplan.cloud.http.wire import Patience, Wire
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.masking import forms_of
 from flowplan.model.bounds import of_our_time
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 
 CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte

@@ -11,7 +11,7 @@ from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
-from flowplan.printable import Secret
+from flowplan.secret import Secret
 
 if TYPE_CHECKING:
     from flowplan.state.form import Form

@@ -15,7 +15,8 @@ from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
+from flowplan.secret import Secret
 from flowplan.state.journal import intent_of
 from flowplan.state.state import PLANS_KEPT, State
 

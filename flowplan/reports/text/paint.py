@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from flowplan.classes import frozen
 from flowplan.patterns import regex
 
 WIDTH = 80  # columns that prose is kept to where nobody says how wide it is shown
@@ -105,8 +105,7 @@ def cut(line: str, most: int) -> str:
     return f"{OWN.sub('', line)[: max(most - 3, 0)]}..."
 
 
-@frozen
-class Paint:
+class Paint(NamedTuple):
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
     no other characters. `verbose`: everything is shown, also what is alike. `width`: columns of a line."""
 
