@@ -211,7 +211,7 @@ def _in_vain(after: After, end: _End) -> CloudError | None:
     if after.until != "terminated":
         return CloudError(
             f"waits until {after.task} is {after.until}, but its lifetime is over: {end.why}",
-            hint=f"nothing was placed for it; flowplan apply --replace {after.task} runs {after.task} again",
+            hint=f"nothing was placed for it; flowplan apply --replace {after.task.word} runs {after.task} again",
         )
     if end.error is None:
         return None

@@ -138,6 +138,6 @@ def unclear_remedy(finding: Finding) -> str:
     """What to do about something that may or may not be ours."""
     address = finding.intent.address
     return (
-        f"if it is yours: flowplan import {address} {finding.ids[0]}; if not: do the same, then flowplan state rm "
-        f"{address}, and choose another name in the file"
+        f"if it is yours: flowplan import {address.word} {finding.ids[0]}; if not: do the same, then flowplan state rm "
+        f"{address.word}, and choose another name in the file"
     )

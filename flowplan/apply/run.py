@@ -277,7 +277,7 @@ class Applying:
         self._expired[step] = change
         self._refreshed += self._working.expire(change.address)
         for held in self._gates.ends(change.address, why):
-            hint = f"flowplan apply --replace {change.address} runs it again"
+            hint = f"flowplan apply --replace {change.address.word} runs it again"
             self._give_up(held, CloudError(f"its lifetime is over: {why}; it is not placed again", hint=hint))
         self._schedule.add(step)
 

@@ -144,7 +144,7 @@ def _expired(wanted: dict[str, Step], missing: Mapping[str, str], outcome: Outco
             continue
         del wanted[id]
         if id in missing:
-            hint = f"none of it runs; flowplan apply --replace {step.address} runs it again"
+            hint = f"none of it runs; flowplan apply --replace {step.address.word} runs it again"
             failed[step] = CloudError(f"placed, but its lifetime is over: {change.note}", hint=hint)
     return failed
 

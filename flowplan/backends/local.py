@@ -27,6 +27,7 @@ from flowplan.backends.parts import (
     found_in,
     hold_opened,
     mended,
+    name_no_restore,
     on_top,
     settled,
     went_back,
@@ -39,7 +40,6 @@ from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_trusted, replace_file
 from flowplan.files.private import is_missing
-from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
@@ -109,8 +109,7 @@ class LocalStore(Store):
             return settled(self._overflow, self._read_everything, self.path.name)
         except StateError as error:
             error.detail = error.detail or self._files.about_backup()
-            if error.hint == RESTORE and not self._files.versions() and self._kept() is None:
-                error.hint = NOT_RESTORED
+            name_no_restore(error, self._files, self._kept)
             raise
 
     def exists(self) -> bool:

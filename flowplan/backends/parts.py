@@ -138,11 +138,17 @@ def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
     if header is None and not parts.has("backup"):
         return None
     trace = parts.short("journal" if header is not None else "backup")
-    remedy = f"{RESTORE}; otherwise {NOT_RESTORED}" if parts.versions() else NOT_RESTORED
     raise StateError(
         f"{parts.name('snapshot')} is missing, but {trace} shows that it existed",
-        hint=f"{remedy}; `apply --init` starts a new state",
+        hint=f"{RESTORE}; otherwise {NOT_RESTORED}; `apply --init` starts a new state",
     )
+
+
+def name_no_restore(error: StateError, parts: Parts, kept: Callable[[], State | None]) -> None:
+    """Leave `state restore` out of the hint where neither a part nor a version that is `kept` could be restored."""
+    hint = error.hint or ""
+    if hint.startswith(RESTORE) and not parts.versions() and kept() is None:
+        error.hint = hint.removeprefix(RESTORE).removeprefix("; otherwise ") or NOT_RESTORED
 
 
 def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +12,8 @@ from flowplan.cli.completing import hidden_options
 from flowplan.cli.elsewhere import at_home, hold_ours
 from flowplan.cli.everywhere import global_options
 from flowplan.cli.examples import EXAMPLES
+from flowplan.errors import UsageProblem
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -51,8 +54,9 @@ class Filled(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, of `args` in flowplan's spelling. Raises click.UsageError also for an empty value, and
-        for what other tools call an option, with what flowplan calls it."""
+        for what other tools call an option, with what flowplan calls it; UsageProblem as `_hold_meant`."""
         hold_ours(self, ctx, args)
+        _hold_meant(self, ctx, args)
         args = spelled(self, args)
         try:
             if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
@@ -81,6 +85,23 @@ def spelled(command: click.Command, words: Sequence[str]) -> list[str]:
     end = words.index("--") if "--" in words else len(words)
     into = [f"{JSON_INTO}={word[7:]}" if word.startswith("--json=") else word for word in words[:end]]
     return [*into, *words[end:]]
+
+
+def _hold_meant(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
+    """Raise UsageProblem for `--json out.json` of a command of which --json is a flag, and that reads files: what
+    `plan --json out.json` writes is a plan, which `apply --json out.json` would carry out, and ask nobody."""
+    if not {"as_json", "paths"} <= {one.name for one in command.params}:
+        return
+    for word, path in pairwise(words):
+        if word == "--":
+            return
+        if word == "--json" and not path.startswith("-") and path.endswith((".json", ".jsonl")):
+            what = shown(ctx.command_path)
+            raise UsageProblem(
+                f"--json {shown(path)} can be read in two ways; nothing was changed",
+                hint=f"--json={shown(path)} writes the events there; `{what} {shown(path)} --json` carries out what is "
+                "in it",
+            )
 
 
 def _help(ctx: click.Context, option: click.Parameter, value: bool) -> None:

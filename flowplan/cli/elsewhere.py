@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType({
     "providers": _NO_PROVIDERS,
     "get": _NO_PROVIDERS,
     "modules": _NO_PROVIDERS,
+    "history": "flowplan state history lists the versions of the state, and who changed what",
     "version": "flowplan --version",
     "help": "flowplan --help lists the commands, flowplan COMMAND --help explains one",
     # of Foundry's tools, SkyPilot, and what people type

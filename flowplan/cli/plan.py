@@ -81,7 +81,8 @@ def plan(
         found = make(here.session, request, progress.tell)
     finally:
         progress.end()
-    _tell(here, report, found, out)
+    permitted = bool(request.destroyable) or any(one.max_changes is not None for one in request.budgets)
+    _tell(here, report, found, out, permitted=permitted)
     if found.hooks:
         from flowplan.operations.running.hooks import after_plan
 
@@ -90,12 +91,14 @@ def plan(
     return PENDING if detailed_exitcode and found.changes_something else 0
 
 
-def _tell(here: Context, report: Report, found: Planned, out: str | None) -> None:
-    """To stdout, into the file of --json, and to the step of a CI runner; saved into `out`, where that is given."""
+def _tell(here: Context, report: Report, found: Planned, out: str | None, *, permitted: bool) -> None:
+    """To stdout, into the file of --json, and to the step of a CI runner; saved into `out`, where that is given.
+    `permitted`: the command line permits something, which holds for the saved plan only where it is proved to be this
+    one."""
     if not report.whole:
         here.answer.write(report, found.shown)
     if out:  # a program reads one document: the plan, or that it could not be saved
-        _save(here, found, out)
+        _save(here, found, out, permitted=permitted)
     if report.whole:
         here.answer.write(report, found.shown)
     here.answer.keep("plan", found.shown)
@@ -103,11 +106,19 @@ def _tell(here: Context, report: Report, found: Planned, out: str | None) -> Non
         tell_step(here.terminal, found.sealed, out or "")
 
 
-def _save(here: Context, found: Planned, path: str) -> None:
+def _save(here: Context, found: Planned, path: str, *, permitted: bool) -> None:
+    from shlex import quote
+
     from flowplan.documents.json_text import dumps
     from flowplan.operations.files import write_output
     from flowplan.operations.running.saved_plan import as_file
 
     write_output(path, as_file(dumps(found.document), here.session.store.form))
-    here.terminal.note(f"saved to {path}: flowplan apply {path}")
-    here.terminal.note(f"its digest, for apply --expect: {found.sealed['sha256']}")
+    digest, typed = found.sealed["sha256"], quote(path)
+    if found.document["errored"]:
+        here.terminal.note(f"saved to {path}: it is refused, so apply does not take it; flowplan show {typed} shows it")
+        return
+    proof = f" --expect {digest}" if permitted else ""
+    here.terminal.note(f"saved to {path}: flowplan apply {typed}{proof}")
+    if not permitted:
+        here.terminal.note(f"its digest, for apply --expect: {digest}")

@@ -63,7 +63,7 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
         yield _warning("dependents", f"{_listed(found)} {left} on {cause}")
     for listener, cause in plan.untriggered:
         what = f"{cause} changes now, but {listener}, which is replaced because of that, is left out"
-        yield _warning("partial", what, f"no later plan replaces it for that: add --replace {listener} then")
+        yield _warning("partial", what, f"no later plan replaces it for that: add --replace {listener.word} then")
 
 
 def _count(found: Sequence[Address], noun: str) -> str:
@@ -90,10 +90,10 @@ def _released(change: Change) -> Iterator[Diagnostic]:
         return
     if isinstance(change.before, Bid):
         cost = f"costs at most {usd(change.before.worst)} an hour"
-        remedy = f"flowplan import {change.address} {change.id} takes it back"
+        remedy = f"flowplan import {change.address.word} {change.id} takes it back"
     elif isinstance(change.before, Volume):
         cost = f"costs {usd(storage_per_month(change.before.held_gb))} a month"
-        remedy = f"flowplan import {change.address} {change.id} takes it back"
+        remedy = f"flowplan import {change.address.word} {change.id} takes it back"
     else:
         return
     what = f"{change.address} ({change.id}) stays live and {cost}; flowplan no longer manages it"
@@ -138,7 +138,7 @@ def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
     for one in plan.left_alone:
         if one.file is None and isinstance(one.resource, Bid):
             what = f"{one.address} ({one.id}) is in the state, but no known file names it: it is left alone, and "
-            end = f"recover --cancel {one.id}" if one.has_marker else f"state rm {one.address}"
+            end = f"recover --cancel {one.id}" if one.has_marker else f"state rm {one.address.word}"
             remedy = f"give the file that names it; otherwise flowplan {end}"
             yield _warning("unnamed", f"{what}costs at most {usd(one.resource.worst)} an hour", remedy)
 

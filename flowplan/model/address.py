@@ -51,6 +51,13 @@ class Address:
         return cls(found.kind, spelled(found.name))
 
     @property
+    def word(self) -> str:
+        """As a shell reads it, in a command that somebody is to type: `'bid.train["a"]'`."""
+        from shlex import quote
+
+        return quote(str(self))
+
+    @property
     def base(self) -> str:
         """The name without the key that `for_each` gave it."""
         return self.current.name.partition("[")[0]

@@ -87,6 +87,19 @@ def _declared(
     return found.faultless().resources
 
 
+def _note_kept(session: Session) -> None:
+    """Say so where a version of the state is kept: it holds what markers do not, as volumes that nothing uses."""
+    last: Version | None = None
+    with suppress(StateError):
+        last = next(reversed(session.store.versions()), None)
+    if last is not None and last.resources:
+        count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
+        session.listener.note(
+            f"version {last.serial} of the state, with {count}, is kept, and holds more than the markers do: "
+            "`flowplan state history` lists it, and `flowplan state restore` puts a version back"
+        )
+
+
 def _hold_lost(session: Session) -> None:
     """Raise unless the state is missing or cannot be read, and no backup could stand in for it. One that is not
     encrypted, beside a key, is not lost."""
@@ -105,12 +118,14 @@ def _hold_lost(session: Session) -> None:
                 hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
         session.hold_not_moved()
+        _note_kept(session)
         return
     state = loaded.state
     hold_in_use(state, store.name)
     if loaded.fresh:
         session.hold_not_moved()
         session.elsewhere.hold_not_rebuilt()
+        _note_kept(session)
     if state.bindings or state.released:
         raise UsageProblem(
             "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"

@@ -98,7 +98,7 @@ def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
     if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or named:
         raise _stays(f"{id} is not a duplicate bid of this stack", "`flowplan destroy` cancels the bids in the state")
     if id in state.released:
-        again = f"flowplan import {bid.marker.address} {id} takes it back"
+        again = f"flowplan import {bid.marker.address.word} {id} takes it back"
         raise _stays(f"{id} was released", f"{again}; then you can cancel it")
     for intent in loaded.pending.values():
         if isinstance(intent, CreateIntent) and [one.id for one in find_created(intent, state.lineage, live)] == [id]:

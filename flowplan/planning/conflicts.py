@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from shlex import quote
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
@@ -52,7 +51,7 @@ def conflicts(
 
 def taking_back(address: Address, id: str) -> str:
     """The command that takes a live object into the state, as a shell reads it."""
-    return f"flowplan import {quote(str(address))} {id}"
+    return f"flowplan import {address.word} {id}"
 
 
 class _Whose:
@@ -74,8 +73,7 @@ class _Whose:
         if here := next((self._bound[kind, id] for id in ids if (kind, id) in self._bound), None):
             return (
                 f"it is in the state as {here}",
-                f"choose another name; or flowplan state mv {quote(str(here))} {quote(str(address))} "
-                "gives it this address",
+                f"choose another name; or flowplan state mv {here.word} {address.word} gives it this address",
             )
         markers = [bid.marker for id in ids for bid in self._users.get(id, ())]
         stacks = sorted({one.stack for one in markers if one is not None and one.lineage != self._lineage})

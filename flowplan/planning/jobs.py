@@ -63,7 +63,7 @@ def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
     for one in changes:
         if isinstance(one, Completed):
             summary = f"{one.address} is done and will not be placed again: {one.id} {DONE[one.ended]}"
-            hint = f"to run it again: flowplan apply --replace {one.address}"
+            hint = f"to run it again: flowplan apply --replace {one.address.word}"
             yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
 
 
@@ -76,7 +76,9 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
             continue
         why = "it has prevent_destroy" if prevented else "it is left out of this plan"
         summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why} and keeps running"
-        hint = "remove prevent_destroy from it, and apply" if prevented else f"flowplan apply --target {one.address}"
+        hint = (
+            "remove prevent_destroy from it, and apply" if prevented else f"flowplan apply --target {one.address.word}"
+        )
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
 
 
@@ -132,9 +134,8 @@ def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
             continue
         if inputs.ends != ends_of(one.lifetime):
             summary = f"the instances of {one.address} were started with another lifetime, or with none"
-            hint = (
-                f"flowplan goes by the file and cannot change what they do; --replace {one.address} starts them again"
-            )
+            again = f"--replace {one.address.word} starts them again"
+            hint = f"flowplan goes by the file and cannot change what they do; {again}"
             yield Diagnostic("other-lifetime", summary, hint, severity="note", about=str(one.address))
 
 

@@ -123,8 +123,8 @@ def _remedy(old: Address, state: State) -> str:
     if old.kind == "bid" and not binding.source:  # by its marker alone: the state may not have it yet
         return f"if you do not want both: flowplan recover --cancel {binding.id}"
     return (
-        f"keep one: `flowplan state rm {old}` releases {binding.id}, and it keeps costing money; or remove this block, "
-        f"and {old} is destroyed as not configured"
+        f"keep one: `flowplan state rm {old.word}` releases {binding.id}, and it keeps costing money; or remove this "
+        f"block, and {old} is destroyed as not configured"
     )
 
 

@@ -183,6 +183,22 @@ def test_it_is_no_file_that_the_command_reads_or_writes_besides(applied_once: Pl
         assert "this command reads it, or writes something else there" in " ".join(done.err.split())
 
 
+@pytest.mark.parametrize("command", ["apply", "destroy", "watch"])
+def test_a_file_right_behind_the_flag_is_not_taken_for_a_plan_that_somebody_has_seen(
+    place: Place, command: str
+) -> None:
+    """`plan --json p.json` writes there; a plan that is named is applied, and nobody is asked."""
+    place.write(task_text("train"))
+    place.ok("plan", "--json", "p.json")
+    before = kept(place, "p.json")
+    done = place.run(command, "--json", "p.json")
+    said = " ".join(done.err.split())
+    assert (done.code, "can be read in two ways; nothing was changed" in said) == (64, True), done
+    assert f"--json=p.json writes the events there; `flowplan {command} p.json --json`" in said
+    assert kept(place, "p.json") == before and not place.ok("state", "list")
+    place.ok("apply", "p.json", "--json")
+
+
 def test_a_link_into_a_directory_that_is_not_there_is_found_before_anything_is_done(place: Place) -> None:
     place.write(task_text("train"))
     (place.path / FILE).symlink_to("nowhere/found.json")

@@ -93,6 +93,20 @@ def test_a_good_backup_knows_more(applied: Place) -> None:
     assert "`flowplan state restore`" in result.err
 
 
+def test_a_version_knows_more_where_state_and_backup_are_gone(applied: Place) -> None:
+    applied.edit("17.92", "18.00")
+    applied.ok("apply", "--auto-approve")
+    for name in ("flowplan.state.json", "flowplan.state.json.backup"):
+        (applied.path / name).unlink()
+    result = applied.run("plan")
+    said = " ".join(result.err.split())
+    assert result.code == 5 and "`flowplan state restore` restores the last good version; otherwise" in said, said
+    said = " ".join(applied.run("recover", "--from-live", "--lineage", "none").err.split())
+    assert "is kept, and holds more than the markers do" in said, said
+    applied.ok("state", "restore")
+    assert changes(applied) == 0
+
+
 def test_a_state_in_order_is_not_rebuilt(applied: Place) -> None:
     assert "the state is intact" in applied.run("recover", "--from-live").err
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 
+from flowplan.model.address import Address
 from tests.conftest import APPLY, BID, EXAMPLES, TASK, Place, many
+from tests.texts import storage, task_text
 
 
 def test_plan_changes_nothing(example: Place) -> None:
@@ -120,3 +123,30 @@ def test_what_differs_inside_a_list_is_told_element_by_element(place: Place) -> 
     assert "~ volumes:" in out
     assert len(re.findall(r"(?m)^        - vol_", out)) == 1
     assert "        + volume.d (known after apply)" in out
+
+
+def test_the_command_that_is_named_applies_what_was_saved(place: Place) -> None:
+    """What the command line permits holds for a file that is proved to be this plan."""
+    place.write(task_text("train", more=storage("data")))
+    place.ok(*APPLY)
+    place.run("plan", "--destroy", "--allow-volume-destroy", "data", "--out", "my plan")
+    said = place.run("plan", "--destroy", "--allow-volume-destroy", "data", "--out", "my plan").err
+    words = shlex.split(" ".join(said.replace("note:", "").split()).partition("saved to my plan: ")[2])
+    assert words[:4] == ["flowplan", "apply", "my plan", "--expect"] and len(words) == 5, said
+    place.ok(*words[1:])
+    assert place.ok("state", "list") == ""
+
+
+def test_no_apply_is_named_for_a_plan_that_is_refused(place: Place) -> None:
+    place.write(task_text("train"))
+    done = place.run("plan", "--max-hourly-cost", "0.10", "--out", "p")
+    said = " ".join(done.err.split())
+    assert done.code == 3 and "saved to p: it is refused, so apply does not take it; flowplan show p shows it" in said
+    assert "flowplan apply p" not in said and place.run("apply", "p").code == 3
+    place.ok("show", "p")
+
+
+def test_an_address_in_a_command_is_one_word_in_every_shell() -> None:
+    address = Address("bid", 'train["a b"]')
+    assert address.word == "'bid.train[\"a b\"]'" and Address.given(*shlex.split(address.word)) == address
+    assert Address("bid", "train").word == "bid.train"

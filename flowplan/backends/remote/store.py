@@ -19,6 +19,7 @@ from flowplan.backends.parts import (
     found_in,
     hold_opened,
     mended,
+    name_no_restore,
     on_top,
     settled,
     went_back,
@@ -30,7 +31,6 @@ from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
 from flowplan.backends.sent import Sent
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import StateError
-from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.history import (
     AGED_EVERY,
@@ -149,8 +149,7 @@ class RemoteStore(Store):
         except StateError as error:
             if (backup := parts.version("backup")) is not None and parts.version("snapshot") is None:
                 error.detail = error.detail or f"the backup is intact: serial {backup.serial}"
-            if error.hint == RESTORE and not parts.versions() and self._kept(parts) is None:
-                error.hint = NOT_RESTORED
+            name_no_restore(error, parts, lambda: self._kept(parts))
             raise
         return found
 

@@ -47,7 +47,8 @@ def checked_url(url: str, *, in_process: bool) -> str:
 
 
 def _bad_url(url: str, says: str) -> UsageProblem:
-    return UsageProblem(f"the API's URL '{shown(url)}' {says}", hint="for example https://api.mithril.ai")
+    hint = "the simulator is sim: with a colon" if url.lower() == "sim" else "for example https://api.mithril.ai"
+    return UsageProblem(f"the API's URL '{shown(url)}' {says}", hint=hint)
 
 
 def _is_address(host: str) -> bool:

@@ -119,7 +119,7 @@ def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
             yield removed.source, f"{removed.address} is removed and moves", "keep one of the two", also
     for found in said.imports:
         if found.address not in configured and not said.names.explain(found.address):
-            hint = f"write it down, or have it written: flowplan import {found.address} {found.id} --generate FILE"
+            hint = f"write it down, or have it written: flowplan import {found.address.word} {found.id} --generate FILE"
             yield found.source, f"{found.address} is imported, but not configured", hint, ()
     yield from _circles(moves)
 

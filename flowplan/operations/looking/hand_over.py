@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import attrs
@@ -85,7 +84,7 @@ def _is_spent(block: Import, state: State, live: Live) -> bool:
 
 def _refusal(config: Config, block: Import, error: GuardRefused) -> Diagnostic:
     """That `block` names what another stack may hold."""
-    command = f"flowplan import {quote(str(block.address))} {block.id}"
+    command = f"flowplan import {block.address.word} {block.id}"
     hint = (
         "if this id is of another environment, remove the block, or give the variables of this one; "
         f"to move it here with `{command}`: {error.hint}"

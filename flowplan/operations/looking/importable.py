@@ -62,7 +62,7 @@ def hold_free(state: State, wanted: Address, id: str) -> None:
         raise UsageProblem(f"{wanted} is already in the state, as {state.bindings[wanted].id}")
     for address, binding in state.bindings.items():
         if binding.id == id and address.kind != "ports":
-            hint = f"flowplan state mv {address} {wanted}" if address.kind == wanted.kind else None
+            hint = f"flowplan state mv {address.word} {wanted.word}" if address.kind == wanted.kind else None
             raise UsageProblem(f"{id} is already in the state, as {address}", hint=hint)
 
 

@@ -129,7 +129,7 @@ def _costs(body: PlanBody) -> Iterator[Piece]:
         return
     head, *rows = rows_of(cost)
     lines = [f"| Cost, storage included | {' | '.join(head[1:])} |", "|---|---:|---:|---:|"]
-    lines += [f"| {what} | {before} | {after} | **{change}** |" for what, before, after, change in rows]
+    lines += [f"| {what} | {before} | {after} | {change and f'**{change}**'} |" for what, before, after, change in rows]
     yield Piece("\n".join(lines) + "\n\n")
     said = [line.strip() for line in (beside, *remarks(body)) if line]
     yield from (Piece(f"- {prose(line)}\n", rank=1, kind="remark") for line in said)

@@ -21,7 +21,7 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.released:
         lines = _head("Bids that this stack released:", paint)
         for bid in found.released:
-            again = f"    flowplan import {shown(str(bid.marker.address))} {shown(bid.id)}"
+            again = f"    flowplan import {shown(bid.marker.address.word)} {shown(bid.id)}"
             lines += [*_bid(bid, paint), again]
         parts.append("\n".join(lines))
     if found.volumes:

@@ -150,7 +150,7 @@ def restored_notes(found: Restored) -> Iterator[str]:
     for name in found.damaged:
         yield f"the damaged file is kept as {name}"
     for id, doubled in found.doubled.items():
-        take = " or ".join(f"flowplan import {address} {id}" for address in doubled)
+        take = " or ".join(f"flowplan import {address.word} {id}" for address in doubled)
         yield (
             f"{id} was recorded as {' and as '.join(map(str, doubled))}, so both records are left out. "
             f"flowplan finds a bid by its marker; import a volume with {take}"
