@@ -10,11 +10,12 @@ from typing import TypeVar
 import attrs
 
 from flowplan.cost.costs import Priced
+from flowplan.cost.places import phases, place_of
 from flowplan.model.resources import Bid
-from flowplan.planning.succession import Succession
+from flowplan.pricing.book import Wish
 from flowplan.pricing.competition import stairs
 from flowplan.pricing.entry import Key, Market
-from flowplan.pricing.sizes import Wish, asked_about, side_by_side
+from flowplan.pricing.sizes import asked_about, side_by_side
 from flowplan.pricing.units import CENT
 
 STEPS = 8  # different limits in one auction that are asked about
@@ -28,21 +29,28 @@ def family(name: str, gpus: int | None) -> str:
     return re.sub(rf"[.-]{gpus}x?$", "", name)
 
 
-def asked(side_by_side: Sequence[Bid], raised: Sequence[Bid]) -> Iterator[Key]:
-    """What has to be known of the auctions of bids that are to be placed side by side, besides what each wins with: as
-    many instances as those with the highest limits are together; beside another size also with the `raised`, which hold
-    what they have at a lower limit until now."""
-    for _, there in _by(side_by_side, lambda bid: (bid.instance_type, bid.region)):
+def asked(placed: Sequence[Bid], beside: Sequence[Bid], free: Sequence[Bid]) -> Iterator[Key]:
+    """What has to be known of the auctions of bids that are to be `placed` side by side, besides what each wins with:
+    as many instances as those with the highest limits are together; where that are several sizes, or something comes
+    `free` that others of yours have now, also one more, and as many less. What comes free is to be known of those, too,
+    that go on `beside`."""
+    for _, there in _by(placed, lambda bid: (bid.instance_type, bid.region)):
         for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in there)[:STEPS]:
             if quantity <= MOST:
                 yield there[0].instance_type, there[0].region, quantity
-    kinds = {_kind_of(bid) for bid in side_by_side}
-    for kind, there in _by((*side_by_side, *raised), _kind_of):
-        types = {bid.gpus or 1: bid.instance_type for bid in there}
-        if len(types) > 1 and kind in kinds:
-            wishes = [Wish(bid.limit_price, bid.instance_quantity, bid.gpus or 1) for bid in there]
-            for gpus, quantity in asked_about(wishes, STEPS, MOST):
-                yield types[gpus], there[0].region, quantity
+    new, on, freed = (dict(_by(bids, _kind_of)) for bids in (placed, beside, free))
+    for kind in dict.fromkeys((*new, *freed)):
+        wanted, held = new.get(kind, []), freed.get(kind, [])
+        rest = on.get(kind, []) if held else []
+        types = {bid.gpus or 1: bid for bid in (*wanted, *rest, *held)}
+        if len(types) > 1 or held:
+            wishes, others, places = ([*map(_wish, bids)] for bids in (wanted, rest, held))
+            for gpus, quantity in asked_about(wishes, others, places, STEPS, MOST):
+                yield types[gpus].instance_type, types[gpus].region, quantity
+
+
+def _wish(bid: Bid) -> Wish:
+    return Wish(bid.limit_price, bid.instance_quantity, bid.gpus or 1)
 
 
 def pools(bids: Sequence[tuple[T, Bid]], markets: Mapping[Key, Market]) -> list[list[tuple[T, Bid]]]:
@@ -90,21 +98,26 @@ def _one_stock(one: Market, a: int, other: Market, b: int) -> bool:
 
 
 def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
-    """`changes` with the bids of each pool of GPUs priced together that run side by side."""
+    """`changes` with the bids of each pool of GPUs priced together that run side by side, where those have what they
+    give up, and what others had that end."""
     found = list(changes)
-    bids = [(index, one.change.after) for index, one in enumerate(found) if one.cost is not None]
-    order = Succession.of(one.change for one in changes)
-    for pool in pools([(index, bid) for index, bid in bids if isinstance(bid, Bid)], markets):
-        if len(pool) < 2:
-            continue
+    plan = [one.change for one in changes]
+    bids = [((index, True), one.change.after) for index, one in enumerate(found) if one.cost is not None]
+    bids += [((index, False), place_of(one)) for index, one in enumerate(plan)]
+    for pool in pools([(one, bid) for one, bid in bids if isinstance(bid, Bid)], markets):
+        placed = [index for (index, is_after), _ in pool if is_after]
+        places = [index for (index, is_after), _ in pool if not is_after]
         sizes = {(bid.instance_type, bid.region): bid.gpus or 1 for _, bid in pool}
         prices = [(sizes[key[:2]], market) for key, market in markets.items() if key[:2] in sizes]
-        for group, begin in order.groups([index for index, _ in pool], lambda index: changes[index].change.address):
-            costs = [cost for index in group if (cost := changes[index].cost)]
-            limits = [old.limit_price if (old := changes[index].cost_before) else None for index in group]
-            priced_now = dict(zip(group, side_by_side(costs, prices, limits), strict=True))
-            for index in begin:
-                found[index] = attrs.evolve(found[index], cost=priced_now[index])
+        for phase in phases(plan, placed, places):
+            if len(placed) < 2 and not phase.given_up and not phase.ended:
+                continue
+            costs = [cost for index in phase.group if (cost := changes[index].cost)]
+            held = [_wish(place) if (place := phase.given_up.get(index)) else None for index in phase.group]
+            priced_now = side_by_side(costs, prices, held, [*map(_wish, phase.ended)])
+            by_index = dict(zip(phase.group, priced_now, strict=True))
+            for index in phase.begin:
+                found[index] = attrs.evolve(found[index], cost=by_index[index])
     return found
 
 

@@ -9,12 +9,12 @@ import attrs
 
 from flowplan.cost.competing import MOST, asked, competing
 from flowplan.cost.costs import Costs, Priced, PricedApart
+from flowplan.cost.places import keeps, phases, place_of, stays
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import Change, Create, CreateFirst, Forget, Read, Replace
+from flowplan.planning.actions import Change, Create, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
-from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import storage_per_hour
@@ -37,7 +37,7 @@ def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[K
     placed = {
         (change.after.instance_type, change.after.region)
         for change in changes
-        if isinstance(change.after, Bid) and not change.after.paused and not _stays(change, change.after)
+        if isinstance(change.after, Bid) and not change.after.paused and not stays(change, change.after)
     }
     return {
         (kind, region, quantity): (kind, region, quantity + 1)
@@ -47,31 +47,21 @@ def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[K
 
 
 def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
-    """What has to be known of bids that hold nothing yet where they are to be placed together."""
-    new, raised = [], []
-    for change in changes:
-        bid, before = change.after, change.before
-        if not isinstance(bid, Bid) or bid.paused or "region" in bid.unreported:
-            continue
-        if not _stays(change, bid):
-            new.append((change.address, bid))
-        elif isinstance(before, Bid) and before.limit_price < bid.limit_price:
-            raised.append(bid)
-    for group, _ in Succession.of(changes).groups(new, lambda one: one[0]):
-        yield from asked([bid for _, bid in group], raised)
-
-
-def _stays(change: Change, after: Bid) -> bool:
-    """Whether `after` has what is allocated now. What a replaced bid holds comes free before its successor is placed,
-    unless that is made first."""
-    before = change.before
-    return (
-        change.status == ALLOCATED
-        and not isinstance(change, CreateFirst)
-        and isinstance(before, Bid)
-        and (before.instance_type, before.region) == (after.instance_type, after.region)
-        and after.instance_quantity <= before.instance_quantity
-    )
+    """What has to be known of bids that take a place where they are to be placed together, or something comes free."""
+    bids, placed = [], set()
+    for index, change in enumerate(changes):
+        bid = change.after
+        if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported:
+            bids.append(index)
+            if not (stays(change, bid) and keeps(change)):
+                placed.add(index)
+    places = [index for index, change in enumerate(changes) if place_of(change) is not None]
+    for phase in phases(changes, bids, places):
+        now = {True: list[Bid](), False: list[Bid]()}
+        for index in phase.group:
+            if isinstance(bid := changes[index].after, Bid):
+                now[index in placed].append(bid)
+        yield from asked(now[True], now[False], [*phase.given_up.values(), *phase.ended])
 
 
 def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
@@ -119,7 +109,7 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
     if isinstance(before, Bid) and not (isinstance(change, Forget) and not change.released):
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
-        new = _estimate(after, markets, holding=_stays(change, after), paused=after.paused)
+        new = _estimate(after, markets, holding=stays(change, after), paused=after.paused)
     return Priced(change, old, new, work_hours=work_hours)
 
 

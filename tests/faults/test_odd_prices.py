@@ -38,7 +38,7 @@ UNKNOWN = {"available_capacity": None, "dynamic_win_price_cents": None}
         ({**FULL, "total_capacity": 0}, 2, "never wins: the auction has no instance"),
         ({"minimum_price_cents": 2001}, 2, "never wins: the limit is below the reserve of $20.01"),
         ({"spot_price_cents": 0}, 0, "wins now, for $8.00 an hour"),
-        ({**FULL, "lowest_allocated_bid_cents": 50}, 0, "wins now, for $8.00 an hour"),
+        ({**FULL, "lowest_allocated_bid_cents": 50}, 0, "the market is full; a new bid pays"),
         ({**FULL, "lowest_allocated_bid_cents": 50, "dynamic_win_price_cents": 51}, 0, "wins now, for $8.00 an hour"),
     ],
     ids=str,

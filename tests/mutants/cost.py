@@ -119,7 +119,7 @@ MISTAKES = (
     ),
     Mistake(
         "price a successor that is made first in the place of the old one",
-        "cost/estimate.py",
+        "cost/places.py",
         "        and not isinstance(change, CreateFirst)\n",
         "",
         ("tests/cost/test_succession.py", "-k", "successor"),

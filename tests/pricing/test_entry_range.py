@@ -45,12 +45,21 @@ class Client:
         body["launch_specification"] = {"volumes": [], "ssh_keys": []}
         assert self._call("POST", "/v2/spot/bids", json.dumps(body).encode()).status == 201
 
+    def reprice(self, id: str, limit: Decimal) -> None:
+        assert (
+            self._call("PATCH", f"/v2/spot/bids/{id}", json.dumps({"limit_price": f"${limit}"}).encode()).status == 200
+        )
+
+    def cancel(self, id: str) -> None:
+        assert self._call("DELETE", f"/v2/spot/bids/{id}").status == 204
+
     def bids(self) -> dict[str, tuple[str, str]]:
-        """(id, status) of every bid, by its name."""
+        """(id, status) of every bid that has not ended, by its name."""
         found, cursor = {}, ""
         while True:
             page = self._get(f"/v2/spot/bids?project={self._project}&limit=100{cursor}")
-            found |= {row["name"]: (row["fid"], row["status"]) for row in page["data"]}
+            rows = [row for row in page["data"] if row["status"] != "Terminated"]
+            found |= {row["name"]: (row["fid"], row["status"]) for row in rows}
             if page["next_cursor"] is None:
                 return found
             cursor = f"&next_cursor={page['next_cursor']}"

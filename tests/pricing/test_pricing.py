@@ -237,6 +237,11 @@ def test_full_pays_the_highest_limit_displaced_not_the_spot_price() -> None:
     assert (found.point, found.basis) == (D(16), "displacing")
 
 
+def test_one_instance_that_displaces_several_smaller_ones_pays_what_the_last_of_them_bids() -> None:
+    full = market(available=0, spot=Decimal(9), lowest_allocated=Decimal(10), win_price=Decimal("12.01"))
+    assert entry_price(full, Decimal(20), holding=False).point == 12
+
+
 def test_full_and_too_low_waits() -> None:
     found = entry_price(full(), D(16), holding=False)
     assert (found.point, found.low, found.basis) == (None, D("16.01"), "losing")

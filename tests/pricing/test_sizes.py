@@ -19,11 +19,12 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, NoOp, Update
 from flowplan.planning.lookup import Desired
+from flowplan.pricing.book import Common, Wish
 from flowplan.pricing.entry import Estimate, Market
-from flowplan.pricing.sizes import Common, Wish, asked_about
+from flowplan.pricing.sizes import asked_about
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import catalogue
-from tests.builders import bid, live, plan_to, state
+from tests.builders import bid, bound, live, live_bid, plan_to, state
 from tests.conftest import Place
 from tests.pricing.test_entry_range import COVERED, Client
 from tests.texts import task_text
@@ -58,7 +59,10 @@ def drawn(random: random.Random, client: Client, pool: catalogue.Pool, time: str
 def costs_by(client: Client, changes: Sequence[Change]) -> list[Priced]:
     """What a plan of `changes` says, by what the market shows."""
     desired = Desired({change.address: change.after for change in changes if change.after is not None})
-    markets = {key: client.market(*key) for key in auctions_needed(desired, state(), live(), changes)}
+    ours = {change.id: change.before for change in changes if change.id and isinstance(change.before, Bid)}
+    known = state(*(bound(Address("bid", one.name), id, one) for id, one in ours.items()))
+    there = live(*(live_bid(one, id) for id, one in ours.items()))
+    markets = {key: client.market(*key) for key in auctions_needed(desired, known, there, changes)}
     for key, more in one_more(changes, markets).items():
         markets[key] = attrs.evolve(markets[key], next_win=client.market(*more).win_price)
     return list(priced(plan_to(*changes), markets).changes)
@@ -240,14 +244,17 @@ def test_bids_that_find_room_pay_what_they_would_alone() -> None:
 
 def test_what_a_larger_size_wins_with_is_asked_in_the_size_that_comes_out_even() -> None:
     wishes = [Wish(D(40), 1, 8), Wish(D(9), 1, 1), Wish(D(16), 1, 4)]
-    assert asked_about(wishes, 8, 256) == [(1, 1), (1, 2), (1, 9), (1, 10), (1, 13), (1, 14)]
-    assert asked_about(wishes, 1, 256) == [(1, 13), (1, 14)]  # what all win with is enough for each
+    assert asked_about(wishes, [], [], 8, 256) == [(1, 1), (1, 2), (1, 9), (1, 10), (1, 13), (1, 14)]
+    assert asked_about(wishes, [], [], 1, 256) == [(1, 13), (1, 14)]  # what all win with is enough for each
     many = [Wish(D(80 - n), 1, 1 + n % 2) for n in range(40)]  # those of 1 GPU bid more for each
-    assert asked_about(many, 2, 256) == [(2, 10), (1, 21), (2, 30), (1, 61)]
+    assert asked_about(many, [], [], 2, 256) == [(2, 10), (1, 21), (2, 30), (1, 61)]
     even = [Wish(D(40), 1, 8), Wish(D(9), 4, 2), Wish(D(16), 1, 4)]
-    assert asked_about(even, 8, 256) == [(8, 1), (2, 5), (8, 2), (2, 9), (4, 5), (2, 11)]
-    assert asked_about([Wish(D(80), 200, 8), Wish(D(9), 1, 1)], 8, 256) == [(8, 200), (8, 201)]  # 1,601 are too many
-    assert asked_about([Wish(D(80), 256, 8), Wish(D(9), 1, 1)], 8, 256) == [(8, 256)]  # of more nobody can ask
+    assert asked_about(even, [], [], 8, 256) == [(8, 1), (2, 5), (8, 2), (2, 9), (4, 5), (2, 11)]
+    assert asked_about([Wish(D(80), 200, 8), Wish(D(9), 1, 1)], [], [], 8, 256) == [
+        (8, 200),
+        (8, 201),
+    ]  # 1,601 are too many
+    assert asked_about([Wish(D(80), 256, 8), Wish(D(9), 1, 1)], [], [], 8, 256) == [(8, 256)]  # of more nobody can ask
 
 
 def test_limits_compare_per_gpu_to_the_last_fraction_of_a_cent() -> None:

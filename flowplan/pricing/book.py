@@ -1,0 +1,253 @@
+"""What public prices tell of the book behind them, in units that bids of all sizes for one stock are so many of. Pure.
+
+A book is known by what so many units win with: so many of those who win bid less. Bids of yours that a plan changes or
+ends are taken out of it (`without`), and come back as new ones: who wins then is who would if all were placed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from decimal import ROUND_CEILING, Decimal
+from math import gcd, lcm
+from typing import NamedTuple
+
+import attrs
+
+from flowplan.classes import frozen
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, displaced, estimate
+from flowplan.pricing.units import CENT
+
+MACHINE = 8  # GPUs: the most that an instance has
+
+
+class Wish(NamedTuple):
+    """What a bid asks for: `limit_price` in dollars per instance-hour, `gpus` per instance."""
+
+    limit_price: Decimal
+    quantity: int
+    gpus: int
+
+
+@frozen
+class Common:
+    """What instances of several sizes are told in: units of `unit` GPUs, at the prices of `whole` GPUs."""
+
+    unit: int
+    whole: int
+
+    @classmethod
+    def of(cls, sizes: Iterable[int]) -> Common:
+        """For instances of so many GPUs each."""
+        found = set(sizes)
+        return cls(gcd(*found), lcm(*found))
+
+    def units(self, quantity: int, gpus: int) -> int:
+        """How many units `quantity` instances of `gpus` GPUs are."""
+        return quantity * (gpus // self.unit)
+
+    @property
+    def machine(self) -> int:
+        """How many units a whole machine is."""
+        return max(1, MACHINE // self.unit)
+
+    def price(self, price: Decimal, gpus: int) -> Decimal:
+        """A price of an instance of `gpus` GPUs, as one of `whole`."""
+        return price * (self.whole // gpus)
+
+    def bid(self, one: Wish) -> tuple[Decimal, int]:
+        """(limit, units) of it."""
+        return self.price(one.limit_price, one.gpus), self.units(one.quantity, one.gpus)
+
+    def of_instance(self, price: Decimal, gpus: int) -> Decimal:
+        """A price of `whole` GPUs, as one of an instance: rounded up to the cent, as prices of a size are (A8)."""
+        return (price * gpus / self.whole).quantize(CENT, ROUND_CEILING)
+
+
+class Book:
+    """What the prices of all sizes tell of the one book behind them. Prices of a size are rounded up to its cents, so
+    that the lowest, made comparable, is the nearest to what is true."""
+
+    def __init__(self, common: Common, markets: Sequence[tuple[int, Market]]) -> None:
+        self._common = common
+        self._wins: dict[int, Decimal] = {}  # by units: from this limit on they win
+        self._beaten: dict[int, Decimal] = {}  # by units: whom they displace last bids no less
+        for gpus, one in markets:
+            for quantity, price in ((one.quantity, one.win_price), (one.quantity + 1, one.next_win)):
+                if price is not None:
+                    units, win = common.units(quantity, gpus), common.price(price, gpus)
+                    beaten = common.price(price - CENT, gpus)
+                    self._wins[units] = min(self._wins.get(units, win), win)
+                    self._beaten[units] = max(self._beaten.get(units, beaten), beaten)
+        self.spot = self._lowest(markets, "spot")
+        self.lowest_allocated = self._lowest(markets, "lowest_allocated")
+        self.minimum = self._lowest(markets, "minimum")
+        self._free = self._most(markets, "available")
+        self._places: tuple[tuple[Decimal, int], ...] = ()  # (limit, units) of what comes free
+        self.hides_lowest = False  # whether nobody knows the lowest limit that wins
+        self._total = self._most(markets, "total")
+        self._safe = self.win(common.machine)  # outbids as many as a machine has
+
+    def _lowest(self, markets: Iterable[tuple[int, Market]], name: str) -> Decimal | None:
+        prices = [(gpus, price) for gpus, one in markets if (price := getattr(one, name)) is not None]
+        return min((self._common.price(price, gpus) for gpus, price in prices), default=None)
+
+    def _most(self, markets: Iterable[tuple[int, Market]], name: str) -> int | None:
+        """Of what is counted in whole instances, the smallest size tells the most."""
+        many = [(gpus, count) for gpus, one in markets if (count := getattr(one, name)) is not None]
+        return max((self._common.units(count, gpus) for gpus, count in many), default=None)
+
+    def without(self, held: Iterable[Wish]) -> Book:
+        """The same book without bids of yours, which win `held` now. What they have is free, for those who wait too. A
+        limit displaces none of the units of those that bid as much or more, and has no need to: it finds them free."""
+        places = [self._common.bid(one) for one in held]
+        if not places:
+            return self
+        found = copy(self)
+        found._wins, found._beaten = {}, {}
+        for units, win in self._wins.items():
+            more = units + sum(many for limit, many in places if limit >= win)
+            found._wins[more] = min(found._wins.get(more, win), win)
+        for units, beaten in self._beaten.items():
+            more = units + sum(many for limit, many in places if limit >= beaten)
+            found._beaten[more] = max(found._beaten.get(more, beaten), beaten)
+        found._places = (*self._places, *places)
+        lowest = self.lowest_allocated
+        if lowest is not None and any(limit <= lowest for limit, _ in places):
+            found.lowest_allocated, found.hides_lowest = None, True
+        return found
+
+    def win(self, units: int) -> Decimal | None:
+        """From which limit on so many units surely win: what more of them win with is enough for fewer."""
+        return min((win for many, win in self._wins.items() if many >= units), default=None)
+
+    def wins(self, units: int, limit: Decimal, above: Sequence[tuple[Decimal, int]]) -> bool:
+        """Whether it is known that `limit` wins so many units, beside bids of yours `above`."""
+        win = self.win(units)
+        if self.spot is None or limit < self.spot or self.is_contested(units, limit, above):
+            return False
+        return units <= self.room or (win is not None and limit >= win)
+
+    def is_contested(self, units: int, limit: Decimal, above: Sequence[tuple[Decimal, int]] = ()) -> bool:
+        """Whether `limit` has so many units only if those who wait now do not take what comes free, and bids of yours
+        `above` leave: (limit, units) of each. No price tells how many they are, nor what they ask for.
+
+        They bid no more than the spot price, but for those that are too large for what is left. These ask for more than
+        all have who bid less than they do. So one who outbids as many as a whole machine has is taken to be safe from
+        them: who asks for more than that at once is seldom."""
+        if self.spot is None:
+            return False
+        if limit <= self.spot and self._free_now < units <= self.room:
+            return True
+        return (self._safe is None or limit < self._safe) and self._is_left(limit, above)
+
+    def _is_left(self, limit: Decimal, above: Sequence[tuple[Decimal, int]]) -> bool:
+        """Whether, at any limit higher than `limit`, more comes free than yours take."""
+        return any(
+            sum(units for its, units in self._places if its >= place)
+            > sum(units for its, units in above if its >= place)
+            for place, _ in self._places
+            if place > limit
+        )
+
+    def falls_beside(self, units: int) -> Decimal | None:
+        """How far the price may fall where you take so many units, because those who wait now take what is left of what
+        comes free; None: it does not."""
+        return (self.minimum or Decimal(0)) if self._freed and units < self._freed else None
+
+    def is_too_much(self, taken: int, needed: int, limit: Decimal, *, is_older: bool = False) -> bool:
+        """Whether it is known that `limit` does not win the units from `taken` to `needed`: that whom it outbids have
+        too little, and so has what is left over by those whom the first `taken` push out. `is_older`: it may win a
+        tie."""
+        if self._freed and taken <= self.room < needed and self.spot is not None and limit < self.spot:
+            return True  # it outbids nobody
+        beaten = max((price for many, price in self._beaten.items() if taken < many <= needed), default=None)
+        if beaten is None or limit > beaten or (is_older and limit == beaten):
+            return False
+        before = self.win(taken)
+        return taken <= self.room or (before is not None and beaten >= before)
+
+    @property
+    def is_as_it_is(self) -> bool:
+        """Whether nothing is taken out of it."""
+        return not self._freed
+
+    @property
+    def _freed(self) -> int:
+        return sum(units for _, units in self._places)
+
+    @property
+    def _free_now(self) -> int:
+        return self._free or 0
+
+    @property
+    def room(self) -> int:
+        """The units that are free, with what comes free."""
+        return self._free_now + self._freed
+
+    def beaten(self, units: int) -> Decimal | None:
+        """What the last of those whom so many units push out bids at least; None where nobody asked for as many."""
+        return self._beaten.get(units)
+
+    def entered(self, one: Estimate, units: int) -> Estimate:
+        """`one`, as the last of bids for so many units that win together."""
+        win, spot, beaten = self.win(units), self.spot, self._beaten.get(units)
+        if units <= self.room and spot is not None and one.entry.basis != "room":
+            return attrs.evolve(one, entry=EntryPrice(spot, spot, one.limit_price, "room"), outlook="runs", warnings=())
+        if units <= self.room or win is None or spot is None:
+            return one
+        win = max(win, spot)
+        point = win if beaten is None else max(beaten, spot)
+        entry = displaced(self._market(units), spot, win, point, one.limit_price)
+        return attrs.evolve(one, entry=entry, outlook="runs")
+
+    def _market(self, units: int) -> Market:
+        win = self._wins.get(units)
+        return Market(
+            "",
+            "",
+            units,
+            spot=self.spot,
+            minimum=self.minimum,
+            lowest_allocated=self.lowest_allocated,
+            win_price=win,
+            available=self.room if self._freed else self._free,
+            total=self._total,
+            next_win=self._next_win(units),
+        )
+
+    def next_above(self, units: int) -> Decimal | None:
+        """What one unit more wins with, where that is known to be more than what `units` win with: then whom these push
+        out leave nothing over. Cents of another size may not tell."""
+        more, win, beaten = self._wins.get(units + 1), self._wins.get(units), self._beaten.get(units + 1)
+        return more if win is not None and beaten is not None and beaten >= win else None
+
+    def _next_win(self, units: int) -> Decimal | None:
+        """What one unit more wins with; None where it is unknown whether that is more than what `units` win with."""
+        more, win = self._wins.get(units + 1), self._wins.get(units)
+        is_same = more is not None and win is not None and more <= win
+        return more if is_same else self.next_above(units)
+
+    def alone(self, one: Estimate, *, holding: bool) -> Estimate:
+        """`one`, told in units; `holding`: it is in this book. What nobody knows of its own size is not known from
+        others."""
+        gpus = one.gpus or 1
+        units, limit = self._common.units(one.quantity, gpus), self._common.price(one.limit_price, gpus)
+        known = one.market is not None and one.market.spot is not None
+        found = estimate(
+            self._market(units) if known else None,
+            limit,
+            units,
+            gpus=self._common.unit,
+            paused=one.outlook == "paused",
+            holding=holding,
+        )
+        if known and found.outlook in ("runs", "waits") and not holding and self.is_contested(units, limit):
+            return unknown(found)
+        return self.entered(found, units) if found.entry.basis == "displacing" else found
+
+
+def unknown(one: Estimate) -> Estimate:
+    """A bid of which nobody can tell whether it runs."""
+    entry = EntryPrice(None, None, one.limit_price, "unknown")
+    return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
