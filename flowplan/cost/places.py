@@ -38,7 +38,7 @@ def phases(changes: Sequence[Change], bids: Sequence[int], places: Sequence[int]
 
 
 def place_of(change: Change) -> Bid | None:
-    """The bid whose place in its auction comes free or is taken anew by `change`, or by what waits for its end; None:
+    """The bid whose place in its auction comes free or is taken again by `change`, or by what waits for its end; None:
     it holds nothing, keeps it, or nobody knows what it is. What is made before the old one goes has no place of it."""
     before = change.before
     if change.status != ALLOCATED or not isinstance(before, Bid) or isinstance(change, (CreateFirst, Forget)):

@@ -1,7 +1,7 @@
 """What public prices tell of the book behind them, in units that bids of all sizes for one stock are so many of. Pure.
 
 A book is known by what so many units win with: so many of those who win bid less. Bids of yours that a plan changes or
-ends are taken out of it (`without`), and come back as new ones: who wins then is who would if all were placed anew.
+ends are taken out of it (`without`), and come back as new ones: who wins then is who would if all were placed again.
 """
 
 from __future__ import annotations

@@ -65,7 +65,11 @@ def test_a_dash_is_stdin_and_a_problem_in_it_has_its_place(stack: Place, monkeyp
 
 
 def test_a_device_without_content_gives_no_values(stack: Place) -> None:
-    assert "variable token has no value" in stack.run("validate", "--var-file", "/dev/null").err
+    said = " ".join(stack.run("validate", "--var-file", "/dev/null").err.split())
+    assert "variable token has no value" in said
+    assert "hint: FLOWPLAN_VAR_token, or a line `token: VALUE` in a --var-file that you keep out of Git" in said, (
+        "it is sensitive: neither a default in the file, nor an option that every process sees"
+    )
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large"])

@@ -198,7 +198,10 @@ class _Values:
             return _checked(declared.document, declared.default, name, kind, declared.sensitive, self.findings)
         if declared.faulty or name in self.meant or self.unread:
             return None
-        hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
+        if declared.sensitive:  # neither in this file, nor in the list of processes
+            hint = f"{ENVIRONMENT}{name}, or a line `{name}: VALUE` in a --var-file that you keep out of Git"
+        else:
+            hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
         declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
         return None
 

@@ -68,7 +68,7 @@ def _field(data: Mapping[str, Any], name: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{shown(key)} {shown(str(one))}" for key, one in value.items())
+        return ", ".join(f"{shown(key)} {shown(str(one))}" for key, one in value.items() if one is not None)
     if isinstance(value, list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
