@@ -26,7 +26,7 @@ class Cloud(Protocol):
     def live(self) -> Live:
         """The volumes and bids that are there now, as listed."""
 
-    def volumes(self) -> dict[str, LiveVolume]:
+    def volumes(self) -> Mapping[str, LiveVolume]:
         """The volumes that are there now, by id."""
 
     def deleted_volumes(self) -> frozenset[str]:

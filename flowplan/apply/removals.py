@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -27,7 +27,7 @@ class Removals:
     cloud: Cloud
     patience: Patience
     hold_lock: Callable[[], None]
-    _volumes: Shared[dict[str, LiveVolume]] = field(init=False)
+    _volumes: Shared[Mapping[str, LiveVolume]] = field(init=False)
     _deleted: Shared[frozenset[str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -104,9 +104,10 @@ class Observing(Asking):
     def _objects(self) -> list[Callable[[], Any]]:
         return [self._volumes, lambda: tuple(self._bids())]
 
-    def volumes(self) -> dict[str, LiveVolume]:
-        """The volumes that are there now, by id: one list."""
-        return self._volumes()
+    def volumes(self) -> Mapping[str, LiveVolume]:
+        """The volumes that are there now, by id: one list. Each is read when it is asked for, since a run that deletes
+        volumes looks again before each, and asks for that one."""
+        return _ReadLate(self._volume_rows(), self._read_volumes)
 
     def quotas(self) -> tuple[Quota, ...]:
         """The project's quotas, as far as it is known what they count."""
@@ -121,9 +122,15 @@ class Observing(Asking):
             return tuple(reading.instance(row) for page in pages for row in page)
 
     def _volumes(self) -> dict[str, LiveVolume]:
+        return self._read_volumes(self._volume_rows())
+
+    def _volume_rows(self) -> list[Mapping[str, Any]]:
         rows = self.list_of("/v2/volumes", project=self.project)
+        return [row for row in rows if not reading.is_over(row, "deleted_at")]
+
+    def _read_volumes(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, LiveVolume]:
         with fields.answer_of("/v2/volumes"):
-            volumes = [reading.live_volume(row) for row in rows if not reading.is_over(row, "deleted_at")]
+            volumes = [reading.live_volume(row) for row in rows]
         self.note_unfit(volumes)
         return _by_id(volumes)
 
@@ -165,3 +172,28 @@ def _by_id(rows: Iterable[Any]) -> dict[str, Any]:
     for row in rows:
         found[row.id] = row.beside(found[row.id]) if row.id in found else row
     return found
+
+
+class _ReadLate(Mapping[str, LiveVolume]):
+    """The volumes of a list by id, of which `read` makes each that is asked for. Raises CloudError for a row without an
+    id, as if all were read."""
+
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        read: Callable[[Iterable[Mapping[str, Any]]], dict[str, LiveVolume]],
+    ) -> None:
+        self._rows: dict[str, list[Mapping[str, Any]]] = {}
+        self._read = read
+        with fields.answer_of("/v2/volumes"):
+            for row in rows:
+                self._rows.setdefault(fields.text(row, "fid"), []).append(row)
+
+    def __getitem__(self, id: str) -> LiveVolume:
+        return self._read(self._rows[id])[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

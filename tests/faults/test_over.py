@@ -77,6 +77,26 @@ def test_a_deletion_is_proved_by_a_moment_only(applied: Place, value: object) ->
     assert cloud.look_again(Live(), [], ids).gone == set(ids)
 
 
+def test_a_volume_that_is_read_when_it_is_asked_for_is_what_the_list_says_of_it(applied: Place) -> None:
+    """Rows about one volume are one: a user in either is a user. A row that does not say what it is about could be
+    about any, so that the list tells nothing."""
+    (row,) = json.loads(applied.call("GET", f"/v2/volumes?project={project_of(applied)}").body)
+    rows = [row, row | {"bids": ["bid_other"]}, row | {"fid": "vol_odd", "bids": None}, row | {"fid": "vol_late"}]
+    cloud = client(applied)
+    cloud.enter(project_of(applied))
+    answer(applied, "GET /v2/volumes", [*rows[:3], rows[3] | {"deleted_at": "2026-11-02T09:00:00Z"}])
+    found = cloud.volumes()
+    assert list(found) == [row["fid"], "vol_odd"]
+    assert found == cloud.live().volumes
+    assert {"bid_other", *row["bids"]} <= set(found[row["fid"]].users)
+    assert found["vol_odd"].users_unreported
+    assert "vol_late" not in found
+    applied.simulator().faults.clear()
+    answer(applied, "GET /v2/volumes", [row, {"name": "somebody's"}])
+    with pytest.raises(CloudError, match="fid"):
+        cloud.volumes()
+
+
 @pytest.mark.parametrize("value", NO_MOMENT)
 def test_and_is_deleted_by_destroy(applied: Place, value: object) -> None:
     volume = applied.ok("state", "show", VOLUME).split("(")[1].split(")")[0]

@@ -98,6 +98,20 @@ MISTAKES = (
         ("tests/faults/test_over.py", "-k", "moment_is_there"),
     ),
     Mistake(
+        "of two rows about a volume that is read late one counts",
+        "cloud/observing.py",
+        "return self._read(self._rows[id])[id]",
+        "return self._read(self._rows[id][:1])[id]",
+        ("tests/faults/test_over.py", "-k", "asked_for"),
+    ),
+    Mistake(
+        "a row without an id is left out of a list that is read late",
+        "cloud/observing.py",
+        'self._rows.setdefault(fields.text(row, "fid"), []).append(row)',
+        'self._rows.setdefault(str(row.get("fid")), []).append(row)',
+        ("tests/faults/test_over.py", "-k", "asked_for"),
+    ),
+    Mistake(
         "deleted is proved by any value",
         "cloud/proving.py",
         'for row in rows if reading.is_over(row, "deleted_at"))',
