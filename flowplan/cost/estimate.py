@@ -10,9 +10,9 @@ import attrs
 from flowplan.cost.competing import MOST, asked, competing
 from flowplan.cost.costs import Costs, Priced, PricedApart
 from flowplan.cost.places import keeps, phases, place_of, stays
-from flowplan.model.live import ALLOCATED, Live
+from flowplan.model.live import ALLOCATED, Live, billed_as
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import Change, Create, Forget, Read, Replace
+from flowplan.planning.actions import RESTARTED, Change, Create, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
@@ -87,7 +87,8 @@ def _apart(one: LeftAlone, markets: Mapping[Key, Market]) -> PricedApart:
     bid = one.resource
     if not isinstance(bid, Bid) or "region" in bid.unreported:
         return PricedApart(one)
-    return PricedApart(one, _estimate(bid, markets, holding=one.status == ALLOCATED, paused=bid.paused))
+    found = _estimate(bid, markets, holding=one.status == ALLOCATED, paused=bid.paused)
+    return PricedApart(one, attrs.evolve(found, charged=_billed(one.status)))
 
 
 def _ending(one: Priced, desired: Desired) -> Priced:
@@ -110,7 +111,18 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
         new = _estimate(after, markets, holding=stays(change, after), paused=after.paused)
+    billed = _billed(change.status)
+    runs_on = not isinstance(change, (Create, Replace)) and change.reason != RESTARTED
+    if old is not None:
+        old = attrs.evolve(old, charged=billed)
+    if new is not None and runs_on:
+        new = attrs.evolve(new, charged=billed)
     return Priced(change, old, new, work_hours=work_hours)
+
+
+def _billed(status: str | None) -> bool | None:
+    """Whether what is live is paid for now; None: nobody knows."""
+    return False if status is None else billed_as(status)  # None: nothing is live
 
 
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:

@@ -8,7 +8,7 @@ from flowplan.cost.costs import Priced
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import CreateFirst, Replace, Update
+from flowplan.planning.actions import RESTARTED, CreateFirst, Replace, Update
 from flowplan.pricing.entry import entry_price
 from flowplan.pricing.units import usd
 
@@ -32,7 +32,7 @@ def interruptions(changes: Iterable[Priced]) -> Iterator[Diagnostic]:
 def is_interrupted(one: Priced) -> bool:
     """Whether its instances run now, stop, and are to run again."""
     change = one.change
-    restarts = isinstance(change, Update) and change.reason == "update_by_restart"
+    restarts = isinstance(change, Update) and change.reason == RESTARTED
     stops = restarts or (isinstance(change, Replace) and not isinstance(change, CreateFirst))
     return stops and change.status == ALLOCATED and isinstance(change.after, Bid) and not change.after.paused
 

@@ -20,7 +20,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing.entry import Market, to_win
+from flowplan.pricing.entry import Market, charged_at, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.printable import natural
@@ -100,7 +100,7 @@ class Row:
             return Decimal(0)
         if self.is_billed is None or self.last_price is None:
             return None
-        return min(self.last_price, self.bid.limit_price) * self.bid.instance_quantity
+        return charged_at(self.last_price, self.bid.limit_price) * self.bid.instance_quantity
 
     @property
     def charge(self) -> Charge:

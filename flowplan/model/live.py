@@ -17,6 +17,12 @@ OPEN, TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Open", "Terminated", "Allocat
 STATUSES = (OPEN, ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
 
 
+def billed_as(status: str) -> bool | None:
+    """Whether the instances of a live bid of this status are paid for now: of what runs, also on notice of its end.
+    None: of a status that flowplan does not know, or that is not reported, nobody knows."""
+    return None if status not in STATUSES else status in (ALLOCATED, PREEMPTING)
+
+
 @frozen
 class Marker:
     """The line by which flowplan knows its own bids again (written and read by startup/marker.py): where a bid
@@ -71,11 +77,8 @@ class LiveBid:
 
     @property
     def is_billed(self) -> bool | None:
-        """Whether its instances are paid for now: of what runs, also on notice of its end. None: of a status that
-        flowplan does not know, nobody knows."""
-        if self.ended:
-            return False
-        return None if self.has_strange_status else self.status in (ALLOCATED, PREEMPTING)
+        """Whether its instances are paid for now (`billed_as`)."""
+        return False if self.ended else billed_as(self.status)
 
     @property
     def has_strange_status(self) -> bool:

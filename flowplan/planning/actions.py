@@ -24,6 +24,7 @@ Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "r
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 
 KEPT = "forget_because_kept"  # as a reason: of a volume that stays when everything else is destroyed
+RESTARTED = "update_by_restart"  # as a reason: of a bid that is paused, changed and bid with again
 LIFETIME_OVER = "delete_because_lifetime"  # as a reason: of a bid whose lifetime is over, and of its ports
 
 

@@ -15,6 +15,7 @@ from flowplan.model.resources import Bid, Resource, name_beside, resolve
 from flowplan.planning.actions import (
     KEPT,
     LIFETIME_OVER,
+    RESTARTED,
     Change,
     Create,
     Delete,
@@ -261,7 +262,7 @@ class Changes:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
             kept = changed_in_place(before, after, fields)
-            change = Update(address, before, kept, fields, id=binding.id, reason="update_by_restart", note=RESTART)
+            change = Update(address, before, kept, fields, id=binding.id, reason=RESTARTED, note=RESTART)
         else:
             change = Update(address, before, changed_in_place(before, after, fields), fields, id=binding.id)
         if address in self.desired.imports and not isinstance(change, Replace):

@@ -138,12 +138,19 @@ def first_price(entry: EntryPrice, last: Decimal | None) -> Decimal | None:
     return None if entry.point == last else entry.point
 
 
+def charged_at(spot: Decimal, limit: Decimal) -> Decimal:
+    """Dollars that an instance which runs is charged an hour, at most: until it is preempted one that the spot price
+    has passed pays the last price at which it won, which the cloud does not list."""
+    return min(spot, limit)
+
+
 @frozen
 class Estimate:
     """What one bid costs in dollars per hour, all its instances together.
 
     `now`: 0 while it would not run, None when the market says too little. `if_won`: what it would pay
-    once it ran. `worst`: every instance at the limit, the ceiling.
+    once it ran. `worst`: every instance at the limit, the ceiling. `charged`: whether its instances are paid for at
+    this moment, though it may win no longer: so they are until it is preempted. None: nobody knows.
 
     `alone`: what it would pay without your other new bids; None where they make no difference.
     `ambiguous`: the price under both readings, where the rule does not determine it (competition.py).
@@ -158,15 +165,19 @@ class Estimate:
     warnings: tuple[str, ...] = ()
     alone: EntryPrice | None = None
     ambiguous: tuple[Decimal, Decimal] | None = None
+    charged: bool | None = False
 
     @property
     def now(self) -> Decimal | None:
-        """Dollars per hour of all instances together."""
+        """Dollars per hour of all instances together; at most where it is charged at a price above its limit."""
         if self.outlook == "unknown":
             return None
-        if self.outlook != "runs" or self.entry.point is None:
+        if self.outlook == "runs" and self.entry.point is not None:
+            return self.entry.point * self.quantity
+        if self.charged is False or self.outlook == "paused":
             return Decimal(0)
-        return self.entry.point * self.quantity
+        spot = self.market.spot if self.market is not None else None
+        return None if spot is None or self.charged is None else charged_at(spot, self.limit_price) * self.quantity
 
     @property
     def if_won(self) -> Decimal | None:

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "count what is charged until it is preempted as nothing",
+        "cost/estimate.py",
+        "        old = attrs.evolve(old, charged=billed)\n",
+        "        pass\n",
+        ("tests/cost/test_charged.py", "-k", "no_longer"),
+    ),
+    Mistake(
+        "count a running bid that an update lets lose as one that waits",
+        "cost/estimate.py",
+        "    if new is not None and runs_on:\n",
+        "    if new is not None and not runs_on:\n",
+        ("tests/cost/test_charged.py", "-k", "what_goes_on"),
+    ),
+    Mistake(
+        "count what nobody knows to be charged as nothing",
+        "pricing/entry.py",
+        "        if self.charged is False or self.outlook",
+        "        if not self.charged or self.outlook",
+        ("tests/cost/test_charged.py",),
+    ),
+    Mistake(
         "take sizes for one pool that have another price for each GPU",
         "cost/competing.py",
         "    return (price - CENT) * b < price_b * a and (price_b - CENT) * a < price * b\n",

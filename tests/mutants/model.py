@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "call a bid free of whose status nobody knows what it means",
         "model/live.py",
-        "return None if self.has_strange_status else self.status in",
-        "return self.status in",
+        "return None if status not in STATUSES else status in",
+        "return status in",
         ("tests/reports/test_status.py", "-k", "paid_now"),
     ),
     Mistake(

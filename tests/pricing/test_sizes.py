@@ -179,7 +179,7 @@ def test_one_that_holds_what_others_take_is_unknown_unless_its_limit_is_above_th
         assert held.outlook == outlook, limit
     above = seen(1, 10, "2", "4.01")  # one more takes more: so nothing is left over
     held, *_ = costs([sized(8, "40"), sized(1, "9")], *markets, above, held=sized(1, "2.10"))
-    assert (held.outlook, held.now) == ("waits", 0)
+    assert (held.outlook, held.now) == ("waits", 2)  # charged until it is preempted
 
 
 RAISED = sized(1, "4")  # from 2.05: until now whoever takes 8 GPUs pushes it out

@@ -128,8 +128,9 @@ def test_a_bid_that_is_outbid_is_charged_until_it_is_preempted(place: Place) -> 
     assert "warning: bid.low: Allocated, still running, but the limit $20.00 does not win now" in said
     assert "hint: you pay for it until it is preempted, and nothing while it waits then" in said
     said = " ".join(place.ok("cost").split())
-    assert "outbid: charged until it is preempted, then nothing; at most $20.00 an hour once it wins" in said
-    assert "In total $0.00 an hour now, storage included, without what runs until it is preempted;" in said
+    charged = "outbid: charged at most $20.00 an hour until it is preempted, then nothing"
+    assert f"{charged}; at most $20.00 an hour once it wins" in said
+    assert "In total at most $20.00 an hour now, storage included;" in said
 
 
 def test_a_bid_that_you_paused_is_not_told_to_raise_its_limit(place: Place) -> None:

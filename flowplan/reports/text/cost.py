@@ -54,9 +54,9 @@ def stored(cost: shape.VolumeCost) -> str:
     return f"{_price(cost['cost']['month']['now'])} a month for storage"
 
 
-def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False, outbid: bool = False) -> str:
+def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False) -> str:
     """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends. `ends`: it does, though
-    which one it is is not known. `outbid`: it runs although it wins no longer."""
+    which one it is is not known."""
     hour = cost["cost"]["hour"]
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
@@ -64,12 +64,13 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     if cost["outlook"] == "unknown":
         return f"price unknown; {at_most} an hour"
     if cost["outlook"] == "cannot_win":
+        now = f"{said}; " if (said := _until_preempted(cost)) else ""
         if cost["entry_price"]["basis"] == "too_large":
-            return f"cannot win: more instances at once than the whole auction has; if it grows, {at_most} an hour"
-        below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
+            return f"cannot win: {now}more instances at once than the whole auction has; if it grows, {at_most} an hour"
+        below = f"cannot win: {now}the limit is below the reserve of {_price(cost['reserve'])}"
         return f"{below}; if that falls, {at_most} an hour"
     if cost["outlook"] == "waits":
-        now = "outbid: charged until it is preempted, then nothing;" if outbid else "would wait: nothing now,"
+        now = f"outbid: {said};" if (said := _until_preempted(cost)) else "would wait: nothing now,"
         return f"{now} {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
     spot = cost["last_price"]
     moved, count = entry_range(cost), cost["quantity"]
@@ -85,6 +86,28 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
         who = "your own bids raise" if own else "entering raises"
         return f"{base}{spot_now} {who} it to {_price(cost['entry_price']['point'])}"
     return base
+
+
+def is_outbid(cost: shape.BidCost) -> bool:
+    """Whether it is charged now, or may be, although it wins no longer."""
+    return cost["outlook"] in ("waits", "cannot_win") and cost["cost"]["hour"]["now"] != "0.00"
+
+
+def is_at_most(cost: shape.BidCost) -> bool:
+    """Whether it pays at most what is said of now: the price has passed its limit."""
+    last = cost["last_price"]
+    return is_outbid(cost) and last is not None and number(last) > number(cost["limit"])
+
+
+def _until_preempted(cost: shape.BidCost) -> str:
+    """What a bid that wins no longer is charged meanwhile; "": nothing."""
+    now = cost["cost"]["hour"]["now"]
+    if not is_outbid(cost):
+        return ""
+    if now is None:
+        return "whether it is still charged is unknown"
+    most = "at most " if is_at_most(cost) else ""
+    return f"charged {most}{_price(now)} an hour until it is preempted, then nothing"
 
 
 def _from_to(found: tuple[Decimal, Decimal]) -> str:

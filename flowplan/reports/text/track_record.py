@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from flowplan.documents.amounts import number, price
 from flowplan.documents.totals import Over, expected_make
 from flowplan.documents.track_record import has_past, held_of, overrun
-from flowplan.model.live import ALLOCATED, PREEMPTING
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import adding_up, banded, bidding, stored
+from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, stored
 from flowplan.reports.text.paid import paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.reports.text.tables import lined
@@ -78,19 +77,9 @@ def _resource(one: shape.Resource, paint: Paint) -> list[str]:
     return [
         *head(f"{shown(one['status'] or '')}{_paid(one)}"),
         *wrapped(what, "    ", "    ", paint.width),
-        *wrapped(bidding(one["cost"], ends="left" in one, outbid=_is_outbid(one)), "    ", "    ", paint.width),
+        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    ", paint.width),
         *(wrapped(_raised(one["raised_from"]), "    ", "    ", paint.width) if "raised_from" in one else ()),
     ]
-
-
-def _is_outbid(one: shape.Resource) -> bool:
-    """Whether it runs although its limit wins no longer: it is charged until it is preempted."""
-    return (
-        one["type"] == "bid"
-        and one["cost"] is not None
-        and one["cost"]["outlook"] == "waits"
-        and one["status"] in (ALLOCATED, PREEMPTING)
-    )
 
 
 def _raised(limit: str) -> str:
@@ -104,9 +93,9 @@ def _paid(one: shape.Resource) -> str:
 def _in_all(found: shape.Estimate, width: int) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
-    said = f"In total {price(hour['now'])} an hour now, storage included"
-    if any(map(_is_outbid, found["resources"])):
-        said += ", without what runs until it is preempted"
+    bids = [one["cost"] for one in found["resources"] if one["type"] == "bid" and one["cost"] is not None]
+    most = "at most " if any(map(is_at_most, bids)) else ""
+    said = f"In total {most}{price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
     paid = f"{price(found['paid'])} paid so far for instances."

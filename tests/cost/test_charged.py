@@ -1,0 +1,135 @@
+"""What runs is charged until it is preempted, also where it wins no longer: plan, cost and status say the same."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from itertools import product
+
+import pytest
+
+from flowplan.cost.estimate import price, priced
+from flowplan.cost.interruptions import is_interrupted
+from flowplan.documents.cost import of_bid
+from flowplan.documents.status import Row
+from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
+from flowplan.planning.actions import RESTARTED, Change, Create, Delete, NoOp, Replace, Update
+from flowplan.planning.plan import LeftAlone
+from flowplan.pricing.entry import Market
+from flowplan.pricing.units import CENT
+from flowplan.reports.text.cost import bidding
+from tests.builders import TRAIN, bid, live_bid, market, plan_to
+from tests.conftest import Place
+from tests.cost.test_cost import surge
+
+D = Decimal
+FULL = {"spot": D(10), "minimum": D(2), "lowest_allocated": D("12"), "win_price": D("12.01"), "available": 0}
+
+
+def full(quantity: int = 1) -> Market:
+    """An auction at 10 dollars, in which only more than 12 wins a place."""
+    return market(quantity=quantity, **FULL)
+
+
+@pytest.mark.parametrize(
+    ("status", "limit", "now"),
+    [
+        (PREEMPTING, "11", 10),  # the price, which its limit reaches
+        (PREEMPTING, "9", 9),  # the last price at which it won, at most its limit
+        (ALLOCATED, "9", 9),  # not even on notice yet
+        (PREEMPTING, "1", 1),  # below the reserve by now
+        (ALLOCATED, "11", 10),
+        (OPEN, "11", 0),
+        (OPEN, "1", 0),
+        ("Frobnicating", "9", None),
+        ("", "9", None),  # nobody asked
+    ],
+)
+def test_an_hour_now_of_what_wins_no_longer(status: str, limit: str, now: int | None) -> None:
+    there = bid(limit=limit, quantity=2)
+    markets = {("it", "r", 2): full(2)}
+    expected = None if now is None else D(now) * 2
+    for change in (NoOp(TRAIN, there, id="bid_1", status=status), Delete(TRAIN, there, id="bid_1", status=status)):
+        found = priced(plan_to(change), markets)
+        (one,) = found.changes
+        assert one.cost_before is not None
+        assert one.cost_before.now == found.totals.current.now == expected
+        assert found.totals.planned.now == (expected if isinstance(change, NoOp) else 0)
+    left = priced(plan_to(left_alone=(LeftAlone(TRAIN, "bid_1", there, None, status=status),)), markets).left_alone
+    assert [one.hour.now for one in left] == [expected]
+
+
+def test_status_and_plan_have_one_rule() -> None:
+    for status, limit in product((OPEN, PREEMPTING, PAUSED, "Frobnicating", ""), ("1", "9", "11")):
+        there = bid(limit=limit, quantity=2, paused=status == PAUSED)
+        row = Row("bid.train", "bid_1", status, live_bid(there, status=status).is_billed, there, full(2), (), (), None)
+        one = price(NoOp(TRAIN, there, id="bid_1", status=status), {("it", "r", 2): full(2)})
+        assert one.cost is not None and one.cost.now == row.hour, (status, limit)
+
+
+@pytest.mark.parametrize(
+    ("change", "now"),
+    [
+        (Update(TRAIN, bid(limit="11"), bid(limit="9"), (), id="bid_1", status=ALLOCATED), 9),
+        (Update(TRAIN, bid(limit="11"), bid(limit="9", paused=True), (), id="bid_1", status=ALLOCATED), 0),
+        (Update(TRAIN, bid(limit="11"), bid(limit="9"), (), id="bid_1", status=ALLOCATED, reason=RESTARTED), 0),
+        (Replace(TRAIN, bid(limit="11"), bid(limit="9"), id="bid_1", status=ALLOCATED), 0),
+        (Create(TRAIN, bid(limit="9")), 0),
+        (Update(TRAIN, bid(limit="9"), bid(limit="13"), (), id="bid_1", status=PREEMPTING), 12),  # it wins anew
+    ],
+)
+def test_what_goes_on_running_is_charged_on(change: Change, now: int) -> None:
+    """An update lets its instances run; what is placed again, paused or started anew has none."""
+    one = price(change, {("it", "r", 1): full()})
+    assert one.cost is not None and one.cost.now == now
+    assert is_interrupted(one) == (isinstance(change, Replace) or change.reason == RESTARTED)
+
+
+@pytest.mark.parametrize(
+    ("status", "limit", "says"),
+    [
+        (
+            PREEMPTING,
+            "11",
+            "outbid: charged $10.00 an hour until it is preempted, then nothing; at most $11.00",
+        ),
+        (
+            PREEMPTING,
+            "9",
+            "outbid: charged at most $9.00 an hour until it is preempted, then nothing; at most $9.00",
+        ),
+        (ALLOCATED, "1", "cannot win: charged at most $1.00 an hour until it is preempted, then nothing; the limit"),
+        ("Frobnicating", "9", "outbid: whether it is still charged is unknown; at most $9.00 an hour once it wins"),
+        (OPEN, "9", "would wait: nothing now, at most $9.00 an hour once it wins"),
+        (OPEN, "1", "cannot win: the limit is below the reserve of $2.00; if that falls, at most $1.00 an hour"),
+    ],
+)
+def test_what_is_said_of_it(status: str, limit: str, says: str) -> None:
+    one = price(NoOp(TRAIN, bid(limit=limit), id="bid_1", status=status), {("it", "r", 1): full()})
+    assert one.cost is not None
+    assert bidding(of_bid(one.cost, None)).startswith(says)
+
+
+def test_plan_cost_and_status_say_the_same_until_it_is_preempted(applied: Place) -> None:
+    def hours() -> dict[str, Decimal]:
+        """What each says, to the cent: storage is less than that."""
+        planned = json.loads(applied.ok("plan", "--format", "json"))
+        (cost,) = [one["cost"] for one in planned["resource_changes"] if one["type"] == "bid"]
+        found = {
+            "status": json.loads(applied.ok("status", "--format", "json"))["hour"]["now"],
+            "cost": json.loads(applied.ok("cost", "--format", "json"))["estimate"]["hour"]["now"],
+            "plan": planned["cost"]["current"]["now"],
+            "row": cost["cost"]["hour"]["now"],
+        }
+        return {name: D(hour).quantize(CENT) for name, hour in found.items()}
+
+    surge(applied, "$18.50", 8)
+    applied.ok("simulator", "advance", "2m")
+    assert set(hours().values()) == {D("17.92")}
+    out = " ".join(applied.ok("cost").split())
+    assert "outbid: charged $17.92 an hour until it is preempted, then nothing; at most $17.92" in out
+    assert "In total $17.92 an hour now, storage included" in out
+    assert "saves: $17.92 an hour now" in applied.ok("plan", "--destroy", "--keep-volumes")
+    applied.ok("simulator", "advance", "10m")
+    assert set(hours().values()) == {D(0)}
+    assert "would wait: nothing now" in applied.ok("cost")
