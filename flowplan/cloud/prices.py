@@ -26,20 +26,28 @@ SHOWN_ONLY = 2  # tries of a call that nothing depends on
 class Prices(Asking):
     """Prices and bills. None of them is needed to stop paying."""
 
-    def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
+    def markets(self, keys: Collection[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
         """The prices of each distinct (type, region, quantity): one call each. Of those that are only for show, what
         could not be fetched is unknown, and a note says so."""
         return self.read(self.each_market(keys, shown_only))
 
-    def each_market(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> Looks[dict[Key, Market]]:
-        """The calls of `markets`."""
-        calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
+    def each_market(
+        self, keys: Collection[Key], shown_only: Collection[Key] = (), company: Collection[Key] = ()
+    ) -> Looks[dict[Key, Market]]:
+        """The calls of `markets`. `company`: those that only tell what bids cost beside each other. What could not be
+        fetched of these is unknown, too, and another note says so."""
+        spared = {*shown_only, *company}
+        calls = [partial(self.market, key, SHOWN_ONLY if key in spared else None) for key in keys]
 
         def made(found: Sequence[Any]) -> dict[Key, Market]:
-            self._note_unknown("the current cost is unknown", "auctions", found)
-            return {key: one if isinstance(one, Market) else Market(*key) for key, one in zip(keys, found, strict=True)}
+            results = dict(zip(keys, found, strict=True))
+            alone = [one for key, one in results.items() if key in shown_only or key not in company]
+            self._note_unknown("the current cost is unknown", "auctions", alone)
+            beside = [results[key] for key in company if key not in shown_only]
+            self._note_unknown("what bids of one auction cost side by side is unknown", "quantities", beside)
+            return {key: one if isinstance(one, Market) else Market(*key) for key, one in results.items()}
 
-        return Looks(made, (), [or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
+        return Looks(made, (), [or_why(c) if key in spared else c for key, c in zip(keys, calls, strict=True)])
 
     def _note_unknown(self, what: str, of: str, found: Iterable[object]) -> None:
         """One note, with the first reason, of all that could not be fetched."""

@@ -145,7 +145,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         memory_gb=launch.read("memory_gb", integer_or_none, None),
         instance_type_name=kind.name if kind else "",
         ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
-        gpus=kind.gpus if kind else None,
+        gpus=(kind.gpus or None) if kind else None,  # none is nothing that a price can be shared by
     )
     script = launch.read("startup_script", text_or_empty, "")
     created_at, instances = known.read("created_at", text_or_empty, ""), known.texts("instances")

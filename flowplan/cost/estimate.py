@@ -22,13 +22,15 @@ from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 
-def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterable[Change]) -> list[Key]:
-    """The distinct (type, region, quantity) a plan of `changes` has to price: one call each. Of several bids that take
-    part in one auction again, side by side, also those that have to win together (`stairs`)."""
+def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterable[Change]) -> dict[Key, bool]:
+    """The distinct (type, region, quantity) a plan of `changes` has to price, in their order: one call each. Of several
+    bids that take part in one auction again, side by side, also those that have to win together (`stairs`). True: a bid
+    is priced by it; False: it only tells what bids cost beside others."""
     changes = tuple(changes)
     bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
     bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.unreported]
-    return sorted({*map(key_of, bids), *_side_by_side(changes)})
+    alone = set(map(key_of, bids))
+    return {key: key in alone for key in sorted({*alone, *_side_by_side(changes)})}
 
 
 def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[Key, Key]:

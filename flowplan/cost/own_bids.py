@@ -18,6 +18,7 @@ from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import per_gpu, usd
 from flowplan.printable import natural
 
+_SHOWN = 3  # names in one sentence
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"
 _STALE = "the plan is still valid, but its cost may not be: plan again"
 
@@ -135,9 +136,10 @@ def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic 
     instead = f"{limit} instead of {usd(price)}"
     if len({one.bid.instance_type for one in running}) > 1:
         instead = f"{per_gpu(lowest.limit_per_gpu)} instead of {per_gpu(price / others[0].gpus)}"
+    who, all_of_them = ("the other pays", "") if len(others) == 1 else ("the others pay", " together")
     summary = (
-        f"{_place(bids)}: {_names(running)} bid against each other; if {lowest.address} loses, the "
-        f"others pay its limit: {instead}, {usd(more)} an hour more together"
+        f"{_place(bids)}: {_names(running)} bid against each other; if {lowest.address} loses, {who} its limit: "
+        f"{instead}, {usd(more)} an hour more{all_of_them}"
     )
     return first.priced.said("note", summary, "self_competition", _ONE_TASK)
 
@@ -146,8 +148,7 @@ def _place(bids: Sequence[_Bidder]) -> str:
     """The auctions of `bids`, which are for the same GPUs: the smallest size first."""
     by_size = sorted(bids, key=_size)
     names = [*dict.fromkeys(one.bid.instance_type_name or one.bid.instance_type for one in by_size)]
-    what = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"{what} in {bids[0].bid.region}"
+    return f"{_listed(names)} in {bids[0].bid.region}"
 
 
 def _size(one: _Bidder) -> int:
@@ -203,4 +204,8 @@ def _price_of(hit: Sequence[_Bidder]) -> str:
 
 def _names(bids: Sequence[_Bidder]) -> str:
     names = [str(one.address) for one in bids]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return _listed(names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -234,7 +234,7 @@ class _Pass:
             inputs=inputs,
             instance_type_name=place.kind.name,
             ssh_key_names=tuple(key.name for key in keys),
-            gpus=place.kind.gpus,
+            gpus=place.kind.gpus or None,
         )
 
     def explain(self, task: Task, place: Candidate) -> None:

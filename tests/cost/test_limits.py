@@ -34,7 +34,7 @@ def codes(found: Iterable[Diagnostic]) -> list[str]:
 def test_a_high_limit_is_a_note_once_for_each_auction() -> None:
     (note,) = said(bid("a", "40"), bid("b", "50"), bid("c", "9"), advised="8.00")
     assert (note.code, note.severity) == ("limit-far-above-need", "note")
-    assert "the limits of bid.a, bid.b are $40.00 to $50.00, far above the $8.00 needed" in note.summary
+    assert "the limits of bid.a and bid.b are $40.00 to $50.00, far above the $8.00 needed" in note.summary
     assert "you are charged the price, not the limit" in note.summary
     assert note.hint == "with a limit of $8.00 it is down for up to 5% of a day in 90% of cases, longer in the others"
 

@@ -152,4 +152,4 @@ def test_a_plan_warns_only_of_what_runs_together(place: Place) -> None:
     place.write(STACK)
     assert "against each other" not in " ".join(place.ok("plan").split())
     place.edit("task: first, until: terminated", "task: first, until: running")
-    assert "bid.first, bid.second bid against each other" in " ".join(place.ok("plan").split())
+    assert "bid.first and bid.second bid against each other" in " ".join(place.ok("plan").split())

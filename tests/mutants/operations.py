@@ -526,8 +526,8 @@ MISTAKES = (
     Mistake(
         "hold a destroy up for a price",
         "operations/looking/prices.py",
-        "shown_only=keys if only_stops(plan) else ()",
-        "shown_only=()",
+        "needed if only_stops(plan) else ()",
+        "()",
         ("tests/faults/test_stop_paying.py", "-k", "destroy_cancels and prices"),
     ),
     Mistake(

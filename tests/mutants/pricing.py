@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "fail a plan for a price that only tells what bids cost beside others",
+        "cloud/prices.py",
+        "        spared = {*shown_only, *company}\n",
+        "        spared = {*shown_only}\n",
+        ("tests/pricing/test_competition.py", "-k", "only_for_company"),
+    ),
+    Mistake(
+        "take a price that could not be asked for one that nobody wins with",
+        "pricing/sizes.py",
+        "for _, market in markets if market.spot is not None}",
+        "for _, market in markets}",
+        ("tests/pricing/test_competition.py", "-k", "only_for_company"),
+    ),
+    Mistake(
         "let every size of a pool have its own price",
         "pricing/sizes.py",
         "    found = _cleared(alone, book.without(given_up), [its is not None for its in held])\n",

@@ -177,6 +177,8 @@ ONE = {
         ((update(sized(8, "90"), "16.00"),), EIGHT, [("unknown", None)]),
         # raised from a limit at which the new one pushes it out: three others' have to be won
         ((update(sized(1, "4"), "30"), create(sized(1, "40", 2))), ONE, [("runs", D(6)), ("runs", D(6))]),
+        # raised to too little for that: it sets the price
+        ((update(sized(1, "4"), "5.50"), create(sized(1, "40", 2))), ONE, [("waits", None), ("runs", D("5.50"))]),
         # raised from one that was high enough for that
         ((update(sized(1, "8"), "30"), create(sized(1, "40", 2))), ONE, [("runs", D(5)), ("runs", D(5))]),
         # raised alone: nothing changes
@@ -189,6 +191,8 @@ ONE = {
         # who ended bid less than those whom the new one would have to push out: that place is no more to be had
         ((delete(sized(8, "32")), create(sized(8, "31"))), EIGHT, [("unknown", None)]),
         ((delete(sized(8, "32")), create(sized(8, "50", 2))), EIGHT, [("runs", D(40))]),
+        # at the price of now, the one whose limit that is may be older
+        ((delete(sized(8, "32")), create(sized(8, "32"))), {1: seen(8, 1, "32", "32.01")}, [("unknown", None)]),
         # one that is paused leaves its place as well
         (
             (attrs.evolve(update(sized(8, "90"), "90"), after=PAUSED), create(sized(8, "36"))),

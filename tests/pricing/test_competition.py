@@ -152,7 +152,7 @@ def test_your_own_bids_are_named_in_natural_order() -> None:
     changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in ("a-10", "a-2", "a-1"))
     plan = priced(plan_to(*changes), {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)})
     (text,) = said(plan, "self_competition")
-    assert "bid.a-1, bid.a-2, bid.a-10 may not all win" in text
+    assert "bid.a-1, bid.a-2 and bid.a-10 may not all win" in text
 
 
 def test_what_is_asked_about_for_them() -> None:
@@ -166,7 +166,7 @@ def test_of_chunks_that_do_not_all_fit_the_price_is_told() -> None:
     markets = {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)}
     plan = priced(plan_to(*changes), markets)
     (text,) = said(plan, "self_competition")
-    assert "bid.a, bid.b, bid.c may not all win; those that do pay up to $14.99, instead of $1.00 alone" in text
+    assert "bid.a, bid.b and bid.c may not all win; those that do pay up to $14.99, instead of $1.00 alone" in text
     assert plan.totals.planned.now is None  # unknown, never what each would cost alone
 
 
@@ -274,7 +274,7 @@ def test_what_is_planned_for_bids_side_by_side_is_what_becomes_of_them(place: Pl
     write(place, "h200.8x", "us-central5-a", a="60", b="40", c="17")
     out = " ".join(place.ok("plan").split())
     assert (
-        "warning: h200.8x in us-central5-a: your own bids compete: bid.a, bid.b would pay about $17.99 instead of "
+        "warning: h200.8x in us-central5-a: your own bids compete: bid.a and bid.b would pay about $17.99 instead of "
         "$16.51, $2.96 an hour more; bid.c would wait, although it would run alone"
     ) in out
     assert "about $17.99 an hour now ($" in out
@@ -302,13 +302,40 @@ def test_bids_that_all_run_are_told_what_it_would_cost_if_one_lost(place: Place)
     write(place, "h100.8x.SXM5.IB", "us-central1-b", a="20", b="18", c="30")
     out = " ".join(place.ok("plan").split())
     assert (
-        "note: h100-80gb.sxm.8x in us-central1-b: bid.b, bid.a, bid.c bid against each other; if bid.b loses, the "
+        "note: h100-80gb.sxm.8x in us-central1-b: bid.b, bid.a and bid.c bid against each other; if bid.b loses, the "
         "others pay its limit: $18.00 instead of $8.00, $20.00 an hour more together"
     ) in out
     place.ok("apply", "--auto-approve")
     assert "against each other" not in place.ok("plan")
     write(place, "h100.8x.SXM5.IB", "us-central1-b", d="8.00", e="8.00")  # the price now: they pay it already
     assert "against each other" not in place.ok("plan")
+
+
+def test_of_two_the_other_pays(place: Place) -> None:
+    write(place, "h100.8x.SXM5.IB", "us-central1-b", a="20", b="18")
+    out = " ".join(place.ok("plan").split())
+    assert (
+        "bid.b and bid.a bid against each other; if bid.b loses, the other pays its limit: $18.00 instead of $8.00, "
+        "$10.00 an hour more"
+    ) in out
+    assert "$10.00 an hour more together" not in out
+
+
+def test_a_price_that_is_asked_only_for_company_is_unknown_where_it_fails(place: Place) -> None:
+    """What one wins with is asked first, what two win with then: without it nobody can tell whether both run."""
+    write(place, "h200.8x", "us-central5-a", a="60", b="40")
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/current", "status", status=400, nth=2, times=1)
+    found = place.run("plan", "--format", "json")
+    assert "what bids of one auction cost side by side is unknown: GET /v2/pricing/current" in " ".join(
+        found.err.split()
+    )
+    bids = [one for one in json.loads(found.out)["resource_changes"] if one["type"] == "bid"]
+    costs = {one["name"]: one["cost"]["outlook"] for one in bids}
+    assert (found.code, costs) == (0, {"a": "runs", "b": "unknown"})
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/current", "status", status=400, times=1)
+    assert place.run("plan").code == 1  # what one wins with alone
 
 
 def test_a_new_bid_raises_the_cost_of_one_that_runs(place: Place) -> None:

@@ -31,8 +31,8 @@ class Prices:
 
 
 def prices_of(session: Session, plan: Plan, seen: Observed, *, pasts: bool) -> Prices:
-    """What `plan` is priced by, and with `pasts` what it is forecast by. Raises CloudError for the prices of now,
-    unless it only stops something; why there is no past is for the forecast to raise."""
+    """What `plan` is priced by, and with `pasts` what it is forecast by. Raises CloudError for the prices of now that
+    bids are priced by alone, unless it only stops something; why there is no past is for the forecast to raise."""
     from flowplan.cost.forecast import auctions_ahead
     from flowplan.planning.limits import counts_against_quotas
     from flowplan.planning.unreported import only_stops
@@ -50,7 +50,8 @@ def prices_of(session: Session, plan: Plan, seen: Observed, *, pasts: bool) -> P
 
 
 def markets_of(session: Session, plan: Plan, seen: Observed) -> dict[Key, Market]:
-    """The prices of now that `plan` is priced by. Raises CloudError, unless it only stops something."""
+    """The prices of now that `plan` is priced by. Raises CloudError for those that bids are priced by alone, unless it
+    only stops something."""
     markets = session.cloud().read(_each_market(session, plan, seen))
     return _with_one_more(session, plan, markets)
 
@@ -59,8 +60,9 @@ def _each_market(session: Session, plan: Plan, seen: Observed) -> Looks[dict[Key
     from flowplan.cost.estimate import auctions_needed
     from flowplan.planning.unreported import only_stops
 
-    keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-    return session.cloud().each_market(keys, shown_only=keys if only_stops(plan) else ())
+    needed = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
+    company = [key for key, is_priced_by in needed.items() if not is_priced_by]
+    return session.cloud().each_market(needed, needed if only_stops(plan) else (), company)
 
 
 def _with_one_more(session: Session, plan: Plan, markets: Mapping[Key, Market]) -> dict[Key, Market]:
