@@ -64,7 +64,7 @@ def load(
         ssh_key=ssh_key,
         lock_timeout=seconds(lock_timeout, "lock_timeout"),
         environ=os.environ if environ is None else environ,
-        command="python: flowplan",
+        command=lambda: "python: flowplan",
         variables=texts_of(variables or {}),
         variable_files=files(variable_files),
     )

@@ -82,10 +82,9 @@ def settings_of(
 ) -> Settings:
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
     may read: without what is secret. `files`: those of variables. Raises UsageProblem."""
-    from flowplan.masking import masked
     from flowplan.operations.opening.settings import Settings
 
-    hidden = forms_in(environ)
+    words = tuple(_shown(arguments, given))
     return Settings(
         state=given.get("state") or "",
         endpoint=given.get("endpoint") or "",
@@ -98,8 +97,15 @@ def settings_of(
         environ=environ,
         variables=tuple(variable(text) for text in given.get("var", ())),
         variable_files=files,
-        command=" ".join(["flowplan", *(masked(without(word, hidden)) for word in _shown(arguments, given))]),
+        command=partial(_command, words, forms_in(environ)),
     )
+
+
+def _command(words: Iterable[str], hidden: Iterable[str]) -> str:
+    """The command line of these `words`, without what is secret in it."""
+    from flowplan.masking import masked
+
+    return " ".join(["flowplan", *(masked(without(word, hidden)) for word in words)])
 
 
 def _patience(environ: Mapping[str, str]) -> str:

@@ -165,7 +165,7 @@ def _settings(place: Path, cases: Cases, case: Case) -> Settings:
         project=PROJECT,
         environ=dict(case.environ),
         variables=case.variables,
-        command="flowplan test",
+        command=lambda: "flowplan test",
     )
 
 

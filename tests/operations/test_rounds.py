@@ -45,7 +45,7 @@ def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[]
         left.pop(0)()
 
     monkeypatch.setattr(module, "wait", wait)
-    settings = Settings(directory=place.path, environ=dict(os.environ), command="flowplan watch")
+    settings = Settings(directory=place.path, environ=dict(os.environ), command=lambda: "flowplan watch")
     with pytest.raises(KeyboardInterrupt):
         for one in rounds(settings, Listener(), Event(), Request(), HOW, Silent(), 300):
             told.append(one)
@@ -136,7 +136,7 @@ def test_what_differs_in_amounts_alone_is_no_news_and_another_name_is(one: str, 
 def test_where_there_are_no_files_and_nothing_was_made_there_is_nothing_to_watch(
     place: Place,
 ) -> None:
-    settings = Settings(directory=place.path, environ=dict(os.environ), command="flowplan watch")
+    settings = Settings(directory=place.path, environ=dict(os.environ), command=lambda: "flowplan watch")
     with pytest.raises(UsageProblem, match=r"there is no flowplan\.yaml"):
         next(rounds(settings, Listener(), Event(), Request(), HOW, Silent(), 300))
 

@@ -27,9 +27,9 @@ NAME = Grammar(
     regex(r"[A-Za-z0-9._-]", re.ASCII),
     "letters, digits and . _ - beginning with a letter or a digit",
 )
-# What exists in the cloud already may be called anything that can be typed.
-_SEEN = r"[^\x00-\x20\x7f-\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-_CLOUD_NAME = Grammar(regex(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), regex(f"{_SEEN}| "), "a name in visible characters")
+# What exists in the cloud already may be called anything that can be typed: what is seen, with spaces between.
+_SEEN = r"[^\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+_CLOUD_NAME = Grammar(regex(f"(?! ){_SEEN}+(?<! )"), regex(_SEEN), "a name in visible characters")
 _IGNORED = ("networking", "resources")
 # Fields -> the keys at the top of a task that say them; what stands deeper is noted where it is read.
 _WRITTEN = {

@@ -257,7 +257,7 @@ class Session:
         """Who this operation is, to others that find its lock."""
         from flowplan.backends.processes import this_process
 
-        return this_process(self.settings.command, self.settings.environ, self.now())
+        return this_process(self.settings.command(), self.settings.environ, self.now())
 
     @contextmanager
     def _unwound(self) -> Iterator[None]:
@@ -306,7 +306,7 @@ class Session:
         change = Change(
             at=self.now(),
             who=owner.who,
-            command=masked(self.settings.command),
+            command=masked(self.settings.command()),
             ci=owner.ci or "",
             plan_sha256=plan_sha256,
             config_sha256=config_sha256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class Settings:
     """`directory`: what every relative path starts from; a relative one is taken from the working directory of the
     process. `state`: the file or URL of the state; "" leaves it to `environ` and the stack files. `api_url`, `project`,
     `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`: seconds to wait
-    for the lock. `lock` False: only to look. `command`: what the lock tells others is running. `variables`: names and
+    for the lock. `lock` False: only to look. `command` says what the lock tells others is running. `variables`: names and
     texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
     one. `allow_plaintext`: where there is a key, read also what is not encrypted. `endpoint`: the server of a state at
     s3://; "" leaves it to `environ`."""
@@ -52,7 +52,7 @@ class Settings:
     lock_timeout: float = 0.0
     lock: bool = True
     environ: Mapping[str, str] = field(factory=dict, repr=False)
-    command: str = "flowplan"
+    command: Callable[[], str] = lambda: "flowplan"
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     variable_files: tuple[str | Streamed, ...] = field(default=(), repr=False)
     allow_plaintext: bool = False
