@@ -291,6 +291,7 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
         (("--api-url", "sim:", "plan"), {"concurrent.futures", "logging", "getpass", "difflib"}),
         (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
         (("validate",), {"flowplan.planning.actions", "flowplan.state.state", "flowplan.backends.local"}),
+        (("validate",), {"flowplan.config.keys.stack", "flowplan.model.policy", "flowplan.model.budget"}),
         (("validate",), {"flowplan.config.stack.stack", "flowplan.config.stack.variables", "flowplan.config.policies"}),
         (("--api-url", "sim:", "plan"), {"flowplan.config.stack.stack", "flowplan.apply.outcome", "socket"}),
         (("--api-url", "sim:", "plan"), {"requests", "urllib3", "ssl", "http.client", "charset_normalizer"}),
@@ -308,7 +309,7 @@ def test_start_up_imports_nothing_it_does_not_need(
 
 @pytest.mark.parametrize(
     ("arguments", "most"),
-    [(("--help",), 32), (("plan", "--help"), 42), (("validate",), 150), (("--api-url", "sim:", "plan"), 330)],
+    [(("--help",), 32), (("plan", "--help"), 42), (("validate",), 125), (("--api-url", "sim:", "plan"), 305)],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_start_up_imports_few_modules(arguments: tuple[str, ...], most: int, tmp_path: Path) -> None:

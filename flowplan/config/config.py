@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field
 
@@ -13,14 +13,16 @@ from flowplan.config.positions import NOWHERE, Positions
 from flowplan.config.yaml import Findings, Text, read_text
 from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.model.address import Address, Ref
-from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
-from flowplan.model.given import GivenValue
-from flowplan.model.hooks import Hook
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
-from flowplan.model.policy import Policies
-from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
-from flowplan.model.watch import Watching
+
+if TYPE_CHECKING:
+    from flowplan.model.budget import Budget
+    from flowplan.model.given import GivenValue
+    from flowplan.model.hooks import Hook
+    from flowplan.model.policy import Policies
+    from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
+    from flowplan.model.watch import Watching
 
 
 @frozen

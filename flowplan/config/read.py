@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from attrs import field
@@ -38,7 +38,9 @@ from flowplan.diagnostics import Position, candidates
 from flowplan.errors import ConfigError
 from flowplan.masking import holds_token
 from flowplan.model.address import Address
-from flowplan.model.budget import Budget
+
+if TYPE_CHECKING:
+    from flowplan.model.budget import Budget
 
 Resource = TypeVar("Resource", Task, VolumeWanted)
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from attrs import field
 
 from flowplan.classes import define, frozen
-from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, STACK, Keys
+from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, Keys
 from flowplan.config.positions import Notes
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
@@ -156,6 +156,8 @@ def _unknown_key(section: Section, key: str, keys: Keys, title: str) -> None:
 
 
 def _key_hint(section: Section, key: str, keys: Keys) -> str:
+    from flowplan.config.keys import STACK  # what a mistake costs; most files have none
+
     plain = key.lower().replace("-", "_")
     hint = keys.instead.get(key) or (MEANINGS.get(plain) if key not in HOMES and key not in STACK else None)
     if hint is not None:

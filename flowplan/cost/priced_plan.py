@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flowplan.classes import frozen
 from flowplan.cost.costs import Costs
 from flowplan.cost.notes import notes
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Judged
-from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 from flowplan.pricing.past import Fetched
+
+if TYPE_CHECKING:
+    from flowplan.planning.mass_change import MassChange
 
 
 @frozen

@@ -26,12 +26,10 @@ from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
-from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
-from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 from flowplan.state.outputs import evaluated
 from flowplan.state.state import State
@@ -39,6 +37,8 @@ from flowplan.state.state import State
 if TYPE_CHECKING:
     from flowplan.documents.shapes import plan as shape
     from flowplan.documents.shapes.common import Disk, Image
+    from flowplan.model.given import GivenValue
+    from flowplan.planning.mass_change import MassChange
 
 FORMAT_VERSION = "1.0"
 _IDLE = (NoOp, Completed, Presumed)

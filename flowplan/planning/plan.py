@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import field
 
@@ -16,17 +16,19 @@ from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
-from flowplan.model.given import GivenValue
-from flowplan.model.hooks import Hook
 from flowplan.model.lifecycle import Lifecycle
-from flowplan.model.policy import Policies
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import ACTIONS, Action, Change, Import
 from flowplan.pricing.entry import Key
-from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.model.given import GivenValue
+    from flowplan.model.hooks import Hook
+    from flowplan.model.policy import Policies
+    from flowplan.state.journal import Intent
 
 Mode: TypeAlias = Literal["apply", "destroy", "refresh-only"]
 RESTART = "its instances stop, and start again if it still wins: volumes change only while a bid is paused"

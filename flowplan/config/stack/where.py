@@ -23,7 +23,6 @@ from flowplan.printable import shown
 
 KEY = "state"
 STACK_VERSION = "2"
-_OF_STACKS = keys.STACK - {KEY}
 _URL = regex(r"([A-Za-z][A-Za-z0-9+.-]+)://(?:([^/?#]*)@)?[^?#]*(?:\?([^#]*))?.*", re.DOTALL)
 # Where a client finds the credentials that a URL would hold.
 _HTTP = "FLOWPLAN_HTTP_USERNAME and FLOWPLAN_HTTP_PASSWORD"
@@ -153,7 +152,7 @@ def _may_be_stack(document: Document, root: Mapping) -> bool:
     """Also one whose version is missing or wrong, as far as its keys say so."""
     version: Node | None = root.get("version")
     told = isinstance(version, Scalar) and version.text.startswith("1")
-    return is_stack(document) or (not told and not _OF_STACKS.isdisjoint(root.entries))
+    return is_stack(document) or (not told and not (keys.STACK - {KEY}).isdisjoint(root.entries))
 
 
 def _broken(file: str, content: str) -> list[StatePlace] | None:

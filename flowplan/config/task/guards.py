@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flowplan.config.values import Section, choice, numeral
 from flowplan.config.yaml import quoted
 from flowplan.model.bases import BASES
-from flowplan.model.budget import Budget, dollars, increase
-from flowplan.model.mass_change import max_changes
+
+if TYPE_CHECKING:
+    from flowplan.model.budget import Budget
 
 T = TypeVar("T")
 
@@ -18,6 +19,9 @@ def read_guards(section: Section | None) -> Budget | None:
     """The limits set in `section`; its problems are reported."""
     if section is None:
         return None
+    from flowplan.model.budget import Budget, dollars, increase
+    from flowplan.model.mass_change import max_changes
+
     budget = Budget(
         _limit(section, "max_hourly_cost", dollars),
         _limit(section, "max_cost_increase", increase),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from flowplan.classes import frozen
 from flowplan.config import keys
@@ -18,9 +19,11 @@ from flowplan.config.values import Grammar, Section, flag, open_section, text, t
 from flowplan.config.yaml import Document
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address
-from flowplan.model.budget import Budget
 from flowplan.model.resources import BID_NAME
 from flowplan.patterns import regex
+
+if TYPE_CHECKING:
+    from flowplan.model.budget import Budget
 
 NAME = Grammar(
     BID_NAME,
