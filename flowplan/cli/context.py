@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,8 +14,9 @@ import click
 
 from flowplan.cli.answer import Answer
 from flowplan.cli.terminal import Terminal, in_ci
+from flowplan.cli.told import told
 from flowplan.cli.variables import variable, variable_files
-from flowplan.cloud.http.redaction import forms_in, without
+from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 
@@ -84,7 +85,6 @@ def settings_of(
     may read: without what is secret. `files`: those of variables. Raises UsageProblem."""
     from flowplan.operations.opening.settings import Settings
 
-    words = tuple(_shown(arguments, given))
     return Settings(
         state=given.get("state") or "",
         endpoint=given.get("endpoint") or "",
@@ -97,31 +97,14 @@ def settings_of(
         environ=environ,
         variables=tuple(variable(text) for text in given.get("var", ())),
         variable_files=files,
-        command=partial(_command, words, forms_in(environ)),
+        command=partial(told, arguments, given.get("var", ()), forms_in(environ)),
     )
-
-
-def _command(words: Iterable[str], hidden: Iterable[str]) -> str:
-    """The command line of these `words`, without what is secret in it."""
-    from flowplan.masking import masked
-
-    return " ".join(["flowplan", *(masked(without(word, hidden)) for word in words)])
 
 
 def _patience(environ: Mapping[str, str]) -> str:
     """How long to wait for the lock where nobody has said: a person decides that better; a pipeline that is refused has
     to be started again."""
     return "5m" if in_ci(environ) else "0s"
-
-
-def _shown(arguments: Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:
-    """The words of the command line without the values of variables: only the files say which are sensitive."""
-    from flowplan.masking import MASK
-
-    values = {text: f"{text.partition('=')[0]}={MASK}" for text in given.get("var", ())}
-    for word in arguments:
-        option, equals, text = word.partition("=")
-        yield f"--var={values[text]}" if option == "--var" and equals and text in values else values.get(word, word)
 
 
 def _hold_here() -> None:

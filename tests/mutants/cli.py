@@ -14,8 +14,8 @@ MISTAKES = (
     ),
     Mistake(
         "keep the value of a variable with who applied it",
-        "cli/context.py",
-        "without(word, hidden)) for word in _shown(arguments, given))",
+        "cli/told.py",
+        "without(word, hidden)) for word in _shown(arguments, variables))",
         "without(word, hidden)) for word in arguments)",
         ("tests/operations/test_history.py", "-k", "variable"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowplan.classes import frozen
 from flowplan.config.yaml import Mapping, Node, Sequence
+from flowplan.patterns import regex
 
 
 @frozen
@@ -64,3 +65,15 @@ def tool_of(root: Node) -> Tool | None:
         return SKYPILOT
     of_flow = there & _OF_FLOW
     return FLOW if len(of_flow) > 1 or (of_flow and there & _BESIDE_FLOW) else None
+
+
+# What no other tool's file says, at whatever depth: nearly every file of flowplan is known by it, unread.
+_ONLY_OURS = regex(
+    rb"\b(resources?_specification|task_management|fcp_instance|persistent_storage|utility_threshold_price|"
+    rb"startup_script|ssh_key_name|project_name)\b"
+)
+
+
+def is_plainly_ours(data: bytes) -> bool:
+    """Whether a file says what only those of flowplan do."""
+    return _ONLY_OURS.search(data) is not None

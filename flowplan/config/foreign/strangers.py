@@ -6,7 +6,7 @@ import re
 
 from flowplan.classes import frozen
 from flowplan.config.config import Source
-from flowplan.config.foreign.shapes import Tool, tool_of
+from flowplan.config.foreign.shapes import Tool, is_plainly_ours, tool_of
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, TASK
 from flowplan.config.yaml import (
     Findings,
@@ -28,12 +28,6 @@ _OURS -= {"state", "backend"}  # files of anything have those
 # A line that begins with one of these, in any spelling: a key of flowplan's, which other tools may have too.
 _BEGINS = regex(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
 
-# What no other tool's file says, at whatever depth: nearly every file of flowplan is known by it, unread.
-_ONLY_OURS = regex(
-    rb"\b(resources?_specification|task_management|fcp_instance|persistent_storage|utility_threshold_price|"
-    rb"startup_script|ssh_key_name|project_name)\b"
-)
-
 
 @frozen
 class Stranger:
@@ -53,7 +47,7 @@ class Stranger:
 def stranger(source: Source) -> Stranger | None:
     """What `source` is, if it can be none of flowplan's files: it has the shape of another tool's, or none of its keys
     is one, or like one, or what people write instead. None: it may be, also where it cannot be read."""
-    if _ONLY_OURS.search(source.data):
+    if is_plainly_ours(source.data):
         return None
     findings = Findings()
     try:
@@ -72,7 +66,7 @@ def stranger(source: Source) -> Stranger | None:
 
 def is_bare(source: Source) -> bool:
     """Whether `source` says nothing but its version, as one does that was cut off after its first line."""
-    if _ONLY_OURS.search(source.data):
+    if is_plainly_ours(source.data):
         return False
     try:
         text = read_text(source.name, source.data, findings := Findings())

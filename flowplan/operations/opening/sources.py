@@ -14,6 +14,7 @@ from attrs import evolve, field
 
 from flowplan.classes import define, frozen
 from flowplan.config import Source
+from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
@@ -274,16 +275,22 @@ class _Wanted:
 
 def _strange(sources: Iterable[Source]) -> dict[str, Stranger]:
     """Those that can be none of flowplan's, by their names, and why."""
+    unsure = [source for source in sources if not is_plainly_ours(source.data)]
+    if not unsure:
+        return {}
     from flowplan.config.foreign.strangers import stranger
 
-    return {source.name: found for source in sources if (found := stranger(source)) is not None}
+    return {source.name: found for source in unsure if (found := stranger(source)) is not None}
 
 
 def _bare(sources: Iterable[Source]) -> list[str]:
     """The names of those that say nothing: each may be another one that was renamed and cut off."""
+    unsure = [source for source in sources if not is_plainly_ours(source.data)]
+    if not unsure:
+        return []
     from flowplan.config.foreign.strangers import is_bare
 
-    return [source.name for source in sources if is_bare(source)]
+    return [source.name for source in unsure if is_bare(source)]
 
 
 def _without(
