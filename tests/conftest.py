@@ -26,7 +26,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.state.state import consistent
-from tests import filled, known, processes
+from tests import filled, hurried, known, processes
 from tests.texts import storage, task_text
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +40,7 @@ APPLY = ("apply", "--auto-approve")
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 
 filled.install()
+hurried.install()
 known.install()
 
 # Modules beside the test files whose assertions say what they compared, too.

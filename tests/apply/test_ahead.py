@@ -25,9 +25,9 @@ from flowplan.startup import script
 from flowplan.state.journal import Closed, CreateIntent, Done, Record
 from tests.apply.around import Memory
 from tests.builders import plan_to, state, volume
+from tests.processes import LONGEST
 
 FAR = Options(parallelism=2, far=True)
-WAIT = 10.0  # seconds until what does not come counts as missing
 VOLUMES = 6
 
 
@@ -58,11 +58,11 @@ class Cloud(Fcp):
     def hold_sent(self, number: int) -> None:
         """Wait until so many were sent."""
         with self.came:
-            assert self.came.wait_for(lambda: len(self.sent) >= number, WAIT), "it waits for the frame"
+            assert self.came.wait_for(lambda: len(self.sent) >= number, LONGEST), "it waits for the frame"
 
     def hold(self, number: int) -> None:
         """A call that ends when it may `go_on`."""
-        assert self.go_on.wait(WAIT)
+        assert self.go_on.wait(LONGEST)
 
 
 @define
@@ -130,7 +130,9 @@ def test_a_call_that_ends_makes_room_for_the_next_before_its_result_is_durable()
         results += sum(isinstance(one, Done) for one in frame)
         expected = min(results + FAR.parallelism, VOLUMES) if results else 0
         with run.cloud.came:
-            assert run.cloud.came.wait_for(lambda: len(run.cloud.sent) >= expected, WAIT), "no call goes on meanwhile"
+            assert run.cloud.came.wait_for(lambda: len(run.cloud.sent) >= expected, LONGEST), (
+                "no call goes on meanwhile"
+            )
 
     run.journal.until = until
     assert len(run().done) == VOLUMES
@@ -142,7 +144,7 @@ def second_ends_in_the_second_frame(run: Running, then: Callable[[], None]) -> N
 
     def meets(number: int) -> None:
         if number == 2:
-            assert on_its_way.wait(WAIT)
+            assert on_its_way.wait(LONGEST)
 
     def until(frame: list[Record]) -> None:
         if len(run.journal.frames) == 1:
@@ -167,7 +169,7 @@ def test_what_a_frame_on_its_way_announces_is_not_sent() -> None:
         run.cloud.hold_sent(4)
         run.looked.clear()
         run.cloud.go_on.set()
-        assert run.looked.wait(WAIT)
+        assert run.looked.wait(LONGEST)
         assert len(run.cloud.sent) == 4
 
     second_ends_in_the_second_frame(run, then)
@@ -211,7 +213,7 @@ def test_an_attempt_that_waited_is_announced_again_after_the_frame_that_is_on_it
 
     def waits(number: int) -> None:
         if number == 2:
-            assert aged.wait(WAIT)
+            assert aged.wait(LONGEST)
 
     def until(frame: list[Record]) -> None:
         assert one_at_a_time.acquire(blocking=False), "two frames at once"
@@ -220,10 +222,10 @@ def test_an_attempt_that_waited_is_announced_again_after_the_frame_that_is_on_it
             run.looked.clear()
             run.time += 2 * YOUNG
             aged.set()  # the second asks, then the third ends: when that is seen, the first is dealt with
-            assert run.looked.wait(WAIT)
+            assert run.looked.wait(LONGEST)
             run.looked.clear()
             run.cloud.go_on.set()
-            assert run.looked.wait(WAIT)
+            assert run.looked.wait(LONGEST)
         one_at_a_time.release()
 
     run.cloud.waits, run.journal.until = waits, until
@@ -311,7 +313,7 @@ def test_results_that_are_not_durable_are_kept_elsewhere_when_the_lock_is_lost()
         run.hold_lock = lost
 
     both = threading.Barrier(2, lose)
-    run.cloud.meets = lambda number: both.wait(WAIT) and None
+    run.cloud.meets = lambda number: both.wait(LONGEST) and None
     with pytest.raises(StateError, match="lock was lost"):
         run()
     made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
@@ -332,7 +334,7 @@ def test_an_intent_that_has_grown_old_is_durable_again_before_its_call() -> None
         mine = [intent for intent in run.journal.intents() if intent.key == run.cloud.sent[number - 1]]
         ages.append(run.time - mine[-1].at.since_boot)
         if number <= 2:
-            both.wait(WAIT)
+            both.wait(LONGEST)
 
     run.cloud.meets = meets
     assert len(run().done) == VOLUMES

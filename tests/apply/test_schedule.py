@@ -45,11 +45,14 @@ def test_a_plan_without_steps_is_over_at_once() -> None:
     assert (schedule.next(), schedule.not_started) == (None, ())
 
 
-@pytest.mark.parametrize(("parallelism", "ahead"), [(1, 0), (3, 0), (3, 3)])
-def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int, ahead: int) -> None:
-    """However many go at once, no more are down than that."""
-    names = [Address("bid", f"b{n}") for n in range(9)]
-    planned = order([Step(way, one) for one in names for way in ("down", "up")], {}, {})
+@pytest.mark.parametrize("by", ["itself", "another"])
+@pytest.mark.parametrize(("parallelism", "ahead"), [(1, 0), (3, 0), (1, 1), (3, 3)])
+def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int, ahead: int, by: str) -> None:
+    """However many go at once, no more are down than that; also where one of another name takes its place."""
+    gone = [Address("bid", f"b{n}") for n in range(9)]
+    made = gone if by == "itself" else [Address("bid", f"c{n}") for n in range(9)]
+    steps = [*(Step("down", one) for one in gone), *(Step("up", one) for one in made)]
+    planned = order(steps, {}, {}, [] if by == "itself" else zip(made, gone, strict=True))
     schedule = Schedule(planned, parallelism, ahead)
     seen: list[Step] = []
     under_way: deque[Step] = deque()

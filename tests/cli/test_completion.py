@@ -24,6 +24,7 @@ from flowplan.simulator import SIMULATOR_KEY, Simulator
 from flowplan.simulator.auctions.catalogue import INSTANCE_TYPES
 from flowplan.simulator.serve import Server
 from tests.conftest import APPLY, Place
+from tests.processes import LONGEST
 
 STACK = """\
 version: 2
@@ -36,7 +37,6 @@ tasks:
 """
 H100 = next(one.fid for one in INSTANCE_TYPES if one.name.startswith("h100"))
 BIN = Path(sys.executable).parent
-LONGEST = 60  # seconds that a shell may take to answer
 
 
 def needs(shell: str) -> pytest.MarkDecorator:
