@@ -11,9 +11,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
-# Three at once on two cores: many tests wait for what they started.
+# Four at once on two cores: many tests wait for what they started.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal -q -m "not slow and not clients and not timed"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not slow and not clients and not timed"
 
 # What is worth running after every edit: about a minute, that is 90 s of CPU on two cores. Of the rooms in which most tests
 # run whole commands, or processes, servers and days, nothing: the golden cases and every command of test_every_command.py do.

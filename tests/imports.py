@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -19,14 +19,21 @@ Graph = Mapping[str, set[str]]  # module -> the modules that it imports
 Layers = Mapping[str, list[list[str]]]  # folder -> its layers, the lowest first, each the paths of files without .py
 
 
-def _imports(path: Path) -> Iterator[tuple[str, str]]:
+def _imports(path: Path) -> tuple[tuple[str, str], ...]:
     """(module, name taken from it) of each import; the name is empty for a whole module."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return _imports_in(path.read_text(), path)
+
+
+@cache  # several laws ask for those of the same files
+def _imports_in(text: str, path: Path) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
+            found += ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: an import says its whole path"
-            yield from ((str(node.module), alias.name) for alias in node.names)
+            found += ((str(node.module), alias.name) for alias in node.names)
+    return tuple(found)
 
 
 def imports_of(path: Path) -> set[str]:

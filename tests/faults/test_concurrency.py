@@ -21,7 +21,7 @@ from tests.faults.forked import Command, Ended, run_all
 from tests.faults.model import Judge, Storage, Task, World, text_of
 
 # ordinary rounds, those of the long run besides, processes: 200 rounds of each number of processes in all
-ROUNDS = ((16, 184, 2), (6, 194, 8), (2, 198, 32))
+ROUNDS = ((8, 192, 2), (4, 196, 8), (2, 198, 32))
 
 
 class Directory:

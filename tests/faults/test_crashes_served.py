@@ -23,7 +23,7 @@ def proof_of(name: str, scratch: Path, runner: Runner, server: StateServer) -> P
 
 @pytest.mark.parametrize("name", ["create two with volumes and ports", "replace"])
 def test_killed_at_some_points(name: str, served: StateServer, in_memory: Path, runner: Runner) -> None:
-    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=24)
+    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=48)
 
 
 @pytest.mark.parametrize("name", [name for name, one in SCENARIOS.items() if one.parallel])
@@ -31,7 +31,7 @@ def test_killed_while_intents_are_ahead_of_their_calls(
     name: str, served: StateServer, in_memory: Path, runner: Runner
 ) -> None:
     """With several calls at once, intents are durable one wave ahead: some are of calls that were never sent."""
-    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=24)
+    prove(proof_of(name, in_memory, runner, served), ("kill", POINTS, killed), every=48)
 
 
 @pytest.mark.slow

@@ -88,7 +88,9 @@ def disk(in_memory: Path) -> Iterator[FullDisk | str]:
         yield FullDisk(place, runner)
 
 
-@pytest.mark.parametrize("name", ["create two with volumes and ports", "update a limit", "destroy"])
+@pytest.mark.parametrize(
+    "name", ["create two with volumes and ports", "destroy", pytest.param("update a limit", marks=pytest.mark.slow)]
+)
 def test_a_full_disk_is_met_before_the_first_change(
     name: str, disk: FullDisk | str, in_memory: Path, runner: Runner
 ) -> None:

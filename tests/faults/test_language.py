@@ -22,8 +22,8 @@ def lives(seed: int, sequences: int, in_memory: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("seed", [50])
-def test_four_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(seed, 4, in_memory, monkeypatch)
+def test_two_lives(seed: int, in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives(seed, 2, in_memory, monkeypatch)
 
 
 @pytest.mark.slow

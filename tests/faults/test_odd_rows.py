@@ -38,8 +38,18 @@ ODD_VOLUME: dict[str, tuple[Any, ...]] = {
     "attachments": (7, "x"),
     "created_at": (7, {}),
 }
-bids = pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in ODD.items() for v in values], ids=str)
-volumes = pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in ODD_VOLUME.items() for v in vs], ids=str)
+
+
+def every_other(odd: dict[str, tuple[Any, ...]], first: int) -> pytest.MarkDecorator:
+    """(name, value) of each odd value; in `make test` every other one of them, from the `first`."""
+    found = [(name, value) for name, values in odd.items() for value in values]
+    marks: list[Any] = [[], pytest.mark.slow]
+    return pytest.mark.parametrize(
+        ("name", "value"),
+        [pytest.param(*one, id="-".join(map(str, one)), marks=marks[(n - first) % 2]) for n, one in enumerate(found)],
+    )
+
+
 COMMANDS = (("plan",), ("apply", "--auto-approve"), ("status",), ("orphans",), ("recover",), ("cost",))
 
 
@@ -66,7 +76,7 @@ def foreign_bid(place: Place) -> dict[str, Any]:
     return {**row, "fid": "bid_theirs", "name": "theirs", "instances": [], "launch_specification": launch}
 
 
-@bids
+@every_other(ODD, 0)
 def test_a_bid_of_somebody_else_stops_no_command(applied: Place, name: str, value: Any) -> None:
     theirs = spoilt(foreign_bid(applied), name, value)
     rows = get(applied, "/v2/spot/bids")["data"]
@@ -91,7 +101,7 @@ def live_of(place: Place) -> list[str]:
     return live_ids(place)
 
 
-@bids
+@every_other(ODD, 1)
 def test_a_bid_of_ours_can_be_stopped_and_nothing_else(applied: Place, name: str, value: Any) -> None:
     ours = bid_id(applied)
     row = get(applied, f"/v2/spot/bids/{ours}")
@@ -116,7 +126,7 @@ def unreported(name: str, value: Any) -> bool:
     return value is None and name in ("launch_specification", "volumes", "region")
 
 
-@volumes
+@every_other(ODD_VOLUME, 0)
 def test_a_volume_of_somebody_else_stops_no_command(applied: Place, name: str, value: Any) -> None:
     rows = get(applied, f"/v2/volumes?project={project(applied)}")
     theirs = spoilt({**rows[0], "fid": "vol_theirs", "name": "theirs", "bids": []}, name, value)
@@ -132,7 +142,7 @@ def project(place: Place) -> str:
     return LocalStore(place.path / "flowplan.state.json").read().state.project
 
 
-@volumes
+@every_other(ODD_VOLUME, 1)
 def test_a_volume_of_ours_is_deleted_unless_nobody_tells_who_uses_it(applied: Place, name: str, value: Any) -> None:
     [row] = get(applied, f"/v2/volumes?project={project(applied)}")
     ours = bid_id(applied)

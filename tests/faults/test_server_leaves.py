@@ -62,7 +62,7 @@ def made(name: str, served: StateServer, scratch: Path, runner: Runner) -> tuple
     return proof, proof.template
 
 
-@pytest.mark.parametrize("changes", [2, 4])
+@pytest.mark.parametrize("changes", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_results_that_a_lost_server_cannot_take_are_taken_over(
     changes: int, served: StateServer, leaving: Leaving, in_memory: Path, runner: Runner
 ) -> None:

@@ -24,8 +24,8 @@ def lives(seed: int, sequences: int, in_memory: Path, monkeypatch: pytest.Monkey
     print(f"{figures.line()}: all converged by one apply, 0 duplicates, 0 orphans")
 
 
-def test_ten_lives(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(50, 10, in_memory, monkeypatch)
+def test_five_lives(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives(50, 5, in_memory, monkeypatch)
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed], every: int = 1) -> N
 @pytest.mark.parametrize("proof", CORE, indirect=True)
 def test_interrupted_at_some_points(proof: Proof) -> None:
     """SIGKILL at a write, sync, rename, request or answer, and the disk full or broken."""
-    prove(proof, *KILLED, *FAILED, every=40)
+    prove(proof, *KILLED, *FAILED, every=80)
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ MISTAKES = (
         "apply/run.py",
         "records += local + [work.intent for work in works]",
         "records += local",
-        ("tests/faults/test_power.py", "-k", "third and kill"),
+        ("tests/faults/test_power.py", "-k", "sixth and kill"),
     ),
     Mistake(
         "keep the end of a lifetime only once it is done",
@@ -199,7 +199,7 @@ MISTAKES = (
         "apply/run.py",
         "        self._records += self._records_of(back)\n",
         "        self._records += self._records_of(back)\n        self._tell(back)\n",
-        ("tests/faults/test_power.py", "-k", "third and kill"),
+        ("tests/faults/test_power.py", "-k", "sixth and kill"),
     ),
     Mistake(
         "close the intent on 5xx",

@@ -94,7 +94,7 @@ MISTAKES = (
         "backends/open_journal.py",
         "            os.fdatasync(descriptor)\n",
         "",
-        ("tests/faults/test_power.py", "-k", "third and power and not name"),
+        ("tests/faults/test_power.py", "-k", "sixth and power and not name"),
     ),
     Mistake(
         "treat an empty state as fresh",
@@ -122,7 +122,7 @@ MISTAKES = (
         "backends/local_journal.py",
         "            sync_directory(files.journal.parent)\n        except",
         "        except",
-        ("tests/faults/test_power.py", "-k", "third and power and not name"),
+        ("tests/faults/test_power.py", "-k", "sixth and power and not name"),
     ),
     Mistake(
         "no high-water mark",

@@ -24,14 +24,14 @@ MISTAKES = (
         "files/atomic.py",
         "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef write_all",
         "    finally:\n        os.close(descriptor)\n\n\ndef write_all",
-        ("tests/faults/test_power.py", "-k", "third and names"),
+        ("tests/faults/test_power.py", "-k", "sixth and names"),
     ),
     Mistake(
         "skip the fsync of the directory of a replaced file",
         "files/atomic.py",
         "    sync_directory(target.parent)\n",
         "",
-        ("tests/faults/test_power.py", "-k", "third and last"),
+        ("tests/faults/test_power.py", "-k", "sixth and last"),
     ),
     Mistake(
         "write the state in place",

@@ -202,7 +202,7 @@ def emptied(world: World) -> None:
             one.unlink()
 
 
-@pytest.mark.parametrize(("source", "target"), PAIRS[:3])
+@pytest.mark.parametrize(("source", "target"), [*PAIRS[:2], pytest.param(*PAIRS[2], marks=pytest.mark.slow)])
 def test_wherever_it_is_cut_off_one_place_at_most_is_the_state(
     world: World, monkeypatch: pytest.MonkeyPatch, source: str, target: str
 ) -> None:

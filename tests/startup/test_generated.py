@@ -120,8 +120,8 @@ def test_a_share_that_is_called_like_a_word_of_bash(stubs: Path, tmp_path: Path,
     lint(write_all([boot_generated(stubs, inputs("#!@BIN@/keep\n", mounts=[mount]), "train")], tmp_path))
 
 
-def test_fifteen_generated_scripts(stubs: Path, tmp_path: Path):
-    run_generated(15, stubs, tmp_path)
+def test_eight_generated_scripts(stubs: Path, tmp_path: Path):
+    run_generated(8, stubs, tmp_path)
 
 
 @pytest.mark.slow

@@ -120,6 +120,7 @@ def test_killed_at_any_write_the_same_command_ends_it(in_memory: Path, change: t
     print(f"{points} points, {points} recovered")
 
 
+@pytest.mark.slow  # a passphrase takes a second each time, on purpose
 def test_what_a_passphrase_sealed_another_seals_again(tmp_path: Path) -> None:
     path = tmp_path / "flowplan.state.json"
     run(LocalStore(path, form=form(PASSPHRASE="an old passphrase")))
