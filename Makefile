@@ -15,12 +15,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not slow and not clients and not timed"
 
-# What is worth running after every edit: about a minute, that is 90 s of CPU on two cores. Of the rooms in which most tests
-# run whole commands, or processes, servers and days, nothing: the golden cases and every command of test_every_command.py do.
+# What is worth running after every edit: less than a minute, that is 110 s of CPU on two cores. Of the rooms in which most
+# tests run whole commands, or processes, servers and days, nothing: the golden cases and every command of
+# test_every_command.py do. Of the others all files but those that take the longest.
 LENGTHY := $(addprefix tests/,api backends cli contracts faults operations pipelines simulator startup) \
-           tests/cloud/test_bounds.py tests/cloud/test_deadline.py tests/cost/test_cost.py tests/cost/test_what_if.py \
-           tests/reports/test_browser.py tests/reports/test_market.py tests/state/test_form.py tests/state/test_rekey.py \
-           tests/test_docs.py tests/test_pictures.py
+           $(addprefix tests/,cloud/test_bounds.py cloud/test_deadline.py config/test_any_value.py cost/test_cost.py) \
+           $(addprefix tests/,cost/test_what_if.py planning/test_properties.py pricing/test_entry_range.py) \
+           $(addprefix tests/,pricing/test_sizes.py reports/test_browser.py reports/test_markdown.py reports/test_market.py) \
+           $(addprefix tests/,state/test_form.py state/test_rekey.py test_docs.py test_pictures.py)
 
 quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)

@@ -41,7 +41,7 @@ def test_every_cell_is_a_test_or_has_a_reason() -> None:
         print(f"  n/a {row}/{column}: {why}")
 
 
-@pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.parametrize("command", COMMANDS)
 def test_10000_resources(command: str, world: World) -> None:
     """The whole size, in a process of its own: seconds and memory as the matrix has them."""
