@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, CreateFirst, Delete, Forget, Replace
+from flowplan.planning.actions import Change, CreateFirst, Forget, Replace
 from flowplan.planning.succession import Succession
 
 
@@ -24,10 +24,12 @@ class Phase(NamedTuple):
 
 
 def phases(changes: Sequence[Change], bids: Sequence[int], places: Sequence[int]) -> Iterator[Phase]:
-    """What becomes of the `bids` of a plan, one phase after the other. `places`: those of its changes whose bids hold
-    something now (`place_of`)."""
+    """What becomes of the `bids` of a plan, or of those for one stock, one phase after the other. `places`: those of
+    its changes whose bids hold something there now (`place_of`): what is none of `bids` ends, or goes elsewhere.
+    """
     held = {index: place for index in places if (place := place_of(changes[index])) is not None}
-    ended = [place for index, place in held.items() if isinstance(changes[index], Delete)]
+    wanted = set(bids)
+    ended = [place for index, place in held.items() if index not in wanted]
     running: set[int] = set()
     for group, begin in Succession.of(changes).groups(bids, lambda index: changes[index].address):
         now = set(group)

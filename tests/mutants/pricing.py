@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "let a new bid wait for what the plan itself ends",
         "cost/places.py",
-        "    ended = [place for index, place in held.items() if isinstance(changes[index], Delete)]\n",
+        "    ended = [place for index, place in held.items() if index not in wanted]\n",
         "    ended = []\n",
         ("tests/pricing/test_changed_bids.py", "-k", "leaves_and_takes"),
     ),

@@ -188,6 +188,12 @@ ONE = {
         # one ends, and two begin: one more has to be pushed out
         ((delete(sized(8, "90")), create(sized(8, "36", 2))), EIGHT, [("runs", D(32))]),
         ((replace(sized(8, "90"), sized(8, "36", 2)),), EIGHT, [("runs", D(32))]),
+        # one moves away
+        (
+            (replace(sized(8, "90"), attrs.evolve(sized(8, "90"), region="s")), create(sized(8, "36"))),
+            EIGHT,
+            [("unknown", None), ("runs", D(16))],
+        ),
         # who ended bid less than those whom the new one would have to push out: that place is no more to be had
         ((delete(sized(8, "32")), create(sized(8, "31"))), EIGHT, [("unknown", None)]),
         ((delete(sized(8, "32")), create(sized(8, "50", 2))), EIGHT, [("runs", D(40))]),
