@@ -15,7 +15,7 @@ from typing import NamedTuple
 import attrs
 
 from flowplan.classes import frozen
-from flowplan.pricing.entry import EntryPrice, Estimate, Market, displaced, estimate
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, displaced, estimate, unknown
 from flowplan.pricing.units import CENT
 
 MACHINE = 8  # GPUs: the most that an instance has
@@ -244,10 +244,6 @@ class Book:
         )
         if known and found.outlook in ("runs", "waits") and not holding and self.is_contested(units, limit):
             return unknown(found)
-        return self.entered(found, units) if found.entry.basis == "displacing" else found
-
-
-def unknown(one: Estimate) -> Estimate:
-    """A bid of which nobody can tell whether it runs."""
-    entry = EntryPrice(None, None, one.limit_price, "unknown")
-    return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
+        if found.entry.basis != "displacing":
+            return found
+        return attrs.evolve(self.entered(found, units), outlook=found.outlook)  # one that is paused takes nothing

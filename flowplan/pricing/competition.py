@@ -10,7 +10,7 @@ from itertools import accumulate, groupby
 
 import attrs
 
-from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook, displaced
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook, displaced, unknown
 from flowplan.pricing.units import CENT
 
 
@@ -24,7 +24,8 @@ def together(estimates: Sequence[Estimate], market_for: Callable[[int], Market |
     for index, entry in _crowded(found, market_for):
         outlook: Outlook = "runs" if entry.point is not None else "waits" if entry.basis == "losing" else "unknown"
         found[index] = attrs.evolve(found[index], entry=entry, outlook=outlook)
-    return at_one_price(found, estimates, *_one_price(found, estimates))
+    price = _one_price(found, estimates)
+    return at_one_price([*_torn(found, price[0])], estimates, *price)
 
 
 def at_one_price(
@@ -80,6 +81,20 @@ def _crowded(found: Sequence[Estimate], market_for: Callable[[int], Market | Non
         else:
             entry, full = EntryPrice(None, None, limit, "unknown"), not blind
         yield from ((index, entry) for index in step)
+
+
+def _torn(found: Sequence[Estimate], price: Decimal | None) -> Iterator[Estimate]:
+    """`found`, where nobody can tell whether those run on, at `price` or more, that are as high as one that new ones
+    push out, and may be it in a tie; or lower than a new one of which nobody can tell whether it wins."""
+    pushed_out = [one.entry.point for one in found if one.outlook == "runs" and one.entry.basis == "displacing"]
+    told = [one for one in found if one.market is not None and one.market.spot is not None]
+    may_win = max((one.limit_price for one in told if one.outlook == "unknown"), default=None)
+    for one in found:
+        limit = one.limit_price
+        is_torn = limit in pushed_out or (may_win is not None and limit < may_win)
+        if is_torn and one.outlook == "runs" and one.entry.basis == "holding" and not (price and limit < price):
+            one = unknown(one)
+        yield one
 
 
 def _spot(found: Sequence[Estimate]) -> Decimal:

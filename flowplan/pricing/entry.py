@@ -207,6 +207,12 @@ def estimate(
     return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit))
 
 
+def unknown(one: Estimate) -> Estimate:
+    """A bid of which nobody can tell whether it runs."""
+    entry = EntryPrice(None, None, one.limit_price, "unknown")
+    return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
+
+
 def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal) -> tuple[str, ...]:
     found = []
     if entry.basis == "below_reserve":

@@ -12,9 +12,9 @@ from itertools import groupby
 
 import attrs
 
-from flowplan.pricing.book import Book, Common, Wish, unknown
+from flowplan.pricing.book import Book, Common, Wish
 from flowplan.pricing.competition import at_one_price, stairs, together
-from flowplan.pricing.entry import EntryPrice, Estimate, Market
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, unknown
 
 
 def asked_about(

@@ -62,6 +62,27 @@ MISTAKES = (
         ("tests/pricing/test_changed_bids.py", "-k", "leaves_and_takes"),
     ),
     Mistake(
+        "count a paused bid among those that push others out",
+        "pricing/book.py",
+        "attrs.evolve(self.entered(found, units), outlook=found.outlook)",
+        "self.entered(found, units)",
+        ("tests/pricing/test_changed_bids.py", "-k", "paused_takes_nothing"),
+    ),
+    Mistake(
+        "let a bid run on that a new one of yours may push out in a tie",
+        "pricing/competition.py",
+        "        is_torn = limit in pushed_out or (",
+        "        is_torn = (",
+        ("tests/pricing/test_competition.py", "-k", "vectors"),
+    ),
+    Mistake(
+        "let a bid run on below new ones of which nobody knows whether they win",
+        "pricing/competition.py",
+        "(may_win is not None and limit < may_win)",
+        "False",
+        ("tests/pricing/test_competition.py", "-k", "vectors"),
+    ),
+    Mistake(
         "let a bid whose limit is lowered keep its place whatever others of the plan take",
         "cost/places.py",
         "if index in held and not keeps(changes[index])}",

@@ -226,6 +226,16 @@ def test_one_size_and_several_count_alike() -> None:
     assert together == [("runs", D("6.20"))] * 3  # others have to go for the third
 
 
+@pytest.mark.parametrize("bid", [sized(1, "9"), sized(8, "60")])
+@pytest.mark.parametrize("other", [create(sized(8, "33")), update(sized(8, "90"), "33")])
+def test_one_that_is_paused_takes_nothing_in_a_full_auction(bid: Bid, other: Change) -> None:
+    """It would push others out; beside it, in another size or in one, is a new bid or one that is lowered."""
+    markets = [*EIGHT.values(), seen(1, 1, "2", "2.05")]
+    paused = NoOp(Address("bid", "paused"), attrs.evolve(bid, paused=True), id="bid_3", status="Paused")
+    assert [outlook for outlook, _ in costs((paused, other), *markets)] == ["paused", "runs"]
+    assert costs((paused, other), *markets)[1:] == costs((other,), *markets)
+
+
 def test_where_more_comes_free_than_is_taken_the_price_may_fall() -> None:
     known = {(one.instance_type, one.region, one.quantity): one for one in EIGHT.values()}
     for quantity, low in ((1, D(8)), (2, D(16))):
