@@ -6,9 +6,11 @@ ends are taken out of it (`without`), and come back as new ones: who wins then i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import copy
 from decimal import ROUND_CEILING, Decimal
+from itertools import accumulate
 from math import gcd, lcm
 from typing import NamedTuple
 
@@ -64,6 +66,15 @@ class Common:
         return (price * gpus / self.whole).quantize(CENT, ROUND_CEILING)
 
 
+def freed(places: Iterable[tuple[Decimal, int]]) -> list[tuple[Decimal, int]]:
+    """Of places (limit, units): how many units come free at each limit and above it, the highest first."""
+    many: Counter[Decimal] = Counter()
+    for limit, units in places:
+        many[limit] += units
+    limits = sorted(many, reverse=True)
+    return list(zip(limits, accumulate(many[limit] for limit in limits), strict=True))
+
+
 class Book:
     """What the prices of all sizes tell of the one book behind them. Prices of a size are rounded up to its cents, so
     that the lowest, made comparable, is the nearest to what is true."""
@@ -84,6 +95,7 @@ class Book:
         self.minimum = self._lowest(markets, "minimum")
         self._free = self._most(markets, "available")
         self._places: tuple[tuple[Decimal, int], ...] = ()  # (limit, units) of what comes free
+        self._free_from: list[tuple[Decimal, int]] = []  # the same, as `freed`
         self.hides_lowest = False  # whether nobody knows the lowest limit that wins
         self._total = self._most(markets, "total")
         self._safe = self.win(common.machine)  # outbids as many as a machine has
@@ -112,6 +124,7 @@ class Book:
             more = units + sum(many for limit, many in places if limit >= beaten)
             found._beaten[more] = max(found._beaten.get(more, beaten), beaten)
         found._places = (*self._places, *places)
+        found._free_from = freed(found._places)
         lowest = self.lowest_allocated
         if lowest is not None and any(limit <= lowest for limit, _ in places):
             found.lowest_allocated, found.hides_lowest = None, True
@@ -142,13 +155,16 @@ class Book:
         return (self._safe is None or limit < self._safe) and self._is_left(limit, above)
 
     def _is_left(self, limit: Decimal, above: Sequence[tuple[Decimal, int]]) -> bool:
-        """Whether, at any limit higher than `limit`, more comes free than yours take."""
-        return any(
-            sum(units for its, units in self._places if its >= place)
-            > sum(units for its, units in above if its >= place)
-            for place, _ in self._places
-            if place > limit
-        )
+        """Whether, at any limit higher than `limit`, more comes free than yours take: `above`, the highest first."""
+        taken, left = 0, list(reversed(above))
+        for place, free in self._free_from:
+            if place <= limit:
+                return False
+            while left and left[-1][0] >= place:
+                taken += left.pop()[1]
+            if free > taken:
+                return True
+        return False
 
     def falls_beside(self, units: int) -> Decimal | None:
         """How far the price may fall where you take so many units, because those who wait now take what is left of what

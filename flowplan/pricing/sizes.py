@@ -12,7 +12,7 @@ from itertools import groupby
 
 import attrs
 
-from flowplan.pricing.book import Book, Common, Wish
+from flowplan.pricing.book import Book, Common, Wish, freed
 from flowplan.pricing.competition import at_one_price, stairs, together
 from flowplan.pricing.entry import EntryPrice, Estimate, Market, unknown
 
@@ -31,7 +31,8 @@ def asked_about(
     common = Common.of(sizes)
     places, bids = [common.bid(one) for one in held], [common.bid(one) for one in wishes]
     limits = sorted({limit for limit, _ in bids}, reverse=True)
-    levels = [many for limit, all in zip(limits, stairs(bids), strict=True) for many in _beyond(all, limit, places)]
+    free = freed(places)
+    levels = [many for limit, all in zip(limits, stairs(bids), strict=True) for many in _beyond(all, limit, free)]
     numbers = [more for units in _spread(sorted(set(levels)), steps) for more in (units, units + 1)]
     rest = [*limits, *(common.price(one.limit_price, one.gpus) for one in beside)]
     if any(limit > min(rest) for limit, _ in places if rest):
@@ -44,11 +45,11 @@ def asked_about(
     return list(dict.fromkeys(found))
 
 
-def _beyond(units: int, limit: Decimal, places: Sequence[tuple[Decimal, int]]) -> list[int]:
-    """How many units more have to be won for `units` at `limit` than come free, by whom of `places` it outbids; none
-    where enough comes free."""
-    thresholds = (limit, *(one for one, _ in places if one < limit))
-    found = {units - sum(many for one, many in places if one >= least) for least in thresholds}
+def _beyond(units: int, limit: Decimal, free: Sequence[tuple[Decimal, int]]) -> list[int]:
+    """How many units more have to be won for `units` at `limit` than come `free` (`freed`), by whom of those that free
+    them it outbids; none where enough comes free."""
+    found = {units - next((many for one, many in reversed(free) if one >= limit), 0)}
+    found.update(units - many for one, many in free if one < limit)
     return sorted(found) if min(found) > 0 else []
 
 

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 import attrs
@@ -19,7 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, NoOp, Update
 from flowplan.planning.lookup import Desired
-from flowplan.pricing.book import Common, Wish
+from flowplan.pricing.book import Book, Common, Wish
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.sizes import asked_about
 from flowplan.simulator import Simulator
@@ -28,6 +29,7 @@ from tests.builders import bid, bound, live, live_bid, plan_to, state
 from tests.conftest import Place
 from tests.pricing.test_entry_range import COVERED, Client
 from tests.texts import task_text
+from tests.work import lines_of
 
 D = Decimal
 MULTIPLES = ("0.95", "1.01", "1.03", "1.1", "1.5", "2")  # of what a bid would win with alone: where it matters
@@ -255,6 +257,25 @@ def test_what_a_larger_size_wins_with_is_asked_in_the_size_that_comes_out_even()
         (8, 201),
     ]  # 1,601 are too many
     assert asked_about([Wish(D(80), 256, 8), Wish(D(9), 1, 1)], [], [], 8, 256) == [(8, 256)]  # of more nobody can ask
+
+
+def test_many_bids_of_which_each_is_changed_are_no_work_for_each_three_of_them() -> None:
+    """What each leaves is counted once for each limit, both where it is asked about and where it may be taken."""
+
+    def asked(count: int) -> None:
+        wishes, held = ([Wish(D(200 + n - less), 1, 8) for n in range(count)] for less in (7, 0))
+        assert asked_about(wishes, [], held, 8, 256)
+
+    def left(count: int) -> None:
+        book = Book(Common.of([8]), [(8, seen(8, 1, "16", "900"))])
+        places = [Wish(D(200 + n), 1, 8) for n in range(count)]
+        above = [(D(300 + count - n), 1) for n in range(count)]
+        changed = book.without(places)
+        assert not any(changed.is_contested(0, one.limit_price, above) for one in places)
+
+    for work in (asked, left):
+        one, two, four = (lines_of(partial(work, n)) for n in (40, 80, 160))
+        assert four - two <= 4.2 * (two - one)
 
 
 def test_limits_compare_per_gpu_to_the_last_fraction_of_a_cent() -> None:
