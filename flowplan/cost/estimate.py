@@ -12,7 +12,7 @@ from flowplan.cost.costs import Costs, Priced, PricedApart
 from flowplan.cost.places import keeps, phases, place_of, stays
 from flowplan.model.live import ALLOCATED, Live, billed_as
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import RESTARTED, Change, Create, Forget, Read, Replace
+from flowplan.planning.actions import RESTARTED, Change, Create, Forget, LeftOut, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
@@ -100,8 +100,10 @@ def _ending(one: Priced, desired: Desired) -> Priced:
     if lives is None:
         return one
     live = ENDLESS if change.address in desired.over else lives.live
+    before = live if lives.applied is None else lives.applied
     placed = isinstance(change, (Create, Replace))
-    return attrs.evolve(one, left_before=live, left=lives.new if placed else live)
+    goes_on = isinstance(change, (LeftOut, Forget))  # as it is, whatever the files say
+    return attrs.evolve(one, left_before=before, left=lives.new if placed else before if goes_on else live)
 
 
 def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | None = None) -> Priced:

@@ -30,6 +30,7 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.plan import Plan
 from flowplan.state.outputs import evaluated
 from flowplan.state.state import State
@@ -254,13 +255,15 @@ def _order_and_end(change: Change) -> shape.Ending:
     waits: list[shape.WaitsFor] = [{"address": str(one.task), "until": one.until} for one in change.waits_for]
     found: shape.Ending = {"waits_for": waits} if waits else {}
     if change.lifetime is not None and isinstance(change.after, Bid):
-        found["lifetime"] = _lifetime(change.lifetime, change.after)
+        found["lifetime"] = _lifetime(change, change.lifetime, change.after)
     if change.candidates:
         found["candidates"] = [candidate(one) for one in change.candidates]
     return found
 
 
-def _lifetime(lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
+def _lifetime(change: Change, lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
+    there = None if isinstance(change, (Create, Replace)) else change.before
+    inputs, ends = there.inputs if isinstance(there, Bid) else bid.inputs, ends_of(lifetime)
     hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
     return {
         "max_hours": None if hours is None else f"{hours.normalize():f}",
@@ -268,6 +271,7 @@ def _lifetime(lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
         "end_at": None if end is None else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "when_done": "cancel" if lifetime.cancel_when_done else None,
         "worst": None if hours is None else f"{bid.worst * hours:.2f}",
+        "shuts_down": inputs is not None and ends is not None and inputs.ends == ends,
     }
 
 

@@ -117,7 +117,9 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
         if is_bid and priced is not None and binding.raised_from is not None:
             made["raised_from"] = money(binding.raised_from)
         if priced is not None and priced.left != ENDLESS:
-            made["left"] = {"running_hours": hours_left(priced.left.running), "hours": hours_left(priced.left.hours)}
+            left = priced.left
+            hours = {"running_hours": hours_left(left.running), "hours": hours_left(left.hours)}
+            made["left"] = {**hours, "cost": money(left.paid)}
         yield cast("shape.Resource", made)  # its type says which cost it has
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,6 +16,7 @@ from flowplan.model.resources import Bid, Resource
 from flowplan.operations.looking.live import begun, with_begun
 from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.session import Session
+from flowplan.pricing.lifetime import ENDLESS
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -45,26 +47,25 @@ def truth(session: Session, hours: float) -> Truth:
     streams = streams_of(session, there)
     cloud = session.cloud()
     now = cloud.time()
+    as_ends = _ending(there.costs, state, billed, now)
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
-        _settle(session, judged, coming_day(state, forecasted(there.costs, streams, DAY), now), now)
-    ahead = forecasted(_ending(there.costs, billed, now), streams, hours)
+        _settle(session, judged, coming_day(state, forecasted(as_ends, streams, DAY), now), now)
+    ahead = forecasted(as_ends, streams, hours)
     paid = paid_in_all(state, past_bids(state, live), billed, now)
     return Truth(state, hours, now, ahead, billed, judged, paid)
 
 
-def _ending(costs: Costs, billed: Mapping[str, Sequence[Billed]], now: datetime) -> Costs:
-    """`costs` with what is left until instances shut themselves down, as far as the state knows."""
-    from flowplan.planning.lifetimes import left_of
+def _ending(costs: Costs, state: State, billed: Mapping[str, Sequence[Billed]], now: datetime) -> Costs:
+    """`costs` with what is left of lifetimes, as far as the state knows them."""
+    from flowplan.planning.lifetimes import Seen, as_applied, left_as_applied
 
-    found = []
-    for one in costs.changes:
-        inputs = one.change.after.inputs if isinstance(one.change.after, Bid) else None
-        if inputs is not None and inputs.ends is not None:
-            left = left_of(inputs.ends, now, billed.get(one.change.id or "", ()))
-            one = attrs.evolve(one, left_before=left, left=left)
-        found.append(one)
-    return attrs.evolve(costs, changes=tuple(found))
+    bids = {a: state.bindings[a] for one in costs.changes if (a := one.change.address).kind == "bid"}
+    lifetimes = {address: bounds for address, one in bids.items() if (bounds := as_applied(one)) is not None}
+    left = left_as_applied(lifetimes, state, Seen(now, tuple(chain.from_iterable(billed.values()))))
+    lefts = [left.get(one.change.address, ENDLESS) for one in costs.changes]
+    changes = zip(costs.changes, lefts, strict=True)
+    return attrs.evolve(costs, changes=tuple(attrs.evolve(one, left_before=its, left=its) for one, its in changes))
 
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:

@@ -11,6 +11,7 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
+from flowplan.model.resources import Bid
 from flowplan.model.selection import Patterns
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.looking.prices import Prices, pasts_of, prices_of, streams_of
@@ -18,6 +19,7 @@ from flowplan.operations.looking.unknown_stack import hold_known
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
+from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
 ENDED = "give it a later end_at, or leave the task out"
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.hooks import Hook
     from flowplan.model.live import Live
+    from flowplan.planning.lookup import Desired
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.history import Stream
     from flowplan.pricing.past import Past
@@ -263,7 +266,7 @@ def priced_plan(
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
     warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
-    costs = priced(plan, markets, seen.desired)
+    costs = priced(plan, markets, lived(session, plan, seen) if forecasts(plan) else seen.desired)
     return PricedPlan(
         plan,
         costs,
@@ -272,6 +275,20 @@ def priced_plan(
         warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired, seen.state.paid)),
         past=prices.past,
     )
+
+
+def lived(session: Session, plan: Plan, seen: Observed) -> Desired:
+    """What is desired, with what is left of lifetimes that no file has any more, or that no file is read for."""
+    from flowplan.operations.looking.lifetimes import seen_of
+    from flowplan.planning.lifetimes import Lives, as_applied, left_as_applied
+
+    known, desired = seen.state.bindings, seen.desired
+    bids = [one.address for one in plan.changes if isinstance(one.before, Bid) and one.address in known]
+    gone = {a: bounds for a in bids if a not in desired.lifetimes and (bounds := as_applied(known[a])) is not None}
+    if not gone:
+        return desired
+    left = left_as_applied(gone, seen.state, seen_of(session, gone, seen.state, seen.live))
+    return attrs.evolve(desired, left={**desired.left, **{a: Lives(ENDLESS, ENDLESS, one) for a, one in left.items()}})
 
 
 def as_warning(fault: Diagnostic) -> Diagnostic:

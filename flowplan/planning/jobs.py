@@ -130,7 +130,9 @@ def _rest(change: Replace, most: Decimal | None, desired: Desired, ledger: Ledge
 def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
     for one in changes:
         inputs = one.before.inputs if isinstance(one.before, Bid) else None
-        if not isinstance(one, (NoOp, Update)) or inputs is None or inputs.given_sha256 is not None:
+        if not isinstance(one, (NoOp, Update)) or isinstance(one, LeftOut):
+            continue  # of what is left out nothing is said: a plan that destroys reads no lifetime of it
+        if inputs is None or inputs.given_sha256 is not None:
             continue
         if inputs.ends != ends_of(one.lifetime):
             summary = f"the instances of {one.address} were started with another lifetime, or with none"

@@ -42,10 +42,12 @@ class Seen:
 
 @frozen
 class Lives:
-    """What is left of a lifetime: of a bid that is yet to be placed, and of the live one."""
+    """What is left of a lifetime: of a bid that is yet to be placed, and of the live one. `applied`: of the live one by
+    the lifetime that it has until now; None: by the same one."""
 
     new: Left
     live: Left
+    applied: Left | None = None
 
 
 def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, str]:
@@ -77,8 +79,15 @@ def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
         if lifetime.max_hours is None and lifetime.max_cost is None and lifetime.end_at is None:
             continue
         binding = state.bindings.get(address)
-        periods = billed.get(binding.id, ()) if binding is not None and binding.id in live.bids else ()
-        found[address] = Lives(_left(lifetime, seen.now), _left(lifetime, seen.now, periods))
+        if binding is None or binding.id not in live.bids:
+            found[address] = Lives(_left(lifetime, seen.now), _left(lifetime, seen.now))
+            continue
+        applied = None
+        if not has_lifetime_as_applied(binding, lifetime):
+            known = as_applied(binding)
+            applied = left_as_applied({address: known} if known else {}, state, seen).get(address, ENDLESS)
+        here = _left(lifetime, seen.now, billed.get(binding.id, ()))
+        found[address] = Lives(_left(lifetime, seen.now), here, applied)
     return found
 
 
@@ -98,17 +107,29 @@ def _is_known(lifetime: Bounds, seen: Seen) -> bool:
     return bills and (seen.instances is not None or not lifetime.cancel_when_done)
 
 
-def left_of(ends: Ends, now: datetime, periods: Iterable[Billed]) -> Left:
-    """What is left until instances that were started with `ends` shut themselves down; ENDLESS where nothing is: what
-    has outlived its end runs until it is cancelled."""
-    run = hours_run(periods, now)
+def as_applied(binding: Binding) -> Bounds | None:
+    """The lifetime that the bid of `binding` has: the one that a run recorded, or else, as in a state that was built
+    again, what its instances were started with. None: nothing is known to end it."""
+    inputs = binding.applied.inputs if isinstance(binding.applied, Bid) else None
+    if binding.lifetime is not None or inputs is None or inputs.ends is None:
+        return binding.lifetime
+    ends = inputs.ends
+    hours = None if ends.minutes is None else Decimal(ends.minutes) / 60
     moment = None if ends.moment is None else datetime.fromtimestamp(ends.moment, UTC)
-    left = Left(
-        running=None if ends.minutes is None else Decimal(ends.minutes) / 60 - run,
-        hours=None if moment is None else hours_between(now, moment),
-    )
-    used_up = any(bound is not None and bound <= 0 for bound in (left.running, left.hours))
-    return ENDLESS if used_up else left
+    return Bounds(hours, None, moment, ends.when_done)
+
+
+def left_as_applied(lifetimes: Mapping[Address, Bounds], state: State, seen: Seen) -> dict[Address, Left]:
+    """What is left of the lifetimes that live bids have (`as_applied`), where something is: what has outlived its end
+    runs until it is cancelled. What is not known to be used up is left."""
+    billed = by_bid(seen.billed or ())
+    found = {}
+    for address, bounds in lifetimes.items():
+        left = _left(bounds, seen.now, billed.get(state.bindings[address].id, ()))
+        used_up = any(bound is not None and bound <= 0 for bound in (left.running, left.paid))
+        if left != ENDLESS and not used_up and past(bounds, seen.now) is None:
+            found[address] = left
+    return found
 
 
 def needs_bills(lifetimes: Mapping[Address, Bounds]) -> bool:

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "count what a plan destroys as if no lifetime ended it",
+        "operations/plan.py",
+        "lived(session, plan, seen) if forecasts(plan) else seen.desired",
+        "seen.desired",
+        ("tests/cost/test_as_applied.py", "-k", "each_command"),
+    ),
+    Mistake(
+        "count the money that is left of a lifetime as endless",
+        "operations/cost.py",
+        "left_before=its, left=its)",
+        "left_before=its, left=attrs.evolve(its, paid=None))",
+        ("tests/cost/test_as_applied.py", "-k", "stops_at"),
+    ),
+    Mistake(
+        "hold what a bid costs until now to a lifetime that is yet to be applied",
+        "planning/lifetimes.py",
+        "        found[address] = Lives(_left(lifetime, seen.now), here, applied)\n",
+        "        found[address] = Lives(_left(lifetime, seen.now), here)\n",
+        ("tests/cost/test_as_applied.py", "-k", "larger"),
+    ),
+    Mistake(
         "count what is charged until it is preempted as nothing",
         "cost/estimate.py",
         "        old = attrs.evolve(old, charged=billed)\n",

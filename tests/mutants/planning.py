@@ -568,9 +568,9 @@ MISTAKES = (
     Mistake(
         "take a bid that has outlived its lifetime to cost nothing more",
         "planning/lifetimes.py",
-        "    return ENDLESS if used_up else left\n",
-        "    return left\n",
-        ("tests/cost/test_endings.py", "-k", "live_stack"),
+        "        if left != ENDLESS and not used_up and past(",
+        "        if left != ENDLESS and past(",
+        ("tests/cost/test_as_applied.py", "-k", "what_is_left"),
     ),
     Mistake(
         "say of a place whose price is unknown that it would wait",

@@ -112,13 +112,15 @@ class WaitsFor(TypedDict):
 
 
 class Lifetime(TypedDict):
-    """When a task ends, whichever comes first; null: no such bound. `worst`: what `max_hours` cost at the limit."""
+    """When a task ends, whichever comes first; null: no such bound. `worst`: what `max_hours` cost at the limit;
+    `shuts_down`: whether its instances shut themselves down at these bounds, but for `max_cost`."""
 
     max_hours: str | None
     max_cost: Amount | None
     end_at: str | None
     when_done: str | None
     worst: Amount | None
+    shuts_down: NotRequired[bool]
 
 
 class Ending(TypedDict, total=False):

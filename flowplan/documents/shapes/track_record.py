@@ -18,9 +18,10 @@ class _Resource(TypedDict):
 
 
 class Left(TypedDict):
-    """Hours until the instances of a bid shut themselves down: of running, and from now; null: no such end."""
+    """What is left of the lifetime of a bid: hours of running, dollars, and hours from now; null: no such end."""
 
     running_hours: float | None
+    cost: Amount | None
     hours: float | None
 
 
@@ -30,7 +31,7 @@ class BidResource(_Resource):
 
     type: Literal["bid"]
     raised_from: NotRequired[Amount]
-    left: NotRequired[Left]  # absent: they run until somebody cancels it
+    left: NotRequired[Left]  # absent: it runs until somebody cancels it
     cost: BidCost | None
 
 

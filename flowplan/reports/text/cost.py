@@ -122,11 +122,12 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str
     finish = cost["finish_time"]
     its = finish is not None and (finish["work"] == found["hours"] or _lives(lifetime, finish["work"], found["hours"]))
     over = f"; over its {lasting(finish['work'])}" if its and finish is not None else f"; over {span(found['hours'])}"
-    if ends or (not its and _is_bounded(lifetime)):
+    bounded = ends or (not its and _is_bounded(lifetime))
+    if bounded:
         over += ", or until its lifetime ends:"
     if found["expected"] is None:
         return f"{over} unknown, at most {_price(found['worst'])}"
-    after = f"{_interrupted(cost)}{_done(finish, its=its)}"
+    after = f"{_interrupted(cost, 'the time until then' if bounded else 'it')}{_done(finish, its=its)}"
     if found["p10"] == found["p90"]:
         return f"{over} {_price(found['expected'])}{after}"
     return f"{over} {banded(found['expected'], found['p10'], found['p90'])}{after}"
@@ -151,12 +152,12 @@ def _is_bounded(lifetime: Lifetime | None) -> bool:
     return lifetime is not None and any(lifetime[key] is not None for key in ("max_hours", "max_cost", "end_at"))
 
 
-def _interrupted(cost: shape.BidCost) -> str:
-    """How much of the time it is expected to run, and how often to be preempted, where that is not all and never."""
+def _interrupted(cost: shape.BidCost, time: str) -> str:
+    """How much of the `time` it is expected to run, and how often to be preempted, where that is not all and never."""
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
     if share is not None and not runs_always(Decimal(share)):
-        parts.append(f"running {percent(Decimal(share))} of it")
+        parts.append(f"running {percent(Decimal(share))} of {time}")
     if times is not None and not is_seldom(Decimal(times)):
         parts.append(f"preempted about {Decimal(times):.1f} times a day")
     return "".join(f", {part}" for part in parts)

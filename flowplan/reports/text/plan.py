@@ -191,8 +191,7 @@ def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
 
 def ending_of(entry: Entry, lifetime: Lifetime) -> str:
     """When it ends, and what ends it."""
-    starts = symbol_of(entry) in ("+", "-/+", "+/-")
-    return f"ends {_end(lifetime)}; {_ended_by(lifetime, starts=starts)}"
+    return f"ends {_end(lifetime)}; {_ended_by(lifetime)}"
 
 
 def _end(lifetime: Lifetime) -> str:
@@ -207,10 +206,10 @@ def _end(lifetime: Lifetime) -> str:
     return ", or ".join(one for one in bounds if one)
 
 
-def _ended_by(lifetime: Lifetime, *, starts: bool) -> str:
-    """What ends it. Instances that it starts (`starts`) shut themselves down at all its bounds but `max_cost`, which
-    cancels no bid."""
-    if not starts or not any(lifetime[key] for key in ("max_hours", "end_at", "when_done")):
+def _ended_by(lifetime: Lifetime) -> str:
+    """What ends it. Instances that were started with it, or will be, shut themselves down at all its bounds but
+    `max_cost`, which cancels no bid."""
+    if not lifetime.get("shuts_down"):
         return "only a flowplan run ends it"
     but = " (the cost alone does not make them)" if lifetime["max_cost"] else ""
     return f"its instances then shut down{but}, but only a flowplan run cancels it"

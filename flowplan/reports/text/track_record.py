@@ -35,6 +35,7 @@ _REASONS = {
 _COURSES = {"running": "so far"}  # the forecast runs; the bid may wait
 _PLACES = {"inside": "held", "below": "below", "above": "ABOVE"}
 _STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
+_PRO_RATA = "expected of fewer hours than were forecast: their share of what was expected of all"
 Row = tuple[str, str, str, str, str, str]
 
 
@@ -157,7 +158,9 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
     if whole:
         by_address["total, storage included"] = whole
     latest = LATEST if len(by_address) <= MANY else 1
-    yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint)])
+    shown_rows = [one for rows in by_address.values() for one in rows[-latest:]]
+    early = [] if all(one["course"] == "elapsed" for one in shown_rows) else wrapped(_PRO_RATA, "  ", "  ", paint.width)
+    yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint), *early])
     yield "\n".join(_summary(body["coverage"], paint.width))
 
 
@@ -178,7 +181,7 @@ def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint:
 
 def _row(one: shape.Judged) -> Row:
     """A forecast that ended early, or has not ended, is compared over the hours that have passed: so many are in the
-    row, with what was expected of them; there is no band of them."""
+    row, with their share of what was expected: nobody forecast them alone; there is no band of them."""
     cost, hours = one["cost"], f"{one['hours']:g}"
     begins = datetime.fromisoformat(one["starts_at"] or "").strftime("%d %b %H:%M")
     if one["course"] == "elapsed":
