@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from flowplan.cost.costs import Priced
 from flowplan.diagnostics import Diagnostic
+from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import RESTARTED, CreateFirst, Replace, Update
+from flowplan.planning.actions import RESTARTED, Change, CreateFirst, Replace, Update
 from flowplan.pricing.entry import entry_price
 from flowplan.pricing.units import usd
 
@@ -19,13 +20,15 @@ _REPLACED = "; `lifecycle: {create_before_destroy: true}` places the successor f
 
 def interruptions(changes: Iterable[Priced]) -> Iterator[Diagnostic]:
     """One warning for all bids that run and are stopped by this plan, to run on."""
-    hit = [one for one in changes if is_interrupted(one)]
+    planned = list(changes)
+    hit = [one for one in planned if is_interrupted(one)]
     if not hit:
         return
     first = hit[0].change
     more = f"; and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
     summary = f"interrupts what runs: {'; '.join(map(_figures, hit[:_SHOWN]))}{more}"
-    hint = _HINT + (_REPLACED if any(isinstance(one.change, Replace) for one in hit) else "")
+    replaced = {one.change.address for one in planned if isinstance(one.change, Replace)}
+    hint = _HINT + (_REPLACED if any(_could_be_first(one.change, replaced) for one in hit) else "")
     yield Diagnostic("interrupts", summary, hint, severity="warning", position=first.position, about=str(first.address))
 
 
@@ -35,6 +38,11 @@ def is_interrupted(one: Priced) -> bool:
     restarts = isinstance(change, Update) and change.reason == RESTARTED
     stops = restarts or (isinstance(change, Replace) and not isinstance(change, CreateFirst))
     return stops and change.status == ALLOCATED and isinstance(change.after, Bid) and not change.after.paused
+
+
+def _could_be_first(change: Change, replaced: Container[Address]) -> bool:
+    """Whether its successor could be made first: not if it uses what is replaced too, which waits for its end."""
+    return isinstance(change, Replace) and not any(need in replaced for need in change.needs)
 
 
 def _figures(one: Priced) -> str:

@@ -84,6 +84,14 @@ def test_what_a_replacement_interrupts_is_said_with_the_risk_of_not_getting_it_b
     assert "its limit $17.92 does not win it back if its place is taken meanwhile: that takes a limit of $" in text
 
 
+def test_a_successor_is_not_advised_to_come_first_where_its_volume_is_replaced(running: Place) -> None:
+    """It would be refused: the volume can be made again only once nothing uses it."""
+    assert "create_before_destroy" in running.ok("plan", "--replace", TRAIN)
+    running.write(task_text(more=TWO.replace("size: 1", "size: 2")))
+    found = running.ok("plan", *EVERY)
+    assert "interrupts what runs" in found and "create_before_destroy" not in found, found
+
+
 def test_what_does_not_run_is_not_interrupted(place: Place) -> None:
     place.write(task_text(more="paused: true\n"))
     place.ok(*APPLY)

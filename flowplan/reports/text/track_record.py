@@ -35,7 +35,7 @@ _REASONS = {
 _COURSES = {"running": "so far"}  # the forecast runs; the bid may wait
 _PLACES = {"inside": "held", "below": "below", "above": "ABOVE"}
 _STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
-_PRO_RATA = "expected of fewer hours than were forecast: their share of what was expected of all"
+_PRO_RATA = "for fewer hours than were forecast, expected is their share of the whole forecast"
 Row = tuple[str, str, str, str, str, str]
 
 
