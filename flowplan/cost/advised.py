@@ -32,7 +32,7 @@ def advised(one: Priced) -> str | None:
     if advice is None or advice.limit_price is None or advice.confidence is None:
         return None
     text = kept_by(advice)
-    more = advice.extra_cost_over(found) if found is not None else None
+    more = advice.extra_cost_over(found, one.left) if found is not None else None
     return text if more is None or more <= 0 else f"{text}, for about {usd(more)} more"
 
 

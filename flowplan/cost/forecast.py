@@ -207,6 +207,8 @@ class _Asked:
         # With the limit advised it would win: what it would pay first is not that of the limit it has.
         wins = estimate.outlook not in ("waits", "cannot_win")
         entry = first_price(estimate.entry if wins else at_any_limit(estimate.market), stream.last)
+        price = stream.last if entry is None else entry
+        hours = _paid_for(hours, price, bid.instance_quantity, one.left)
         question = (auction, entry, hours)
         if question not in self._advice:
             self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, entry)
@@ -225,6 +227,14 @@ class _Asked:
             return None
         since = f"{stream.since:.1f} hours" if stream.since >= 2 else f"{stream.since * 60:.0f} minutes"
         return f"past prices end {since} ago at {usd(stream.last)}, but the price now is {usd(market.spot)}"
+
+
+def _paid_for(hours: float, price: Decimal | None, quantity: int, left: Left) -> float:
+    """Of the next `hours`, those that the dollars which are `left` of a lifetime pay for, at `price` per instance-hour.
+    At least one."""
+    if left.paid is None or not price:
+        return hours
+    return min(hours, max(float(left.paid / (price * quantity)), HOUR))
 
 
 NEVER = {  # why a bid never runs, by the basis of its entry price

@@ -21,6 +21,7 @@ from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
 from flowplan.pricing.entry import Estimate, Market, Total
+from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour, storage_per_month
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def cost(one: Priced) -> shape.BidCost | shape.VolumeCost | None:
     if found is None:
         return None
     expected = one.forecast if one.cost is not None else one.forecast_before
-    advice = of_advice(one.advice, one.forecast, found.quantity) if one.forecast is not None else None
+    advice = of_advice(one.advice, one.forecast, found.quantity, one.left) if one.forecast is not None else None
     return of_bid(found, expected, advice=advice, spans=one.spans, warnings=[found.word for found in warnings_of(one)])
 
 
@@ -197,17 +198,19 @@ def _finish(found: Forecast) -> shape.Finish | None:
     }
 
 
-def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> shape.Advice | None:
-    """The limit that keeps a bid for `quantity` instances running, its cost, and what is expected to be paid more than
-    with what was asked about (null: nothing was)."""
+def of_advice(
+    advice: Advice | None, expected: Forecast | None, quantity: int, left: Left = ENDLESS
+) -> shape.Advice | None:
+    """The limit that keeps a bid for `quantity` instances running, its cost within what is `left` of its lifetime, and
+    what is expected to be paid more than with what was asked about (null: nothing was)."""
     if advice is None:
         return None
     then = advice.forecast.cost.expected if advice.forecast else None
     return {
         "limit_for_95": _money(advice.limit_price),
         "confidence": _plain(advice.confidence),
-        "cost_at_that_limit": _money(None if then is None else then * quantity),
-        "expected_more": None if expected is None else _money(advice.extra_cost_over(expected)),
+        "cost_at_that_limit": _money(None if then is None else left.most(then * quantity)),
+        "expected_more": None if expected is None else _money(advice.extra_cost_over(expected, left)),
     }
 
 

@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from flowplan.classes import frozen
 from flowplan.pricing.forecasting import Forecast, forecast_of
 from flowplan.pricing.history import HAIR, METHOD, Basis, Method, Stream, quantile
+from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import CENT
 
 AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what is promised unless somebody asks for something else
@@ -29,11 +30,13 @@ class Advice:
     evidence: str
     forecast: Forecast | None = None
 
-    def extra_cost_over(self, other: Forecast) -> Decimal | None:
-        """Dollars over the horizon that all instances of `other` are expected to cost more at the advised limit."""
+    def extra_cost_over(self, other: Forecast, left: Left = ENDLESS) -> Decimal | None:
+        """Dollars over the horizon that all instances of `other` are expected to cost more at the advised limit, within
+        what is `left` of their lifetime."""
         if self.forecast is None or self.forecast.cost.expected is None or other.cost.expected is None:
             return None
-        return self.forecast.cost.expected * other.quantity - other.cost.expected
+        advised = left.most(self.forecast.cost.expected * other.quantity)
+        return None if advised is None else advised - other.cost.expected
 
 
 def advise_of(

@@ -122,3 +122,16 @@ def test_a_state_built_again_knows_what_instances_were_started_with() -> None:
     started = bound(TRAIN, "bid_1", bid(inputs=Inputs(ends=Ends(90, None, False))))
     assert as_applied(started) == Bounds(D("1.5"), None, None, False)
     assert as_applied(bound(TRAIN, "bid_1", bid())) is None
+
+
+@pytest.mark.parametrize("limit", ["2", "8"], ids=["waits", "runs"])
+def test_advice_on_a_limit_is_about_the_hours_that_the_dollars_left_pay_for(place: Place, limit: str) -> None:
+    """A task that ends once it has cost $3 costs no more with any limit, and runs for no four days."""
+    task = TASK.partition("  b:")[0].replace("price: 5}", f"price: {limit}}}")
+    place.write(f"{task}    lifetime: {{max_cost: 3, max_hours: 100}}\n    startup_script: sleep 9\n")
+    (change,) = document(place, "plan")["resource_changes"]
+    advice = change["cost"]["advice"]
+    assert D(advice["cost_at_that_limit"]) == 3 and 0 <= D(advice["expected_more"]) <= 3
+    if limit == "2":
+        said = " ".join(place.ok("plan").split())
+        assert "keeps it running 95% of an hour in" in said and "more" in said, said

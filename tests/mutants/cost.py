@@ -104,6 +104,13 @@ MISTAKES = (
         ("tests/cost/test_what_if.py", "-k", "follow"),
     ),
     Mistake(
+        "advice on a limit is about hours that nothing is left to pay for",
+        "cost/forecast.py",
+        "    if left.paid is None or not price:",
+        "    if True:",
+        ("tests/cost/test_as_applied.py", "-k", "advice"),
+    ),
+    Mistake(
         "a bid that is interrupted is priced as if it kept its place",
         "cost/interruptions.py",
         "entry_price(found.market, limit, holding=False)",
