@@ -182,7 +182,7 @@ def test_many_threads_may_call_at_once(times: Time) -> None:
 
 def test_requests_is_imported_on_the_first_call_only() -> None:
     code = (
-        "import sys; from flowplan.cloud.http.transport import Transport; from flowplan.printable import Secret;"
+        "import sys; from flowplan.cloud.http.transport import Transport; from flowplan.secret import Secret;"
         "Transport('https://api.mithril.ai', Secret('x' * 9), environ={});"
         "sys.exit(any(name in sys.modules for name in ('requests', 'urllib3', 'ssl', 'http.client')))"
     )

@@ -12,7 +12,9 @@ import pytest
 from flowplan.apply import run as applying
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
+from flowplan.operations.opening.session import Session
 from flowplan.state.journal import Intent, Record
+from tests import hurried
 from tests.conftest import Place, many
 
 POST_BID = "POST /v2/spot/bids"
@@ -77,6 +79,7 @@ def waited_for(place: Place, patch: pytest.MonkeyPatch) -> list[Intent]:
         journaled.extend(one for one in records if isinstance(one, Intent) and one.address.kind == "bid")
 
     patch.setattr(LocalJournal, "append", noted)
+    patch.setattr(Session, "_wait", hurried.wait)  # for as long as it takes until the intent is old
     place.write(without_volume(many(1)))
     with place.simulator() as simulator:
         simulator.faults.add(POST_BID, "status", status=429, retry_after=2)
