@@ -21,7 +21,8 @@ test: $(VENV)/.tests
 LENGTHY := $(addprefix tests/,api backends cli contracts faults operations pipelines simulator startup) \
            $(addprefix tests/,cloud/test_bounds.py cloud/test_deadline.py config/test_any_value.py cost/test_cost.py) \
            $(addprefix tests/,cost/test_what_if.py planning/test_properties.py pricing/test_entry_range.py) \
-           $(addprefix tests/,pricing/test_sizes.py reports/test_browser.py reports/test_markdown.py reports/test_market.py) \
+           $(addprefix tests/,pricing/test_changed_bids.py pricing/test_sizes.py documents/test_json_text.py) \
+           $(addprefix tests/,reports/test_browser.py reports/test_markdown.py reports/test_market.py) \
            $(addprefix tests/,state/test_form.py state/test_rekey.py test_docs.py test_pictures.py)
 
 quick: $(VENV)/.tests
