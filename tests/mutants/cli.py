@@ -137,6 +137,13 @@ MISTAKES = (
         ("tests/cli/test_github.py", "-k", "cannot_be_written"),
     ),
     Mistake(
+        "a file right behind --json is taken for a plan that somebody has seen",
+        "cli/base.py",
+        '        if word == "--json" and not path.startswith("-") and path.endswith((".json", ".jsonl")):',
+        "        if False:",
+        ("tests/cli/test_json_file.py", "-k", "right_behind"),
+    ),
+    Mistake(
         "a secret stands in the summary of a job",
         "cli/github.py",
         'append(path, terminal.secretless(report_of("plan", "markdown", room)(document, terminal.paint)), SUMMARY)',
