@@ -191,11 +191,11 @@ def _one_price(
     price = max((book.spot, *(point for point in points if point is not None)))
     lowest = book.next_above(taken) if entering else book.lowest_allocated
     running = [one.limit_price for one in found if one.outlook == "runs"]
+    below = min((other for other in (*running, lowest) if other is not None), default=None)
     passed_over, unclear = None, None
     for limit in sorted(one.limit_price for one in found if one.outlook == "waits"):
         if limit <= price:
             continue
-        below = min((other for other in (*running, lowest) if other is not None), default=None)
         if below is not None and (limit > below or (entering and limit == below)):
             passed_over = below  # it is too large for what is left by those who bid less
         elif lowest is None and (entering or book.hides_lowest):
