@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -17,28 +17,47 @@ from attrs import frozen
 
 Graph = Mapping[str, set[str]]  # module -> the modules that it imports
 Layers = Mapping[str, list[list[str]]]  # folder -> its layers, the lowest first, each the paths of files without .py
+_OF_THE_LANGUAGE = {"_exit", "_asdict", "_replace"}  # of os, and of any NamedTuple
 
 
-def _imports(path: Path) -> tuple[tuple[str, str], ...]:
-    """(module, name taken from it) of each import; the name is empty for a whole module."""
-    return _imports_in(path.read_text(), path)
+@frozen
+class _Seen:
+    """What one look through a file finds."""
+
+    imports: tuple[tuple[str, str], ...]  # (module, name taken from it) of each; the name is empty for a whole module
+    private: tuple[str, ...]  # what it takes of others that begins with one underscore
 
 
-@cache  # several laws ask for those of the same files
-def _imports_in(text: str, path: Path) -> tuple[tuple[str, str], ...]:
+def _seen(path: Path) -> _Seen:
+    return _seen_in(path.read_text(), path)
+
+
+@cache  # several laws ask for the same files
+def _seen_in(text: str, path: Path) -> _Seen:
     found: list[tuple[str, str]] = []
+    own, read = set(), []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found += ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: an import says its whole path"
             found += ((str(node.module), alias.name) for alias in node.names)
-    return tuple(found)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Store):
+                own.add(node.attr)
+            else:
+                read.append(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+    taken = [name for _, name in found] + [name for name in read if name not in own | _OF_THE_LANGUAGE]
+    return _Seen(tuple(found), tuple(name for name in taken if name[:1] == "_" and name[:2] != "__"))
 
 
 def imports_of(path: Path) -> set[str]:
     """Everything that a file imports. `from a.b import c` counts as a.b and as a.b.c, since c may be a module."""
-    return {one for module, name in _imports(path) for one in (module, f"{module}.{name}" if name else module)}
+    return {one for module, name in _seen(path).imports for one in (module, f"{module}.{name}" if name else module)}
 
 
 @frozen
@@ -63,7 +82,7 @@ class Package:
     def _imported(self, module: str) -> set[str]:
         """The modules of this package that `module` imports: by `from a.b import c` a.b.c, if that is one, else a.b."""
         whole = {f"{self.name}.{one}" if one else self.name: one for one in self.modules}
-        pairs = ((source, f"{source}.{name}") for source, name in _imports(self.modules[module]))
+        pairs = ((source, f"{source}.{name}") for source, name in _seen(self.modules[module]).imports)
         found = {whole.get(finer, whole.get(source, "")) for source, finer in pairs}
         return found - {"", module}
 
@@ -105,25 +124,10 @@ def strangers(package: Package, allowed: Mapping[str, set[str]]) -> list[str]:
     ]
 
 
-_OF_THE_LANGUAGE = {"_exit", "_asdict", "_replace"}  # of os, and of any NamedTuple
-
-
-def private_names(path: Path) -> list[str]:
+def private_names(path: Path) -> Collection[str]:
     """What a file takes of others that begins with one underscore: what it imports, and what it reads of an object and
     sets nowhere itself."""
-    tree = ast.parse(path.read_text())
-    own, taken = set(), []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            own.add(node.name)
-        elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Store):
-            own.add(node.attr if isinstance(node, ast.Attribute) else node.id)
-        elif isinstance(node, ast.ImportFrom):
-            taken += [(alias.name, True) for alias in node.names]
-        elif isinstance(node, ast.Attribute):
-            taken.append((node.attr, False))
-    private = [(name, imported) for name, imported in taken if name[:1] == "_" and name[:2] != "__"]
-    return [name for name, imported in private if imported or name not in own | _OF_THE_LANGUAGE]
+    return _seen(path).private
 
 
 def without_contract(path: Path, module: ModuleType) -> list[str]:

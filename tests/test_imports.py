@@ -117,7 +117,7 @@ def test_an_import_by_dots_is_none(root: Path) -> None:
 def test_a_private_name_of_another_file_is_seen(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text("from a import _b, c\n\nclass D:\n    def __init__(self):\n        self._e = c._f + self._e\n")
-    assert private_names(module) == ["_b", "_f"]
+    assert private_names(module) == ("_b", "_f")
 
 
 def test_what_says_nothing_of_itself_is_seen_and_what_overrides_may(

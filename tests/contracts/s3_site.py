@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import requests
-from moto.server import ThreadedMotoServer
+from moto.server import create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from flowplan.backends.remote.s3 import S3Objects
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
@@ -19,14 +20,20 @@ from tests.contracts.watched import Watched
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFLOWPLANTESTONLY", "AWS_SECRET_ACCESS_KEY": "CANARYsecretkey0123456789"}
 
 
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # which keeps a connection for the next request
+
+    def log_request(self, *_: object) -> None:
+        """Nothing."""
+
+
 @cache
 def endpoint() -> str:
-    """A server of this process, which has all buckets of its tests."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    return f"http://{host}:{port}"
+    """A server of this process, which has all buckets of its tests. It has S3 and nothing else of moto, which seeks at
+    each request which of its services is meant."""
+    server = make_server("127.0.0.1", 0, create_backend_app("s3"), threaded=True, request_handler=_Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def environ(url: str = "") -> dict[str, str]:
