@@ -17,7 +17,6 @@ from tests.contracts.memory import ObjectSite
 from tests.runs import Run
 
 CHANGE = Change("2026-01-02T03:04:05Z", "kim@host", "flowplan apply")
-PASSPHRASE = {"FLOWPLAN_PASSPHRASE": "correct horse battery staple"}
 
 
 def key() -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
         terminal.out(completed(main, instruction))
         terminal.close()
         return 0
-    answer = Answer(terminal, lambda: _asked(arguments))
+    answer = Answer(terminal, cache(lambda: _asked(arguments)))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
     failed = Failed()

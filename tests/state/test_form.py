@@ -26,7 +26,6 @@ from tests.sealed import (
     CHANGE,
     KIMS,
     MINE,
-    PASSPHRASE,
     Open,
     everything,
     files_in,
@@ -270,14 +269,6 @@ def test_a_key_that_somebody_made_is_used_for_nothing_new(tmp_path: Path) -> Non
     store = opens(mine())
     store.save(store.read().state)
     assert json.loads((tmp_path / "flowplan.state.json").read_bytes())["key"] != before
-
-
-def test_a_passphrase_reads_what_it_wrote_and_another_does_not(tmp_path: Path) -> None:
-    opens = local(tmp_path)
-    run(opens(form_of(PASSPHRASE, Path())))
-    assert opens(form_of(PASSPHRASE, Path())).read().state.bindings == {DATA: BINDING}
-    with pytest.raises(StateError, match="is encrypted for passphrase, and no key that is given opens it"):
-        opens(form(PASSPHRASE="another long passphrase")).read()
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,14 @@ def test_what_a_passphrase_sealed_another_seals_again(tmp_path: Path) -> None:
 
 
 def test_from_keys_to_a_passphrase_and_back(tmp_path: Path) -> None:
+    """In one test: a passphrase takes a second each time, on purpose."""
     path = tmp_path / "flowplan.state.json"
     run(LocalStore(path, form=mine()))
     passphrase = form(PASSPHRASE="a newer passphrase", OLD_AGE_KEY_FILE=KEY_FILE)
     assert rekey(LocalStore(path, form=passphrase)) == (1, 0)
     assert b'"passphrase"' in path.read_bytes()
+    with pytest.raises(StateError, match="is encrypted for passphrase, and no key that is given opens it"):
+        LocalStore(path, form=form(PASSPHRASE="another long passphrase")).read()
     back = form(AGE_KEY=MINE, OLD_PASSPHRASE="a newer passphrase")
     assert rekey(LocalStore(path, form=back)) == (1, 0)
     assert LocalStore(path, form=mine()).read().state.bindings == {DATA: BINDING}

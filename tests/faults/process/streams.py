@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 
+from tests import loaded
 from tests.conftest import FLOWPLAN
 from tests.faults.process.rows import cell
 from tests.faults.world import COMMANDS, World
 
 
 def shell(world: World, command: str, redirect: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command of bash. What streams that are closed do is shown by a start of Python."""
+    flowplan = FLOWPLAN if "&-" in redirect else loaded.client()
     return subprocess.run(
-        ["bash", "-c", f'"$@" {redirect}', "-", *FLOWPLAN, *COMMANDS[command]],
+        ["bash", "-c", f'"$@" {redirect}', "-", *flowplan, *COMMANDS[command]],
         cwd=world.path,
         env={**os.environ, **variables},
         capture_output=True,
