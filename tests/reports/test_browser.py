@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from flowplan.reports.formats import report_of
 from flowplan.reports.text.paint import Paint
+from tests import loaded
 from tests.conftest import START
 from tests.processes import LONGEST
 from tests.reports.pages import marked
@@ -50,13 +51,13 @@ PLANS = {
 }
 NAMES = (*PLANS, "hostile", "status")
 EVERYTHING_OPEN = "for (const one of document.querySelectorAll('details')) one.open = true"
-Open = Callable[..., Any]
+Open = Tab = Callable[..., Any]
 
 
 def flowplan(directory: Path, *arguments: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "MITHRIL_"))}
     environ |= {**START, "FLOWPLAN_API_URL": "sim:"}
-    command = [sys.executable, "-m", "flowplan", *arguments]
+    command = [*loaded.client(), *arguments]
     done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, timeout=LONGEST)
     return done.stdout
 
@@ -80,35 +81,41 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def tabs() -> Iterator[Tab]:
+    """Gives the tab of these options: one for all tests, as a new one takes longer than most of them."""
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
+        yield cache(lambda **options: browser.new_context(**options).new_page())
         browser.close()
 
 
 @pytest.fixture
-def opened(chromium: Any, pages: Path) -> Iterator[Open]:
+def opened(tabs: Tab, pages: Path) -> Iterator[Open]:
     """Opens a page by its name. At the end: it had no error and asked for nothing."""
     faults: list[str] = []
-    contexts: list[Any] = []
+    heard: list[tuple[Any, str, Callable[[Any], None]]] = []
 
-    def open_page(name: str, width: int = 1000, **options: Any) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
+    def open_page(name: str, color_scheme: str = "light", **options: bool) -> Any:
+        page = tabs(**options)
+        page.goto("about:blank")
+        page.set_viewport_size({"width": 1000, "height": 900})
+        page.emulate_media(media="screen", color_scheme=color_scheme)
         url = (pages / f"{name}.html").as_uri()
-        page.on("console", lambda message: faults.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: faults.append("a dialog"))
-        page.on("request", lambda request: faults.append(request.url) if request.url.split("#")[0] != url else None)
+        for event, fault in (
+            ("console", lambda message: f"console: {message.text}"),
+            ("pageerror", lambda error: f"error: {error}"),
+            ("dialog", lambda _: "a dialog"),
+            ("request", lambda request: request.url if request.url.split("#")[0] != url else ""),
+        ):
+            heard.append((page, event, lambda said, fault=fault: faults.append(fault(said))))
+            page.on(*heard[-1][1:])
         page.goto(url)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
+    for page, event, hear in heard:
+        page.remove_listener(event, hear)
+    assert [fault for fault in faults if fault] == []
 
 
 AXE = importlib.resources.files("axe_core_python").joinpath("axe.min.js")
