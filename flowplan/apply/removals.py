@@ -21,18 +21,20 @@ from flowplan.printable import shown
 
 @frozen
 class Removals:
-    """The removals of one run. `hold_lock` is called before every attempt, and raises what forbids it; every method
-    raises CloudError and its children, and gives up when its patience ends."""
+    """The removals of one run. `hold_lock` is called before every attempt, and raises what forbids it; `crowd`: how
+    many volumes are being deleted, from any thread. Every method raises CloudError and its children, and gives up when
+    its patience ends."""
 
     cloud: Cloud
     patience: Patience
     hold_lock: Callable[[], None]
+    crowd: Callable[[], int] = lambda: 1
     _volumes: Shared[Mapping[str, LiveVolume]] = field(init=False)
     _deleted: Shared[frozenset[str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
-        object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes()))
+        object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes(), self.crowd))
+        object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes(), self.crowd))
 
     def remove(self, change: Delete | Replace) -> bool:
         """Cancel or delete, and wait until it is over; False when it was over already. That is success, once a second

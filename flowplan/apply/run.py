@@ -66,6 +66,7 @@ class Applying:
             announce=self.announce,
             absent=self._working.pending.values(),
             plan=identity,
+            crowd=self._schedule.deletions,
         )
         self._workers = Workers(
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping

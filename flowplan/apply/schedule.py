@@ -123,6 +123,10 @@ class Schedule:
         """What came of it stays unknown in this run."""
         self._end(step, "unknown")
 
+    def deletions(self) -> int:
+        """How many volumes are being deleted, from any thread."""
+        return sum(step.way == "down" and step.address.kind == "volume" for step in tuple(self._under_way))
+
     def ended(self, *ends: End) -> tuple[Step, ...]:
         """The steps that ended in one of `ends`, in the order in which they did."""
         return tuple(step for step, end in self._ends.items() if end in ends)

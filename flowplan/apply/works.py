@@ -55,7 +55,7 @@ class Works:
     `timeout`: seconds that a removal may take; `endpoint`: the API, as intents name it; `announce`: called before each
     attempt of a create, raises what forbids it; `absent`: the creates proved absent, which are sent again under their
     own key where the plan still makes the same. `plan`: what tells the saved plan that is carried out from every other;
-    "": there is none.
+    "": there is none. `crowd`: how many volumes are being deleted, from any thread.
     """
 
     def __init__(
@@ -68,12 +68,13 @@ class Works:
         announce: Callable[[Intent], None],
         absent: Iterable[Intent],
         plan: str = "",
+        crowd: Callable[[], int] = lambda: 1,
     ) -> None:
         self._around, self._working, self._endpoint, self._plan = around, working, endpoint, plan
         patience = Patience(around.clock, timeout)
         self._updates = Updates(around.cloud, patience, around.hold_lock)
         self._creates = Creates(around.cloud, around.clock, self._updates, announce, working.state.lineage, bool(plan))
-        self._removals = Removals(around.cloud, patience, around.hold_lock)
+        self._removals = Removals(around.cloud, patience, around.hold_lock, crowd)
         self._absent = {intent.address: intent for intent in absent}
         self._superseded: list[Closed] = []
 

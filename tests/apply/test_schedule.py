@@ -134,6 +134,7 @@ def test_every_bid_is_cancelled_before_a_volume_is_deleted(parallelism: int) -> 
     seen: list[Step] = []
     while under_way := drawn(schedule):
         seen += under_way
+        assert schedule.deletions() == sum(step.address.kind == "volume" for step in under_way)
         for step in under_way:
             schedule.succeed(step)
     for steps in (seen, list(planned)):

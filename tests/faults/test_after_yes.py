@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pytest
 
 from flowplan.apply.shared import Shared
+from flowplan.apply.workers import Workers
+from flowplan.apply.works import Work
 from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids
 from tests.processes import LONGEST
 
 
-def colleague_places(place: Place, name: str, *volumes: str) -> str:
-    """A colleague's bid in our project, with these volumes; its id."""
-    ours = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
+def colleague_places(place: Place, name: str, *volumes: str, like: dict[str, Any] | None = None) -> str:
+    """A colleague's bid in our project, with these volumes, `like` another or our first; its id."""
+    ours = like or json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
     copy = {key: ours[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
     launch = {"volumes": list(volumes), "ssh_keys": ours["launch_specification"]["ssh_keys"]}
     body = {**copy, "name": name, "launch_specification": launch}
@@ -191,3 +196,63 @@ def test_many_volumes_share_their_looks() -> None:
         gate.set()
         assert first.result() == 1  # who asked while it was under way gets a later one
         assert {one.result() for one in others} == {2}
+
+
+@pytest.fixture
+def gathering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int]], Shared[int]]:
+    """Makes a look, the number of which it gives, that waits as long as it takes for the crowd it is given."""
+
+    def make(crowd: Callable[[], int]) -> Shared[int]:
+        monkeypatch.setattr("flowplan.apply.shared._LONGEST", LONGEST)
+        looks = itertools.count(1)
+        shared = Shared(lambda: next(looks), crowd)
+        shared._took = LONGEST
+        return shared
+
+    return make
+
+
+def test_a_look_waits_for_those_who_are_about_to_ask(gathering: Callable[..., Shared[int]]) -> None:
+    shared = gathering(lambda: 3)
+    with ThreadPoolExecutor(3) as pool:
+        early = [pool.submit(shared) for _ in range(2)]
+        while shared.asked < 2:
+            pass
+        assert shared() == 1
+        assert [one.result() for one in early] == [1, 1]
+
+
+def test_a_look_waits_for_nobody_who_does_not_come(gathering: Callable[..., Shared[int]]) -> None:
+    shared = gathering(lambda: 2)
+    shared._took = 0.01
+    assert shared() == 1
+    assert shared() == 2  # that nobody came the last time counts for nothing
+
+
+MANY = 8
+
+
+@pytest.mark.parametrize("parallelism", [1, MANY])
+def test_each_of_many_volumes_is_looked_at_after_its_turn_came(
+    place: Place, monkeypatch: pytest.MonkeyPatch, parallelism: int
+) -> None:
+    """Somebody takes every other one right then: the looks that are shared by all that are deleted show it."""
+    place.write("---\n".join(FILE.replace("train", f"train-{n}").replace("shared", f"shared-{n}") for n in range(MANY)))
+    place.ok("apply", "--auto-approve")
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    ids = [one["id"] for one in state["resources"] if one["address"].startswith("volume.")]
+    taken = ids[::2]
+    bid = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
+    send = Workers.send
+
+    def taken_first(self: Workers, work: Work) -> None:
+        if work.step.address.kind == "volume" and work.intent.id in taken:
+            colleague_places(place, f"colleague-{work.step.address.name}", str(work.intent.id), like=bid)
+        send(self, work)
+
+    monkeypatch.setattr(Workers, "send", taken_first)
+    how = ("--auto-approve", "--allow-volume-destroy", "*", "--parallelism", str(parallelism))
+    result = place.run("destroy", *how)
+    assert result.code == 1, result
+    assert " ".join(result.err.split()).count("uses it now; the volume and its data are kept") == len(taken), result.err
+    assert sorted(deletes(place)) == sorted(f"/v2/volumes/{id}" for id in ids if id not in taken)

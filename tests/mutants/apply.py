@@ -536,6 +536,27 @@ MISTAKES = (
         ("tests/faults/test_after_yes.py", "-k", "share"),
     ),
     Mistake(
+        "count as asked before a look who asked during it",
+        "apply/shared.py",
+        "                self._seen = (begun, self.look())\n",
+        "                seen = self.look()\n                self._seen = (self.asked, seen)\n",
+        ("tests/faults/test_after_yes.py", "-k", "share"),
+    ),
+    Mistake(
+        "delete a volume by the look that another was deleted by",
+        "apply/shared.py",
+        "            if self._seen is None or self._seen[0] < mine:\n",
+        "            if self._seen is None or self._seen[0] + 1 < mine:\n",
+        ("tests/faults/test_after_yes.py", "-k", "its_turn"),
+    ),
+    Mistake(
+        "look for each volume by itself",
+        "apply/shared.py",
+        "            self._asking.wait_for(",
+        "            self.asked or self._asking.wait_for(",
+        ("tests/faults/test_after_yes.py", "-k", "about_to_ask"),
+    ),
+    Mistake(
         "do not record that a plan is applied",
         "apply/run.py",
         "            local.insert(0, self._saved)\n",
