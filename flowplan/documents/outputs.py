@@ -46,7 +46,7 @@ def is_changed(one: PlannedOutput) -> bool:
 def are_saved(mode: str, outputs: Mapping[str, PlannedOutput]) -> bool:
     """Whether a plan of this mode saves outputs otherwise than the state has them, even if nothing that is live
     changes."""
-    return mode == "apply" and any(map(is_changed, outputs.values()))
+    return mode != "refresh-only" and any(map(is_changed, outputs.values()))
 
 
 def _unknown(one: Evaluated) -> Unknown:

@@ -77,7 +77,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     plan, costs = found.plan, found.costs
     counts, former = plan.count(), evaluated(about.state, {})
     outputs = planned(about.outputs, former)
-    if plan.mode == "apply":
+    if plan.mode != "refresh-only":
         outputs |= removed(about.outputs, former)
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,

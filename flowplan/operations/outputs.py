@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Set
 from typing import TYPE_CHECKING
 
 import attrs
 
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.model.outputs import Thing, readdressed
+from flowplan.model.outputs import Thing, readdressed, references
 from flowplan.operations.opening.session import Session
 from flowplan.state.outputs import asks_for_instances, empty, evaluated, kept, templates_of, things_of
 from flowplan.state.state import State
@@ -48,42 +48,52 @@ def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
         return evaluated(state, {})
 
 
-def with_outputs(
-    state: State, config: Config | None, unrecorded: Mapping[Address, Address], *, destroyed: bool = False
-) -> State:
-    """`state` with the outputs that `config` declares; without a stack file those that it has, evaluated again.
-    `unrecorded`: addresses that `config` gives, with those that `state` still has for them. Of a stack that is
-    `destroyed` nothing is left, but while some of it is."""
+def with_outputs(state: State, config: Config | None, unrecorded: Mapping[Address, Address], plan: Plan) -> State:
+    """`state`, of which `plan` was carried out as far as it went, with the outputs that `config` declares; without a
+    stack file those that it has, evaluated again, but for those of what is gone. `unrecorded`: addresses that `config`
+    gives, with those that `state` still has for them. Of a stack that is destroyed nothing is left, but while some of
+    it is."""
     whole = {Address(new.kind, new.base): Address(old.kind, old.base) for new, old in unrecorded.items() if new.key}
     former = {**whole, **unrecorded}
     declared = {
         name: None if template is None else readdressed(template, lambda one: former.get(one, one))
-        for name, template in _declared(state, config).items()
+        for name, template in _declared(state, config, plan, state.bindings.keys()).items()
     }
-    gone = destroyed and not state.bindings
-    made: Mapping[str, object] = {} if gone else kept(declared, state, _empty(state, config))
+    made = kept(declared, state, _empty(state, config))
     return state if made == state.outputs else attrs.evolve(state, outputs=made)
 
 
 def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str, Evaluated]:
     """The outputs as they are once `plan` is carried out, as far as that is known."""
-    from flowplan.planning.actions import Create, Replace
+    from flowplan.planning.actions import Completed, Create, Expire, Replace
     from flowplan.state.outputs import planned
 
-    things = things_of(state, {})
+    things, there = things_of(state, {}), set(state.bindings)
     for one in plan.changes:
-        things.pop(one.address, None)
-        if one.after is not None and one.address.kind != "ports":
+        if isinstance(one, (Completed, Expire)):
+            continue  # the state keeps what it was
+        if one.after is None:
+            things.pop(one.address, None)
+            there.discard(one.address)
+        elif one.address.kind != "ports":
             new = isinstance(one, (Create, Replace))
             things[one.address] = Thing(one.after, None if new else one.id)
-    return planned(_declared(state, config), things, _empty(state, config))
+    return planned(_declared(state, config, plan, there), things, _empty(state, config))
 
 
-def _declared(state: State, config: Config | None) -> dict[str, str | None]:
-    """The templates of a stack file, or else those that the state holds; None of a sensitive output."""
-    if config is None or not config.is_stack:
-        return templates_of(state)
-    return {name: None if one.sensitive else one.template for name, one in config.outputs.items()}
+def _declared(state: State, config: Config | None, plan: Plan, there: Set[Address]) -> dict[str, str | None]:
+    """The templates of a stack file, or else those that `state` holds, but for what goes with what `plan` removes;
+    None of a sensitive output. `there`: the addresses that the state has afterwards."""
+    if config is not None and config.is_stack:
+        return {name: None if one.sensitive else one.template for name, one in config.outputs.items()}
+    if plan.mode == "destroy" and not there:
+        return {}
+    gone = {one.address for one in plan.changes if one.after is None} - there
+    gone |= {Address(one.kind, one.base) for one in gone} - {Address(one.kind, one.base) for one in there}
+    templates = templates_of(state).items()
+    return {
+        name: one for name, one in templates if one is None or gone.isdisjoint(ref.address for ref in references(one))
+    }
 
 
 def _empty(state: State, config: Config | None) -> Container[Address]:

@@ -11,7 +11,7 @@ from flowplan.model.address import Address
 from flowplan.model.outputs import Thing, value_of
 from flowplan.model.resources import Volume
 from tests.builders import bid
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, DESTROY, Place
 
 STACK = """\
 version: 2
@@ -301,3 +301,87 @@ def test_a_script_reads_a_value_as_it_is_or_an_error(place: Place, value: str) -
     assert json.loads(place.ok("output", "--json", "one"))["one"]["value"] == json.loads(
         f'"{value}"'.replace("\\e", "\\u001b")
     )
+
+
+# ---- of what is destroyed, and of what has ended
+
+PAIR = """\
+version: 2
+defaults: {resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}
+volumes: {data: {size: 5, disk_interface: File}}
+tasks:
+  a: {lifetime: {max_hours: 1}}
+  b:
+  sweep: {for_each: [x, y]}
+outputs:
+  a: ${task.a.id}
+  both: ${task.a.name} and ${task.b.name}
+  b: ${task.b.id}
+  kept: text
+  sweep: ${task.sweep.name}
+  volume: ${volume.data.size_gb}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ((), set()),
+        (("--keep-volumes",), set()),
+        (("--target", "bid.a"), {"b", "kept", "sweep", "volume"}),
+        (("--target", 'bid.sweep["x"]'), {"a", "both", "b", "kept", "sweep", "volume"}),
+        (("--target", "bid.sweep"), {"a", "both", "b", "kept", "volume"}),
+        (("--exclude", "volume.data"), {"kept", "volume"}),
+    ],
+)
+def test_what_a_destroy_takes_away_takes_its_outputs_along(
+    place: Place, options: tuple[str, ...], left: set[str]
+) -> None:
+    """The plan says so, the destroy does it, and of the others it says what becomes of them."""
+    place.write(PAIR)
+    place.ok(*APPLY)
+    said = json.loads(place.run("plan", "--destroy", *options, "--format", "json").out)["outputs"]
+    assert {name for name, one in said.items() if "removed" not in one} == left
+    assert not any("after_unknown" in one for one in said.values())
+    text = place.ok(*DESTROY, *options) if "--keep-volumes" not in options else place.ok(*DESTROY[:2], *options)
+    assert "known after apply" not in text
+    assert {name for name in said if f"  - {name} = " in text.partition("Changes to outputs:")[2]} == said.keys() - left
+    after = json.loads(place.ok("output", "--json"))
+    assert {name: one["value"] for name, one in after.items()} == {name: said[name]["value"] for name in left}
+
+
+def test_a_destroy_that_only_removes_outputs_says_so(place: Place) -> None:
+    place.write("version: 2\noutputs:\n  region: us-central1-b\n")
+    place.ok(*APPLY)
+    found = place.run("plan", "--destroy", "--detailed-exitcode")
+    assert (found.code, '- region = "us-central1-b"' in found.out) == (2, True)
+    assert found.out.endswith("No objects need to be destroyed. A destroy removes the outputs.\n")
+    place.ok("plan", "--destroy", "--out", "p.json")
+    place.ok("apply", "p.json")
+    assert place.ok("output") == "There are no outputs.\n"
+    found = place.run("plan", "--destroy", "--detailed-exitcode")
+    assert (found.code, found.out.endswith("No changes. No objects need to be destroyed.\n")) == (0, True)
+
+
+def test_a_task_that_has_ended_keeps_its_output(place: Place) -> None:
+    """The state keeps what it was: nothing of it is to be saved at each plan from then on."""
+    place.write(PAIR)
+    place.ok(*APPLY)
+    before = planned(place)["a"]["value"]
+    with place.simulator() as simulator:
+        simulator.advance(7200)
+    assert "Changes to outputs" not in place.ok("plan")
+    place.ok(*APPLY)
+    assert planned(place)["a"] == {"value": before, "before": before, "sensitive": False}
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_task_file_that_is_gone_takes_the_outputs_that_name_it_along(place: Place) -> None:
+    """Without a stack file the state alone says what the outputs are."""
+    task = "{resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}"
+    place.write(f"version: 2\ntasks: {{a: {task}, b: {task}}}\noutputs: {{a: '${{task.a.id}}', b: '${{task.b.id}}'}}\n")
+    place.ok(*APPLY)
+    place.write(f"name: b\n{task[1:-1]}\n")
+    text = place.ok(*APPLY, "--max-changes", "9")
+    assert ("  - a = " in text, "  - b = " in text, "known after apply" in text) == (True, False, False)
+    assert json.loads(place.ok("output", "--json")).keys() == {"b"}

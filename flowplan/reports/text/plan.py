@@ -266,12 +266,13 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     if body["mode"] == "refresh-only":
         return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
+        saved = are_saved(body["mode"], body["outputs"])
         if "selection" in body:
-            saved = " An apply saves the outputs." if are_saved(body["mode"], body["outputs"]) else ""
-            return paint(f"No changes to what you selected.{saved}", "bold")
+            return paint(f"No changes to what you selected.{' An apply saves the outputs.' if saved else ''}", "bold")
         if body["mode"] == "destroy":
-            return paint("No changes. No objects need to be destroyed.", "bold")
-        if are_saved(body["mode"], body["outputs"]):
+            none = "No objects need to be destroyed."
+            return paint(f"{none} A destroy removes the outputs." if saved else f"No changes. {none}", "bold")
+        if saved:
             return paint("No changes to what is live. An apply saves the outputs.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
