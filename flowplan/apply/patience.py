@@ -8,6 +8,7 @@ from flowplan.classes import frozen
 from flowplan.clock import Clock
 
 ENDING = 60.0  # seconds that something may take to show as ended where nothing else says how long
+FRESH = 5.0  # seconds that a look at who uses a volume may be over when its deletion is sent
 POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
 
 

@@ -18,6 +18,12 @@ from flowplan.model.live import OPEN, Live, LiveBid, LiveVolume
 from flowplan.planning.actions import Delete, Replace
 from flowplan.printable import shown
 
+_TIMES_LATE = 5  # in a row of attempts, as many as the tries of any call
+
+
+class _Late(CloudError):
+    """A deletion was not sent: who uses the volume was seen too long ago."""
+
 
 @frozen
 class Removals:
@@ -136,17 +142,34 @@ class Removals:
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid releases its volumes a little later. The users are read
         right before the call, since the API may delete a volume that somebody has taken since the plan was made."""
+        late = 0
         for _ in self.patience.turns(self.patience.at_most):
             if self._held(id, self._users(id)):
                 continue
             try:
-                self.cloud.delete_volume(id, before=self.hold_lock)
+                self._delete_as_seen(id)
+            except _Late as error:
+                late += 1
+                if late == _TIMES_LATE:
+                    raise CloudError(str(error), hint="run the same command again") from error
             except Refused as error:
                 if error.status != 409:
                     raise
             else:
                 return self._hold_deleted(id)
         raise _gave_up(f"{id} to be released")
+
+    def _delete_as_seen(self, id: str) -> None:
+        """Ask for the deletion of a volume that was seen right now to be used by nobody. Raises _Late where an attempt
+        had to wait (429, an answer that was lost): somebody may have taken the volume since."""
+        seen = self.patience.clock.monotonic()
+
+        def attempted() -> None:
+            self.hold_lock()
+            if self.patience.clock.monotonic() - seen > patience.FRESH:
+                raise _Late(f"the API did not take the deletion of {id} within {patience.FRESH:g} s")
+
+        self.cloud.delete_volume(id, before=attempted)
 
     def _hold_deleted(self, id: str) -> None:
         """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
@@ -157,9 +180,11 @@ class Removals:
             try:
                 listed = self._volumes().get(id)
                 if listed is None or not self._held(id, _users_of(listed)):
-                    self.cloud.delete_volume(id, before=self.hold_lock)
+                    self._delete_as_seen(id)
             except NotFound:
                 return
+            except _Late:
+                continue
             if id in self._deleted():
                 return
         raise CloudError(

@@ -12,9 +12,18 @@ from typing import Any
 
 import pytest
 
+from flowplan.apply.patience import Patience
+from flowplan.apply.removals import Removals
 from flowplan.apply.shared import Shared
 from flowplan.apply.workers import Workers
 from flowplan.apply.works import Work
+from flowplan.clock import Clock
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.inside import Inside
+from flowplan.errors import CloudError, Refused
+from flowplan.secret import Secret
+from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids
 from tests.processes import LONGEST
@@ -256,3 +265,45 @@ def test_each_of_many_volumes_is_looked_at_after_its_turn_came(
     assert result.code == 1, result
     assert " ".join(result.err.split()).count("uses it now; the volume and its data are kept") == len(taken), result.err
     assert sorted(deletes(place)) == sorted(f"/v2/volumes/{id}" for id in ids if id not in taken)
+
+
+def removals(
+    place: Place, seconds: list[float], log: list[str], meanwhile: Callable[[], object], *, waits: float
+) -> Removals:
+    """Those of a run whose retries wait for so long: `meanwhile` happens then, `seconds` go on, `log` has each call."""
+
+    def wait(_: float) -> None:
+        seconds[0] += waits
+        meanwhile()
+
+    wire = Inside(place.simulator())
+    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=wire, wait=wait, log=log.append), parallelism=1)
+    cloud.enter(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])
+    clock = Clock(monotonic=lambda: seconds[0], pause=lambda _: None)
+    return Removals(cloud, Patience(clock, 60.0 * waits), lambda: None)
+
+
+@pytest.mark.parametrize(("waits", "attempts"), [(2.0, 2), (30.0, 1)])
+def test_a_deletion_that_had_to_wait_is_not_sent_by_an_old_look(shared: Place, waits: float, attempts: int) -> None:
+    """Somebody takes the volume before the second attempt. The API here refuses that one; another may not."""
+    volume, seconds, log = volume_id(shared), [0.0], list[str]()
+    shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
+
+    with shared.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/volumes/vol_*", "status", status=503)
+    with pytest.raises(Refused, match="uses it now"):
+        removals(shared, seconds, log, lambda: colleague_places(shared, "colleague", volume), waits=waits).delete(
+            volume
+        )
+    assert sum("DELETE" in line for line in log) == attempts
+
+
+def test_a_deletion_that_always_has_to_wait_is_given_up(shared: Place) -> None:
+    """After five looks, like any call after five tries."""
+    volume, seconds, log = volume_id(shared), [0.0], list[str]()
+    shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
+    with shared.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/volumes/vol_*", "status", status=503, times=None)
+    with pytest.raises(CloudError, match="did not take the deletion of"):
+        removals(shared, seconds, log, lambda: None, waits=30.0).delete(volume)
+    assert sum("DELETE" in line for line in log) == 5

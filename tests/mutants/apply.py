@@ -550,6 +550,13 @@ MISTAKES = (
         ("tests/faults/test_after_yes.py", "-k", "its_turn"),
     ),
     Mistake(
+        "delete a volume by a look that has grown old",
+        "apply/removals.py",
+        "            if self.patience.clock.monotonic() - seen > patience.FRESH:\n",
+        "            if self.patience.clock.monotonic() - seen > 100 * patience.FRESH:\n",
+        ("tests/faults/test_after_yes.py", "-k", "old_look"),
+    ),
+    Mistake(
         "look for each volume by itself",
         "apply/shared.py",
         "            self._asking.wait_for(",
