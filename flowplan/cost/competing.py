@@ -10,7 +10,7 @@ from typing import TypeVar
 import attrs
 
 from flowplan.cost.costs import Priced
-from flowplan.cost.places import phases, place_of
+from flowplan.cost.places import is_older, phases, place_of
 from flowplan.model.resources import Bid
 from flowplan.pricing.book import Wish
 from flowplan.pricing.competition import stairs
@@ -114,7 +114,8 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
                 continue
             costs = [cost for index in phase.group if (cost := changes[index].cost)]
             held = [_wish(place) if (place := phase.given_up.get(index)) else None for index in phase.group]
-            priced_now = side_by_side(costs, prices, held, [*map(_wish, phase.ended)])
+            older = [is_older(plan[index]) for index in phase.group]
+            priced_now = side_by_side(costs, prices, held, [*map(_wish, phase.ended)], older)
             by_index = dict(zip(phase.group, priced_now, strict=True))
             for index in phase.begin:
                 found[index] = attrs.evolve(found[index], cost=by_index[index])

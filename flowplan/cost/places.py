@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, CreateFirst, Forget, Replace
+from flowplan.planning.actions import Change, Create, Forget, Replace
 from flowplan.planning.succession import Succession
 
 
@@ -41,20 +41,20 @@ def phases(changes: Sequence[Change], bids: Sequence[int], places: Sequence[int]
 
 def place_of(change: Change) -> Bid | None:
     """The bid whose place in its auction comes free or is taken again by `change`, or by what waits for its end; None:
-    it holds nothing, keeps it, or nobody knows what it is. What is made before the old one goes has no place of it."""
+    it holds nothing, keeps it, or nobody knows what it is. What is made before the old one goes has its place as well,
+    by the end of the apply."""
     before = change.before
-    if change.status != ALLOCATED or not isinstance(before, Bid) or isinstance(change, (CreateFirst, Forget)):
+    if change.status != ALLOCATED or not isinstance(before, Bid) or isinstance(change, Forget):
         return None
     return None if {"region", "limit_price", "instance_quantity"}.intersection(before.unreported) else before
 
 
 def stays(change: Change, after: Bid) -> bool:
-    """Whether `after` has what is allocated now. What a replaced bid holds comes free before its successor is placed,
-    unless that is made first."""
+    """Whether `after` has what is allocated now, as far as that is enough. What a replaced bid holds comes free for its
+    successor."""
     before = change.before
     return (
         change.status == ALLOCATED
-        and not isinstance(change, CreateFirst)
         and isinstance(before, Bid)
         and (before.instance_type, before.region) == (after.instance_type, after.region)
         and after.instance_quantity <= before.instance_quantity
@@ -71,3 +71,8 @@ def keeps(change: Change) -> bool:
         and not isinstance(change, Replace)
         and before.limit_price == after.limit_price
     )
+
+
+def is_older(change: Change) -> bool:
+    """Whether its bid is there already, and so is older than those that are placed (docs/ASSUMPTIONS.md, A11)."""
+    return isinstance(change.before, Bid) and not isinstance(change, (Create, Replace))

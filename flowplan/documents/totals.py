@@ -100,17 +100,19 @@ def stands_alone(cost: shape.Totals) -> bool:
 
 
 def entry_range(cost: shape.BidCost) -> tuple[Decimal, Decimal] | None:
-    """The range that the price per instance-hour of a bid is in right after it has entered a full auction, or others of
-    yours with it; None where it is known to the cent, or is not known at all."""
+    """The range that the price per instance-hour of a bid is in right after it has entered a full auction, or below the
+    price of now, or others of yours with it; None where it is known to the cent, or is not known at all."""
     entry = cost["entry_price"]
-    if cost["outlook"] != "runs" or entry["basis"] != "displacing" or entry["low"] is None or entry["high"] is None:
+    high = {"displacing": entry["high"], "room": entry["point"]}.get(entry["basis"])
+    if cost["outlook"] != "runs" or entry["low"] is None or high is None:
         return None
-    low, high = Decimal(entry["low"]), Decimal(entry["high"])
-    return (low, high) if low < high else None
+    found = Decimal(entry["low"]), Decimal(high)
+    return found if found[0] < found[1] else None
 
 
 def hour_range(body: PlanBody) -> tuple[Decimal, Decimal] | None:
-    """The range that the whole costs an hour right after bids have entered full auctions; None where none does."""
+    """The range that the whole costs an hour right after bids have entered where they move the price; None where none
+    does."""
     now = body["cost"]["planned"]["now"]
     entering = [
         (cost, found)

@@ -49,9 +49,17 @@ class Common:
         return quantity * (gpus // self.unit)
 
     @property
-    def machine(self) -> int:
-        """How many units a whole machine is."""
-        return max(1, MACHINE // self.unit)
+    def large(self) -> tuple[int, int, int]:
+        """How many units one machine is, two, and four: the most that others are taken to ask for at once
+        (docs/ASSUMPTIONS.md, W2)."""
+        one = max(1, MACHINE // self.unit)
+        return one, 2 * one, 4 * one
+
+    def largest(self, total: int | None) -> int:
+        """The same of a stock of `total` units, None where that is unknown: nobody asks for more than a quarter of it,
+        but for one machine."""
+        one, _, four = self.large
+        return four if total is None else min(four, max(one, total // 4))
 
     def price(self, price: Decimal, gpus: int) -> Decimal:
         """A price of an instance of `gpus` GPUs, as one of `whole`."""
@@ -90,15 +98,15 @@ class Book:
                     beaten = common.price(price - CENT, gpus)
                     self._wins[units] = min(self._wins.get(units, win), win)
                     self._beaten[units] = max(self._beaten.get(units, beaten), beaten)
-        self.spot = self._lowest(markets, "spot")
+        spot, self.minimum = self._lowest(markets, "spot"), self._lowest(markets, "minimum")
+        self.spot = None if spot is None else max(spot, self.minimum or Decimal(0))  # they may disagree
         self.lowest_allocated = self._lowest(markets, "lowest_allocated")
-        self.minimum = self._lowest(markets, "minimum")
         self._free = self._most(markets, "available")
         self._places: tuple[tuple[Decimal, int], ...] = ()  # (limit, units) of what comes free
         self._free_from: list[tuple[Decimal, int]] = []  # the same, as `freed`
         self.hides_lowest = False  # whether nobody knows the lowest limit that wins
         self._total = self._most(markets, "total")
-        self._safe = self.win(common.machine)  # outbids as many as a machine has
+        self._safe = self.win(common.largest(self._total))  # outbids as many as anybody asks for
 
     def _lowest(self, markets: Iterable[tuple[int, Market]], name: str) -> Decimal | None:
         prices = [(gpus, price) for gpus, one in markets if (price := getattr(one, name)) is not None]
@@ -137,20 +145,20 @@ class Book:
     def wins(self, units: int, limit: Decimal, above: Sequence[tuple[Decimal, int]]) -> bool:
         """Whether it is known that `limit` wins so many units, beside bids of yours `above`."""
         win = self.win(units)
-        if self.spot is None or limit < self.spot or self.is_contested(units, limit, above):
+        if self.spot is None or self.is_contested(units, limit, above):
             return False
-        return units <= self.room or (win is not None and limit >= win)
+        return (units <= self.room and limit >= self.spot) or (win is not None and limit >= win)
 
     def is_contested(self, units: int, limit: Decimal, above: Sequence[tuple[Decimal, int]] = ()) -> bool:
         """Whether `limit` has so many units only if those who wait now do not take what comes free, and bids of yours
         `above` leave: (limit, units) of each. No price tells how many they are, nor what they ask for.
 
         They bid no more than the spot price, but for those that are too large for what is left. These ask for more than
-        all have who bid less than they do. So one who outbids as many as a whole machine has is taken to be safe from
-        them: who asks for more than that at once is seldom."""
-        if self.spot is None:
+        all have who bid less than they do. So one who outbids as many as the largest of them asks for is safe."""
+        if self.spot is None or not self._freed:
             return False
-        if limit <= self.spot and self._free_now < units <= self.room:
+        somebody_waits = self._free_now < units or self.spot > (self.minimum or Decimal(0))
+        if limit <= self.spot and 0 < units <= self.room and somebody_waits:
             return True
         return (self._safe is None or limit < self._safe) and self._is_left(limit, above)
 
@@ -166,16 +174,23 @@ class Book:
                 return True
         return False
 
-    def falls_beside(self, units: int) -> Decimal | None:
-        """How far the price may fall where you take so many units, because those who wait now take what is left of what
-        comes free; None: it does not."""
-        return (self.minimum or Decimal(0)) if self._freed and units < self._freed else None
+    def falls_beside(self, units: int, price: Decimal | None) -> Decimal | None:
+        """How far below `price` it may fall where you take so many units: because those who wait now take what is left
+        of what comes free, or because you bid less than they do; None: it does not."""
+        is_low = price is not None and self.spot is not None and price < self.spot
+        return (self.minimum or Decimal(0)) if is_low or units < self._freed else None
+
+    def is_all(self, units: int) -> bool:
+        """Whether nobody else has any where you take so many units."""
+        return self._total is not None and units >= self._total
 
     def is_too_much(self, taken: int, needed: int, limit: Decimal, *, is_older: bool = False) -> bool:
         """Whether it is known that `limit` does not win the units from `taken` to `needed`: that whom it outbids have
         too little, and so has what is left over by those whom the first `taken` push out. `is_older`: it may win a
         tie."""
-        if self._freed and taken <= self.room < needed and self.spot is not None and limit < self.spot:
+        if self.is_all(needed - 1):
+            return True  # there are not so many
+        if taken <= self.room < needed and self.spot is not None and limit < self.spot:
             return True  # it outbids nobody
         beaten = max((price for many, price in self._beaten.items() if taken < many <= needed), default=None)
         if beaten is None or limit > beaten or (is_older and limit == beaten):
@@ -209,7 +224,9 @@ class Book:
         """`one`, as the last of bids for so many units that win together."""
         win, spot, beaten = self.win(units), self.spot, self._beaten.get(units)
         if units <= self.room and spot is not None and one.entry.basis != "room":
-            return attrs.evolve(one, entry=EntryPrice(spot, spot, one.limit_price, "room"), outlook="runs", warnings=())
+            limit, least = one.limit_price, self.minimum if one.limit_price < spot else spot
+            entry = EntryPrice(min(spot, limit), least, limit, "room")
+            return attrs.evolve(one, entry=entry, outlook="runs", warnings=())
         if units <= self.room or win is None or spot is None:
             return one
         win = max(win, spot)

@@ -62,8 +62,8 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     become the highest losers: one instance pays about today's lowest winning limit, several about the win price, and so
     does one that is made of several of a smaller size (docs/ASSUMPTIONS.md, A13).
     Today's spot price alone would be too low in a full auction. What nobody sees of the book makes it a range
-    (`displaced`). Nobody enters below the reserve, nor below the spot price: prices read at different moments may
-    disagree.
+    (`displaced`). Nobody enters below the reserve, nor a full auction below the spot price: prices read at different
+    moments may disagree.
     """
     if market is None or market.spot is None:
         return EntryPrice(None, market.minimum if market else None, limit, "unknown")
@@ -72,14 +72,28 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
         return EntryPrice(None, None, None, "below_reserve")
     if market.total is not None and market.quantity > market.total:
         return EntryPrice(None, None, None, "too_large")
+    spot = max(spot, minimum or Decimal(0))
     if holding and limit >= spot:
         return EntryPrice(spot, spot, limit, "holding")
-    spot = max(spot, minimum or Decimal(0))
-    if market.available is not None and market.available >= market.quantity and limit >= spot:
-        return EntryPrice(spot, spot, limit, "room")
+    if market.available is not None and market.available >= market.quantity:
+        return _with_room(market, limit, spot)
     if market.available is None and market.win_price is None:
         return EntryPrice(None, minimum, limit, "unknown")
     return _displacing(market, limit, spot)
+
+
+def _with_room(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
+    """Below the spot price a bid wins what is free where those who lose at that price ask for more than is free. Its
+    limit is the lowest that wins then, and nobody pays more: the price falls to what the next loser bids, which no
+    price shows, or to this limit by the other reading of the rule (docs/ASSUMPTIONS.md, A2)."""
+    win = market.win_price
+    if limit >= spot:
+        return EntryPrice(spot, spot, limit, "room")
+    if win is None:
+        return EntryPrice(None, market.minimum, limit, "unknown")
+    if limit < win:
+        return EntryPrice(None, min(win, spot), None, "losing")
+    return EntryPrice(limit, market.minimum, limit, "room")
 
 
 def to_win(market: Market | None, limit: Decimal) -> Decimal | None:

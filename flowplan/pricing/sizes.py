@@ -1,4 +1,4 @@
-"""Bids for instances of several sizes that share one stock of GPUs: they compete per GPU. Pure.
+"""Bids of yours that share one stock of GPUs, in one size or several: they compete per GPU. Pure.
 
 They are priced as bids for units of one size: a unit is what all sizes are multiples of, and prices are those of the
 least that is so many of each. So every limit of whole cents stays exact.
@@ -13,7 +13,7 @@ from itertools import groupby
 import attrs
 
 from flowplan.pricing.book import Book, Common, Wish, freed
-from flowplan.pricing.competition import at_one_price, stairs, together
+from flowplan.pricing.competition import at_one_price, stairs
 from flowplan.pricing.entry import EntryPrice, Estimate, Market, unknown
 
 
@@ -26,7 +26,8 @@ def asked_about(
     most: the largest that comes out even, else the largest, for a few GPUs more.
 
     What bids of yours have that are taken out of the book (`held`) is free for those who bid no more than they did.
-    Whether others may take it before those who bid less, of the wishes and `beside` them, a machine's price tells."""
+    Whether others may take it before those who bid less, of the wishes and `beside` them, the prices of large
+    requests tell."""
     sizes = sorted({one.gpus for one in (*wishes, *beside, *held)}, reverse=True)
     common = Common.of(sizes)
     places, bids = [common.bid(one) for one in held], [common.bid(one) for one in wishes]
@@ -36,7 +37,7 @@ def asked_about(
     numbers = [more for units in _spread(sorted(set(levels)), steps) for more in (units, units + 1)]
     rest = [*limits, *(common.price(one.limit_price, one.gpus) for one in beside)]
     if any(limit > min(rest) for limit, _ in places if rest):
-        numbers.append(common.machine)
+        numbers += common.large
     found = []
     for units in numbers:
         gpus = units * common.unit
@@ -64,71 +65,71 @@ def side_by_side(
     markets: Sequence[tuple[int, Market]],
     held: Sequence[Wish | None] = (),
     ended: Sequence[Wish] = (),
+    older: Sequence[bool] = (),
 ) -> list[Estimate]:
     """`estimates` of bids for one stock (docs/ASSUMPTIONS.md, A7), each made as if it were one's only new one, as they
     are side by side. `markets`: the prices of now, each with the GPUs of an instance. `held`: what each of them has now
     and does not keep as it is, since its limit or its quantity changes; `ended`: what others of yours had that are over
-    by then. Where nothing changes but what is new, in one size, this is `together`."""
-    held = held or [None] * len(estimates)
+    by then; `older`: which of them are there already. Where something changes by it, `alone` keeps what was."""
+    held, older = held or [None] * len(estimates), older or [False] * len(estimates)
     given_up = [one for one in held if one is not None]
     common = Common.of([*(one.gpus or 1 for one in estimates), *(one.gpus for one in (*given_up, *ended))])
-    if common.unit == common.whole and not given_up and not ended:
-        asked = {market.quantity: market for _, market in markets if market.spot is not None}
-        return together(estimates, asked.get)
     book = Book(common, markets).without(ended)
     alone = [
         book.alone(one, holding=_holds(one)) if its is None else book.without([its]).alone(one, holding=False)
         for one, its in zip(estimates, held, strict=True)
     ]
-    found = _cleared(alone, book.without(given_up), [its is not None for its in held])
+    found = _cleared(alone, book.without(given_up), older)
     goes_on = [its is not None and _holds(one) for one, its in zip(estimates, held, strict=True)]
     found = [_going_on(now) if is_same else now for now, is_same in zip(found, goes_on, strict=True)]
     return [_back(one, now, common) for one, now in zip(estimates, found, strict=True)]
 
 
 def _cleared(alone: Sequence[Estimate], book: Book, is_older: Sequence[bool]) -> list[Estimate]:
-    """`alone`, in units, as they are side by side: the highest limit first, each finds room or pushes others out.
-    `is_older`: which of them are changed, and so may win a tie.
+    """`alone`, in units, as they are side by side: the highest limit first, of one limit those that are there already
+    (`is_older`), each finds room or pushes others out.
 
     Whom a bid pushes out may free more than it takes, and what is left over goes to those who bid less. So a bid waits
-    for certain only where what is left is known to be too little for it; else nobody can tell.
+    for certain only where what is left is known to be too little for it, or was for one as large that bids more; else
+    nobody can tell.
     """
     found = list(alone)
     told = ("runs", "waits") if book.is_as_it_is else ("runs", "waits", "unknown")
     new = [index for index, one in enumerate(found) if one.outlook in told and one.market and not _holds(one)]
-    new.sort(key=lambda index: -found[index].limit_price)
+    new.sort(key=lambda index: (-found[index].limit_price, not is_older[index]))
     taken, is_known = 0, True  # by those of higher limits
+    too_many = 1 + sum(found[index].quantity for index in new)  # less than that is left for those of lower limits
     above: list[tuple[Decimal, int]] = []
-    for limit, group in groupby(new, key=lambda index: found[index].limit_price):
-        step = list(group)
+    for (limit, old), group in groupby(new, key=lambda index: (found[index].limit_price, is_older[index])):
+        step = []
+        for index in group:
+            many = found[index].quantity
+            if many >= too_many or (is_known and book.is_too_much(taken, taken + many, limit, is_older=old)):
+                found[index] = _waiting(found[index], book.win(taken + many))
+                too_many = min(too_many, many)
+            else:
+                step.append(index)
+        if not step:
+            continue
         needed = taken + sum(found[index].quantity for index in step)
         if is_known and book.wins(needed, limit, above):
             above.append((limit, needed - taken))
             taken = needed
             for index in step:
                 found[index] = book.entered(found[index], needed)
-        elif is_known and taken <= book.room and _would_wait([found[index] for index in step], book):
-            continue  # nobody is pushed out by those above: they wait as they would alone
-        elif is_known and all(
-            book.is_too_much(taken, taken + found[index].quantity, limit, is_older=is_older[index]) for index in step
-        ):
-            for index in step:
-                found[index] = _waiting(found[index], book.win(needed))
-        else:
-            is_known = False
-            for index in step:
-                found[index] = unknown(found[index])
+            continue
+        if is_known and book.is_too_much(taken, needed, limit, is_older=old):
+            too_many = min(too_many, max(found[index].quantity for index in step))  # one of them loses
+        is_known = False
+        for index in step:
+            found[index] = unknown(found[index])
     torn = [found[index] for index in new if found[index].outlook == "unknown"]
     entering = [one.entry for one in found if one.outlook == "runs" and one.entry.basis == "displacing"]
     found = [_beside(one, book, above, torn, entering) if _holds(one) else one for one in found]
-    now = at_one_price(found, alone, *_one_price(found, book, taken))
-    least = book.falls_beside(taken)
+    price, *others = _one_price(found, book, taken)
+    now = at_one_price(found, alone, price, *others)
+    least = book.falls_beside(taken, price)
     return now if least is None else [_down_to(one, least) for one in now]
-
-
-def _would_wait(step: Sequence[Estimate], book: Book) -> bool:
-    """Whether all of them would wait alone, by the prices of now, of which nothing is taken out."""
-    return book.is_as_it_is and all(one.outlook == "waits" for one in step)
 
 
 def _down_to(one: Estimate, least: Decimal) -> Estimate:
@@ -162,7 +163,7 @@ def _beside(
     if book.is_contested(0, limit, above):
         return unknown(one)
     if entering and not (win is not None and limit >= win):
-        if book.next_above(taken) is not None and beaten is not None and limit < beaten:
+        if book.next_above(taken) is not None and beaten is not None and limit <= beaten:
             return _waiting(one, win)  # nothing is left over that could be its again
         return unknown(one)
     most = taken + sum(other.quantity for other in torn if other.limit_price >= limit)
@@ -188,9 +189,10 @@ def _one_price(
     entering = [one.entry.point for one in found if one.entry.basis == "displacing" and one.outlook == "runs"]
     beaten = book.beaten(taken) if entering else None
     points = entering if beaten is None else [beaten]  # that of all is the highest
-    price = max((book.spot, *(point for point in points if point is not None)))
-    lowest = book.next_above(taken) if entering else book.lowest_allocated
     running = [one.limit_price for one in found if one.outlook == "runs"]
+    price = max((book.spot, *(point for point in points if point is not None)))
+    price = price if entering else min((price, *running))  # below the price of now somebody finds room
+    lowest = book.next_above(taken) if entering else book.lowest_allocated
     below = min((other for other in (*running, lowest) if other is not None), default=None)
     passed_over, unclear = None, None
     for limit in sorted(one.limit_price for one in found if one.outlook == "waits"):
@@ -198,7 +200,7 @@ def _one_price(
             continue
         if below is not None and (limit > below or (entering and limit == below)):
             passed_over = below  # it is too large for what is left by those who bid less
-        elif lowest is None and (entering or book.hides_lowest):
+        elif lowest is None and (entering or book.hides_lowest) and not book.is_all(taken):
             unclear = limit
         else:
             price = limit

@@ -167,13 +167,6 @@ MISTAKES = (
         ("tests/planning/test_limits.py", "-k", "paused"),
     ),
     Mistake(
-        "price a successor that is made first in the place of the old one",
-        "cost/places.py",
-        "        and not isinstance(change, CreateFirst)\n",
-        "",
-        ("tests/cost/test_succession.py", "-k", "successor"),
-    ),
-    Mistake(
         "let a basis alone loosen the limits of files",
         "model/budget.py",
         "return (*given, *files, ",

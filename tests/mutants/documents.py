@@ -50,8 +50,8 @@ MISTAKES = (
     Mistake(
         "print a range up to the limit for a bid that finds room",
         "documents/totals.py",
-        'cost["outlook"] != "runs" or entry["basis"] != "displacing" or',
-        'cost["outlook"] != "runs" or',
+        '"room": entry["point"]}',
+        '"room": entry["high"]}',
         ("tests/pricing/test_entry_range.py", "-k", "room"),
     ),
     Mistake(

@@ -16,7 +16,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import After
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, Create, Delete, NoOp, Replace, Update
+from flowplan.planning.actions import Change, Create, CreateFirst, Delete, NoOp, Replace, Update
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.units import CENT
@@ -46,17 +46,19 @@ class Came(NamedTuple):
 def changed(chosen: random.Random, client: Client, before: Bid, id: str, status: str) -> Change:
     """What a plan does to a bid that is there."""
     address = Address("bid", before.name)
-    what = chosen.choice(("no-op", "no-op", "raise", "lower", "lower", "delete", "replace"))
+    what = chosen.choice(("no-op", "no-op", "raise", "lower", "lower", "delete", "replace", "create first"))
     market = client.market(before.instance_type, before.region, before.instance_quantity)
     assert market.minimum is not None and market.spot is not None
     if what == "no-op":
         return NoOp(address, before, id=id, status=status)
     if what == "delete":
         return Delete(address, before, id=id, status=status)
-    if what == "replace":
+    if what in ("replace", "create first"):
         quantity = max(1, before.instance_quantity + chosen.choice((-1, 0, 1)))
         limit = max(market.minimum, before.limit_price * D(chosen.choice(("0.9", "1", "1.1"))))
         after = attrs.evolve(before, instance_quantity=quantity, limit_price=limit.quantize(CENT))
+        if what == "create first":
+            return CreateFirst(address, before, attrs.evolve(after, name=f"{before.name}+"), id=id, status=status)
         return Replace(address, before, after, id=id, status=status)
     if what == "raise":
         limit = before.limit_price * D(chosen.choice(("1.01", "1.2", "2")))
@@ -71,13 +73,15 @@ def apply(client: Client, changes: Sequence[Change]) -> None:
     """In whatever order they come."""
     for one in changes:
         before, after = one.before, one.after
-        if isinstance(one, (Delete, Replace)) and one.id is not None:
+        if isinstance(one, (Delete, Replace)) and not isinstance(one, CreateFirst):
             client.cancel(one.id)
         if isinstance(one, Update) and isinstance(before, Bid) and isinstance(after, Bid):
             client.reprice(one.id, after.limit_price)
         if isinstance(one, (Create, Replace)) and isinstance(after, Bid):
             market = client.market(after.instance_type, after.region, after.instance_quantity)
             client.place(after.name, market, after.limit_price)
+        if isinstance(one, CreateFirst):
+            client.cancel(one.id)
 
 
 def came(seed: int, hours: int) -> Iterator[Came]:
@@ -120,8 +124,8 @@ def test_what_a_plan_of_changes_says_is_what_the_auction_does(seeds: int) -> Non
         f"of {len(found)} {len(running)} said to run, {inside} in the range, {above} above it, {lost} lost; "
         f"{len(waiting)} to wait, {won} won; {unknown} unknown"
     )
-    assert len(running) > 0.7 * len(found) and len(waiting) > 0.05 * len(found)
-    assert lost <= 0.005 * len(running) and won <= 0.02 * len(waiting)
+    assert len(running) > 0.6 * len(found) and len(waiting) > 0.05 * len(found)
+    assert lost <= 0.001 * len(running) and won <= 0.005 * len(waiting)
     assert inside >= COVERED * len(running)
 
 
@@ -141,8 +145,16 @@ def replace(before: Bid, after: Bid) -> Replace:
     return Replace(Address("bid", "old"), before, after, id="bid_1", status="Allocated")
 
 
+def made_first(before: Bid, after: Bid) -> CreateFirst:
+    return CreateFirst(Address("bid", "old"), before, after, (), id="bid_1", status="Allocated")
+
+
 def keep(before: Bid) -> NoOp:
     return NoOp(Address("bid", "kept"), before, id="bid_2", status="Allocated")
+
+
+def waits(before: Bid) -> NoOp:
+    return NoOp(Address("bid", "waiting"), before, id="bid_3", status="Open")
 
 
 def create(bid: Bid, name: str = "new") -> Create:
@@ -160,7 +172,7 @@ PAUSED = attrs.evolve(sized(8, "90"), paused=True)
 EIGHT = {quantity: seen(8, quantity, "16", win) for quantity, win in ((1, "32.01"), (2, "40.01"), (3, "48.01"))}
 ONE = {
     quantity: seen(1, quantity, "2", win)
-    for quantity, win in ((1, "4.01"), (2, "5.01"), (3, "6.01"), (4, "6.21"), (8, "6.51"))
+    for quantity, win in ((1, "4.01"), (2, "5.01"), (3, "6.01"), (4, "6.21"), (8, "6.51"), (16, "6.55"))
 }
 
 
@@ -171,9 +183,10 @@ ONE = {
         ((update(sized(1, "10", 8), "3"), create(sized(1, "7"))), ONE, [("waits", None), ("runs", D(2))]),
         # lowered, and above whom it needs: it pushes out one
         ((update(sized(1, "10", 8), "6.60"), create(sized(1, "7"))), ONE, [("runs", D(4)), ("runs", D(4))]),
-        # alone, above others that win, it keeps what it has; it may lose that below them, or at the price of now
-        ((update(sized(8, "90"), "32.01"),), EIGHT, [("runs", D(16))]),
-        ((update(sized(8, "90"), "32.00"),), EIGHT, [("unknown", None)]),
+        # alone, above as many as others ask for at once, a quarter of the stock, it keeps what it has; it may lose that
+        # below them, to one that was too large, or at the price of now
+        ((update(sized(8, "90"), "40.01"),), EIGHT, [("runs", D(16))]),
+        ((update(sized(8, "90"), "40.00"),), EIGHT, [("unknown", None)]),
         ((update(sized(8, "90"), "16.00"),), EIGHT, [("unknown", None)]),
         # raised from a limit at which the new one pushes it out: three others' have to be won
         ((update(sized(1, "4"), "30"), create(sized(1, "40", 2))), ONE, [("runs", D(6)), ("runs", D(6))]),
@@ -184,13 +197,16 @@ ONE = {
         # raised alone: nothing changes
         ((update(sized(1, "4"), "30"),), ONE, [("runs", D(2))]),
         # two end, and two take their place
-        ((delete(sized(8, "90", 2)), create(sized(8, "36", 2))), EIGHT, [("runs", D(16))]),
+        ((delete(sized(8, "90", 2)), create(sized(8, "41", 2))), EIGHT, [("runs", D(16))]),
         # one ends, and two begin: one more has to be pushed out
-        ((delete(sized(8, "90")), create(sized(8, "36", 2))), EIGHT, [("runs", D(32))]),
-        ((replace(sized(8, "90"), sized(8, "36", 2)),), EIGHT, [("runs", D(32))]),
+        ((delete(sized(8, "90")), create(sized(8, "41", 2))), EIGHT, [("runs", D(32))]),
+        ((replace(sized(8, "90"), sized(8, "41", 2)),), EIGHT, [("runs", D(32))]),
+        # made first, it has that place as well, once the other goes
+        ((made_first(sized(8, "90"), sized(8, "41", 2)),), EIGHT, [("runs", D(32))]),
+        ((made_first(sized(8, "90"), sized(8, "20")),), EIGHT, [("unknown", None)]),
         # one moves away
         (
-            (replace(sized(8, "90"), attrs.evolve(sized(8, "90"), region="s")), create(sized(8, "36"))),
+            (replace(sized(8, "90"), attrs.evolve(sized(8, "90"), region="s")), create(sized(8, "41"))),
             EIGHT,
             [("unknown", None), ("runs", D(16))],
         ),
@@ -201,13 +217,19 @@ ONE = {
         ((delete(sized(8, "32")), create(sized(8, "32"))), {1: seen(8, 1, "32", "32.01")}, [("unknown", None)]),
         # one that is paused leaves its place as well
         (
-            (attrs.evolve(update(sized(8, "90"), "90"), after=PAUSED), create(sized(8, "36"))),
+            (attrs.evolve(update(sized(8, "90"), "90"), after=PAUSED), create(sized(8, "41"))),
             EIGHT,
             [("paused", D(16)), ("runs", D(16))],
         ),
+        # one that waits is older than a new one of the same limit: two places cannot be had by both
+        (
+            (delete(sized(8, "90")), waits(sized(8, "41")), create(sized(8, "41", 3))),
+            EIGHT,
+            [("runs", D(16)), ("waits", None)],
+        ),
         # what comes free may go to a large one that was passed over, and then to none of those below it
-        ((delete(sized(8, "90")), keep(sized(8, "33"))), EIGHT, [("runs", D(16))]),
-        ((delete(sized(8, "90")), keep(sized(8, "32"))), EIGHT, [("unknown", None)]),
+        ((delete(sized(8, "90")), keep(sized(8, "41"))), EIGHT, [("runs", D(16))]),
+        ((delete(sized(8, "90")), keep(sized(8, "40"))), EIGHT, [("unknown", None)]),
         ((delete(sized(8, "31")), keep(sized(8, "32"))), EIGHT, [("runs", D(16))]),
     ],
 )  # fmt: skip
@@ -227,7 +249,7 @@ def test_one_size_and_several_count_alike() -> None:
 
 
 @pytest.mark.parametrize("bid", [sized(1, "9"), sized(8, "60")])
-@pytest.mark.parametrize("other", [create(sized(8, "33")), update(sized(8, "90"), "33")])
+@pytest.mark.parametrize("other", [create(sized(8, "41")), update(sized(8, "90"), "41")])
 def test_one_that_is_paused_takes_nothing_in_a_full_auction(bid: Bid, other: Change) -> None:
     """It would push others out; beside it, in another size or in one, is a new bid or one that is lowered."""
     markets = [*EIGHT.values(), seen(1, 1, "2", "2.05")]
@@ -252,10 +274,10 @@ def asked(*changes: Change) -> list[int]:
 
 def test_what_is_asked_of_bids_that_change() -> None:
     assert asked(update(sized(8, "20"), "30")) == [1]  # it takes its own place
-    assert asked(update(sized(8, "30", 2), "20")) == [1, 2]  # somebody may take it first
+    assert asked(update(sized(8, "30", 2), "20")) == [1, 2, 4]  # somebody may take it first
     assert asked(delete(sized(8, "30")), create(sized(8, "40", 3))) == [2, 3, 4]  # three, or two and what comes free
     assert asked(delete(sized(8, "30"))) == []
-    assert asked(delete(sized(8, "30")), keep(sized(8, "20", 2))) == [1, 2]
+    assert asked(delete(sized(8, "30")), keep(sized(8, "20", 2))) == [1, 2, 4]
 
 
 def test_a_bid_that_follows_a_running_one_has_its_place() -> None:

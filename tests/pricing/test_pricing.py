@@ -232,6 +232,25 @@ def test_room_left_pays_the_spot_price() -> None:
     assert (found.point, found.basis) == (D(8), "room")
 
 
+@pytest.mark.parametrize(
+    ("win", "limit", "found"),
+    [
+        ("8", "10", ("10", "8", "room")),  # those who lose at 13 ask for more than is free
+        ("8", "8", ("8", "8", "room")),
+        ("11", "10", (None, "11", "losing")),  # prices that do not fit each other
+        ("14", "10", (None, "13", "losing")),  # from 13 on there is room
+        (None, "10", (None, "8", "unknown")),
+    ],
+)
+def test_below_the_spot_price_a_bid_wins_what_is_free(
+    win: str | None, limit: str, found: tuple[str | None, str, str]
+) -> None:
+    """Then nobody pays more than its limit, which is the lowest."""
+    market = full(available=2, win_price=None if win is None else D(win))
+    entry = entry_price(market, D(limit), holding=False)
+    assert (entry.point, entry.low, entry.basis) == (None if found[0] is None else D(found[0]), D(found[1]), found[2])
+
+
 def test_full_pays_the_highest_limit_displaced_not_the_spot_price() -> None:
     found = entry_price(full(), D(20), holding=False)
     assert (found.point, found.basis) == (D(16), "displacing")

@@ -229,7 +229,7 @@ def test_many_bids_that_all_win_are_not_unknown_for_their_number() -> None:
     keys = auctions_needed(Desired({one.address: one.after for one in changes}), state(), live(), changes)
     assert len(keys) <= 4 + 2 * 8 + 4 * 5
     gpus = {one.instance_type: one.gpus or 1 for one in bids}
-    wins = [seen(gpus[kind], n, str(2 * gpus[kind]), str(3 * gpus[kind])) for kind, _, n in keys]
+    wins = [seen(gpus[kind], n, str(2 * gpus[kind]), str(3 * gpus[kind]), total=128) for kind, _, n in keys]
     assert {one.outlook for one in costs(bids, *wins)} == {"runs"}
 
 

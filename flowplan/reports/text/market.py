@@ -213,8 +213,9 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     if bid.outlook == "cannot_win":
         return [(label, f"never wins: {_why_never(bid, one.market)}")]
     win = bid.entry.low if bid.entry.basis == "losing" else None
+    most = "at most " if bid.entry.basis == "room" and bid.entry.point != bid.entry.low else ""
     now = {
-        "runs": f"wins now, for {usd(bid.now)} an hour",
+        "runs": f"wins now, for {most}{usd(bid.now)} an hour",
         "waits": f"would wait now: the smallest limit that wins is {usd(win)}",
     }.get(bid.outlook, "whether it would win now is unknown")
     lines = [(label, now), ("", _runs(found))]
