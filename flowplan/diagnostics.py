@@ -141,7 +141,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "other-endpoint": Code("The state belongs to another API.", "other_endpoint"),
     "other-environment": Code("The name_prefix is not the one that the state was applied with.", "other_environment"),
     "other-plan": Code("A saved plan is for another API, project or state.", "other_plan"),
-    "would-forget": Code("An older version of the state lacks resources that it holds now.", "would_forget"),
+    "would-forget": Code("Another version of the state lacks resources that it holds now.", "would_forget"),
     "other-project": Code("The state belongs to another project.", "other_project"),
     "stale-plan": Code("A saved plan is not what would be planned now.", "stale_plan"),
     "tampered-plan": Code("A saved plan was changed after it was signed, or signed with another key.", "tampered_plan"),

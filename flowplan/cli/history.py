@@ -1,11 +1,14 @@
-"""flowplan state history, state restore."""
+"""flowplan state history, state restore, state push: what was the state before, or becomes it."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from flowplan.cli import options
 from flowplan.cli.base import Command
+from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 
@@ -61,6 +64,39 @@ def _put_back(here: Context, serial: int, force: bool, form: str) -> int:
 
     done = Restored(serial, versions.restore(here.session, serial, force=force))
     here.report("put_back", form, done)
-    for note in history_text.notes(done):
+    for note in history_text.notes(done.found):
+        here.terminal.note(note)
+    return 0
+
+
+@click.command("push", cls=Command)
+@click.argument("file", metavar="FILE", shell_complete=files)
+@click.option(
+    "--force", is_flag=True, help="Overwrite even a newer state, one of another lineage, or one that holds more."
+)
+@options.form("pushed")
+@click.pass_context
+def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
+    """Make FILE ('-': stdin) the state. It must continue the state here.
+
+    It is refused if flowplan would forget resources that the state here holds: they would still cost money.
+
+    Exit codes: 0 done; 3 resources would be forgotten; 4 locked; 5 FILE is no state, or does not continue the one here.
+    """
+    from flowplan.documents.state import Pushed
+    from flowplan.files.regular import read_regular
+    from flowplan.operations import state as states
+    from flowplan.reports.text import history as history_text
+    from flowplan.state.codec import SIZE_LIMIT
+
+    here = Context.of(ctx)
+    try:
+        data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if file == "-" else read_regular(file, SIZE_LIMIT)
+    except OSError as error:
+        raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
+    name = "stdin" if file == "-" else file
+    pushed = Pushed(name, states.push(here.session, data, name, force=force))
+    here.report("pushed", form, pushed)
+    for note in history_text.left_out(pushed.found):
         here.terminal.note(note)
     return 0

@@ -1,18 +1,15 @@
-"""flowplan state list, show, mv, rm, pull, push, restore, history, migrate."""
+"""flowplan state list, show, mv, rm, pull, rekey."""
 
 from __future__ import annotations
-
-import sys
 
 import click
 
 from flowplan.cli import options
 from flowplan.cli.base import Command, Group
-from flowplan.cli.completing import addresses, files
+from flowplan.cli.completing import addresses
 from flowplan.cli.context import Context
-from flowplan.cli.history import history, restore
+from flowplan.cli.history import history, push, restore
 from flowplan.cli.migrate import migrate
-from flowplan.errors import UsageProblem
 
 
 @click.group(cls=Group)
@@ -45,8 +42,7 @@ def show(ctx: click.Context, address: str, form: str) -> int:
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    found = states.resource(here.session, address)
-    here.report("resource", form, found)
+    here.report("resource", form, states.resource(here.session, address))
     return 0
 
 
@@ -98,32 +94,6 @@ def pull(ctx: click.Context, form: str) -> int:
     return 0
 
 
-@state.command("push", cls=Command)
-@click.argument("file", metavar="FILE", shell_complete=files)
-@click.option("--force", is_flag=True, help="Overwrite even a newer state, or one of another lineage.")
-@options.form("pushed")
-@click.pass_context
-def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
-    """Make FILE ('-': stdin) the state. It must continue the state here.
-
-    Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
-    """
-    from flowplan.documents.state import Pushed
-    from flowplan.files.regular import read_regular
-    from flowplan.operations import state as states
-    from flowplan.state.codec import SIZE_LIMIT
-
-    here = Context.of(ctx)
-    try:
-        data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if file == "-" else read_regular(file, SIZE_LIMIT)
-    except OSError as error:
-        raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
-    name = "stdin" if file == "-" else file
-    pushed = Pushed(states.push(here.session, data, name, force=force), name)
-    here.report("pushed", form, pushed)
-    return 0
-
-
 @state.command("rekey", cls=Command)
 @click.option("--decrypt", is_flag=True, help="Write everything in the clear.")
 @options.form("rekeyed")
@@ -141,6 +111,7 @@ def rekey(ctx: click.Context, decrypt: bool, form: str) -> int:
     return 0
 
 
+state.add_command(push)
 state.add_command(history)
 state.add_command(restore)
 state.add_command(migrate)

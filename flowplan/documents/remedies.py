@@ -106,7 +106,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "other-endpoint": "Give the --api-url that the message names, or another --state.",
     "other-environment": "Give the variables of this state; if the prefix is to change, apply a saved plan.",
     "other-plan": "Run `flowplan plan --out FILE` again, with the API, project and state that you mean.",
-    "would-forget": "Restore a newer version; with --force the resources are forgotten and still cost money.",
+    "would-forget": "Restore or push a newer version; with --force the resources are forgotten and still cost money.",
     "other-project": "Give the --project that the message names, or another --state.",
     "stale-plan": "Run `flowplan plan --out FILE` again, and look at what is different now.",
     "tampered-plan": "Run `flowplan plan --out FILE` again with the right FLOWPLAN_PLAN_KEY, and ask who changed it.",

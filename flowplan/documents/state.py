@@ -11,6 +11,7 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid
 from flowplan.state.codec import converter
+from flowplan.state.history import PutBack
 from flowplan.state.journal import Intent
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding, State
@@ -56,10 +57,10 @@ class AfterRecovery:
 
 @frozen
 class Pushed:
-    """The state as it was saved, of the file called `name`."""
+    """The state as it was saved, of the file called `name`, and what it no longer has because of that."""
 
-    state: State
     name: str
+    found: PutBack
 
 
 @frozen
@@ -149,9 +150,16 @@ def recovered(found: AfterRecovery) -> RecoveredDocument:
     }
 
 
-def pushed(found: Pushed) -> PushedDocument:
-    """The state that `state push` made."""
-    return {"format_version": "1.0", "lineage": found.state.lineage, "serial": found.state.serial}
+def pushed(done: Pushed) -> PushedDocument:
+    """The state that `state push` made, and what it no longer has because of that."""
+    made = done.found
+    return {
+        "format_version": "1.0",
+        "lineage": made.state.lineage,
+        "serial": made.state.serial,
+        "forgotten": [listed(one) for one in made.forgotten],
+        "over": [listed(one) for one in made.over],
+    }
 
 
 def rekeyed(found: Rekeyed) -> RekeyedDocument:

@@ -13,11 +13,11 @@ from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
 from flowplan.state.history import PutBack, put_back
 from flowplan.state.moving import hold_in_use
-from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.operations.opening.session import Session
+    from flowplan.state.state import Binding, State
 
 
 def history(session: Session) -> History:
@@ -51,12 +51,12 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
                 hint="`flowplan state history` lists the versions",
             )
         version = attrs.evolve(version, moving_from="")  # one that was kept while it was still arriving
-        now = _now(session, loaded, lineage)
+        now = last_known(session, loaded, lineage)
         if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")
         found = put_back(version, now)
-        if found.forgotten and not force:
-            raise _would_forget(found.forgotten, serial)
+        if not force:
+            hold_known(found, f"version {serial}")
         state = found.state.as_put_back() if loaded.fresh else found.state
         saved = session.save(state, before=now.bindings, stated=True)
         return attrs.evolve(found, state=saved)
@@ -106,22 +106,34 @@ def _lineage(session: Session, loaded: Loaded) -> str:
     return versions[-1].lineage
 
 
-def _now(session: Session, loaded: Loaded, lineage: str) -> State:
-    """What is known of the stack by now: the state, or the newest version of one that is lost."""
+def last_known(session: Session, loaded: Loaded, lineage: str) -> State:
+    """What is known of the stack by now: the state, or the newest version of one that is lost. Raises StateError for a
+    version that does not read."""
     if not loaded.fresh:
         return loaded.state
-    newest = max(one.serial for one in session.store.versions() if one.lineage == lineage)
-    return session.store.version(lineage, newest)
+    serials = [one.serial for one in session.store.versions() if one.lineage == lineage]
+    return session.store.version(lineage, max(serials)) if serials else loaded.state
 
 
-def _would_forget(forgotten: Iterable[Binding], serial: int) -> GuardRefused:
-    lines = [f"  {one.address} ({one.id})" for one in forgotten]
-    count = f"{len(lines)} resource{'s' if len(lines) > 1 else ''}"
-    return GuardRefused(
-        f"version {serial} does not hold {count} that the state holds now; flowplan would forget them, and they would "
-        "still cost money",
+def hold_known(found: PutBack, name: str) -> None:
+    """Raise GuardRefused where putting `name` in the place of the state forgets what that holds, with each."""
+    forgotten = found.forgotten
+    if not forgotten:
+        return
+    one = len(forgotten) == 1
+    count, them, they = (f"{len(forgotten)} resource{'' if one else 's'}", *(("it", "it") if one else ("them", "they")))
+    costly = [binding for binding in forgotten if not binding.ended]
+    who = they if len(costly) == len(forgotten) else f"{len(costly)} of them"
+    billed = f", and {who} would still cost money" if costly else ""
+    raise GuardRefused(
+        f"{name} does not hold {count} that the state holds now; flowplan would forget {them}{billed}",
         code="would-forget",
-        detail="\n".join(lines),
-        hint="--force restores it anyway; then `flowplan plan` finds bids by their marker, and "
+        detail=listed(forgotten),
+        hint="--force puts it in place anyway; then `flowplan plan` finds bids by their marker, and "
         "`flowplan import` takes a volume back",
     )
+
+
+def listed(forgotten: Iterable[Binding]) -> str:
+    """What is forgotten, a line each, and what of it has ended."""
+    return "\n".join(f"  {one.address} ({one.id}){', which has ended' * bool(one.ended)}" for one in forgotten)

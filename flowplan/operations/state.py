@@ -12,8 +12,9 @@ from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
+from flowplan.operations.history import hold_known, last_known, listed
 from flowplan.state.codec import load
-from flowplan.state.history import put_back
+from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
 from flowplan.state.outputs import with_addresses
 from flowplan.state.paid import Ledger, moved
@@ -125,10 +126,10 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
     return Rekeyed(saved, () if decrypt else seal.recipients, written, unread)
 
 
-def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:
-    """Make the state file `data`, called `name`, the state, which it must continue unless `force`. Returns the state as
-    saved: of an earlier one of this stack what `history.put_back` makes, so that what is known of objects stays known.
-    Raises StateError, also for data that are no state."""
+def push(session: Session, data: bytes, name: str, *, force: bool = False) -> PutBack:
+    """Make the state file `data`, called `name`, the state, which it must continue unless `force`; also where flowplan
+    would no longer know objects that are in the state by then. Returns what `history.replaced` makes of the two, with
+    the state as saved. Raises GuardRefused with those objects, StateError, also for data that are no state."""
     try:
         new = load(data, name)
     except StateError as error:
@@ -147,18 +148,32 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
                 "the journal holds results of an interrupted run; this would lose them",
                 hint="run `flowplan recover` first: it takes them into the state; --force drops them",
             )
-        if not loaded.fresh and not force:
-            _hold_continued(loaded.state, new, name)
-        if not loaded.fresh and new.lineage != loaded.state.lineage:
-            session.listener.note(_lineages(loaded.state, new))
-        serial = max(new.serial, loaded.state.serial)
-        plans = tuple(sorted({*loaded.state.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
-        restored = max(new.put_back, loaded.state.put_back)
-        if new.lineage == loaded.state.lineage:
-            earlier = new.serial <= loaded.state.serial
-            new = put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)
-        state = attrs.evolve(new, serial=serial, plans=plans, put_back=restored)
-        return session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
+        now = _now(session, loaded, new, force=force)
+        found = replaced(new, now)
+        if not loaded.fresh and new.lineage != now.lineage:
+            _hold_same_stack(found, now, name, force=force)
+            session.listener.note(_lineages(now, new))
+        if not force:
+            hold_known(found, name)
+            if not loaded.fresh:
+                _hold_continued(now, new, name)
+        serial = max(new.serial, now.serial)
+        plans = tuple(sorted({*now.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
+        state = attrs.evolve(found.state, serial=serial, plans=plans, put_back=max(new.put_back, now.put_back))
+        saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
+        return attrs.evolve(found, state=saved)
+
+
+def _now(session: Session, loaded: Loaded, new: State, *, force: bool) -> State:
+    """What is known of the stack of `new` by now; with `force` also where a version that is kept of it does not read.
+    Raises StateError."""
+    try:
+        return last_known(session, loaded, new.lineage)
+    except StateError as error:
+        if not force:
+            raise
+        session.listener.note(f"what the newest version of the lost state held is not known: {error}")
+        return loaded.state
 
 
 def restore(session: Session) -> Restored:
@@ -215,16 +230,20 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
     return moved
 
 
-def _hold_continued(old: State, new: State, name: str) -> None:
-    """Raise StateError unless `new` is a later version of `old`."""
-    if new.lineage != old.lineage:
+def _hold_same_stack(found: PutBack, now: State, name: str, *, force: bool) -> None:
+    """Raise StateError for the state of another stack, with what of `now` would be forgotten; unless `force`."""
+    if not force:
+        lacking = f"\nflowplan would forget what the state holds now:\n{listed(found.forgotten)}"
+        detail = _lineages(now, found.state) + lacking * bool(found.forgotten)
+        raise StateError(f"{name} belongs to another stack", detail=detail, hint="--force puts it here anyway")
+
+
+def _hold_continued(now: State, new: State, name: str) -> None:
+    """Raise StateError unless `new` is a later version of `now`, which is of the same stack."""
+    same = (new.bindings, new.released, new.adopted) == (now.bindings, now.released, now.adopted)
+    if new.serial < now.serial or (new.serial == now.serial and not same):
         raise StateError(
-            f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here anyway"
-        )
-    same = (new.bindings, new.released, new.adopted) == (old.bindings, old.released, old.adopted)
-    if new.serial < old.serial or (new.serial == old.serial and not same):
-        raise StateError(
-            f"{name} does not continue the state here: serial {new.serial}, here {old.serial}",
+            f"{name} does not continue the state here: serial {new.serial}, here {now.serial}",
             hint="--force puts it here anyway",
         )
 

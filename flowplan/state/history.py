@@ -10,7 +10,7 @@ A version is a JSON document whose first line holds all that a history shows, so
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -171,9 +171,9 @@ def _count(value: Any) -> int:
 
 @frozen
 class PutBack:
-    """What putting a version back makes of the state. `forgotten`: what the state holds and the version does not, whose
-    objects flowplan would no longer know; `over`: what the version holds that this stack has ended since, and that is
-    left out."""
+    """What putting another state in its place makes of the state. `forgotten`: what the state holds and the other does
+    not, whose objects flowplan would no longer know; `over`: what the other holds that this stack has ended since, and
+    that is left out."""
 
     state: State
     forgotten: tuple[Binding, ...] = ()
@@ -202,8 +202,7 @@ def put_back(version: State, now: State) -> PutBack:
         if address not in over
     }
     kept = _beside_successors(kept, now)
-    ids = {_object(binding) for binding in kept.values()}
-    bound = [now.bindings[address] for address in sorted(now.bindings, key=in_order)]
+    ids = _objects(kept)
     state = attrs.evolve(
         version,
         serial=max(version.serial, now.serial),
@@ -214,8 +213,31 @@ def put_back(version: State, now: State) -> PutBack:
         put_back=max(version.put_back, now.put_back),
         ended=with_ended(version.ended, now.ended),
     ).with_ledger_of(now)
-    forgotten = tuple(binding for binding in bound if _object(binding) not in ids)
+    forgotten = _lacking(now, ids)
     return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))
+
+
+def replaced(new: State, now: State) -> PutBack:
+    """`new` in the place of `now`. Of an earlier state of the same stack it is what `put_back` makes. A later one knows
+    what it has ended, released or replaced itself, and forgets what it says nothing of; ports go with their bid. Of
+    another stack nothing stays but what both hold."""
+    if new.lineage != now.lineage:
+        return PutBack(new, _lacking(now, _objects(new.bindings)))
+    if new.serial <= now.serial:
+        return put_back(new, now)
+    let_go = new.ended.keys() | new.released | new.paid.keys()
+    lacking = (one for one in _lacking(now, _objects(new.bindings)) if one.address.kind != "ports")
+    return PutBack(new.with_ledger_of(now), tuple(one for one in lacking if one.id not in let_go))
+
+
+def _lacking(now: State, ids: Container[tuple[str, bool]]) -> tuple[Binding, ...]:
+    """What `now` holds of which the object is not one of `ids`."""
+    bound = (now.bindings[address] for address in sorted(now.bindings, key=in_order))
+    return tuple(binding for binding in bound if _object(binding) not in ids)
+
+
+def _objects(bindings: Mapping[Address, Binding]) -> set[tuple[str, bool]]:
+    return {_object(binding) for binding in bindings.values()}
 
 
 def _beside_successors(bindings: Mapping[Address, Binding], now: State) -> dict[Address, Binding]:

@@ -288,7 +288,7 @@ IN_A_TEST: dict[str, str] = {
     "unchecked": "flowplan could not check the quotas",
     "unnamed": "is in the state, but no known file names it",
     "unsafe-value": '== "unsafe-value"',
-    "would-forget": "flowplan would forget them",
+    "would-forget": "flowplan would forget it, and it would still cost money",
     "volatile": 'said(plan, "volatile")',
     "volume-in-use": "volume_in_use: ",
 }

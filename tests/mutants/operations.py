@@ -407,8 +407,8 @@ MISTAKES = (
     Mistake(
         "forget what was paid when a state is pushed",
         "operations/state.py",
-        "put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)",
-        "new",
+        "found = replaced(new, now)",
+        "found = PutBack(new, replaced(new, now).forgotten)",
         ("tests/operations/test_paid.py", "-k", "pushed"),
     ),
     Mistake(
@@ -463,8 +463,8 @@ MISTAKES = (
     Mistake(
         "restore an older version although what was made since is forgotten",
         "operations/history.py",
-        "        if found.forgotten and not force:",
-        "        if found.forgotten and not force and not found.state.bindings:",
+        "        if not force:\n            hold_known(",
+        "        if not force and not found.state.bindings:\n            hold_known(",
         ("tests/operations/test_history.py",),
     ),
     Mistake(
@@ -770,10 +770,31 @@ MISTAKES = (
     ),
     Mistake(
         "forget with an earlier state that is pushed what is known since",
-        "operations/state.py",
-        "new = put_back(new, loaded.state).state if earlier else",
-        "new =",
+        "state/history.py",
+        "        return put_back(new, now)\n",
+        "        return PutBack(new.with_ledger_of(now))\n",
         ("tests/operations/test_history.py", "tests/operations/test_jobs.py", "-k", "pushed"),
+    ),
+    Mistake(
+        "let a state that is pushed forget a resource without a word",
+        "operations/state.py",
+        "            hold_known(found, name)\n",
+        "",
+        ("tests/operations/test_history.py", "-k", "push"),
+    ),
+    Mistake(
+        "take what a later state says nothing of for what it has ended",
+        "state/history.py",
+        "if one.id not in let_go))",
+        "if one.id in let_go))",
+        ("tests/operations/test_history.py", "-k", "push"),
+    ),
+    Mistake(
+        "push an earlier state where the newest version of a lost one holds more",
+        "operations/history.py",
+        "if serials else loaded.state\n",
+        "if False else loaded.state\n",
+        ("tests/operations/test_history.py", "-k", "push"),
     ),
     Mistake(
         "apply a plan again with another state",

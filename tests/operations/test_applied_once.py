@@ -105,6 +105,7 @@ def put_back_lost(place: Place) -> None:
 
 def push_lost(place: Place) -> None:
     lost(place)
+    shutil.rmtree(place.path / ".flowplan/versions")
     place.ok("state", "push", "pulled.json")
 
 

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from flowplan.model.address import Address
+from flowplan.state.codec import dump, load
+from flowplan.state.state import without
 from tests.conftest import APPLY, BID, VOLUME, Place
 from tests.documents.test_schemas import fits
 from tests.texts import storage, task_text
@@ -69,7 +73,7 @@ def test_a_restore_that_would_forget_objects_is_refused_and_lists_them(applied: 
     before = applied.ok("state", "pull")
     refused = applied.run("state", "restore", "1")
     assert refused.code == 3
-    assert "flowplan would forget them" in refused.err.replace("\n  ", " ")
+    assert "flowplan would forget it, and it would still cost money" in refused.err.replace("\n  ", " ")
     assert "  bid.second (bid_" in refused.err
     assert BID not in refused.err
     assert applied.ok("state", "pull") == before
@@ -84,6 +88,76 @@ def test_force_restores_and_the_next_plan_finds_the_bid_by_its_marker(applied: P
     applied.ok(*APPLY, "second.yaml")
     assert len(applied.ledger()) == calls
     assert "bid.second" in applied.ok("state", "list")
+
+
+def test_a_push_that_would_forget_objects_is_refused_as_a_restore_is(applied: Place) -> None:
+    applied.write(applied.ok("state", "pull"), "old.json")
+    second_bid(applied)
+    before = applied.ok("state", "pull")
+    pushed, restored = applied.run("state", "push", "old.json"), applied.run("state", "restore", "1")
+    assert (pushed.code, applied.ok("state", "pull")) == (3, before)
+    assert " ".join(pushed.err.split()) == " ".join(restored.err.split()).replace("version 1", "old.json")
+    forced = applied.run("state", "push", "--force", "old.json", "--format", "json")
+    assert "no longer knows bid.second (bid_" in forced.err
+    assert [one["address"] for one in json.loads(forced.out)["forgotten"]] == ["bid.second"]
+
+
+def test_what_has_ended_is_forgotten_as_such(applied: Place) -> None:
+    applied.write(applied.ok("state", "pull"), "old.json")
+    applied.write(task_text("second", more="lifetime: {max_hours: 1}\n"), "second.yaml")
+    applied.ok(*APPLY, ".")
+    applied.ok("simulator", "advance", "2h")
+    applied.ok(*APPLY, ".")
+    refused = applied.run("state", "push", "old.json")
+    assert (refused.code, "cost money" in refused.err) == (3, False), refused
+    assert "), which has ended" in refused.err
+    forced = applied.run("state", "push", "--force", "old.json")
+    assert "nor that they have ended" in " ".join(forced.err.split())
+    assert "still" not in forced.err
+
+
+def test_a_state_of_a_run_elsewhere_may_be_pushed_unless_it_says_nothing_of_an_object(applied: Place) -> None:
+    """What it has destroyed, released or placed again it knows."""
+    second_bid(applied)
+    here = applied.path / "flowplan.state.json"
+    old = here.read_bytes()
+    applied.ok("apply", "second.yaml", "--auto-approve", "--replace", "bid.second")
+    applied.ok("state", "rm", "bid.second")
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    applied.write(applied.ok("state", "pull"), "later.json")
+    before = load(old, "old")
+    for path in applied.path.glob("flowplan.state.*"):
+        path.unlink()
+    here.write_bytes(old)
+    silent = attrs.evolve(before, serial=before.serial + 1, bindings=without(before, {Address.given(VOLUME)}).bindings)
+    (applied.path / "silent.json").write_bytes(dump(silent))
+    refused = applied.run("state", "push", "silent.json")
+    assert (refused.code, f"  {VOLUME} (" in refused.err) == (3, True), refused
+    applied.ok("state", "push", "later.json")
+    assert applied.ok("state", "list") == ""
+
+
+def test_a_push_in_the_place_of_a_lost_state_is_held_against_its_newest_version(applied: Place) -> None:
+    applied.write(applied.ok("state", "pull"), "old.json")
+    second_bid(applied)
+    for path in applied.path.glob("flowplan.state.*"):
+        path.unlink()
+    refused = applied.run("state", "push", "old.json")
+    assert (refused.code, "  bid.second (bid_" in refused.err) == (3, True), refused
+    (newest,) = (applied.path / ".flowplan/versions").rglob("*.2.json")
+    newest.write_bytes(newest.read_bytes()[:-10])
+    assert applied.run("state", "push", "old.json").code == 5
+    forced = applied.run("state", "push", "--force", "old.json")
+    assert (forced.code, "newest version of the lost state held is not known" in forced.err) == (0, True), forced
+
+
+def test_a_push_of_another_stack_lists_what_would_be_forgotten(applied: Place) -> None:
+    other = attrs.evolve(load(applied.ok("state", "pull").encode(), "here"), lineage="other", bindings={})
+    (applied.path / "other.json").write_bytes(dump(other))
+    refused = applied.run("state", "push", "other.json")
+    assert (refused.code, f"  {VOLUME} (" in refused.err) == (5, True), refused
+    forced = applied.run("state", "push", "--force", "other.json")
+    assert f"no longer knows {BID} (" in " ".join(forced.err.split())
 
 
 def test_what_was_released_stays_so_when_an_earlier_state_is_pushed(applied: Place) -> None:

@@ -215,11 +215,14 @@ class MovedDocument(TypedDict):
 
 
 class PushedDocument(TypedDict):
-    """The state that was written."""
+    """The state that was written. `forgotten`: what the state before held and this one does not; `over`: what the file
+    holds and this stack has ended since, which is left out."""
 
     format_version: str
     lineage: str
     serial: int
+    forgotten: list[Listed]
+    over: list[Listed]
 
 
 class RecoveredDocument(TypedDict):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flowplan.documents.history import History, Restored
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, apart, wrapped
-from flowplan.state.history import Change, Version
+from flowplan.state.history import Change, PutBack, Version
 from flowplan.state.state import Binding
 
 _DIGITS = 12  # of a digest or commit
@@ -55,13 +55,21 @@ def put_back(done: Restored, _: Paint) -> str:
     return f"The state is now version {done.serial}, with serial {done.found.state.serial}.\n"
 
 
-def notes(done: Restored) -> Iterator[str]:
+def notes(found: PutBack) -> Iterator[str]:
     """What there is to know about a version that was put back."""
-    if done.found.forgotten:
-        yield f"flowplan no longer knows {_named(done.found.forgotten)}; they still exist"
-    if done.found.over:
-        yield f"left out, because this stack has ended them since: {_named(done.found.over)}"
+    yield from left_out(found)
     yield "flowplan plan shows what differs; it finds bids placed since then by their marker"
+
+
+def left_out(found: PutBack) -> Iterator[str]:
+    """What another state in the place of the state has left out."""
+    still = tuple(one for one in found.forgotten if not one.ended)
+    if still:
+        yield f"flowplan no longer knows {_named(still)}: what still exists of that still costs money"
+    if done := tuple(one for one in found.forgotten if one.ended):
+        yield f"flowplan no longer knows {_named(done)}, nor that they have ended"
+    if found.over:
+        yield f"left out, because this stack has ended them since: {_named(found.over)}"
 
 
 def _named(bindings: tuple[Binding, ...]) -> str:

@@ -89,7 +89,7 @@ def moved(moves: Mapping[Address, Address], paint: Paint) -> str:
 
 def pushed(done: Pushed, paint: Paint) -> str:
     """What `state push` did."""
-    return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.", paint)
+    return _sentence(f"The state is now that of {done.name}, with serial {done.found.state.serial}.", paint)
 
 
 def recovered(done: AfterRecovery, paint: Paint) -> str:
