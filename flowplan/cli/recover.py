@@ -31,7 +31,7 @@ def recover(
 
     With --cancel, cancel bids that this stack placed and that no file names: its state does not hold them, or does
     not know their file. A plan or an error message showed their ids. With --from-live, rebuild a lost state: PATHs
-    are the task files, which identify the volumes.
+    are the task files, which name the stack and identify the volumes.
 
     Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
     """

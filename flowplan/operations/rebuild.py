@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowplan.documents.state import AfterRecovery
-from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
 from flowplan.model import bounds
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from flowplan.state.history import Version
 
 _MARGIN = 1000  # saves since the last version that is kept, or ever
+_MENDED = "`flowplan plan` shows each with its place, and `flowplan import` takes a volume back"
 
 
 def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> AfterRecovery:
-    """The state rebuilt, and saved. `paths`: the task files, by which volumes are known again; `lineage`: which stack,
-    where several are live. Raises UsageProblem where the state is intact, FlowplanError where nothing carries a
-    marker."""
-    sources, _ = session.sources(paths, optional=True)
-    config = configuration(session, sources) if sources else None
+    """The state rebuilt, and saved. `paths`: the task files, which name the stack, and by which volumes are known
+    again; `lineage`: which stack, where that does not tell. Raises UsageProblem where the state is intact,
+    FlowplanError where nothing carries a marker."""
+    config = _configuration(session, paths)
     with session.changing() as lock:
         _hold_lost(session)
         lists = session.cloud().everything()
         project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
-        marker = _chosen(session, live, lineage)
+        marker = _chosen(session, config, live, lineage)
         empty = State(
             lineage=marker.lineage,
             serial=_beyond(session, marker.lineage),
@@ -65,6 +65,16 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> Af
     return AfterRecovery(saved, rebuilt=True)
 
 
+def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
+    """What the files ask for; None without one, and where they have problems: what runs is to be found all the same."""
+    try:
+        sources, _ = session.sources(paths, optional=True)
+        return configuration(session, sources) if sources else None
+    except ConfigError as error:
+        session.listener.note(f"{error}, so neither its name nor its volumes count: {_MENDED}")
+        return None
+
+
 def _beyond(session: Session, lineage: str) -> int:
     """A serial above any that the state `lineage` can have had: a copy of it, or a plan that was saved, must not be
     taken for one of the state that is rebuilt."""
@@ -77,14 +87,19 @@ def _beyond(session: Session, lineage: str) -> int:
 def _declared(
     session: Session, config: Config | None, empty: State, catalogue: Catalogue, live: Live
 ) -> Mapping[Address, Resource]:
-    """What the files ask for, every name looked up; types and regions left open are those of what runs."""
+    """What the files ask for, every name looked up; types and regions left open are those of what runs. Nothing where
+    the cloud shows problems of them."""
     if config is None:
         return {}
     placed = placed_bids(rebuild(empty, live, {}).state, live)
     found = look_up(
         config, catalogue, live, kept={}, volume_regions={}, ssh_keys=session.settings.ssh_keys, placed=placed
     )
-    return found.faultless().resources
+    try:
+        return found.faultless().resources
+    except ConfigError as error:
+        session.listener.note(f"{error}, so its volumes do not count: {_MENDED}")
+        return {}
 
 
 def _note_kept(session: Session) -> None:
@@ -132,21 +147,24 @@ def _hold_lost(session: Session) -> None:
         )
 
 
-def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
-    """The marker of the stack to rebuild: the one named, else the one with this directory's name."""
+def _chosen(session: Session, config: Config | None, live: Live, lineage: str | None) -> Marker:
+    """The marker of the stack to rebuild: the one of `lineage`, else the one with the name that a first apply of
+    `config` gives it here."""
     marked = [bid.marker for bid in live.bids.values() if bid.marker and not bid.ended]
     stacks = {marker.lineage: marker for marker in marked if bounds.is_name(marker.lineage)}
     if lineage is not None:
         stacks = {one: marker for one, marker in stacks.items() if one == lineage}
     elif stacks:
-        here = session.stack_name(State(lineage=""))
+        given = config.stack if config is not None else ""
+        here = session.stack_name(State(lineage=""), given)
         named = {one: marker for one, marker in stacks.items() if marker.stack == here}
         if len(named) != 1:
             listed = "\n".join(
                 f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
             )
+            like = "as the configuration says" if given else "like this directory"
             raise UsageProblem(
-                f"there is not exactly one live stack named {here}, like this directory",
+                f"there is not exactly one live stack named {here}, {like}",
                 detail=listed,
                 hint="choose one with --lineage",
             )

@@ -154,6 +154,55 @@ def test_several_stacks_are_told_apart(place: Place) -> None:
     assert "Bids of other stacks" in found and "stack one" in found and "stack two" not in found
 
 
+NAMED = """version: 2
+name: other
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+defaults: {resources_specification: {fcp_instance: a100-80gb.sxm.1x, cluster_id: us-central1-b}}
+tasks:
+  a: {task_management: {utility_threshold_price: 2.00}, persistent_storage: {attach: {volume: data, mount_point: /d}}}
+volumes: {data: {size: 1}}
+"""
+
+
+@pytest.mark.parametrize("paths", [(), (".",), ("flowplan.yaml",)], ids=str)
+def test_a_stack_that_its_file_names_is_found_by_that_name(place: Place, paths: tuple[str, ...]) -> None:
+    place.write(NAMED)
+    place.ok("apply", "--auto-approve", *paths)
+    before = place.ok("state", "list")
+    lose(place)
+    place.ok("recover", "--from-live", *paths)
+    assert place.ok("state", "list") == before
+    assert changes(place) == 0
+
+
+def test_files_with_problems_keep_no_bid_from_being_found(place: Place) -> None:
+    """The name of the directory holds then; the bids are found, and the volumes are said to be missing."""
+    place.write(NAMED.replace("name: other\n", "", 1))
+    place.ok("apply", "--auto-approve")
+    lose(place)
+    place.edit("version: 2", "version: 2\nname: other\nnonsense: 1")
+    found = place.run("recover", "--from-live")
+    assert (found.code, "so neither its name nor its volumes count" in " ".join(found.err.split())) == (0, True), found
+    assert place.ok("state", "list") == "bid.a\n"
+    lose(place)
+    place.edit("\nname: other\nnonsense: 1", "")
+    place.edit("my-ssh-key", "no-such-key")
+    found = place.run("recover", "--from-live")
+    assert (found.code, "so its volumes do not count" in " ".join(found.err.split())) == (0, True), found
+    assert place.ok("state", "list") == "bid.a\n"
+
+
+def test_a_stack_of_another_name_is_not_taken(place: Place) -> None:
+    place.write(NAMED.replace("name: other\n", "", 1))
+    place.ok("apply", "--auto-approve")
+    lose(place)
+    place.edit("version: 2", "version: 2\nname: other")
+    refused = place.run("recover", "--from-live")
+    assert (refused.code, "named other, as the configuration says" in " ".join(refused.err.split())) == (64, True)
+    assert "--lineage" in refused.err
+
+
 def test_the_older_of_two_is_kept(applied: Place) -> None:
     first = bid_id(applied, BID)
     twin = json.loads(applied.call("GET", f"/v2/spot/bids/{first}").body)

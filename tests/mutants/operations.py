@@ -440,6 +440,20 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py", "-k", "put_back"),
     ),
     Mistake(
+        "rebuild the stack of this directory's name where the file names another",
+        "operations/rebuild.py",
+        'session.stack_name(State(lineage=""), given)\n',
+        'session.stack_name(State(lineage=""))\n',
+        ("tests/faults/test_lost_state.py", "-k", "name"),
+    ),
+    Mistake(
+        "find no bid of a lost state while a file has problems",
+        "operations/rebuild.py",
+        'so neither its name nor its volumes count: {_MENDED}")\n        return None\n',
+        'so neither its name nor its volumes count: {_MENDED}")\n        raise\n',
+        ("tests/faults/test_lost_state.py", "-k", "problems"),
+    ),
+    Mistake(
         "rebuild a state with the serials that it had before",
         "operations/rebuild.py",
         "default=0) + _MARGIN\n",
