@@ -91,7 +91,7 @@ def test_a_handshake_that_drips_sends_nothing(serve: Callable[..., Server], time
     server = serve(SLOW_HELLO, reads=False)
     api = transport(times, f"https://localhost:{server.port}", deadline=SHORT, budget=0)
     error = failure(api, method, body={}, kind=Unreachable)
-    assert "cannot reach localhost: timed out" in str(error)
+    assert f"cannot reach localhost:{server.port}: timed out" in str(error)
 
 
 def test_a_proxy_that_drips_its_answer_to_connect_is_not_waited_for(serve: Callable[..., Server], times: Any) -> None:

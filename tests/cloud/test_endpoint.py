@@ -90,7 +90,7 @@ def test_requests_reads_no_proxy_so(no_proxy: str, monkeypatch: pytest.MonkeyPat
 
 def test_the_port_of_the_base_url_counts() -> None:
     environ = {"HTTPS_PROXY": "socks5://p.test", "NO_PROXY": "api.example.test:8443"}  # a proxy that would be refused
-    assert Transport(f"{API}:8443", TOKEN, environ=environ).host == "api.example.test"
+    assert Transport(f"{API}:8443", TOKEN, environ=environ).host == "api.example.test:8443"
     with pytest.raises(UsageProblem, match="HTTPS_PROXY"):
         Transport(API, TOKEN, environ=environ)
 

@@ -171,7 +171,7 @@ def test_connect_refused_is_tried_again_for_every_method(times: Time) -> None:
         started = times.now
         times.waits.clear()
         error = failure(transport(times, f"http://127.0.0.1:{port}"), method, kind=Unreachable)
-        assert str(error) == "cannot reach 127.0.0.1: Connection refused (5 tries)"
+        assert str(error) == f"cannot reach 127.0.0.1:{port}: Connection refused (5 tries)"
         assert "VPN" in error.hint
         assert "PROXY" in error.hint
         assert len(times.waits) == 4

@@ -94,7 +94,7 @@ class Transport:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.base_url: str = checked_url(base_url, in_process=wire is not None)
-        self.host: str = urlsplit(self.base_url).hostname or ""
+        self.host: str = urlsplit(self.base_url).netloc  # with its port: messages name where a call went
         self.in_process: bool = wire is not None
         self._token = token
         self._made = wire
@@ -114,7 +114,8 @@ class Transport:
         self.has_answered = False
         self._setup = threading.Lock()
         if wire is None and self.base_url.startswith("https:"):
-            self._proxies = proxies(environ, self.host, urlsplit(self.base_url).port)
+            parts = urlsplit(self.base_url)
+            self._proxies = proxies(environ, parts.hostname or "", parts.port)
             self._verify = authorities(environ)
         proxy_password = [Secret(p) for url in self._proxies.values() if (p := urlsplit(url).password)]
         self._hidden = tuple(form for secret in (*secrets, *proxy_password) for form in forms_of(secret.reveal()))
