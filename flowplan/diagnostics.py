@@ -117,7 +117,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "key-required": Code("The project requires an SSH key that the bid does not have."),
     "limit-too-low": Code("The limit is below the minimum that the API accepts."),
     "minimum-unknown": Code("A bid would be replaced by one that the API may refuse."),
-    "lifetime-over": Code("A task whose lifetime is already over would be placed."),
+    "lifetime-over": Code("A lifetime is over, of a task that would be placed or that keeps running.", "lifetime_over"),
     "quota": Code("A quota of the project does not allow the bid or volume."),
     "too-many-instances": Code("The whole auction has fewer instances than the bid asks for."),
     # guards

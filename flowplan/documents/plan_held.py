@@ -17,6 +17,7 @@ from flowplan.documents.plan import acts
 from flowplan.documents.ports import ranges
 from flowplan.model.digest import digest
 from flowplan.patterns import regex
+from flowplan.planning.actions import LIFETIME_OVER
 from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
@@ -36,7 +37,7 @@ _OF_THE_STATE = ("serial", "lineage", "observed_sha256", "state")
 _ADDRESS = regex(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes", "policy", "policy_unused"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
-_OF_NOW |= {"done", "other_lifetime", "lifetime_short", "lifetime_again"}
+_OF_NOW |= {"done", "other_lifetime", "lifetime_short", "lifetime_again", "lifetime_over"}
 _OF_SELECTION = ("partial", "dependents")  # what is left out may be more, or less, by now
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 
@@ -112,7 +113,8 @@ def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _entry(entry: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
     held = {**entry, "source": _file(entry["source"]), "cost": _cost(entry), "status": None, "candidates": None}
-    return {**held, "note": None} if entry["address"] in choices else held
+    of_now = entry["action_reason"] == LIFETIME_OVER  # it says how long the bid has run, or what it has cost, by now
+    return {**held, "note": None} if of_now or entry["address"] in choices else held
 
 
 def _cost(entry: Mapping[str, Any]) -> Any:

@@ -364,12 +364,12 @@ def refuse(found: PricedPlan, *, saved: bool = False) -> None:
             f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}; nothing was changed",
             code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
-            hint=_remedy(first) if saved else _runs_on(found),
+            hint=_remedy(first) if saved else runs_on(found),
             refusals=() if saved else found.refusals,
         )
 
 
-def _runs_on(found: PricedPlan) -> str | None:
+def runs_on(found: PricedPlan) -> str | None:
     """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing, or
     what is refused itself."""
     from shlex import quote

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a plan that ends a lifetime is void once the hours that it names have gone on",
+        "documents/plan_held.py",
+        '"note": None} if of_now or entry["address"] in choices',
+        '"note": None} if entry["address"] in choices',
+        ("tests/operations/test_saved_plan_later.py", "-k", "lifetimes"),
+    ),
+    Mistake(
+        "a plan of a bid that outlives its lifetime is void once the hours that its warning names have gone on",
+        "documents/plan_held.py",
+        ', "lifetime_again", "lifetime_over"}',
+        ', "lifetime_again"}',
+        ("tests/operations/test_saved_plan_later.py", "-k", "kept"),
+    ),
+    Mistake(
         "show a bid that is outbid as charged the price that drives it out",
         "documents/status.py",
         "charged_at(self.last_price, self.bid.limit_price) * self.bid.instance_quantity",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a saved plan leaves what is past its lifetime running, and says nothing",
+        "operations/running/approval.py",
+        "            self._note_over(found, refused=False)\n",
+        "",
+        ("tests/operations/test_saved_plan_later.py", "-k", "is_named"),
+    ),
+    Mistake(
+        "a saved plan that is refused does not say what keeps running past its lifetime",
+        "operations/running/approval.py",
+        "                self._note_over(found, refused=True)\n",
+        "",
+        ("tests/operations/test_saved_plan_later.py", "-k", "refused"),
+    ),
+    Mistake(
         "read the bill and the instances that lifetimes go by one after the other",
         "operations/looking/lifetimes.py",
         "billed, seen = cloud.read(bills.beside(machines))",

@@ -9,12 +9,12 @@ from attrs import field
 
 from flowplan.classes import define
 from flowplan.clock import since_boot
-from flowplan.errors import ApprovalMissing, StalePlan
+from flowplan.errors import ApprovalMissing, GuardRefused, StalePlan
 from flowplan.model.resources import Volume
 from flowplan.operations.checking.environment import hold_environment
 from flowplan.operations.looking.observe import Observed, observe
 from flowplan.operations.opening.excerpts import with_lines
-from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, with_scripts
+from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, runs_on, with_scripts
 from flowplan.operations.running.saved_plan import hold_not_made, hold_to
 from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes, same_work
@@ -116,14 +116,12 @@ class Approving:
         shown = self.saved is None and self.wishes.mode == "apply"
         found = priced_plan(self.session, seen, self.wishes, forecasts=lambda plan: shown and not plan.empty)
         if self.saved is not None:
-            hold_not_made(self.saved, seen.live)
-            allowed = attrs.evolve(found, refusals=())
-            hold_to(
-                self.saved,
-                document_of(self.session, seen, allowed, self.saved["stack"]["paths"]),
-                seen.desired.choices,
-            )
-            refuse(self._held(found), saved=True)
+            try:
+                self._hold_to(self.saved, found, seen)
+            except (GuardRefused, StalePlan):
+                self._note_over(found, refused=True)
+                raise
+            self._note_over(found, refused=False)
             return found.plan
         if not found.plan.empty and self.wishes.mode == "apply":
             spans = (HOUR, DAY, MONTH) if self.for_machines else (HOUR,) if self.budgets else ()
@@ -138,6 +136,22 @@ class Approving:
                 hold_environment(seen)
             self._asked |= asked
         return found.plan
+
+    def _hold_to(self, saved: SealedPlan, found: PricedPlan, seen: Observed) -> None:
+        """Raise unless `found` is the saved plan, and nothing refuses it."""
+        hold_not_made(saved, seen.live)
+        allowed = attrs.evolve(found, refusals=())
+        hold_to(saved, document_of(self.session, seen, allowed, saved["stack"]["paths"]), seen.desired.choices)
+        refuse(self._held(found), saved=True)
+
+    def _note_over(self, found: PricedPlan, *, refused: bool) -> None:
+        """Say what is past its lifetime and runs on, since a saved plan does no more than it says, or is `refused`."""
+        for one in found.diagnostics:
+            if one.code == "lifetime-over":
+                self.session.listener.note(f"{one.summary}; {one.hint}")
+        over = runs_on(found) if refused else None
+        if over is not None:
+            self.session.listener.note(over)
 
     @property
     def is_late(self) -> bool:
