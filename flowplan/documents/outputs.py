@@ -1,14 +1,18 @@
-"""The outputs of a stack, as JSON: name -> value, null where it is not known yet or sensitive."""
+"""The outputs of a stack, as JSON: name -> value, null where it is not known yet or sensitive. And what an apply saves
+though nothing live changes: outputs among it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flowplan.model.outputs import Evaluated
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput, Unknown
+
+OTHER_PREFIX = "other_environment"  # the word of the warning that the files have another name_prefix than the state
 
 
 def document(outputs: Mapping[str, Evaluated]) -> dict[str, OutputValue]:
@@ -43,10 +47,12 @@ def is_changed(one: PlannedOutput) -> bool:
     return "removed" in one or "before" not in one or one["value"] != one["before"]
 
 
-def are_saved(mode: str, outputs: Mapping[str, PlannedOutput]) -> bool:
-    """Whether a plan of this mode saves outputs otherwise than the state has them, even if nothing that is live
-    changes."""
-    return mode != "refresh-only" and any(map(is_changed, outputs.values()))
+def saved_besides(mode: str, outputs: Mapping[str, PlannedOutput], diagnostics: Iterable[Said]) -> tuple[str, ...]:
+    """What a plan of this mode, of which `diagnostics` are said, saves otherwise than the state has it, even if nothing
+    that is live changes: in words."""
+    other = any(one["detail"] == OTHER_PREFIX for one in diagnostics)
+    changed = mode != "refresh-only" and any(map(is_changed, outputs.values()))
+    return (*(["the name_prefix"] if other else []), *(["the outputs"] if changed else []))
 
 
 def _unknown(one: Evaluated) -> Unknown:

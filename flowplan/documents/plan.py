@@ -21,7 +21,7 @@ from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
 from flowplan.documents.left_alone import left_alone
 from flowplan.documents.offers import candidate
-from flowplan.documents.outputs import are_saved, planned, removed
+from flowplan.documents.outputs import planned, removed, saved_besides
 from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
@@ -79,13 +79,15 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     outputs = planned(about.outputs, former)
     if plan.mode != "refresh-only":
         outputs |= removed(about.outputs, former)
+    diagnostics = [said(one) for one in found.diagnostics]
+    saves = bool(saved_besides(plan.mode, outputs, diagnostics))
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
         "timestamp": about.timestamp,
         "mode": plan.mode,
         "complete": not plan.in_doubt and not plan.patterns.partial and plan.refreshed,
-        "applyable": not found.errored and plan.refreshed and (not plan.empty or are_saved(plan.mode, outputs)),
+        "applyable": not found.errored and plan.refreshed and (not plan.empty or saves),
         "errored": found.errored,
         "stack": _stack(about),
         "resource_changes": [entry(one) for one in costs.changes if unchanged or not _is_idle(one.change)],
@@ -102,7 +104,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         },
         "cost": totals(costs, found.judged),
         "outputs": outputs,
-        "diagnostics": [said(one) for one in found.diagnostics],
+        "diagnostics": diagnostics,
     }
     if found.errored:
         made["exit_code"] = GuardRefused.exit_code

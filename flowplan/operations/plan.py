@@ -99,10 +99,11 @@ class Planned:
 
     @property
     def changes_something(self) -> bool:
-        """Whether an apply would change what is live, the state, or the outputs."""
-        from flowplan.documents.outputs import are_saved
+        """Whether an apply would change what is live, or the state: the outputs, or the name_prefix alone."""
+        from flowplan.documents.outputs import saved_besides
 
-        return not self.priced.plan.empty or are_saved(self.document["mode"], self.document["outputs"])
+        body = self.document
+        return not self.priced.plan.empty or bool(saved_besides(body["mode"], body["outputs"], body["diagnostics"]))
 
     @property
     def sealed(self) -> SealedPlan:
@@ -264,7 +265,7 @@ def priced_plan(
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, prices, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
-    other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
+    other = other_environment(seen) if wishes.mode == "apply" else None
     warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
     costs = priced(plan, markets, lived(session, plan, seen) if forecasts(plan) else seen.desired)
     return PricedPlan(

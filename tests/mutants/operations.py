@@ -1007,6 +1007,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "the variables of another environment pass where nothing else changes",
+        "operations/running/approval.py",
+        "not found.plan.empty or (applies and other_environment(seen) is not None):",
+        "not found.plan.empty:",
+        ("tests/operations/test_environments.py", "-k", "prefix_alone"),
+    ),
+    Mistake(
         "the JSON of a command takes the place of the state that it makes",
         "operations/files.py",
         "    if kept or (state and os.path.realpath(state) == os.path.realpath(path)):\n",

@@ -10,7 +10,8 @@ import pytest
 
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
-from tests.conftest import Place
+from tests.cli.terminals import at_terminal
+from tests.conftest import APPLY, Place
 from tests.loaded import client
 from tests.processes import LONGEST, Process
 
@@ -112,6 +113,51 @@ def test_a_prefix_changes_by_a_plan_that_somebody_has_looked_at(stack: Place) ->
     stack.ok("--state", "production.json", "apply", "p")
     assert live(stack)["production-api"] == "$17.92"  # what is there keeps its name
     stack.ok(*mixed(stack, "apply", "--auto-approve", "--var", "price=19"))
+
+
+ALIKE = STACK.replace('"${var.price}"', "9").replace("  price: {type: number, default: 17.92}\n", "")
+SAVES = "No changes to what is live. An apply saves the name_prefix."
+
+
+@pytest.fixture
+def alike(place: Place) -> Place:
+    """Applied for `env=pr`: for `env=st` nothing else differs, for what exists keeps its name."""
+    place.write(ALIKE)
+    place.ok(*APPLY, "--var", "env=pr")
+    return place
+
+
+@pytest.mark.parametrize("output", [False, True])
+def test_the_variables_of_another_environment_are_refused_for_a_prefix_alone(alike: Place, output: bool) -> None:
+    """Else the job that mixes them up is green. So it is for outputs alone, which it would save."""
+    if output:
+        alike.edit("tasks:\n", "outputs: {env: '${var.env}'}\ntasks:\n")
+        alike.ok(*APPLY, "--var", "env=pr")
+    before = alike.ok("state", "pull")
+    planned = alike.run("plan", "--detailed-exitcode", "--var", "env=st")
+    assert (planned.code, "another environment?" in planned.out) == (2, True)
+    assert planned.out.endswith(f"{SAVES[:-1]} and the outputs.\n" if output else f"{SAVES}\n")
+    refused = alike.run(*APPLY, "--var", "env=st")
+    assert refused.code == 3, refused
+    assert "prefix pr-, which is st- here: another environment? nothing was changed" in " ".join(refused.err.split())
+    assert alike.ok("state", "pull") == before
+    assert alike.run("plan", "--detailed-exitcode", "--var", "env=pr").code == 0
+
+
+def test_a_prefix_alone_changes_by_a_plan_that_somebody_has_looked_at(alike: Place) -> None:
+    body = json.loads(alike.ok("plan", "--var", "env=st", "--out", "p.json", "--format", "json"))
+    assert body["applyable"] and [one["detail"] for one in body["diagnostics"]] == ["other_environment"]
+    alike.ok("apply", "p.json")
+    assert json.loads(alike.ok("state", "pull"))["name_prefix"] == "st-"
+    assert list(live(alike)) == ["pr-api"]
+    alike.ok(*APPLY, "--var", "env=st")
+
+
+@pytest.mark.parametrize(("answer", "prefix"), [("yes", "st-"), ("no", "pr-")])
+def test_a_prefix_alone_is_asked_about(alike: Place, answer: str, prefix: str) -> None:
+    code, shown = at_terminal(alike, f"{answer}\n", "apply", "--var", "env=st")
+    assert (code, SAVES in shown) == (0 if answer == "yes" else 1, True), shown
+    assert json.loads(alike.ok("state", "pull"))["name_prefix"] == prefix
 
 
 def test_a_state_of_before_takes_the_prefix_in_with_the_next_apply(stack: Place) -> None:

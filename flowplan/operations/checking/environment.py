@@ -40,7 +40,7 @@ def hold_environment(seen: Observed) -> None:
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan) -> State:
-    """`state` with the prefix of `config`, once something of it was applied, or none was known."""
-    if config is None or plan.mode != "apply" or (plan.empty and state.name_prefix):
+    """`state` with the prefix of `config`, once that was applied."""
+    if config is None or plan.mode != "apply":
         return state
     return state if state.name_prefix == config.name_prefix else attrs.evolve(state, name_prefix=config.name_prefix)

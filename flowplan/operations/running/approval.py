@@ -11,7 +11,7 @@ from flowplan.classes import define
 from flowplan.clock import since_boot
 from flowplan.errors import ApprovalMissing, GuardRefused, StalePlan
 from flowplan.model.resources import Volume
-from flowplan.operations.checking.environment import hold_environment
+from flowplan.operations.checking.environment import hold_environment, other_environment
 from flowplan.operations.looking.observe import Observed, observe
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, runs_on, with_scripts
@@ -130,9 +130,10 @@ class Approving:
         self._show(found, seen)
         found = self._typed_volumes(found, seen)
         refuse(found)
-        if not found.plan.empty:
+        applies = self.wishes.mode == "apply"
+        if not found.plan.empty or (applies and other_environment(seen) is not None):
             asked = self.approval.approve(found.plan)
-            if not asked and self.wishes.mode == "apply":
+            if not asked and applies:
                 hold_environment(seen)
             self._asked |= asked
         return found.plan

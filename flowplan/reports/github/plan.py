@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import price, signed
-from flowplan.documents.outputs import are_saved
+from flowplan.documents.outputs import saved_besides
 from flowplan.printable import shown
 from flowplan.reports.github.commands import annotated, command
 from flowplan.reports.text.actions import ordered
@@ -49,7 +49,8 @@ def _outputs(body: SealedPlan, plan_path: str) -> Iterator[tuple[str, str]]:
             yield action, str(count)
     changing = ordered(body["resource_changes"])
     yield "drift", str(len(body["resource_drift"]))
-    yield "has_changes", _word(bool(changing) or are_saved(body["mode"], body["outputs"]))
+    saved = saved_besides(body["mode"], body["outputs"], body["diagnostics"])
+    yield "has_changes", _word(bool(changing or saved))
     for name, side in (("before", body["cost"]["current"]), ("after", body["cost"]["planned"])):
         yield f"hourly_cost_{name}", side["now"] or ""
         yield f"max_hourly_cost_{name}", side["worst"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.amounts import price
 from flowplan.documents.differing import differing_fields
-from flowplan.documents.outputs import are_saved, is_changed
+from flowplan.documents.outputs import is_changed, saved_besides
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.patterns import regex
 from flowplan.printable import natural, shown
@@ -266,14 +266,14 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     if body["mode"] == "refresh-only":
         return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
-        saved = are_saved(body["mode"], body["outputs"])
+        saved = " and ".join(saved_besides(body["mode"], body["outputs"], body["diagnostics"]))
         if "selection" in body:
-            return paint(f"No changes to what you selected.{' An apply saves the outputs.' if saved else ''}", "bold")
+            return paint(f"No changes to what you selected.{f' An apply saves {saved}.' if saved else ''}", "bold")
         if body["mode"] == "destroy":
             none = "No objects need to be destroyed."
-            return paint(f"{none} A destroy removes the outputs." if saved else f"No changes. {none}", "bold")
+            return paint(f"{none} A destroy removes {saved}." if saved else f"No changes. {none}", "bold")
         if saved:
-            return paint("No changes to what is live. An apply saves the outputs.", "bold")
+            return paint(f"No changes to what is live. An apply saves {saved}.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
     imported = f"{counts['import']} to import, " if counts["import"] else ""
