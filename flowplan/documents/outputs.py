@@ -47,11 +47,11 @@ def is_changed(one: PlannedOutput) -> bool:
     return "removed" in one or "before" not in one or one["value"] != one["before"]
 
 
-def saved_besides(mode: str, outputs: Mapping[str, PlannedOutput], diagnostics: Iterable[Said]) -> tuple[str, ...]:
-    """What a plan of this mode, of which `diagnostics` are said, saves otherwise than the state has it, even if nothing
-    that is live changes: in words."""
+def saved_besides(outputs: Mapping[str, PlannedOutput], diagnostics: Iterable[Said]) -> tuple[str, ...]:
+    """What a plan with these `outputs`, of which `diagnostics` are said, saves otherwise than the state has it, even if
+    nothing that is live changes: in words."""
     other = any(one["detail"] == OTHER_PREFIX for one in diagnostics)
-    changed = mode != "refresh-only" and any(map(is_changed, outputs.values()))
+    changed = any(map(is_changed, outputs.values()))
     return (*(["the name_prefix"] if other else []), *(["the outputs"] if changed else []))
 
 

@@ -76,11 +76,9 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     """
     plan, costs = found.plan, found.costs
     counts, former = plan.count(), evaluated(about.state, {})
-    outputs = planned(about.outputs, former)
-    if plan.mode != "refresh-only":
-        outputs |= removed(about.outputs, former)
+    outputs = planned(about.outputs, former) | removed(about.outputs, former)
     diagnostics = [said(one) for one in found.diagnostics]
-    saves = bool(saved_besides(plan.mode, outputs, diagnostics))
+    saves = bool(saved_besides(outputs, diagnostics))
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,

@@ -242,8 +242,7 @@ class Run:
         with interruption.listening():
             around = self._surroundings(found.journal, lock, plan, seen)
             outcome = self._carry_out(plan, found.recovered, seen, around)
-            unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
-            state = with_outputs(outcome.state, self._recorded, unrecorded, plan)
+            state = with_outputs(outcome.state, self._recorded, plan)
             state = with_prefix(state, self._recorded, plan)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
@@ -345,7 +344,7 @@ class Run:
         before = outcome.state.bindings
 
         def save(ended: Outcome) -> State:
-            ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, {}, plan))
+            ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
             return self._keep(ended, before, found.doubted)
 
         end = Ending(session, plan, around, self._options, save)

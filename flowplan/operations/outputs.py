@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Set
+from collections.abc import Container, Set
 from typing import TYPE_CHECKING
 
 import attrs
 
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.model.outputs import Thing, readdressed, references
+from flowplan.model.outputs import Thing, references
 from flowplan.operations.opening.session import Session
 from flowplan.state.outputs import asks_for_instances, empty, evaluated, kept, templates_of, things_of
 from flowplan.state.state import State
@@ -48,18 +48,12 @@ def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
         return evaluated(state, {})
 
 
-def with_outputs(state: State, config: Config | None, unrecorded: Mapping[Address, Address], plan: Plan) -> State:
+def with_outputs(state: State, config: Config | None, plan: Plan) -> State:
     """`state`, of which `plan` was carried out as far as it went, with the outputs that `config` declares; without a
-    stack file those that it has, evaluated again, but for those of what is gone. `unrecorded`: addresses that `config`
-    gives, with those that `state` still has for them. Of a stack that is destroyed nothing is left, but while some of
-    it is."""
-    whole = {Address(new.kind, new.base): Address(old.kind, old.base) for new, old in unrecorded.items() if new.key}
-    former = {**whole, **unrecorded}
-    declared = {
-        name: None if template is None else readdressed(template, lambda one: former.get(one, one))
-        for name, template in _declared(state, config, plan, state.bindings.keys()).items()
-    }
-    made = kept(declared, state, _empty(state, config))
+    stack file, and where live things are only recorded, those that it has, evaluated again, but for those of what is
+    gone. Of a stack that is destroyed nothing is left, but while some of it is."""
+    config = None if plan.mode == "refresh-only" else config
+    made = kept(_declared(state, config, plan, state.bindings.keys()), state, _empty(state, config))
     return state if made == state.outputs else attrs.evolve(state, outputs=made)
 
 
@@ -68,6 +62,7 @@ def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str
     from flowplan.planning.actions import Completed, Create, Expire, Replace
     from flowplan.state.outputs import planned
 
+    config = None if plan.mode == "refresh-only" else config
     things, there = things_of(state, {}), set(state.bindings)
     for one in plan.changes:
         if isinstance(one, (Completed, Expire)):

@@ -103,7 +103,7 @@ class Planned:
         from flowplan.documents.outputs import saved_besides
 
         body = self.document
-        return not self.priced.plan.empty or bool(saved_besides(body["mode"], body["outputs"], body["diagnostics"]))
+        return not self.priced.plan.empty or bool(saved_besides(body["outputs"], body["diagnostics"]))
 
     @property
     def sealed(self) -> SealedPlan:

@@ -376,6 +376,24 @@ def test_a_task_that_has_ended_keeps_its_output(place: Place) -> None:
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_what_is_only_recorded_changes_no_output_but_of_what_is_gone(place: Place) -> None:
+    """No plan of it shows what the files say of outputs."""
+    place.write(PAIR)
+    place.ok(*APPLY)
+    place.edit("  kept: text\n", "  other: text\n")
+    before = place.ok("output", "--json")
+    assert "Changes to outputs" not in place.ok("apply", "--refresh-only", "--auto-approve")
+    assert place.ok("output", "--json") == before
+    id = json.loads(before)["b"]["value"]
+    assert place.call("DELETE", f"/v2/spot/bids/{id}").status == 204
+    text = place.ok("apply", "--refresh-only", "--auto-approve")
+    assert ("known after apply" in text, "  - both = " in text, "  - a = " in text) == (False, True, False)
+    after = json.loads(place.ok("output", "--json"))
+    assert after.keys() == json.loads(before).keys() - {"b", "both"}
+    said = planned(place)
+    assert {name for name, one in said.items() if "before" not in one} == {"b", "both", "other"}
+
+
 def test_a_task_file_that_is_gone_takes_the_outputs_that_name_it_along(place: Place) -> None:
     """Without a stack file the state alone says what the outputs are."""
     task = "{resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}"

@@ -15,8 +15,8 @@ class OutputValue(TypedDict):
 class PlannedOutput(OutputValue):
     """An output as it is once the plan is carried out; `before` as the state has it, where it does. `after_unknown`
     where `value` is null because only the apply tells it: true, or the keys of a mapping of which that holds.
-    `removed`: true where the state has it no longer then: the stack file does not declare it, or a destroy takes away
-    what it names."""
+    `removed`: true where the state has it no longer then: the stack file does not declare it, or what it
+    names goes."""
 
     after_unknown: NotRequired[Unknown]
     before: NotRequired[Any]

@@ -49,7 +49,7 @@ def _outputs(body: SealedPlan, plan_path: str) -> Iterator[tuple[str, str]]:
             yield action, str(count)
     changing = ordered(body["resource_changes"])
     yield "drift", str(len(body["resource_drift"]))
-    saved = saved_besides(body["mode"], body["outputs"], body["diagnostics"])
+    saved = saved_besides(body["outputs"], body["diagnostics"])
     yield "has_changes", _word(bool(changing or saved))
     for name, side in (("before", body["cost"]["current"]), ("after", body["cost"]["planned"])):
         yield f"hourly_cost_{name}", side["now"] or ""

@@ -266,7 +266,7 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     if body["mode"] == "refresh-only":
         return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
-        saved = " and ".join(saved_besides(body["mode"], body["outputs"], body["diagnostics"]))
+        saved = " and ".join(saved_besides(body["outputs"], body["diagnostics"]))
         if "selection" in body:
             return paint(f"No changes to what you selected.{f' An apply saves {saved}.' if saved else ''}", "bold")
         if body["mode"] == "destroy":
