@@ -51,16 +51,19 @@ def show(ctx: click.Context, address: str, form: str) -> int:
 @options.form("released")
 @click.pass_context
 def rm(ctx: click.Context, address: str, form: str) -> int:
-    """Release one address: the object itself is not touched and still costs money.
+    """Release one address: the object itself is not touched. While it exists, it costs money.
 
     A bid's ports are released with it. No later run adopts the bid by its marker, or cancels it. `flowplan import`
-    takes it back.
+    takes it back. The record that a task is done goes with its bid. Nothing is asked of the API.
     """
     from flowplan.operations import state as states
+    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
     left = states.release(here.session, address)
     here.report("released", form, left)
+    for note in state_text.released_notes(left):
+        here.terminal.note(note)
     return 0
 
 

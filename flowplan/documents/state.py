@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.state import (
         AddressesDocument,
         Bound,
+        Ending,
         Listed,
         MigratedDocument,
         MovedDocument,
@@ -125,8 +126,8 @@ def _without_digests(found: Binding) -> Binding:
 
 
 def released(found: Binding) -> ReleasedDocument:
-    """What `state rm` released."""
-    return {"format_version": "1.0", "released": listed(found)}
+    """What `state rm` released, and how it ended; null: the state does not say that it has."""
+    return {"format_version": "1.0", "released": listed(found), "ended": cast("Ending", found.ended) or None}
 
 
 def moved(moves: Moves) -> MovedDocument:

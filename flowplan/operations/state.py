@@ -54,8 +54,9 @@ def resource(session: Session, address: str) -> Binding:
 
 
 def release(session: Session, address: str) -> Binding:
-    """Release one address, and the ports of a bid with it: the object itself is not touched. Returns what the state
-    held. Raises UsageProblem, FlowplanError for an address that is not there or in doubt."""
+    """Release one address, and the ports of a bid with it: the object itself is not touched, nor looked at, so that
+    this needs no API. Returns what the state held. Raises UsageProblem, FlowplanError for an address that is not there
+    or in doubt."""
     with session.changing():
         loaded = session.kept()
         binding = bound(address, loaded.state.bindings)

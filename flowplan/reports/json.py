@@ -103,7 +103,7 @@ def history(found: History, _: Paint) -> str:
 
 
 def released(found: Binding, _: Paint) -> str:
-    """`released.json`: what flowplan no longer manages, which stays live and costs what it costs."""
+    """`released.json`: what flowplan no longer manages, and how it ended, where the state says so."""
     from flowplan.documents.state import released as made
 
     return dumps(made(found))

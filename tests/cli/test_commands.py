@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from flowplan import __version__
-from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id
+from tests.conftest import APPLY, BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id
+from tests.texts import task_text
 
 # ---- approval ---------------------------------------------------------------------------------------------
 
@@ -276,9 +277,24 @@ def test_state_restore(applied: Place) -> None:
 
 def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:
     ledger = applied.ledger()
-    assert "it still exists" in applied.ok("state", "rm", VOLUME)
+    assert "if it still exists, it still costs money" in " ".join(applied.ok("state", "rm", VOLUME).split())
     assert VOLUME not in applied.ok("state", "list")
     assert applied.ledger() == ledger
+    assert "what is open stays open" in " ".join(applied.ok("state", "rm", PORTS).split())
+
+
+def test_state_rm_of_what_has_ended_says_so(place: Place) -> None:
+    place.write(task_text("a", more="lifetime: {max_hours: 1}\n"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "2h")
+    place.ok(*APPLY)
+    copy = place.path.parent / "copy"
+    shutil.copytree(place.path, copy)
+    ended = place.run("state", "rm", "bid.a")
+    assert " ".join(ended.out.split()).endswith("is released; it was cancelled at the end of its lifetime.")
+    assert "that bid.a is done is no longer recorded" in " ".join(ended.err.split())
+    assert "1 to add" in place.ok("plan")
+    assert json.loads(place.ok("--chdir", str(copy), "state", "rm", "bid.a", "--format", "json"))["ended"] == "lifetime"
 
 
 @pytest.mark.parametrize(

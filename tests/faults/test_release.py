@@ -24,7 +24,7 @@ STATE = "flowplan.state.json"
 def test_what_was_released_stays_released(applied: Place) -> None:
     """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
     id = bid_id(applied)
-    assert " ".join(applied.ok("state", "rm", BID).split()).endswith("it still exists and still costs money.")
+    assert " ".join(applied.ok("state", "rm", BID).split()).endswith("if it still exists, it still costs money.")
     assert applied.ok("state", "list").splitlines() == [VOLUME]  # its ports went with it
     result = applied.run("apply", "--auto-approve")
     assert result.code == 65

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say that what has ended still costs money once it is released",
+        "reports/text/state.py",
+        "    if known is not None:\n",
+        "    if False:\n",
+        ("tests/cli/test_commands.py", "-k", "state_rm"),
+    ),
+    Mistake(
         "the last event of a watch counts what its last round did",
         "reports/events.py",
         "self._counts.get(name, 0) + count",

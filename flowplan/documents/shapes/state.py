@@ -193,11 +193,16 @@ class ResourceDocument(TypedDict):
     resource: Bound
 
 
+Ending: TypeAlias = Literal["terminated", "lifetime", "cancelled"]
+
+
 class ReleasedDocument(TypedDict):
-    """A resource that the state knows no longer; its object stays."""
+    """A resource that the state knows no longer; its object stays as it is. `ended`: how the state said that it had
+    ended; null: it did not."""
 
     format_version: str
     released: Listed
+    ended: Ending | None
 
 
 class Move(TypedDict):

@@ -15,7 +15,7 @@ from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.reports.text.rows import beside
 from flowplan.state.moving import command_word
 from flowplan.state.restored import Restored
-from flowplan.state.state import Binding
+from flowplan.state.state import CANCELLED, DONE, Binding
 
 
 def whole(found: Kept, paint: Paint) -> str:
@@ -78,8 +78,21 @@ def _value(value: Any) -> str:
 
 
 def released(left: Binding, paint: Paint) -> str:
-    """What `state rm` did."""
-    return _sentence(f"{left.address} ({left.id}) is released; it still exists and still costs money.", paint)
+    """What `state rm` did, and what the state said of the object: it has not looked at it."""
+    known = {**DONE, CANCELLED: "was cancelled by flowplan"}.get(left.ended)
+    if known is not None:
+        said = f"is released; it {known}"
+    elif left.address.kind == "ports":
+        said = "is released; what is open stays open"
+    else:
+        said = "is released; flowplan has not looked at it: if it still exists, it still costs money"
+    return _sentence(f"{left.address} ({left.id}) {said}.", paint)
+
+
+def released_notes(left: Binding) -> Iterator[str]:
+    """What else went with what `state rm` released."""
+    if left.ended in DONE:
+        yield f"that {left.address} is done is no longer recorded: if a file names it, the next apply places it again"
 
 
 def moved(moves: Mapping[Address, Address], paint: Paint) -> str:
