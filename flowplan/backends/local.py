@@ -28,6 +28,7 @@ from flowplan.backends.parts import (
     hold_opened,
     mended,
     name_no_restore,
+    nothing_to_restore,
     on_top,
     settled,
     went_back,
@@ -196,11 +197,11 @@ class LocalStore(Store):
 
     def restore(self) -> Restored:
         try:
-            self.read()
+            there = self.read()
         except StateError as error:
             damage = error
         else:
-            raise StateError(f"{self.path} is intact; nothing was restored")
+            raise nothing_to_restore(self.name, there)
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
         hold_opened(self._files)

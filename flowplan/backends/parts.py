@@ -151,6 +151,15 @@ def name_no_restore(error: StateError, parts: Parts, kept: Callable[[], State | 
         error.hint = hint.removeprefix(RESTORE).removeprefix("; otherwise ") or NOT_RESTORED
 
 
+def nothing_to_restore(name: str, found: Loaded) -> StateError:
+    """Why there is nothing to mend at `name`, where `found` is read without an error."""
+    if found.fresh:
+        hint = "`flowplan state history` lists the versions that are kept of one that was here"
+        return StateError(f"there is no state at {name}, and nothing to restore", hint=hint)
+    hint = "to restore an earlier version: flowplan state restore SERIAL (`flowplan state history` lists them)"
+    return StateError(f"{name} is intact; nothing was restored", hint=hint)
+
+
 def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
     if header.lineage != snapshot.lineage:
         raise StateError(

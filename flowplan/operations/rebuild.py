@@ -66,7 +66,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> Af
 
 
 def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
-    """What the files ask for; None without one, and where they have problems: what runs is to be found all the same."""
+    """What the files ask for; None without one, and where they have problems: what runs is to be found anyway."""
     try:
         sources, _ = session.sources(paths, optional=True)
         return configuration(session, sources) if sources else None

@@ -392,6 +392,11 @@ def test_what_is_in_order_is_not_restored(site: Place) -> None:
         site.open().restore()
 
 
+def test_where_there_is_no_state_nothing_is_said_to_be_intact(site: Place) -> None:
+    with pytest.raises(StateError, match="and nothing to restore"):
+        site.open().restore()
+
+
 def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds(site: Place) -> None:
     two_runs(site, after="vol_2")
     site.put("snapshot", b"{")

@@ -20,6 +20,7 @@ from flowplan.backends.parts import (
     hold_opened,
     mended,
     name_no_restore,
+    nothing_to_restore,
     on_top,
     settled,
     went_back,
@@ -267,11 +268,11 @@ class RemoteStore(Store):
     def restore(self) -> Restored:
         last = self._seen.last()
         try:
-            self.read()
+            there = self.read()
         except StateError as error:
             damage = error
         else:
-            raise StateError(f"{self.name} is intact; nothing was restored")
+            raise nothing_to_restore(self.name, there)
         parts = self._look()
         hold_opened(parts)
         versions, journal = parts.versions(), parts.readable_journal()
