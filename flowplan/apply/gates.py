@@ -35,9 +35,11 @@ class _Held:
 
 @define
 class _End:
-    """That the lifetime of a task that may be waited for is over: why, and what came of cancelling it."""
+    """That the lifetime of a task that may be waited for is over: why, how to run it again, and what came of cancelling
+    it."""
 
     why: str
+    again: str
     done: bool = False
     error: FlowplanError | None = None
 
@@ -66,10 +68,11 @@ class Gates:
         self._due = now
         return False
 
-    def ends(self, address: Address, why: str) -> list[Step]:
+    def ends(self, address: Address, why: str, again: str) -> list[Step]:
         """The lifetime of the bid at `address` is over: it is being cancelled from now on. Returns the steps of the
-        same address that were held, and are not any more: nothing is placed there again."""
-        self._ends[address] = _End(why)
+        same address that were held, and are not any more: nothing is placed there again. `again`: how to run it again,
+        for people."""
+        self._ends[address] = _End(why, again)
         dropped = [step for step in self._held if step.address == address]
         for step in dropped:
             del self._held[step]
@@ -171,8 +174,6 @@ class Gates:
 
     def _too_late(self, change: Change) -> CloudError | None:
         """That what waits would end at once by now, if it were placed; None: it would not."""
-        if change.lifetime is None or change.lifetime.end_at is None:
-            return None
         why = past(change.lifetime, self.around.cloud.time())
         if why is None:
             return None
@@ -211,7 +212,7 @@ def _in_vain(after: After, end: _End) -> CloudError | None:
     if after.until != "terminated":
         return CloudError(
             f"waits until {after.task} is {after.until}, but its lifetime is over: {end.why}",
-            hint=f"nothing was placed for it; flowplan apply --replace {after.task.word} runs {after.task} again",
+            hint=f"nothing was placed for it; to run {after.task} again: {end.again}",
         )
     if end.error is None:
         return None

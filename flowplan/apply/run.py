@@ -29,6 +29,7 @@ from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
 from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
+from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import CreateIntent, Intent, Record
@@ -277,8 +278,9 @@ class Applying:
         self._events.note(f"the lifetime of {change.address} is over: {why}")
         self._expired[step] = change
         self._refreshed += self._working.expire(change.address)
-        for held in self._gates.ends(change.address, why):
-            hint = f"flowplan apply --replace {change.address.word} runs it again"
+        how = again(change.address, late=past(change.lifetime, self._around.cloud.time()) is not None)
+        for held in self._gates.ends(change.address, why, how):
+            hint = f"to run it again: {how}"
             self._give_up(held, CloudError(f"its lifetime is over: {why}; it is not placed again", hint=hint))
         self._schedule.add(step)
 

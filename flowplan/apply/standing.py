@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from flowplan.errors import NotFound
@@ -23,6 +24,9 @@ class Looks(Protocol):
 
     def instances(self) -> Iterable[Any]:
         """The machines of the project's bids, each with `bid` and `status`."""
+
+    def time(self) -> datetime:
+        """The server's clock, else this machine's."""
 
 
 def standings(cloud: Looks, quantities: Mapping[str, int], *, running: bool) -> dict[str, str]:

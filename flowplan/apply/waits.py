@@ -14,9 +14,12 @@ from flowplan.classes import define, frozen
 from flowplan.errors import CloudError, FlowplanError
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid
+from flowplan.planning.lifetimes import again, past
 from flowplan.planning.steps import Step
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flowplan.apply.events import Reporter
     from flowplan.apply.outcome import Outcome
     from flowplan.clock import Clock
@@ -78,7 +81,7 @@ class Waiting:
                 return self._failed(plan, outcome, failed | late)
             self._tell(seen, [(wanted[id], status) for id, status in missing.items() if id in wanted], plan, began)
             outcome = self.end(outcome)
-            failed |= _expired(wanted, missing, outcome)
+            failed |= _expired(wanted, missing, outcome, self.cloud.time())
             self.clock.pause(_INTERVAL)
 
     def _tell(self, seen: _Seen, missing: Sequence[tuple[Step, str]], plan: Plan, began: float) -> None:
@@ -135,7 +138,9 @@ def _lost(status: str) -> CloudError:
     return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 
 
-def _expired(wanted: dict[str, Step], missing: Mapping[str, str], outcome: Outcome) -> dict[Step, FlowplanError]:
+def _expired(
+    wanted: dict[str, Step], missing: Mapping[str, str], outcome: Outcome, now: datetime
+) -> dict[Step, FlowplanError]:
     """Take those whose lifetime has ended out of `wanted`; returns those that were `missing` by then, each with why."""
     failed: dict[Step, FlowplanError] = {}
     for id, step in list(wanted.items()):
@@ -144,7 +149,8 @@ def _expired(wanted: dict[str, Step], missing: Mapping[str, str], outcome: Outco
             continue
         del wanted[id]
         if id in missing:
-            hint = f"none of it runs; flowplan apply --replace {step.address.word} runs it again"
+            how = again(step.address, late=past(change.lifetime, now) is not None)
+            hint = f"none of it runs; to run it again: {how}"
             failed[step] = CloudError(f"placed, but its lifetime is over: {change.note}", hint=hint)
     return failed
 

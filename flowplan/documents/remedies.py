@@ -125,7 +125,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "tie": "Raise the limit a little above the lowest winning one.",
     "volatile": "A lower limit caps what it can cost; --max-hourly-cost refuses a plan above your budget.",
     # what else a plan says
-    "done": "Nothing has to be done; to run it again, give --replace ADDRESS.",
+    "done": "Nothing has to be done; to run it again, give --replace ADDRESS, and a later end_at if that has passed.",
     "other-lifetime": "To give the instances the new lifetime, replace the bid with --replace ADDRESS.",
     "lifetime-short": "Lengthen the lifetime, or correct nearest_estimated_duration.",
     "lifetime-again": "If the bounds are for the whole task, lower them by what it has used up so far.",

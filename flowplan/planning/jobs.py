@@ -9,7 +9,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
-from flowplan.planning.lifetimes import ends_of
+from flowplan.planning.lifetimes import again, ends_of
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.units import lasting, usd
 from flowplan.state.paid import Ledger
@@ -50,7 +50,7 @@ def notes(changes: Iterable[Change], desired: Desired, ledger: Ledger | None = N
     files; and which have none, where others do."""
     changes = tuple(changes)
     return [
-        *_done(changes),
+        *_done(changes, desired),
         *_run_on(changes, desired),
         *_too_short(changes, desired),
         *_starts_again(changes, desired, ledger or {}),
@@ -59,11 +59,11 @@ def notes(changes: Iterable[Change], desired: Desired, ledger: Ledger | None = N
     ]
 
 
-def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
+def _done(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
         if isinstance(one, Completed):
             summary = f"{one.address} is done and will not be placed again: {one.id} {DONE[one.ended]}"
-            hint = f"to run it again: flowplan apply --replace {one.address.word}"
+            hint = f"to run it again: {again(one.address, late=one.address in desired.over)}"
             yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
 
 
@@ -136,8 +136,8 @@ def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
             continue
         if inputs.ends != ends_of(one.lifetime):
             summary = f"the instances of {one.address} were started with another lifetime, or with none"
-            again = f"--replace {one.address.word} starts them again"
-            hint = f"flowplan goes by the file and cannot change what they do; {again}"
+            hint = "flowplan goes by the file and cannot change what they do; "
+            hint += f"--replace {one.address.word} starts them again"
             yield Diagnostic("other-lifetime", summary, hint, severity="note", about=str(one.address))
 
 

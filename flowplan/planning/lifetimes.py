@@ -171,11 +171,17 @@ def has_lifetime_as_applied(known: Binding, wanted: Bounds | None) -> bool:
     return inputs is not None and inputs.ends is not None and inputs.ends == ends_of(bounds)
 
 
-def past(lifetime: Bounds, now: datetime) -> str | None:
+def past(lifetime: Bounds | None, now: datetime) -> str | None:
     """That `end_at` has passed, for people; None: it has not. It alone ends a bid that is yet to be placed, too."""
-    if lifetime.end_at is None or now < lifetime.end_at:
+    if lifetime is None or lifetime.end_at is None or now < lifetime.end_at:
         return None
     return f"its end_at, {lifetime.end_at:%Y-%m-%d %H:%M} UTC, has passed"
+
+
+def again(address: Address, *, late: bool) -> str:
+    """How to run a task again that has ended. `late`: its `end_at` has passed, and would end the next bid at once."""
+    command = f"flowplan apply --replace {address.word}"
+    return f"give it a later end_at, then {command}" if late else command
 
 
 def _has_run(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:

@@ -182,6 +182,7 @@ def test_a_key_that_is_no_longer_accepted_ends_it() -> None:
 # ---- lifetimes --------------------------------------------------------------------------------------------------
 
 WHY = "it has run 12.0 hours, of max_hours 12"
+AGAIN = "flowplan apply --replace bid.first"
 
 
 @pytest.mark.parametrize(
@@ -195,18 +196,19 @@ WHY = "it has run 12.0 hours, of max_hours 12"
 )
 def test_a_task_whose_lifetime_is_over_comes_no_further(until: Until, expected: str) -> None:
     gates = Watch().gates(Sky("Allocated"), ended="lifetime")
-    gates.ends(FIRST, WHY)
+    gates.ends(FIRST, WHY, AGAIN)
     if gates.admits(STEP, waiting(until)):
         assert expected == "starts"
         return
     freed, failed = gates.look()
     assert ("starts" if freed else f"fails: {failed[STEP]}" if failed else "waits") == expected
+    assert all(AGAIN in str(one.hint) for one in failed.values())
 
 
 def test_it_has_ended_once_it_is_cancelled_and_that_is_seen_at_once() -> None:
     gates = Watch().gates(Sky("Allocated"), ended="lifetime")
     gates.admits(STEP, waiting("terminated"))
-    gates.ends(FIRST, WHY)
+    gates.ends(FIRST, WHY, AGAIN)
     assert gates.look() == ([], {}) and gates.due_in() == 2.0
     gates.ended(FIRST)
     assert gates.due_in() == 0.0
@@ -216,7 +218,7 @@ def test_it_has_ended_once_it_is_cancelled_and_that_is_seen_at_once() -> None:
 def test_what_could_not_be_cancelled_is_not_waited_for() -> None:
     gates = Watch().gates(Sky("Allocated"), ended="lifetime")
     gates.admits(STEP, waiting("terminated"))
-    gates.ends(FIRST, WHY)
+    gates.ends(FIRST, WHY, AGAIN)
     gates.ended(FIRST, CloudError("no"))
     assert str(gates.look()[1][STEP]).endswith("its lifetime is over, but it could not be cancelled: no")
 
@@ -225,7 +227,7 @@ def test_what_is_over_itself_waits_no_longer() -> None:
     """The old bid of a task that is to be replaced once another is that far."""
     gates = Watch().gates(Sky("Open"))
     gates.admits(STEP, waiting("running"))
-    assert gates.ends(SECOND, WHY) == [STEP]
+    assert gates.ends(SECOND, WHY, AGAIN) == [STEP]
     assert (gates.due_in(), gates.holding) == (None, set())
 
 

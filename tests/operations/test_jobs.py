@@ -295,6 +295,21 @@ def test_a_longer_lifetime_replaces_nothing_and_is_said(place: Place) -> None:
     assert "bid.other runs until cancelled: at most $3.00 an hour" in " ".join(settled.out.split())
 
 
+def test_a_job_that_its_end_at_ended_is_run_again_as_the_note_says(place: Place) -> None:
+    """The same file would end the new bid at once, which is refused."""
+    place.write(ENDS.replace("max_hours: 12", 'end_at: "2026-11-02T10:00:00Z"'))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "2h")
+    place.ok(*APPLY)
+    again = "to run it again: give it a later end_at, then flowplan apply --replace bid.train"
+    assert again in " ".join(place.ok("plan").split())
+    assert place.run(*APPLY, "--replace", "bid.train").code == 65
+    place.edit("02T10:00", "02T20:00")
+    assert "to run it again: flowplan apply --replace bid.train" in " ".join(place.ok("plan").split())
+    place.ok(*APPLY, "--replace", "bid.train")
+    assert created(place)["train"] == 2
+
+
 def test_what_would_end_at_once_is_not_placed(place: Place) -> None:
     place.write(ENDS.replace("max_hours: 12", 'end_at: "2026-01-01T00:00:00Z"'))
     refused = place.run(*APPLY)
@@ -435,7 +450,7 @@ def test_what_waits_for_it_to_run_is_not_placed(running_on: Place) -> None:
     assert failed.code == 1, failed
     said = " ".join(failed.err.split())
     assert "waits until bid.pre is running, but its lifetime is over: it has run 13.0 hours, of max_hours 12" in said
-    assert "flowplan apply --replace bid.pre runs bid.pre again" in said
+    assert "to run bid.pre again: flowplan apply --replace bid.pre" in said
     assert "0 added, 0 changed, 1 destroyed; 1 failed" in " ".join(failed.out.split())
     assert created(running_on) == {"pre": 1}
 
