@@ -109,8 +109,12 @@ class Book:
         self._safe = self.win(common.largest(self._total))  # outbids as many as anybody asks for
 
     def _lowest(self, markets: Iterable[tuple[int, Market]], name: str) -> Decimal | None:
-        prices = [(gpus, price) for gpus, one in markets if (price := getattr(one, name)) is not None]
-        return min((self._common.price(price, gpus) for gpus, price in prices), default=None)
+        """Of one size, read at several moments, the highest counts."""
+        highest: dict[int, Decimal] = {}
+        for gpus, one in markets:
+            if (price := getattr(one, name)) is not None:
+                highest[gpus] = max(highest.get(gpus, price), price)
+        return min((self._common.price(price, gpus) for gpus, price in highest.items()), default=None)
 
     def _most(self, markets: Iterable[tuple[int, Market]], name: str) -> int | None:
         """Of what is counted in whole instances, the smallest size tells the most."""
@@ -275,6 +279,8 @@ class Book:
             paused=one.outlook == "paused",
             holding=holding,
         )
+        if one.outlook == "cannot_win":  # by what is known of its own size
+            return attrs.evolve(found, outlook=one.outlook, entry=one.entry, warnings=one.warnings)
         if known and found.outlook in ("runs", "waits") and not holding and self.is_contested(units, limit):
             return unknown(found)
         if found.entry.basis != "displacing":

@@ -210,8 +210,10 @@ def _one_price(
 def _back(one: Estimate, now: Estimate, common: Common) -> Estimate:
     """`one` as it is now, in units, in its own size again."""
 
+    least = (one.market.minimum if one.market else None) or Decimal(0)
+
     def price(amount: Decimal) -> Decimal:
-        return common.of_instance(amount, one.gpus or 1)
+        return max(common.of_instance(amount, one.gpus or 1), least)
 
     def entry(of: EntryPrice) -> EntryPrice:
         point, low, high = (None if amount is None else price(amount) for amount in (of.point, of.low, of.high))

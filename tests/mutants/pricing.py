@@ -111,6 +111,20 @@ MISTAKES = (
         ("tests/pricing/test_competition.py", "-k", "contradict"),
     ),
     Mistake(
+        "price a bid below the minimum of its own auction by that of another size, or of a moment before",
+        "pricing/sizes.py",
+        "return max(common.of_instance(amount, one.gpus or 1), least)",
+        "return common.of_instance(amount, one.gpus or 1)",
+        ("tests/pricing/test_sizes.py", "-k", "minima"),
+    ),
+    Mistake(
+        "let a bid run that is below the minimum of its own size",
+        "pricing/book.py",
+        '        if one.outlook == "cannot_win":',
+        "        if False:",
+        ("tests/pricing/test_sizes.py", "-k", "minima"),
+    ),
+    Mistake(
         "forget, of a successor that is made first, that the old one leaves its place",
         "cost/places.py",
         "not isinstance(before, Bid) or isinstance(change, Forget):",

@@ -197,7 +197,8 @@ def test_one_as_large_as_one_that_bids_more_and_waits_waits_too() -> None:
 def test_where_prices_contradict_each_other_nobody_pays_less_than_the_minimum() -> None:
     market = attrs.evolve(public(4, D(8), orders("R9 S9", 0), 1), spot=D(5))
     alone = [estimate(market, D(20), 1, gpus=1, paused=False, holding=holding) for holding in (True, False)]
-    assert {one.entry.point for one in (*alone, *side_by_side(alone, [(1, market)]))} == {D(8)}
+    earlier = attrs.evolve(market, quantity=2, minimum=D(7), win_price=None)
+    assert {one.entry.point for one in (*alone, *side_by_side(alone, [(1, earlier), (1, market)]))} == {D(8)}
 
 
 def test_a_large_one_passed_over_makes_the_price_ambiguous() -> None:

@@ -244,6 +244,14 @@ def test_bids_that_find_room_pay_what_they_would_alone() -> None:
     ]
 
 
+def test_where_minima_contradict_each_other_each_size_has_its_own() -> None:
+    eight, ones = seen(8, 1, "16", "16", free=32), [seen(1, n, "2", "2", free=32) for n in (1, 2, 9)]
+    dearer = attrs.evolve(eight, minimum=D(40))
+    above, below = (costs([sized(8, limit), sized(1, "9")], dearer, *ones)[0] for limit in ("90", "30"))
+    assert (above.outlook, above.entry.point) == ("runs", D(40))
+    assert (below.outlook, below.entry.point) == ("cannot_win", None)
+
+
 def test_what_a_larger_size_wins_with_is_asked_in_the_size_that_comes_out_even() -> None:
     wishes = [Wish(D(40), 1, 8), Wish(D(9), 1, 1), Wish(D(16), 1, 4)]
     assert asked_about(wishes, [], [], 8, 256) == [(1, 1), (1, 2), (1, 9), (1, 10), (1, 13), (1, 14)]
