@@ -14,6 +14,7 @@ from attrs import field
 
 from flowplan.classes import define
 from flowplan.errors import NoLocks, StateError
+from flowplan.files.atomic import NO_ROOM, WRITABLE
 
 SIZE_LIMIT = 64 * 1024  # bytes of a name
 
@@ -32,9 +33,9 @@ class Opened:
         try:
             return cls(path, FileIO(path, "r+", opener=_descriptor_of))
         except OSError as error:
-            hint = (
-                "remove it: it is no file that flowplan wrote" if error.errno in (errno.ELOOP, errno.EISDIR) else None
-            )
+            hint = WRITABLE if error.errno in NO_ROOM else None
+            if error.errno in (errno.ELOOP, errno.EISDIR):
+                hint = "remove it: it is no file that flowplan wrote"
             raise StateError(f"the lock {path} cannot be opened: {error.strerror}", hint=hint) from error
 
     def lock(self, *, shared: bool) -> bool:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 
 from flowplan.backends.open_journal import OpenJournal
 from flowplan.backends.overflow import Overflow
+from flowplan.backends.room import RESERVED, copy_named
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Journal
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, sync_directory
 from flowplan.state.journal import Closed, Done, Header, Record, fold
 from flowplan.state.state import State
-
-RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
 
 
 class LocalJournal(Journal):
@@ -90,7 +89,8 @@ class LocalJournal(Journal):
         self._frames = files.form.frames(found.end)
         journal = OpenJournal(files.journal, found.length)
         try:
-            journal.reserve(RESERVED)
+            with copy_named(files.path), durable(files.journal):
+                journal.reserve(RESERVED)
             if found.header is None:
                 journal.write(self._frames.begin(Header.of(state)))
             sync_directory(files.journal.parent)

@@ -22,9 +22,11 @@ from attrs import asdict, fields
 
 from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
 from flowplan.backends.processes import Fate, fate_of
+from flowplan.backends.room import copy_named, no_room
 from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.files.atomic import WRITABLE
 from flowplan.files.regular import read_regular
 from flowplan.model.owner import SCOPE, Owner
 
@@ -34,10 +36,12 @@ _POLL = 0.1  # seconds between tries while waiting: flock has no time limit of i
 
 class Lock(StateLock):
     """The lock whose holder the file at `path` names: `store.StateLock`. `also`: what is locked with it; `path` itself
-    is locked exclusively, or `shared`."""
+    is locked exclusively, or `shared`. `state`: the file that it is for, None: no state's."""
 
-    def __init__(self, path: Path, also: Flock | None = None, *, shared: bool = False) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, also: Flock | None = None, *, shared: bool = False, state: Path | None = None
+    ) -> None:
+        self.path, self._state = path, state
         self._also, self._shared = also, shared
         self._opened: Opened | None = None  # while the lock is held
 
@@ -46,9 +50,7 @@ class Lock(StateLock):
         return str(self.path)
 
     def out_of_reach(self) -> str | None:
-        if os.access(self.path.absolute().parent, os.W_OK):
-            return None
-        return "this directory cannot be written, so no lock can be taken in it"
+        return no_room(self.path.absolute().parent)
 
     def acquire(
         self,
@@ -60,14 +62,15 @@ class Lock(StateLock):
     ) -> None:
         """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it, NoLocks where files cannot
         be locked."""
-        wait_for(
-            lambda: self._blocked(owner, say),
-            held=self._held_by,
-            timeout=timeout,
-            poll=_POLL,
-            say=say,
-            stopped=stopped,
-        )
+        with copy_named(self._state):
+            wait_for(
+                lambda: self._blocked(owner, say),
+                held=self._held_by,
+                timeout=timeout,
+                poll=_POLL,
+                say=say,
+                stopped=stopped,
+            )
 
     def _held_by(self) -> str:
         holder = self.holder()
@@ -132,7 +135,7 @@ class Lock(StateLock):
             self._drop()
             raise StateError(
                 f"the lock {self.path} cannot be written: {error.strerror}",
-                hint="free some space, or make the directory writable, and run the same command again",
+                hint=WRITABLE,
             ) from error
 
     def holder(self) -> Owner | None:
@@ -207,7 +210,7 @@ class Lock(StateLock):
         try:
             taken.write(b"")
         except OSError as error:
-            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
+            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}", hint=WRITABLE) from error
         finally:
             self._drop()
         return holder
@@ -217,8 +220,8 @@ def lock_of(state: Path, default: str) -> Lock:
     """The lock of the state file `state`; `default` is the name of a state that has the directory's."""
     directory, own = state.with_name(NAME), state.with_name(_own_name(state.name))
     if state.name == default:
-        return Lock(directory, Flock(own, shared=False, names=False), shared=True)
-    return Lock(own, Flock(directory, shared=True, names=True))
+        return Lock(directory, Flock(own, shared=False, names=False), shared=True, state=state)
+    return Lock(own, Flock(directory, shared=True, names=True), state=state)
 
 
 def _own_name(state: str) -> str:

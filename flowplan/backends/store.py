@@ -43,7 +43,8 @@ class StateLock(Protocol):
         """How messages name it."""
 
     def out_of_reach(self) -> str | None:
-        """Why this process cannot take it, though it may look without it: a sentence. None: it can try."""
+        """Why this process cannot take it, or change anything with it, though it may look without it: a sentence. None:
+        it can try."""
 
     def acquire(
         self,

@@ -12,6 +12,7 @@ from pathlib import Path
 from flowplan.backends.lock import Lock
 from flowplan.backends.store import StateLock
 from flowplan.errors import FlowplanError, StateError
+from flowplan.files.atomic import WRITABLE
 from flowplan.files.private import make_directory
 from flowplan.model.owner import Owner
 
@@ -40,7 +41,7 @@ class WatchLock(Lock):
         except OSError as error:
             raise StateError(
                 f"{self.path.parent} cannot be made: {error.strerror}",
-                hint="make the directory of the state writable, and run the same command again",
+                hint=WRITABLE,
             ) from error
         super().acquire(owner, timeout=timeout, say=say, stopped=stopped)
 

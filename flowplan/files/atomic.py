@@ -17,6 +17,8 @@ from flowplan.errors import StateError
 
 PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
+WRITABLE = "free some space, or make the directory writable, and run the same command again"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
 
 
 def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: int = PRIVATE) -> None:
@@ -166,7 +168,17 @@ def durable(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StateError(
             f"{path} could not be made durable: {reason}",
-            hint="free some space, or make the directory writable, and run the same command again"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
-            else None,
+            hint=WRITABLE if error.errno in NO_ROOM else None,
         ) from error
+
+
+def room_in(directory: Path) -> int | None:
+    """The bytes that this process can still write in `directory`; 0 also where no file can be made any more. None: that
+    is not known, also where quotas count."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return None
+    if found.f_files and not found.f_favail:
+        return 0
+    return found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)

@@ -86,7 +86,7 @@ def _backend(session: Session) -> Check:
     def check() -> Check:
         why = session.store.lock.out_of_reach()
         if why is not None:
-            return Check("backend", "failed", why, "make it writable, or give another --state")
+            return Check("backend", "failed", why, "free some space, or make it writable, or give another --state")
         return Check("backend", "ok", f"the state is kept in {session.store.name}")
 
     return _guarded("backend", check)

@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from flowplan import __version__
-from tests.conftest import APPLY, BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id
+from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id
+from tests.faults.process.disk import frozen_directory
 from tests.texts import task_text
 
 # ---- approval ---------------------------------------------------------------------------------------------
@@ -273,6 +274,22 @@ def test_state_restore(applied: Place) -> None:
     applied.ok("state", "restore")
     assert (applied.path / "flowplan.state.json.damaged").exists()
     assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_where_nothing_can_be_written_a_copy_of_the_state_stops_what_runs(
+    applied: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        frozen_directory(patch)
+        refused = applied.run(*DESTROY)
+    said = " ".join(refused.err.split())
+    assert (refused.code, "what runs goes on, and costs money" in said) == (5, True), refused
+    assert "cp flowplan.state* DIR, give --state DIR/flowplan.state.json" in said
+    copy = applied.path.parent / "copy"
+    copy.mkdir()
+    for path in applied.path.glob("flowplan.state*"):
+        shutil.copy(path, copy)
+    assert "Destroy complete" in applied.ok("--state", str(copy / "flowplan.state.json"), *DESTROY)
 
 
 def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:

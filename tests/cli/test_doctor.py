@@ -6,12 +6,14 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.documents.doctor import of_clocks
+from flowplan.files.atomic import room_in
 from flowplan.operations.doctor import doctor
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
@@ -29,6 +31,34 @@ def checks(place: Place, *arguments: str) -> dict[str, tuple[str, str, str | Non
 
 def there(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [(0, "is full"), (500 * 1024, "has room for 500 kB"), (2**20, None), (None, None)],
+)
+def test_a_disk_without_room_for_a_change_is_wrong(
+    place: Place, monkeypatch: pytest.MonkeyPatch, room: int | None, said: str | None
+) -> None:
+    monkeypatch.setattr("flowplan.backends.room.room_in", lambda _: room)
+    verdict, summary, _ = checks(place)["backend"]
+    assert (verdict, said is None or said in summary) == ("ok" if said is None else "failed", True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "room"), [({}, 40 * 512), ({"f_files": 0}, 40 * 512), ({"f_favail": 0}, 0), ({"f_bavail": 0}, 0)]
+)
+def test_room_is_what_this_user_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, int], room: int
+) -> None:
+    found = {"f_files": 9, "f_favail": 9 * ("f_files" not in changed), "f_bavail": 40, "f_bfree": 90, "f_frsize": 512}
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**{**found, **changed}))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert room_in(tmp_path) == room
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert room_in(tmp_path) == (0 if "f_favail" in changed else 90 * 512)
+    monkeypatch.undo()
+    assert room_in(tmp_path / "none") is None
 
 
 def test_in_an_empty_directory_it_makes_nothing_and_no_simulator(place: Place) -> None:

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "call a full disk in order",
+        "backends/room.py",
+        "    if room is None or room >= RESERVED:\n",
+        "    if True:\n",
+        ("tests/cli/test_doctor.py", "-k", "room_for_a_change"),
+    ),
+    Mistake(
+        "leave who wants to stop what runs, on a read-only disk, without a way",
+        "backends/room.py",
+        "os.path.lexists(state)",
+        "not os.path.lexists(state)",
+        ("tests/cli/test_commands.py", "-k", "copy_of_the_state"),
+    ),
+    Mistake(
         "restore an old copy that somebody put there",
         "backends/parts.py",
         "bool(ours) and max(ours) < header.serial",
@@ -57,7 +71,7 @@ MISTAKES = (
     Mistake(
         "two states in one directory let an earlier version in",
         "backends/lock.py",
-        "    return Lock(own, Flock(directory, shared=True, names=True))",
+        "    return Lock(own, Flock(directory, shared=True, names=True), state=state)",
         "    return Lock(own)",
         ("tests/backends/test_lock.py",),
     ),

@@ -1,0 +1,39 @@
+"""Whether there is room beside a state in a file to change it, and what to do where there is none."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flowplan.errors import StateError
+from flowplan.files.atomic import WRITABLE, room_in
+
+RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
+
+
+def no_room(directory: Path) -> str | None:
+    """Why no state can be changed in `directory`: a sentence. None: it can be tried."""
+    if not os.access(directory, os.W_OK):
+        return "this directory cannot be written, so no lock can be taken in it"
+    room = room_in(directory)
+    if room is None or room >= RESERVED:
+        return None
+    free = f"has room for {room // 1024} kB" if room else "is full"
+    return f"the disk of this directory {free}: flowplan places, changes and ends nothing with less than 1 MB"
+
+
+@contextmanager
+def copy_named(state: Path | None) -> Iterator[None]:
+    """Where what is done before anything is changed fails for want of room beside `state`, say how to stop what that
+    holds. None: it is no state's."""
+    try:
+        yield
+    except StateError as error:
+        if state is not None and os.path.lexists(state) and no_room(state.absolute().parent) is not None:
+            files, copy = shlex.quote(str(state).removesuffix(".json")), shlex.quote(state.name)
+            error.detail = "nothing was changed: what runs goes on, and costs money"
+            error.hint = f"{WRITABLE}; or cp {files}* DIR, give --state DIR/{copy}, and copy it back afterwards"
+        raise
