@@ -121,6 +121,12 @@ class Store(Protocol):
         return ""
 
     @property
+    def tried(self) -> bool:
+        """Whether the place was found to keep a second run out. Of a server that is not known before the first lock is
+        taken from this machine: it is found out with writes. Raises StateError."""
+        return True
+
+    @property
     def sends(self) -> Sent | None:
         """What this run sends to the server of the state, and is secret; None: nothing. It is sent with the first
         question, and not before."""

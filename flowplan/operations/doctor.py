@@ -87,7 +87,10 @@ def _backend(session: Session) -> Check:
         why = session.store.lock.out_of_reach()
         if why is not None:
             return Check("backend", "failed", why, "free some space, or make it writable, or give another --state")
-        return Check("backend", "ok", f"the state is kept in {session.store.name}")
+        where = f"the state is kept in {session.store.name}"
+        if not session.store.tried:
+            where += "; whether that server keeps a second run out, the first command tries that takes the lock there"
+        return Check("backend", "ok", where)
 
     return _guarded("backend", check)
 

@@ -46,6 +46,15 @@ def test_plan_apply_look_and_destroy(place: Place, url: str) -> None:
     assert not list(place.path.glob("flowplan.*state*"))
 
 
+def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:
+    """To try it takes the lock, and writes."""
+    said = "whether that server keeps a second run out"
+    assert said in " ".join(place.ok("--state", url, "doctor").split())
+    assert not state_servers.server().state(url.rpartition("/")[2]).versions
+    place.ok("--state", url, "apply", "--auto-approve")
+    assert said not in " ".join(place.ok("--state", url, "doctor").split())
+
+
 def test_a_state_that_is_gone_from_the_server_is_never_a_fresh_start(place: Place, url: str) -> None:
     place.ok("--state", url, "apply", "--auto-approve")
     state_servers.server().state(url.rpartition("/")[2]).versions.clear()

@@ -106,6 +106,10 @@ class RemoteStore(Store):
         return self._place.typed
 
     @property
+    def tried(self) -> bool:
+        return self._seen.last().proved
+
+    @property
     def sends(self) -> Sent | None:
         return self._place.sends
 
