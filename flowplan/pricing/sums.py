@@ -4,7 +4,8 @@ same for all, what each costs is added; then the quantiles of that are taken."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from operator import mul
@@ -85,12 +86,23 @@ def _saved(forecasts: Sequence[Forecast]) -> Decimal | None:
 
 
 def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> list[Forecast]:
-    """One of `those` takes away one of `these`."""
-    left = list(these)
-    for each in those:
-        if each in left:
-            left.remove(each)
-    return left
+    """One of `those` takes away one of `these`. What stays has the same forecast, which need not be compared."""
+    return _left(_left(these, those, id), _left(those, these, id), _itself)
+
+
+def _left(these: Iterable[Forecast], those: Iterable[Forecast], key: Callable[[Forecast], Hashable]) -> list[Forecast]:
+    left, kept = Counter(map(key, those)), []
+    for each in these:
+        same = key(each)
+        if left[same]:
+            left[same] -= 1
+        else:
+            kept.append(each)
+    return kept
+
+
+def _itself(forecast: Forecast) -> Forecast:
+    return forecast
 
 
 _GOLDEN = 0.6180339887498949  # its multiples, less their whole parts, lie evenly and in no order
@@ -133,22 +145,36 @@ class _Common:
         return Spread(weights, self.inner).money([math.fsum([still, *row]) for row in zip(*drawn, strict=True)])
 
     def _sums(self, gone: Iterable[Forecast], new: Iterable[Forecast]) -> Iterator[_Added]:
-        """One for all forecasts that count paths alike."""
-        found: dict[int, list[tuple[int, Replayed]]] = {}
+        """One for all forecasts that count paths alike. Bids that are alike have the same: it is multiplied, to the
+        last digit what adding one after the other comes to."""
+        found: dict[int, dict[int, Replayed]] = {}
+        times, paid = Counter[int](), set[int]()
         for sign, forecasts in ((-1, gone), (1, new)):
-            for each in forecasts:
-                if each.replayed is not None:
-                    found.setdefault(id(each.replayed.weights), []).append((sign, each.replayed))
-        for several in found.values():
-            sign = max(sign for sign, _ in several)  # what only goes is ordered by what it costs, too
-            rows = zip(*(self._of(one.costs, one) for _, one in several), strict=True)
-            signs = [sign * own for own, _ in several]
-            costs = [math.fsum(map(mul, signs, row)) for row in rows]
-            yield _Added(sign, self._of(several[0][1].weights, several[0][1]), costs)
+            for one in (each.replayed for each in forecasts if each.replayed is not None):
+                found.setdefault(id(one.weights), {})[id(one)] = one
+                times[id(one)] += sign
+                if sign > 0:
+                    paid.add(id(one.weights))
+        for weights, several in found.items():
+            sign = 1 if weights in paid else -1  # what only goes is ordered by what it costs, too
+            parts: list[tuple[int, Sequence[float]]] = []
+            for id_, one in several.items():
+                count, costs = sign * times[id_], self._of(one.costs, one)
+                parts += [(count, part) for part in ([costs] if abs(count) < 2 else _halves(costs))]
+            counts = [count for count, _ in parts]
+            rows = zip(*(part for _, part in parts), strict=True)
+            yield _Added(sign, self._of(one.weights, one), [math.fsum(map(mul, counts, row)) for row in rows])
 
     def _of(self, values: Sequence[float], one: Replayed) -> Sequence[float]:
         """Those of `values`, which `one` has a path, that are of paths in common."""
         return values[:: round(self.step / one.step)][: self.paths]
+
+
+def _halves(amounts: Sequence[float]) -> tuple[list[float], list[float]]:
+    """What adds up to `amounts`, in half as many digits each (Veltkamp): any count of either is exact."""
+    shifted = [amount * (2.0**27 + 1) for amount in amounts]
+    upper = [whole - (whole - amount) for whole, amount in zip(shifted, amounts, strict=True)]
+    return upper, [amount - half for amount, half in zip(amounts, upper, strict=True)]
 
 
 @frozen(eq=False)

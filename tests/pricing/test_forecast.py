@@ -6,12 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from flowplan.pricing.sums import stack_totals
 from flowplan.pricing.units import storage_per_hour
 from tests import backtest
 from tests.conftest import ROOT, examples
+from tests.work import grows_linearly
 
 D = Decimal
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -391,6 +394,38 @@ def test_what_is_certain_is_added_to_what_is_not() -> None:
     found, sure = forecast_of(in_a_surge(), D(12), 1, 24), forecast(flat("8"), D(9), 2, 24)
     assert known(sure.cost) == (D(384),) * 4
     assert known(stack_totals([], [found, sure]).planned.cost) == tuple(one + 384 for one in known(found.cost))
+
+
+def copied(found: Forecast) -> Forecast:
+    """An equal forecast that nobody takes for the same object."""
+    return attrs.evolve(found, replayed=found.replayed and attrs.evolve(found.replayed))
+
+
+@examples(40)
+@given(streams, st.lists(st.tuples(limits, st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4))
+def test_bids_that_are_alike_add_up_as_if_each_were_added(
+    events: Events, parts: list[tuple[Decimal, int, int]]
+) -> None:
+    """To the last digit."""
+    stream = Stream.of(events, NOW)
+    before: list[Forecast] = []
+    after: list[Forecast] = []
+    for limit, gone, new in parts:
+        found = forecast_of(stream, limit, 1, 24)
+        before += [found] * gone
+        after += [found] * new
+    apart = stack_totals([copied(one) for one in before], [copied(one) for one in after])
+    assert stack_totals(before, after) == apart
+
+
+def test_what_many_changed_bids_cost_more_is_no_more_work_for_each() -> None:
+    stream = Stream.of(wandering(1), NOW)
+
+    def work(count: int) -> Callable[[], object]:
+        found = [forecast_of(stream, D(1000 + n) / 100, 1, 24) for n in range(2 * count)]
+        return lambda: stack_totals(found[:count], found[count:])
+
+    assert grows_linearly(work, 20)
 
 
 @examples(40)
