@@ -8,6 +8,7 @@ or region is not alike. A script that is new with the resource may differ, as th
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +22,7 @@ OWN = "*"  # in what is shown of several: the name or key of each; no name in a 
 _ALONE = 3  # so many that are alike are shown one by one
 _KIND = regex(r"(?<![\w.@-])((?:bid|volume|ports)\.)")  # what the name of an address follows
 _WORD = regex(r"[A-Za-z0-9_]")
-_encode = json.JSONEncoder(sort_keys=True).encode
+_CANONICAL = 0  # the format in which equal texts are equal bytes; nothing outside of this process sees them
 
 
 @frozen
@@ -41,11 +42,11 @@ class Fold:
 def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
     """`entries` with those that are alike as one, where the first of them stands. `each`: nothing is folded. The loss
     of a volume's data is shown for each."""
-    groups: dict[str, list[Entry]] = {}
-    shapes: dict[str, Entry] = {}
+    groups: dict[str | bytes, list[Entry]] = {}
+    shapes: dict[str | bytes, Entry] = {}
     for one in entries:
         shape = None if each or _loses_data(one) else in_common(one)
-        key = one["address"] if shape is None else _encode([shape, _shown_script(one)])
+        key = one["address"] if shape is None else marshal.dumps([shape, _shown_script(one)], _CANONICAL)
         groups.setdefault(key, []).append(one)
         if shape is not None:
             shapes[key] = shape
