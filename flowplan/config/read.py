@@ -13,7 +13,7 @@ from attrs import field
 from flowplan.classes import define
 from flowplan.config import keys
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
-from flowplan.config.foreign.shapes import tool_of
+from flowplan.config.foreign.shapes import is_kept, tool_of
 from flowplan.config.stack.given import NOTHING_GIVEN, Given
 from flowplan.config.stack.said import Stack
 from flowplan.config.stack.where import is_stack
@@ -257,7 +257,10 @@ FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task
 
 
 def _is_foreign(document: Document, first: bool) -> bool:
-    """Whether `document`, the first of its file or a later one, is one of another tool, which is reported."""
+    """Whether `document`, the first of its file or a later one, is one of another tool, or one that flowplan writes for
+    itself, which is reported."""
+    if is_kept(document):
+        return True
     tool = tool_of(document.root)
     if tool is None:
         return False

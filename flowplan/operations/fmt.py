@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowplan.config import Source
+from flowplan.config.foreign.shapes import is_kept
 from flowplan.config.yaml import SIZE_LIMIT, Findings, laid_out
 from flowplan.documents.fmt import LaidOut
 from flowplan.errors import ConfigError, FlowplanError, StateError
@@ -34,7 +35,7 @@ def laid_out_text(name: str, data: bytes) -> LaidOut:
 def _lay_out(sources: Sequence[Source]) -> list[LaidOut]:
     """`sources` in the canonical layout. Raises ConfigError."""
     findings = Findings()
-    found = [(source, laid_out(source.name, source.data, findings)) for source in sources]
+    found = [(source, laid_out(source.name, source.data, findings, is_kept)) for source in sources]
     if findings.has_errors:
         raise ConfigError(one for one in findings.all if one.severity == "error")
     return [LaidOut(source.name, source.data, text) for source, text in found if text is not None]

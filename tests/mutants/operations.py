@@ -1007,6 +1007,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "fmt writes a state again, without its lock",
+        "operations/fmt.py",
+        "findings, is_kept))",
+        "findings))",
+        ("tests/operations/test_fmt.py", "-k", "flowplan_keeps"),
+    ),
+    Mistake(
         "the variables of another environment pass where nothing else changes",
         "operations/running/approval.py",
         "not found.plan.empty or (applies and other_environment(seen) is not None):",

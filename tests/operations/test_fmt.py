@@ -124,3 +124,25 @@ def test_an_option_of_terraform_is_answered_and_nothing_is_written(place: Place,
     result = place.run("fmt", option, "a.yaml")
     assert (result.code, "hint: " in result.err, "--help lists" in result.err) == (64, True, False)
     assert (place.path / "a.yaml").read_text() == UNEVEN
+
+
+@pytest.mark.parametrize(
+    ("file", "is_one"), [("p.json", "a saved plan"), ("flowplan.state.json", "a state"), ("sealed.json", "a state")]
+)
+def test_what_flowplan_keeps_is_laid_out_by_nobody(place: Place, file: str, is_one: str) -> None:
+    """It was written again, without the lock, and with what a run had saved meanwhile gone."""
+    place.write(EVEN.replace("8xh100", "h100.8x.SXM5.IB"))
+    place.ok("plan", "--out", "p.json")
+    place.ok("apply", "--auto-approve")
+    place.write(
+        '{"format_version": 3, "flowplan_version": "1", "lineage": "a", "serial": 1,  "sealed": "x"}', "sealed.json"
+    )
+    before = (place.path / file).read_bytes()
+    for words in (("fmt",), ("validate",), ("plan",), ("apply",), ("graph",), ("watch", "--once"), ("convert",)):
+        if (words, is_one) == (("apply",), "a saved plan"):
+            continue
+        refused = place.run(*words, file)
+        assert refused.code == 65, (words, refused)
+        assert refused.err.startswith(f"error: {file} is {is_one}, not a file that says what you want\n"), refused
+        assert refused.err.count("error") == 1 + ("1 error\n" in refused.err), refused
+        assert (place.path / file).read_bytes() == before

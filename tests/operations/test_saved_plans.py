@@ -252,3 +252,15 @@ def test_a_change_without_what_it_is_about_is_no_plan(
     entry["change"] |= change
     sealed_again(place, saved)
     assert "p is not a valid plan" in apply_it(place)[1]
+
+
+@pytest.mark.parametrize("paths", [("p.plan", "flowplan.yaml"), ("flowplan.yaml", "p.plan"), (".", "p.plan")])
+def test_a_saved_plan_is_applied_alone(place: Place, paths: tuple[str, ...]) -> None:
+    place.write(task_text("one"))
+    place.ok("plan", "--out", "p.plan")
+    refused = place.run("apply", "--auto-approve", *paths)
+    assert (refused.code, place.ledger()) == (64, [])
+    assert refused.err.startswith("error: a saved plan takes no PATH beside it: all of p.plan is carried out\n"), (
+        refused
+    )
+    place.ok("apply", "p.plan")

@@ -9,7 +9,7 @@ from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.foreign.flow import read_flow
 from flowplan.config.foreign.reading import Reading, Value
-from flowplan.config.foreign.shapes import FLOW, Tool, tool_of
+from flowplan.config.foreign.shapes import FLOW, Tool, is_kept, tool_of
 from flowplan.config.foreign.skypilot import read_skypilot
 from flowplan.config.yaml import Document, Findings, documents, read_text
 from flowplan.diagnostics import Diagnostic
@@ -49,6 +49,8 @@ def convert(source: Source) -> Converted:
 
 def _known(document: Document) -> Tool | None:
     """The tool of a document that can be converted; of another one that is reported."""
+    if is_kept(document):
+        return None
     tool = tool_of(document.root)
     if tool is not None and tool.converts:
         return tool

@@ -1,9 +1,11 @@
-"""Which tool a document is for, by its keys. Pure."""
+"""Which tool a document is for, by its keys, or whether flowplan wrote it for itself. Pure."""
 
 from __future__ import annotations
 
+import shlex
+
 from flowplan.classes import frozen
-from flowplan.config.yaml import Mapping, Node, Sequence
+from flowplan.config.yaml import Document, Mapping, Node, Sequence
 from flowplan.patterns import regex
 
 
@@ -65,6 +67,23 @@ def tool_of(root: Node) -> Tool | None:
         return SKYPILOT
     of_flow = there & _OF_FLOW
     return FLOW if len(of_flow) > 1 or (of_flow and there & _BESIDE_FLOW) else None
+
+
+def is_kept(document: Document) -> bool:
+    """Whether `document` is one that flowplan writes for itself, a saved plan or a state, which is reported."""
+    root = document.root
+    if not isinstance(root, Mapping) or not {"format_version", "flowplan_version"} <= root.entries.keys():
+        return False
+    name = shlex.quote(document.text.file)
+    if {"lineage", "serial"} <= root.entries.keys():
+        what, hint = "a state", f"flowplan --state {name} show"
+    elif not root.entries.keys().isdisjoint(("resource_changes", "sealed")):
+        what, hint = "a saved plan", f"flowplan show {name}, or flowplan apply {name}"
+    else:
+        return False
+    summary = f"{document.text.file} is {what}, not a file that says what you want"
+    document.problem(root, summary, hint, code="foreign-file")
+    return True
 
 
 # What no other tool's file says, at whatever depth: nearly every file of flowplan is known by it, unread.

@@ -8,13 +8,13 @@ no space at the end of a line; LF, no blank line at the end, one line end there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from attrs import field
 
 from flowplan.classes import define, frozen
-from flowplan.config.yaml.nodes import Mapping, Node, Scalar
+from flowplan.config.yaml.nodes import Document, Mapping, Node, Scalar
 from flowplan.config.yaml.nodes import Sequence as SequenceNode
 from flowplan.config.yaml.parse import documents
 from flowplan.config.yaml.text import Findings, Text, read_text
@@ -25,14 +25,17 @@ _STEP = 2
 _HEADER = regex(r"[|>](?:(?P<digit>[1-9])|(?P<chomp>[+-]))*")
 
 
-def laid_out(file: str, data: bytes, findings: Findings) -> str | None:
-    """`data` in the canonical layout; None where it is not YAML that flowplan reads, or where the layout could not be
-    changed without changing what the text means: that is in `findings` then."""
+def laid_out(
+    file: str, data: bytes, findings: Findings, is_kept: Callable[[Document], bool] = lambda _: False
+) -> str | None:
+    """`data` in the canonical layout; None where it is not YAML that flowplan reads, where the layout could not be
+    changed without changing what the text means, or where a document of it `is_kept` as it is: that is in `findings`
+    then."""
     text = read_text(file, data, findings)
     if text is None:
         return None
     before = list(documents(text, required=False))
-    if findings.has_errors:
+    if any(is_kept(one) for one in before) or findings.has_errors:
         return None
     made = _Layout.of(text.content)
     if made is None or not _same(before, text.content, made):

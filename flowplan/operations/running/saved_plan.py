@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
+from flowplan.operations.opening.sources import SUFFIXES
 from flowplan.printable import shown
 from flowplan.secret import Secret
 from flowplan.state.journal import intent_of
@@ -69,18 +71,26 @@ def _patterns(saved: SealedPlan, given: Patterns) -> Patterns:
 
 def read_saved_plan(settings: Settings, paths: Sequence[str]) -> SealedPlan | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
-    that is a plan but not a whole one."""
-    if len(paths) != 1:
-        return None
+    that is a plan but not a whole one, UsageProblem for a plan with another PATH beside it."""
+    if len(paths) == 1:
+        return _plan_at(settings, paths[0])
+    for path in paths:  # a configuration is called .yaml nearly always, and there may be thousands of it
+        if not path.endswith(SUFFIXES) and _plan_at(settings, path) is not None:
+            hint = f"flowplan apply {shlex.quote(path)}; what the other files ask for is for a plan of their own"
+            raise UsageProblem(f"a saved plan takes no PATH beside it: all of {path} is carried out", hint=hint)
+    return None
+
+
+def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
     try:
-        with opened(settings.directory / paths[0]) as file:
+        with opened(settings.directory / path) as file:
             start = file.read(4096)
             if not start.lstrip().startswith(b"{"):
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError:  # no regular file, or a name that is too long: reading it as a configuration says so
         return None
-    return read_plan(data, paths[0], settings)
+    return read_plan(data, path, settings)
 
 
 def given_plan(settings: Settings, name: str) -> SealedPlan:
@@ -139,6 +149,8 @@ def read_plan(data: bytes, name: str, settings: Settings) -> SealedPlan | None:
 
     try:
         body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+        if isinstance(body, dict) and {"lineage", "serial"} <= body.keys():
+            return None  # a state: reading it as a configuration says so
         if isinstance(body, dict) and "format_version" in body:
             body = _opened(body, name, settings)
         body = without_scripts(body) if isinstance(body, dict) else body
