@@ -185,7 +185,7 @@ MISTAKES = (
         "operations/running/saved_plan.py",
         "    if serial < state.put_back or serial > state.serial:\n",
         "    if serial > state.serial:\n",
-        ("tests/operations/test_unrelated_changes.py", "-k", "restore"),
+        ("tests/operations/test_applied_once.py", "-k", "put_back"),
     ),
     Mistake(
         "forget a job that has ended when the state is refreshed",
