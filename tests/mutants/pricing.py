@@ -108,7 +108,7 @@ MISTAKES = (
         "pricing/book.py",
         "None if spot is None else max(spot, self.minimum or Decimal(0))",
         "spot",
-        ("tests/pricing/test_competition.py", "-k", "contradict"),
+        ("tests/pricing/test_odd_markets.py",),
     ),
     Mistake(
         "price a bid below the minimum of its own auction by that of another size, or of a moment before",

@@ -150,7 +150,10 @@ def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> N
         NoOp(Address("bid", "live"), live, id="bid_1", status="Allocated"),
         Create(Address("bid", "new"), new),
     )
-    plan = priced(plan_to(*changes), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
+    wins = ((1, "20.01"), (4, "30.00"), (5, "40.00"))  # nothing is left over by those whom four push out
+    plan = priced(
+        plan_to(*changes), {("it", "r", n): attrs.evolve(full, quantity=n, win_price=D(win)) for n, win in wins}
+    )
     pushed_out = plan.changes[0].cost
     assert pushed_out is not None and (pushed_out.outlook, pushed_out.warnings) == ("waits", ("self_competition",))
     [said] = [one.summary for one in warned(plan)]

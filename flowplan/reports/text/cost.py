@@ -231,9 +231,9 @@ def adding_up(found: AddedUp) -> str:
 
 
 def _entering(body: PlanBody) -> list[str]:
-    """That what an hour costs now is a range, where bids enter full auctions."""
+    """That what an hour costs now is a range, where bids move the price that they enter at."""
     found = hour_range(body)
-    return [] if found is None else [f"an hour now: {_from_to(found)} once bids have entered full auctions"]
+    return [] if found is None else [f"an hour now: {_from_to(found)} once these bids have moved the price"]
 
 
 def _average(found: shape.Horizon | None) -> list[str]:
