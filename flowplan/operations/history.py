@@ -56,7 +56,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")
         found = put_back(version, now)
         if not force:
-            hold_known(found, f"version {serial}")
+            hold_nothing_forgotten(found, f"version {serial}")
         state = found.state.as_put_back() if loaded.fresh else found.state
         saved = session.save(state, before=now.bindings, stated=True)
         return attrs.evolve(found, state=saved)
@@ -115,7 +115,7 @@ def last_known(session: Session, loaded: Loaded, lineage: str) -> State:
     return session.store.version(lineage, max(serials)) if serials else loaded.state
 
 
-def hold_known(found: PutBack, name: str) -> None:
+def hold_nothing_forgotten(found: PutBack, name: str) -> None:
     """Raise GuardRefused where putting `name` in the place of the state forgets what that holds, with each."""
     forgotten = found.forgotten
     if not forgotten:

@@ -11,6 +11,7 @@ import attrs
 from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
 from flowplan.model import bounds
+from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
 from flowplan.printable import shown
@@ -71,7 +72,7 @@ def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
         sources, _ = session.sources(paths, optional=True)
         return configuration(session, sources) if sources else None
     except ConfigError as error:
-        session.listener.note(f"{error}, so neither its name nor its volumes count: {_MENDED}")
+        session.listener.note(f"{error}, so its volumes do not count: {_MENDED}")
         return None
 
 
@@ -148,27 +149,27 @@ def _hold_lost(session: Session) -> None:
 
 
 def _chosen(session: Session, config: Config | None, live: Live, lineage: str | None) -> Marker:
-    """The marker of the stack to rebuild: the one of `lineage`, else the one with the name that a first apply of
-    `config` gives it here."""
+    """The marker of the stack to rebuild: the one of `lineage`, else the one that is called what a first apply of
+    `config` calls it here; None: what files with problems say, if anything."""
     marked = [bid.marker for bid in live.bids.values() if bid.marker and not bid.ended]
     stacks = {marker.lineage: marker for marker in marked if bounds.is_name(marker.lineage)}
     if lineage is not None:
         stacks = {one: marker for one, marker in stacks.items() if one == lineage}
     elif stacks:
-        given = config.stack if config is not None else ""
-        here = session.stack_name(State(lineage=""), given)
-        named = {one: marker for one, marker in stacks.items() if marker.stack == here}
-        if len(named) != 1:
+        given = named(session) or frozenset() if config is None else frozenset({config.stack} - {""})
+        called = given or {session.stack_name(State(lineage=""))}
+        ours = {one: marker for one, marker in stacks.items() if marker.stack in called}
+        if len(ours) != 1:
             listed = "\n".join(
                 f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
             )
             like = "as the configuration says" if given else "like this directory"
             raise UsageProblem(
-                f"there is not exactly one live stack named {here}, {like}",
+                f"there is not exactly one live stack named {', '.join(map(shown, sorted(called)))}, {like}",
                 detail=listed,
-                hint="choose one with --lineage",
+                hint="name the stack file that says another name, or choose one with --lineage",
             )
-        stacks = named
+        stacks = ours
     if not stacks:
         what = f" of lineage {lineage}" if lineage else ""
         raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")

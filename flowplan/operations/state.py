@@ -12,7 +12,7 @@ from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
-from flowplan.operations.history import hold_known, last_known, listed
+from flowplan.operations.history import hold_nothing_forgotten, last_known, listed
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
@@ -155,7 +155,7 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
             _hold_same_stack(found, now, name, force=force)
             session.listener.note(_lineages(now, new))
         if not force:
-            hold_known(found, name)
+            hold_nothing_forgotten(found, name)
             if not loaded.fresh:
                 _hold_continued(now, new, name)
         serial = max(new.serial, now.serial)

@@ -177,16 +177,16 @@ def test_a_stack_that_its_file_names_is_found_by_that_name(place: Place, paths: 
 
 
 def test_files_with_problems_keep_no_bid_from_being_found(place: Place) -> None:
-    """The name of the directory holds then; the bids are found, and the volumes are said to be missing."""
-    place.write(NAMED.replace("name: other\n", "", 1))
+    """What they call the stack holds; the bids are found, and the volumes are said to be missing."""
+    place.write(NAMED)
     place.ok("apply", "--auto-approve")
     lose(place)
-    place.edit("version: 2", "version: 2\nname: other\nnonsense: 1")
+    place.edit("version: 2", "version: 2\nnonsense: 1")
     found = place.run("recover", "--from-live")
-    assert (found.code, "so neither its name nor its volumes count" in " ".join(found.err.split())) == (0, True), found
+    assert (found.code, "so its volumes do not count" in " ".join(found.err.split())) == (0, True), found
     assert place.ok("state", "list") == "bid.a\n"
     lose(place)
-    place.edit("\nname: other\nnonsense: 1", "")
+    place.edit("\nnonsense: 1", "")
     place.edit("my-ssh-key", "no-such-key")
     found = place.run("recover", "--from-live")
     assert (found.code, "so its volumes do not count" in " ".join(found.err.split())) == (0, True), found

@@ -456,15 +456,15 @@ MISTAKES = (
     Mistake(
         "rebuild the stack of this directory's name where the file names another",
         "operations/rebuild.py",
-        'session.stack_name(State(lineage=""), given)\n',
-        'session.stack_name(State(lineage=""))\n',
+        "        called = given or {",
+        "        called = {",
         ("tests/faults/test_lost_state.py", "-k", "name"),
     ),
     Mistake(
         "find no bid of a lost state while a file has problems",
         "operations/rebuild.py",
-        'so neither its name nor its volumes count: {_MENDED}")\n        return None\n',
-        'so neither its name nor its volumes count: {_MENDED}")\n        raise\n',
+        'so its volumes do not count: {_MENDED}")\n        return None\n',
+        'so its volumes do not count: {_MENDED}")\n        raise\n',
         ("tests/faults/test_lost_state.py", "-k", "problems"),
     ),
     Mistake(
@@ -491,8 +491,8 @@ MISTAKES = (
     Mistake(
         "restore an older version although what was made since is forgotten",
         "operations/history.py",
-        "        if not force:\n            hold_known(",
-        "        if not force and not found.state.bindings:\n            hold_known(",
+        "        if not force:\n            hold_nothing_forgotten(",
+        "        if not force and not found.state.bindings:\n            hold_nothing_forgotten(",
         ("tests/operations/test_history.py",),
     ),
     Mistake(
@@ -806,7 +806,7 @@ MISTAKES = (
     Mistake(
         "let a state that is pushed forget a resource without a word",
         "operations/state.py",
-        "            hold_known(found, name)\n",
+        "            hold_nothing_forgotten(found, name)\n",
         "",
         ("tests/operations/test_history.py", "-k", "push"),
     ),

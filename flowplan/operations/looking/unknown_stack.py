@@ -25,7 +25,7 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
     do not say what this one is called: `stack` is the name of a directory then, which may have been another."""
     if not loaded.empty:
         return
-    said = _names(session) if loaded.fresh else frozenset({stack})
+    said = named(session) if loaded.fresh else frozenset({stack})
     found = [(one.id, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
     marked = [(id, marker.stack) for id, marker in found if marker.lineage != loaded.state.lineage]
     ids = [id for id, name in marked if name in (said or {stack})]
@@ -42,8 +42,9 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
         )
 
 
-def _names(session: Session) -> frozenset[str] | None:
-    """What the files of the command call their stack; None: that cannot be made out."""
+def named(session: Session) -> frozenset[str] | None:
+    """What the files of the command call their stack, also those that have problems; none: they leave that to the
+    directory. None: that cannot be made out."""
     from flowplan.config.stack.called import names
 
     sources, locked = readable(session.paths, session.settings.directory)
