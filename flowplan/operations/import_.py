@@ -10,6 +10,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.looking.importable import hold_free, importable, parsed, settled_by
+from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.session import Session
 from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import adopted, as_made, binding_of
@@ -29,7 +30,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,
-            stack=session.stack_name(loaded.state),
+            stack=session.stack_name(loaded.state, next(iter(named(session) or ()), "")),
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,

@@ -120,9 +120,30 @@ MISTAKES = (
     Mistake(
         "say calmly that nothing exists where the directory may have been renamed",
         "operations/looking/unknown_stack.py",
-        "    elif marked and not said:\n",
-        "    elif False:\n",
+        "if not said or (name",
+        "if (name",
         ("tests/operations/test_elsewhere.py", "-k", "by_the_name_in_its_files"),
+    ),
+    Mistake(
+        "say calmly that nothing exists where a stack of the directory's name is live",
+        "operations/looking/unknown_stack.py",
+        "if not said or (name == here and loaded.fresh)]",
+        "if not said]",
+        ("tests/operations/test_elsewhere.py", "-k", "got_its_name_later"),
+    ),
+    Mistake(
+        "call a stack as its directory is called when something is imported first",
+        "operations/import_.py",
+        'next(iter(named(session) or ()), "")',
+        '""',
+        ("tests/operations/test_elsewhere.py", "-k", "import_calls"),
+    ),
+    Mistake(
+        "take a name with ${...} in it for the name of the stack",
+        "config/stack/called.py",
+        ' or "${" in node.text',
+        "",
+        ("tests/operations/test_elsewhere.py", "-k", "name_in_its_files"),
     ),
     Mistake(
         "take a slip of the pen for a new environment",

@@ -261,6 +261,7 @@ def test_a_loop_over_environments_goes_on_past_one_that_is_new(
         ("name: work\n", (5, "1 live bid carries the marker of a stack called work")),
         ("name: other\n", (0, "")),
         ("", (0, "1 live bid is of a stack called work: if that is this one, as where its directory was called")),
+        ('name: "${env.HOME}-x"\n', (0, "1 live bid is of a stack called work: if that is this one")),
         ("name: [work]\n", (0, "1 live bid is of a stack called work: if that is this one")),
         ("]\n", (0, "1 live bid is of a stack called work: if that is this one")),
     ],
@@ -280,6 +281,29 @@ def test_another_directory_knows_the_stack_by_the_name_in_its_files(
     for command in (DESTROY, ("plan", "--destroy")):
         told = said(used, *command, code=code)
         assert live in told if live else "live bid" not in told
+
+
+def test_a_stack_that_got_its_name_later_is_no_calm_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first apply called it as its directory is called, and so does the state until it is lost."""
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", ""), "flowplan.yaml")
+    place.ok("apply", "--auto-approve")
+    place.write(STACK.replace("state: a.json\n", "name: other\n"), "flowplan.yaml")
+    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        path.unlink()
+    told = said(place, *DESTROY, code=0)
+    assert "1 live bid is of a stack called work: if that is this one, as where the files called it otherwise" in told
+
+
+def test_an_import_calls_the_stack_as_its_files_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    place.write(STACK.replace("state: a.json\n", "name: other\n"), "flowplan.yaml")
+    place.ok("apply", "--auto-approve")
+    (found,) = json.loads(place.ok("state", "pull"))["resources"]
+    lineage = json.loads(place.ok("state", "pull"))["lineage"]
+    place.ok("state", "rm", found["address"])
+    place.ok("--state", "b.json", "import", found["address"], found["id"], "--lineage", lineage)
+    assert json.loads(place.ok("--state", "b.json", "state", "pull"))["stack"] == "other"
 
 
 def test_an_empty_state_of_before_is_no_calm_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

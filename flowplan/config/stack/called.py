@@ -23,7 +23,7 @@ def names(sources: Iterable[Source]) -> frozenset[str] | None:
             node = root.get("name") if isinstance(root, Mapping) else None
             if node is None:
                 continue
-            if not isinstance(node, Scalar):
+            if not isinstance(node, Scalar) or "${" in node.text:  # no value is known here
                 return None
             found.add(node.text)
         if text is None or findings.has_errors:

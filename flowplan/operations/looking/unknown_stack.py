@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowplan.errors import StateError
 from flowplan.operations.opening.sources import readable
 from flowplan.printable import shown
+from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -22,7 +23,8 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
     """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too, or as
     the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, or
     there is one, and nothing is in it, that is a warning; so it is where bids of other stacks are live, and the files
-    do not say what this one is called: `stack` is the name of a directory then, which may have been another."""
+    do not say what this one is called: `stack` is the name of a directory then, which may have been another. Nor did
+    they say it, perhaps, when a stack of the directory's name was made."""
     if not loaded.empty:
         return
     said = named(session) if loaded.fresh else frozenset({stack})
@@ -34,10 +36,14 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
         called = _called(name for id, name in marked if id in ids)
         text = f"there {what} at {session.store.name}, but {_bids(ids, 'carries', 'carry')} the marker of {called}"
         _say_live(session, text, ids, refused=loaded.fresh and session.chosen.origin != "option")
-    elif marked and not said:
+        return
+    here = session.stack_name(State(lineage=""))
+    others = [(id, name) for id, name in marked if not said or (name == here and loaded.fresh)]
+    if others:
+        why = "as where the files called it otherwise" if said else "as where its directory was called otherwise"
         session.listener.warn(
-            f"there is no state at {session.store.name}, but {_bids([id for id, _ in marked], 'is', 'are')} of "
-            f"{_called(name for _, name in marked)}: if that is this one, as where its directory was called otherwise, "
+            f"there is no state at {session.store.name}, but {_bids([id for id, _ in others], 'is', 'are')} of "
+            f"{_called(name for _, name in others)}: if that is this one, {why}, "
             "name its state with --state; `flowplan orphans` lists what is in no state here"
         )
 
