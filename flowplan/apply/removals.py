@@ -13,16 +13,21 @@ from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import Patience
 from flowplan.apply.shared import Shared
 from flowplan.classes import frozen
+from flowplan.clock import since_boot
 from flowplan.errors import CloudError, NotFound, Refused, Unauthorized
 from flowplan.model.live import OPEN, Live, LiveBid, LiveVolume
 from flowplan.planning.actions import Delete, Replace
 from flowplan.printable import shown
 
-_TIMES_LATE = 5  # in a row of attempts, as many as the tries of any call
+_TIMES_LATE = 5  # after an attempt, as many as the tries of any call
 
 
 class _Late(CloudError):
-    """A deletion was not sent: who uses the volume was seen too long ago."""
+    """A deletion was not sent: who uses the volume was seen too long ago. `attempts`: how often it was sent before."""
+
+    def __init__(self, message: str, attempts: int) -> None:
+        super().__init__(message)
+        self.attempts = attempts
 
 
 @frozen
@@ -142,14 +147,15 @@ class Removals:
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid releases its volumes a little later. The users are read
         right before the call, since the API may delete a volume that somebody has taken since the plan was made."""
-        late = 0
+        late, over = 0, set[str]()
         for _ in self.patience.turns(self.patience.at_most):
-            if self._held(id, self._users(id)):
+            users, seen = self._users(id), since_boot()
+            if self._held(id, users, over):
                 continue
             try:
-                self._delete_as_seen(id)
+                self._delete_as_seen(id, seen)
             except _Late as error:
-                late += 1
+                late += error.attempts > 0
                 if late == _TIMES_LATE:
                     raise CloudError(str(error), hint="run the same command again") from error
             except Refused as error:
@@ -159,15 +165,18 @@ class Removals:
                 return self._hold_deleted(id)
         raise _gave_up(f"{id} to be released")
 
-    def _delete_as_seen(self, id: str) -> None:
-        """Ask for the deletion of a volume that was seen right now to be used by nobody. Raises _Late where an attempt
-        had to wait (429, an answer that was lost): somebody may have taken the volume since."""
-        seen = self.patience.clock.monotonic()
+    def _delete_as_seen(self, id: str, seen: float) -> None:
+        """Ask for the deletion of a volume that a list, which was there at `seen` (by `since_boot`), has as used by
+        nobody. Raises _Late where an attempt had to wait since (429, an answer that was lost, a user that was asked
+        for, a machine that slept): somebody may have taken the volume."""
+        attempts = 0
 
         def attempted() -> None:
+            nonlocal attempts
             self.hold_lock()
-            if self.patience.clock.monotonic() - seen > patience.FRESH:
-                raise _Late(f"the API did not take the deletion of {id} within {patience.FRESH:g} s")
+            if since_boot() - seen > patience.FRESH:
+                raise _Late(f"the API did not take the deletion of {id} within {patience.FRESH:g} s", attempts)
+            attempts += 1
 
         self.cloud.delete_volume(id, before=attempted)
 
@@ -176,11 +185,12 @@ class Removals:
         where lists lag, the API does not know it any more when it is asked once more."""
         if id in self._deleted():
             return
+        over = set[str]()
         for _ in self.patience.until_it_shows():
             try:
-                listed = self._volumes().get(id)
-                if listed is None or not self._held(id, _users_of(listed)):
-                    self._delete_as_seen(id)
+                listed, seen = self._volumes().get(id), since_boot()
+                if listed is None or not self._held(id, _users_of(listed), over):
+                    self._delete_as_seen(id, seen)
             except NotFound:
                 return
             except _Late:
@@ -200,11 +210,12 @@ class Removals:
         self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
         raise NotFound(f"{id} is already deleted")
 
-    def _held(self, volume: str, users: Iterable[str]) -> set[str]:
+    def _held(self, volume: str, users: Iterable[str], over: set[str]) -> set[str]:
         """Who of `users`, as a list has them that may lag, does use the volume. Raises Refused for a bid that is live
-        and has it: it will not release it by itself."""
-        held = set(users)
-        for user in users:
+        and has it: it will not release it by itself. `over`: who is known to have ended, which is not asked for
+        again; those who are found to have are added."""
+        held = {*users} - over
+        for user in sorted(held):
             try:
                 found = self.cloud.bid(user)
             except NotFound:  # an instance, or a reservation: only the list tells of those
@@ -217,6 +228,8 @@ class Removals:
                     hint="run the same command again once nothing uses it",
                 )
             held -= {user, *found.instances}
+            if found.ended:
+                over.update((user, *found.instances))
         return held
 
 

@@ -155,6 +155,19 @@ def test_429_while_a_worker_waits_makes_it_wait_again(times: Time) -> None:
         assert times.now == 1014
 
 
+def test_who_sends_nothing_takes_no_turn(times: Time) -> None:
+    """After a 429 turns are few: of ten deletions that wait too long for theirs, eight would use up those of others."""
+    gate = Gate(times.clock, times.wait)
+    gate.close(5)
+    for _ in range(10):
+        with pytest.raises(ConnectionError), gate:
+            raise ConnectionError("nothing was sent")
+    with gate:
+        assert times.now == 1005
+    with gate:
+        assert times.now > 1005
+
+
 # -- 5xx -------------------------------------------------------------------------------------------------------------
 
 

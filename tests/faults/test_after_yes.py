@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
+import attrs
 import pytest
 
 from flowplan.apply.patience import Patience
@@ -267,8 +268,22 @@ def test_each_of_many_volumes_is_looked_at_after_its_turn_came(
     assert sorted(deletes(place)) == sorted(f"/v2/volumes/{id}" for id in ids if id not in taken)
 
 
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clock shows that goes on while the machine sleeps: one number."""
+    found = [0.0]
+    monkeypatch.setattr("flowplan.apply.removals.since_boot", lambda: found[0])
+    return found
+
+
 def removals(
-    place: Place, seconds: list[float], log: list[str], meanwhile: Callable[[], object], *, waits: float
+    place: Place,
+    seconds: list[float],
+    log: list[str],
+    meanwhile: Callable[[], object],
+    *,
+    waits: float,
+    hold_lock: Callable[[], None] = lambda: None,
 ) -> Removals:
     """Those of a run whose retries wait for so long: `meanwhile` happens then, `seconds` go on, `log` has each call."""
 
@@ -280,13 +295,15 @@ def removals(
     cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=wire, wait=wait, log=log.append), parallelism=1)
     cloud.enter(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])
     clock = Clock(monotonic=lambda: seconds[0], pause=lambda _: None)
-    return Removals(cloud, Patience(clock, 60.0 * waits), lambda: None)
+    return Removals(cloud, Patience(clock, 60.0 * waits), hold_lock)
 
 
 @pytest.mark.parametrize(("waits", "attempts"), [(2.0, 2), (30.0, 1)])
-def test_a_deletion_that_had_to_wait_is_not_sent_by_an_old_look(shared: Place, waits: float, attempts: int) -> None:
+def test_a_deletion_that_had_to_wait_is_not_sent_by_an_old_look(
+    shared: Place, seconds: list[float], waits: float, attempts: int
+) -> None:
     """Somebody takes the volume before the second attempt. The API here refuses that one; another may not."""
-    volume, seconds, log = volume_id(shared), [0.0], list[str]()
+    volume, log = volume_id(shared), list[str]()
     shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
 
     with shared.simulator() as simulator:
@@ -298,9 +315,62 @@ def test_a_deletion_that_had_to_wait_is_not_sent_by_an_old_look(shared: Place, w
     assert sum("DELETE" in line for line in log) == attempts
 
 
-def test_a_deletion_that_always_has_to_wait_is_given_up(shared: Place) -> None:
+def test_nor_by_one_since_which_its_users_were_asked_for(shared: Place, seconds: list[float]) -> None:
+    """The list still names our bid, which has ended, and the answer about that bid had to be waited for."""
+    volume, log, ours = volume_id(shared), list[str](), live_ids(shared)[0]
+    shared.call("DELETE", f"/v2/spot/bids/{ours}")
+    with shared.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "edited", put={"bids": [ours]})
+        simulator.faults.add("GET /v2/spot/bids/bid_*", "status", status=503)
+    with pytest.raises(Refused, match="uses it now"):
+        removals(shared, seconds, log, lambda: colleague_places(shared, "colleague", volume), waits=30.0).delete(volume)
+    assert sum("DELETE" in line for line in log) == 0
+
+
+def test_nor_by_one_since_which_the_machine_slept(shared: Place, seconds: list[float]) -> None:
+    volume, log = volume_id(shared), list[str]()
+    shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
+    monotonic = Clock().monotonic()
+
+    def sleeps() -> None:
+        if not seconds[0]:
+            colleague_places(shared, "colleague", volume)
+            seconds[0] = 3600.0
+
+    made = removals(shared, seconds, log, lambda: None, waits=30.0, hold_lock=sleeps)
+    awake = Patience(Clock(monotonic=lambda: monotonic, pause=lambda _: None), 60.0)
+    with pytest.raises(Refused, match="uses it now"):
+        attrs.evolve(made, patience=awake).delete(volume)
+    assert sum("DELETE" in line for line in log) == 0
+
+
+def test_users_that_have_ended_are_asked_for_once(shared: Place, seconds: list[float]) -> None:
+    """They may be many: if they took as long each time, the look would always have grown old."""
+    volume, log, ours = volume_id(shared), list[str](), live_ids(shared)[0]
+    shared.call("DELETE", f"/v2/spot/bids/{ours}")
+    with shared.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "edited", times=None, put={"bids": [ours]})
+        simulator.faults.add("GET /v2/spot/bids/bid_*", "status", status=503)
+    assert removals(shared, seconds, log, lambda: None, waits=30.0).delete(volume)
+    assert [line.split()[3] for line in log if "/v2/spot/bids/" in line] == ["503", "200"]
+
+
+def test_a_deletion_that_only_waits_for_its_turn_is_not_given_up(shared: Place, seconds: list[float]) -> None:
+    """The API says 429 to others: this one was never tried."""
+    volume, log = volume_id(shared), list[str]()
+    shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
+    turns = itertools.count(1)
+
+    def waits_for_its_turn() -> None:
+        seconds[0] += 6.0 if next(turns) < 9 else 0.0
+
+    assert removals(shared, seconds, log, lambda: None, waits=30.0, hold_lock=waits_for_its_turn).delete(volume)
+    assert sum("DELETE" in line for line in log) == 1
+
+
+def test_a_deletion_that_always_has_to_wait_is_given_up(shared: Place, seconds: list[float]) -> None:
     """After five looks, like any call after five tries."""
-    volume, seconds, log = volume_id(shared), [0.0], list[str]()
+    volume, log = volume_id(shared), list[str]()
     shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
     with shared.simulator() as simulator:
         simulator.faults.add("DELETE /v2/volumes/vol_*", "status", status=503, times=None)

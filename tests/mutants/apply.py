@@ -482,7 +482,7 @@ MISTAKES = (
     Mistake(
         "a deletion is told again without a look who uses it",
         "apply/removals.py",
-        "                if listed is None or not self._held(id, _users_of(listed)):\n",
+        "                if listed is None or not self._held(id, _users_of(listed), over):\n",
         "                if True:\n",
         ("tests/faults/test_lies.py", "-k", "took_the_volume"),
     ),
@@ -524,7 +524,7 @@ MISTAKES = (
     Mistake(
         "delete a volume without a look who uses it",
         "apply/removals.py",
-        "            if self._held(id, self._users(id)):\n                continue\n",
+        "            if self._held(id, users, over):\n                continue\n",
         "",
         ("tests/faults/test_after_yes.py",),
     ),
@@ -552,9 +552,23 @@ MISTAKES = (
     Mistake(
         "delete a volume by a look that has grown old",
         "apply/removals.py",
-        "            if self.patience.clock.monotonic() - seen > patience.FRESH:\n",
-        "            if self.patience.clock.monotonic() - seen > 100 * patience.FRESH:\n",
+        "            if since_boot() - seen > patience.FRESH:\n",
+        "            if since_boot() - seen > 100 * patience.FRESH:\n",
         ("tests/faults/test_after_yes.py", "-k", "old_look"),
+    ),
+    Mistake(
+        "count a look as new after its users were asked for",
+        "apply/removals.py",
+        "                self._delete_as_seen(id, seen)\n            except _Late as error:\n",
+        "                self._delete_as_seen(id, since_boot())\n            except _Late as error:\n",
+        ("tests/faults/test_after_yes.py", "-k", "were_asked_for"),
+    ),
+    Mistake(
+        "give up a deletion that never had its turn",
+        "apply/removals.py",
+        "                late += error.attempts > 0\n",
+        "                late += 1\n",
+        ("tests/faults/test_after_yes.py", "-k", "its_turn"),
     ),
     Mistake(
         "look for each volume by itself",

@@ -175,6 +175,13 @@ MISTAKES = (
         ("tests/cloud/test_together.py", "-k", "no_more_through"),
     ),
     Mistake(
+        "who sends nothing uses up the turn of another",
+        "cloud/http/throttle.py",
+        "                self._next -= self._spacing\n",
+        "                pass\n",
+        ("tests/cloud/test_retries.py", "-k", "takes_no_turn"),
+    ),
+    Mistake(
         "each thread sends a wrong password that another has just sent",
         "cloud/credentials.py",
         "and self._failures > known:",

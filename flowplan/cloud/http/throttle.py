@@ -33,9 +33,11 @@ class Gate:
             self._wait(max(0.0, turn - self._clock()))
             waited = turn
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, raised: object, *_: object) -> None:
         with self._changed:
             self._busy -= 1
+            if raised is not None:  # nothing was sent: another has its turn
+                self._next -= self._spacing
             self._changed.notify_all()
 
     def _begin(self, waited: float) -> float | None:
