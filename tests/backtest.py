@@ -38,7 +38,7 @@ from tests.kept_back import Half, kept_back
 
 HORIZONS = (1, 6, 24, 72, 168)
 MOMENTS = 1200  # of all streams together
-REFERENCE = Method(width=None, floor=0, widening=0.5)
+REFERENCE, FURTHER = Method(width=None, floor=0), 0.5  # "a1clip", and how much further out its ends are taken
 REACHED, GOAL, COVERED, EACH = 0.38, 0.48, (0.77, 0.83), (0.72, 0.88)
 EXACT = 1e-9  # dollars an hour: what floats make of no loss
 HOUR = timedelta(hours=1)
@@ -225,7 +225,9 @@ def week_mean(stream: Stream, limit: Decimal | None, hours: float) -> float:
 def replayed(stream: Stream, limit: Decimal | None, hours: float, method: Method) -> tuple[float, float, float]:
     """(p10, p50, p90) of the cost of one instance."""
     level = stream.level_of(None)
-    spread = Spread(stream.weights(hours, level, method), stream.share(HIGH, hours, method))
+    published = min(1.0, HIGH * (1 + FURTHER * hours / stream.span))
+    inner = published if method == REFERENCE else stream.share(HIGH, hours, method)
+    spread = Spread(stream.weights(hours, level, method), inner)
     return spread.of([path.cost for path in stream.replay(limit, hours, level)])[:3]
 
 
@@ -326,8 +328,8 @@ def skill(scores: Table, limit: str, hours: int, way: str, stream: str, part: sl
     return 1 - own / last if last > 0 else float(own <= 0)
 
 
-def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> None:
-    names = [prices.name for prices in streams]
+def report(names: Sequence[str], scores: Table, advice: dict[Any, Any]) -> None:
+    """Of the streams of `names`, all of which move."""
     for limit in LIMITS:
         for hours in HORIZONS if limit == "on-demand" else (24,):
             ways = [way for way in WAYS if (limit, hours, way, names[0]) in scores]
@@ -425,15 +427,14 @@ GRID = [
     Method(half_life, width, METHOD.floor, widening)
     for width in (None, 1.0, 0.5, 0.3, 0.2, 0.15)
     for half_life in (96, 168)
-    for widening in (0.25, 0.35, 0.5)
+    for widening in (2.5, 3.5, 5)
 ]
 
 
-def select(streams: Sequence[Prices]) -> None:
+def select(streams: Sequence[Prices], number: int) -> None:
     """Leave one stream out; choose on the first 60% of the others; tell what comes of it on the last 40% of the one
     left out. The same with all streams for the choice, which is what a release uses."""
     scores: dict[tuple[Method | None, int, str], Score] = {}
-    number = max(20, MOMENTS // len(streams))
     for prices in streams:
         for now in prices.moments(number, 24):
             stream = prices.until(now)
@@ -441,7 +442,7 @@ def select(streams: Sequence[Prices]) -> None:
                 truth = cost(prices.after(now, hours), prices.limit)
                 last = WAYS["last price"](stream, prices.limit, hours)
                 scores.setdefault((None, hours, prices.name), Score()).add(truth, last)
-                for method in GRID:
+                for method in dict.fromkeys((*GRID, METHOD, REFERENCE)):
                     score = scores.setdefault((method, hours, prices.name), Score())
                     score.add(truth, replayed(stream, prices.limit, hours, method))
         print(".", end="", file=sys.stderr, flush=True)
@@ -461,7 +462,11 @@ def select(streams: Sequence[Prices]) -> None:
         return fmean(found)
 
     rows = []
-    names = [prices.name for prices in streams]
+    names = [
+        p.name
+        for p in streams
+        if all(scores[None, hours, p.name].loss(part) > EXACT for part in (early, late) for hours in (1, 6, 24))
+    ]
     for left in [*names, None]:
         train = [name for name in names if name != left]
         chosen = max(GRID, key=lambda method, train=train: value(method, train))  # type: ignore[misc]
@@ -499,13 +504,13 @@ def main() -> int:
     streams = [prices for prices in streams if prices.moments(2, max(HORIZONS))]
     if not streams:
         sys.exit("no stream is long enough: 14 days and a week are needed")
-    if given.select:
-        select(streams)
-        return 0
     number = max(20, given.moments // len(streams))
+    if given.select:
+        select(streams, number)
+        return 0
     found = measure(streams, number)
-    report(streams, found.scores, found.advice)
     moving = of_moving(streams, found.scores)
+    report(moving, found.scores, found.advice)
     report_rules(found.rules, moving, number)
     return verdict(moving, found.scores, number, real=bool(given.data))
 

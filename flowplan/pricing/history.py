@@ -27,6 +27,8 @@ Basis: TypeAlias = Literal["exact", "high", "medium", "low", "point-only", "stal
 WINDOW = 14 * DAY  # hours of the past that count
 GRACE = 5 / 60  # hours: a bid outbid no longer than this is never stopped
 HAIR = 1 + 1e-9  # what multiplying may add to a price that is the limit exactly
+EXACT = 1e-12  # a variance of logarithms, which floats make of none
+MOST_RETURNING = 10.0  # so that paths that do not begin at the present price stay beyond the ends of a band
 T = TypeVar("T")
 # The least and the most that a price of a path comes to, and the highest at which the bid runs.
 Bounds: TypeAlias = tuple[float, float, float]
@@ -37,16 +39,17 @@ class Method(NamedTuple):
 
     half_life   hours after which a path counts half
     width       how alike the first price of a path must be to the present one, in logarithms: at this distance it
-                counts exp(-1/2). None: all alike
-    floor       what a path counts however unlike, beside 1 for one that begins at the present price; as it was over a
-                day the same, over longer the more, with the square root
-    widening    how much further out a band reaches for each part of the window a horizon takes
+                counts 1/e. None: all alike
+    floor       what a path counts however unlike, beside 1 for one that begins at the present price; as it was that
+                much, too, times how much levels return
+    widening    how much further out a band reaches the more of the window a horizon takes: the exponent of what is left
+                of the window
     """
 
     half_life: float = 96
     width: float | None = 0.2
     floor: float = 0.01
-    widening: float = 0.3
+    widening: float = 3.5
 
 
 METHOD = Method()
@@ -170,7 +173,8 @@ class Stream:
     def share(self, level: float, hours: float, method: Method = METHOD) -> float:
         """How far out the ends of a band at `level` (0.8 of all, 0.9 below) are taken: further, the fewer
         independent paths there are."""
-        return min(1.0, level * (1 + method.widening * hours / self.span))
+        beyond: float = (1 - level) * max(0.0, 1 - hours / self.span) ** method.widening
+        return 1 - beyond
 
     def paths(self, hours: float) -> tuple[Path, ...]:
         """Every past path of `hours`, the latest first, one each half hour (each hour where they are longer than a
@@ -199,10 +203,14 @@ class Stream:
         return self.once(("ratios", hours, level), lambda: tuple(self._ratios(hours, level)))
 
     def _ratios(self, hours: float, level: float) -> Iterable[float]:
-        least = min((price for price in self.prices if price > 0), default=1.0) / 2  # a price of 0 has no ratio
+        least = self._least()
         top = max(level, least)
         for path, is_set in zip(self.paths(hours), _set_to_now(hours), strict=False):
             yield top / max(path.price, least) if is_set else 1.0
+
+    def _least(self) -> float:
+        """What a price of 0, which has no ratio, is taken for."""
+        return min((price for price in self.prices if price > 0), default=1.0) / 2
 
     def weights(self, hours: float, level: float, method: Method = METHOD) -> tuple[float, ...]:
         """What each path counts, the latest first."""
@@ -210,8 +218,10 @@ class Stream:
 
     def _weights(self, hours: float, level: float, method: Method) -> Iterable[float]:
         paths = self.paths(hours)
-        newest = paths[0].start if paths else 0.0
-        as_it_was = method.floor * math.sqrt(hours / DAY)
+        if not paths:
+            return
+        newest = paths[0].start
+        as_it_was = method.floor * self.returning(hours)
         each = zip(paths, self.ratios(hours, level), _set_to_now(hours), strict=False)
         for path, ratio, is_set in each:
             recent = 0.5 ** ((newest - path.start) / method.half_life)
@@ -220,7 +230,20 @@ class Stream:
             elif method.width is None:
                 yield recent
             else:
-                yield recent * (math.exp(-0.5 * (math.log(ratio) / method.width) ** 2) + method.floor)
+                yield recent * (math.exp(-abs(math.log(ratio)) / method.width) + method.floor)
+
+    def returning(self, hours: float) -> float:
+        """How much levels return over `hours`, from 0 to 10: how far paths spread when they are set to begin at one
+        price, over how far as they were (variances of the logarithms of their means). Near 0 where the price stays
+        wherever it went, above 1 where the first price of a path says nothing of the rest."""
+        return self.once(("returning", hours), lambda: self._returning(hours))
+
+    def _returning(self, hours: float) -> float:
+        least = self._least()
+        means = [math.log(max(path.area / hours, least)) for path in self.paths(hours)]
+        moves = [mean - math.log(max(path.price, least)) for mean, path in zip(means, self.paths(hours), strict=True)]
+        spread = _variance(means)
+        return min(_variance(moves) / spread, MOST_RETURNING) if spread > EXACT else 1.0
 
     def bounds(self, hours: float, level: float) -> tuple[float, float]:
         """Between what prices a path of `hours` is kept: those seen, and as far from the present one as half of all
@@ -394,6 +417,11 @@ def _set_to_now(hours: float) -> Iterator[bool]:
     hour, in one day the even ones, in the next the odd. So it is the same hours whatever lies between two paths."""
     two_days = [hour % 2 == hour // 24 for hour in range(48)]
     return cycle(one for one in two_days for _ in range(round(1 / step_of(hours))))
+
+
+def _variance(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / len(values)
 
 
 def quantile(ranked: Sequence[tuple[float, float]], share: float) -> float:

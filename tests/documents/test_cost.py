@@ -125,5 +125,6 @@ def test_what_the_advised_limit_would_cost() -> None:
     body = cost(plan_of(bid("a", "12", 2), market=MARKET, prices=[*SPIKY, (0.5, "8")]).changes[0])
     assert body is not None
     advice, day = body["advice"], body["cost"]["horizon"]
-    assert D(advice["cost_at_that_limit"]) - D(day["expected"]) == D(advice["expected_more"])
+    more = D(advice["cost_at_that_limit"]) - D(day["expected"])
+    assert abs(more - D(advice["expected_more"])) <= D("0.01")  # each is rounded by itself
     assert D(advice["limit_for_95"]) == 30

@@ -202,6 +202,13 @@ MISTAKES = (
         ("tests/pricing/test_forecast.py", "-k", "as_they_were or surge_like"),
     ),
     Mistake(
+        "take it that levels return as much where the price stays wherever it went",
+        "pricing/history.py",
+        "        as_it_was = method.floor * self.returning(hours)\n",
+        "        as_it_was = method.floor\n",
+        ("tests/pricing/test_forecast.py", "-k", "how_much_levels_return"),
+    ),
+    Mistake(
         "take the highest price yet for the highest that there will be",
         "pricing/history.py",
         "        most = max(*self.prices, level * quantile(sorted(rises), 0.5))\n",

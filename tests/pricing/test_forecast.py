@@ -552,12 +552,26 @@ def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tm
     assert (len(stream.at), stream.limit) == (57, D("0.65"))
     stream = stream._replace(limit=D(15))
     found = backtest.measure([stream], 3)
-    backtest.report([stream], found.scores, found.advice)
+    backtest.report([stream.name], found.scores, found.advice)
     backtest.report_rules(found.rules, [stream.name], 3)
     assert backtest.skill(found.scores, "on-demand", 24, "flowplan", stream.name) > 0.9
     assert found.scores["on-demand", 24, "flowplan", stream.name].cover() == 1
     out = capsys.readouterr().out
     assert "advice for 95%" in out and "better than the advice on both: no simple rule" in out
+
+
+def test_the_choice_of_figures_leaves_out_streams_at_rest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest, "GRID", [backtest.METHOD._replace(widening=5)])
+    month = [
+        [(at - timedelta(days=14 * (1 - n)), price) for n in (0, 1) for at, price in wandering(seed + n, 100)]
+        for seed in (1, 3)
+    ]
+    streams = [backtest.prices(name, events) for name, events in zip("ab", month, strict=True)]
+    backtest.select([*streams, backtest.prices("rests", [(ago(672), D(8)), (NOW, D(8))])], 5)
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table if "widening 5" in line] == ["a", "b", "all", "width"]
 
 
 # ---- paths as they were -----------------------------------------------------------------------------------
@@ -577,11 +591,19 @@ def test_the_paths_of_every_other_hour_are_taken_as_they_were() -> None:
     assert all(a_day[end] == ratio for end, ratio in two_days.items())
 
 
-def test_a_path_as_it_was_counts_a_hundredth_and_over_longer_horizons_more() -> None:
-    stream = Stream.of([(ago(336), D(10)), (ago(1), D(20))], NOW)
-    counts = {hours: stream.weights(hours, 10)[round(1 / step) :] for hours, step in ((24, 0.5), (96, 1.0))}
-    assert counts[24][0] == pytest.approx(0.01 * 0.5 ** (1 / 96))
-    assert counts[96][0] == pytest.approx(0.02 * 0.5 ** (1 / 96))
+def test_a_path_as_it_was_counts_a_hundredth_times_how_much_levels_return() -> None:
+    """A price that climbs never returns; of one that goes up and down within hours the first says nothing of a day."""
+    climbs = Stream.of([(ago(336 - hour), 10 * D("1.001") ** hour) for hour in range(336)], NOW)
+    returns = Stream.of([(ago(336 - hour), D(10 + hour * hour % 7)) for hour in range(336)], NOW)
+    assert climbs.returning(24) < 0.001 and returns.returning(24) == 10
+    assert 0.1 < returns.returning(1) < 3
+    for stream, counts in ((climbs, 0.01 * climbs.returning(24)), (returns, 0.1)):
+        assert stream.weights(24, 10)[2] == pytest.approx(counts * 0.5 ** (1 / 96))  # the first that is as it was
+
+
+@pytest.mark.parametrize("events", [flat("8"), flat("0"), [(ago(336), D(10)), (ago(1), D(10))]])
+def test_where_the_price_never_moved_nothing_is_known_of_levels_that_return(events: Events) -> None:
+    assert Stream.of(events, NOW).returning(24) == 1
 
 
 def test_after_a_surge_like_none_before_levels_may_return() -> None:
@@ -607,13 +629,12 @@ def test_a_price_that_is_the_lowest_or_the_highest_yet_is_not_taken_for_the_last
 
 
 def test_bounds_reach_as_far_beyond_what_was_seen_as_half_of_like_paths_went_and_never_below_the_reserve() -> None:
-    """A price that climbs by 3% a day, and then to ten times as much: no path began near that, so nothing tells how far
-    it would go on."""
+    """A price that climbs by 3% a day goes on so, also from ten times as much."""
     climb = [(ago(336 - 24 * day), 10 * D("1.03") ** day) for day in range(14)]
     stream = Stream.of(climb, NOW, reserve=D(9))
     least, most = stream.bounds(24, stream.prices[-1])
     assert (least, most) == (10, pytest.approx(1.03 * stream.prices[-1]))
-    assert stream.bounds(24, 10 * stream.prices[-1]) == (10, 10 * stream.prices[-1])
+    assert stream.bounds(24, 10 * stream.prices[-1]) == (10, pytest.approx(10.3 * stream.prices[-1]))
     falling = Stream.of([(at, 100 / price) for at, price in climb], NOW, reserve=D("6.7"))
     assert falling.bounds(24, falling.prices[-1]) == (6.7, 10)
     assert Stream.of(flat("0"), NOW).bounds(24, 0.0) == (0, 0)

@@ -24,7 +24,7 @@ def test_by_hand() -> None:
     assert day["oracle"] == (213, 1, True, 0)
     assert day["on-demand price"] == (243, 0, True, 19)
     assert day["reserve + 25%"] == (180, 4, False, 0)
-    assert day["advice at 90%"] == day["oracle"]  # at 11.12: half of the paths like now rise by 11%
+    assert day["advice at 90%"] == (180, 4, False, 0)  # at 10: for two weeks the price has never been above it
     week = limit_rules.judged([day], 40)
     assert week["on-demand price"].regret == pytest.approx(19 / (24 * 40))
     assert limit_rules.better_on_both([week]) == []
