@@ -20,7 +20,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing.entry import Market, charged_at, to_win
+from flowplan.pricing.entry import Market, charged_at, entry_price, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.printable import natural
@@ -115,6 +115,11 @@ class Row:
     def to_win(self) -> Decimal | None:
         """The lowest limit that wins now, in dollars per instance-hour, where that of the bid does not; else None."""
         return to_win(self.market, self.bid.limit_price)
+
+    @property
+    def wins(self) -> bool:
+        """Whether its limit wins by the prices of now: one that waits is charged from the next auction on then."""
+        return entry_price(self.market, self.bid.limit_price, holding=False).point is not None
 
     @property
     def present(self) -> list[Instance]:

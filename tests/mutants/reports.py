@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of a bid that the next auction charges no more than that it waits",
+        "reports/text/status.py",
+        '    elif row.charge == "waits" and row.wins:\n',
+        '    elif row.charge == "waits" and not row.bid:\n',
+        ("tests/reports/test_status.py", "-k", "why_not"),
+    ),
+    Mistake(
         "say that what has ended still costs money once it is released",
         "reports/text/state.py",
         "    if known is not None:\n",

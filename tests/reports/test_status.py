@@ -84,7 +84,10 @@ def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
             "charged nothing: it waits, because winning takes a limit of $25.01 "
             "($25.00 per instance-hour now, limit $20.00)",
         ),
-        (row("Open"), "charged nothing: it waits ($8.00 per instance-hour now, limit $20.00)"),
+        (
+            row("Open"),
+            "charged nothing until the next auction, which its limit wins ($8.00 per instance-hour now, limit $20.00)",
+        ),
         (row("Open", None), "charged nothing: it waits (price unknown, limit $20.00)"),
         (row("Paused"), "charged nothing: paused (limit $20.00)"),
         (row("Terminated"), "charged nothing: ended (limit $20.00)"),

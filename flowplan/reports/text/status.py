@@ -173,6 +173,8 @@ def _charge(row: Row) -> str:
     elif row.charge == "charged":
         hour = "an unknown amount" if row.hour is None else usd(row.hour)
         said = f"charged {hour} an hour ({price}, {limit})"
+    elif row.charge == "waits" and row.wins:
+        said = f"charged nothing until the next auction, which its limit wins ({now}, {limit})"
     elif row.charge == "waits":
         said = f"charged nothing: {waiting(row.last_price, row.to_win, row.bid.limit_price)}"
     elif row.charge == "unknown":
