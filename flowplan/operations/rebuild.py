@@ -67,9 +67,10 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> Af
 
 
 def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
-    """What the files ask for; None without one, and where they have problems: what runs is to be found anyway."""
+    """What the files ask for; None without one, and where they have problems: what runs is to be found anyway. Raises
+    ConfigError for a PATH that cannot be read."""
+    sources, _ = session.sources(paths, optional=True)
     try:
-        sources, _ = session.sources(paths, optional=True)
         return configuration(session, sources) if sources else None
     except ConfigError as error:
         session.listener.note(f"{error}, so its volumes do not count: {_MENDED}")

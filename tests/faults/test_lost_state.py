@@ -186,6 +186,7 @@ def test_files_with_problems_keep_no_bid_from_being_found(place: Place) -> None:
     assert (found.code, "so its volumes do not count" in " ".join(found.err.split())) == (0, True), found
     assert place.ok("state", "list") == "bid.a\n"
     lose(place)
+    assert place.run("recover", "--from-live", "none.yaml").code == 65
     place.edit("\nnonsense: 1", "")
     place.edit("my-ssh-key", "no-such-key")
     found = place.run("recover", "--from-live")

@@ -65,7 +65,10 @@ def left_out(found: PutBack) -> Iterator[str]:
     """What another state in the place of the state has left out."""
     still = tuple(one for one in found.forgotten if not one.ended)
     if still:
-        yield f"flowplan no longer knows {_named(still)}: what still exists of that still costs money"
+        yield (
+            f"flowplan no longer knows {_named(still)}: what still exists of that still costs money; "
+            "`flowplan import ADDR ID` takes it back"
+        )
     if done := tuple(one for one in found.forgotten if one.ended):
         yield f"flowplan no longer knows {_named(done)}, nor that they have ended"
     if found.over:
