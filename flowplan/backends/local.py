@@ -23,9 +23,10 @@ from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
     NOT_RESTORED,
+    Unread,
+    as_they_read,
     continued,
     found_in,
-    hold_opened,
     mended,
     name_no_restore,
     nothing_to_restore,
@@ -43,7 +44,7 @@ from flowplan.files.atomic import durable, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
-from flowplan.state.journal import Intent, Record
+from flowplan.state.journal import Intent, Journal, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
 
@@ -110,7 +111,7 @@ class LocalStore(Store):
             return settled(self._overflow, self._read_everything, self.path.name)
         except StateError as error:
             error.detail = error.detail or self._files.about_backup()
-            name_no_restore(error, self._files, self._kept)
+            name_no_restore(error, self._files, lambda: self._kept(self._files.readable_journal()))
             raise
 
     def exists(self) -> bool:
@@ -197,17 +198,24 @@ class LocalStore(Store):
 
     def restore(self) -> Restored:
         try:
+            return self._restored()
+        except Unread as error:
+            error.hint = "run the same command again; if it cannot be read for good, move it away with mv"
+            raise
+
+    def _restored(self) -> Restored:
+        try:
             there = self.read()
+        except Unread:
+            raise
         except StateError as error:
             damage = error
         else:
             raise nothing_to_restore(self.name, there)
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
-        hold_opened(self._files)
-        versions = self._files.versions()
-        journal = self._files.readable_journal()
-        kept = None if versions and not went_back(versions, journal.header) else self._kept()
+        versions, journal = as_they_read(self._files)
+        kept = None if versions and not went_back(versions, journal.header) else self._kept(journal)
         if kept is not None:
             versions = {"backup": kept}
         if not versions:
@@ -223,10 +231,10 @@ class LocalStore(Store):
         name = self._files.short(found.part) if kept is None else f"version {kept.serial}"
         return Restored(saved, name, found.part == "backup" and kept is None, aside, found.doubled)
 
-    def _kept(self) -> State | None:
+    def _kept(self, journal: Journal) -> State | None:
         """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""
         with suppress(StateError):
-            found = continued(self._versions.list(), self._files.readable_journal().header)
+            found = continued(self._versions.list(), journal.header)
             return None if found is None else self._versions.read(found.lineage, found.serial)
         return None
 

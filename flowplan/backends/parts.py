@@ -3,8 +3,7 @@ earlier snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -29,6 +28,10 @@ T = TypeVar("T")
 MOST_LOOKS = 20  # at a state that other runs save meanwhile: each look again is one save
 
 
+class Unread(StateError):
+    """What may be whole, and the system does not let be read: never damage."""
+
+
 class Parts(Protocol):
     """The parts of one state. What reads one raises StateError for one that cannot be read."""
 
@@ -51,14 +54,15 @@ class Parts(Protocol):
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none."""
 
+    def whole(self, part: Whole) -> State | None:
+        """The state that `part` holds; None: there is none. Raises StateError."""
+
     def version(self, part: Whole) -> State | None:
         """The state that `part` holds; None: there is none that reads, and that is ours. Raises no StateError."""
-
-    def versions(self) -> dict[Whole, State]:
-        """Snapshot and backup, as far as they read. Raises no StateError."""
-        parts: tuple[Whole, ...] = ("snapshot", "backup")
-        found = {part: self.version(part) for part in parts}
-        return {part: state for part, state in found.items() if state is not None}
+        try:
+            return self.whole(part)
+        except StateError:
+            return None
 
     def readable_journal(self) -> Journal:
         """The journal; without a header also in the place of one that does not read. Raises no StateError."""
@@ -147,7 +151,8 @@ def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
 def name_no_restore(error: StateError, parts: Parts, kept: Callable[[], State | None]) -> None:
     """Leave `state restore` out of the hint where neither a part nor a version that is `kept` could be restored."""
     hint = error.hint or ""
-    if hint.startswith(RESTORE) and not parts.versions() and kept() is None:
+    there = parts.version("snapshot") or parts.version("backup")
+    if hint.startswith(RESTORE) and not there and kept() is None:
         error.hint = hint.removeprefix(RESTORE).removeprefix("; otherwise ") or NOT_RESTORED
 
 
@@ -175,25 +180,29 @@ def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
         )
 
 
-def hold_opened(parts: Parts) -> None:
-    """Raise Unopened where snapshot or journal may be whole, and no key of this run reads it: put back without it, the
-    state would have forgotten what it says."""
-    with _damage_is_no_matter():
-        parts.read_journal()
-    with _damage_is_no_matter():
-        data = parts.snapshot()
-        if data is not None:
-            parts.form.load(data, parts.name("snapshot"))
+def as_they_read(parts: Parts) -> tuple[dict[Whole, State], Journal]:
+    """Snapshot and backup, as far as they read, and the journal; without a header in the place of one that does not.
 
-
-@contextmanager
-def _damage_is_no_matter() -> Iterator[None]:
+    Raises Unread for what may be whole, and Unopened where no key of this run reads snapshot or journal: put back
+    without it, the state would have forgotten what it says.
+    """
+    journal = _unless_damaged(parts.read_journal) or Journal(None)
+    snapshot = _unless_damaged(lambda: parts.whole("snapshot"))
     try:
-        yield
+        backup = _unless_damaged(lambda: parts.whole("backup"))
     except Unopened:
+        backup = None
+    found: dict[Whole, State | None] = {"snapshot": snapshot, "backup": backup}
+    return {part: state for part, state in found.items() if state is not None}, journal
+
+
+def _unless_damaged(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except (Unopened, Unread):
         raise
     except StateError:
-        return
+        return None
 
 
 def newest(versions: Mapping[Whole, State], header: Header | None) -> Whole | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field
 
-from flowplan.backends.parts import Part, Parts, Whole
+from flowplan.backends.parts import Part, Parts, Unread, Whole
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
@@ -63,16 +63,13 @@ class StateFiles(Parts):
         """What the snapshot holds; None: there is none. Raises StateError."""
         return _bytes_of(self.path)
 
-    def version(self, part: Whole) -> State | None:
+    def whole(self, part: Whole) -> State | None:
         return self._state_in(self.path_of(part))
 
     def _state_in(self, path: Path) -> State | None:
-        try:
-            hold_trusted(path)
-            data = _bytes_of(path)
-            return None if data is None else self.form.load(data, str(path))
-        except StateError:
-            return None
+        hold_trusted(path)
+        data = _bytes_of(path)
+        return None if data is None else self.form.load(data, str(path))
 
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none. Raises StateError."""
@@ -89,7 +86,9 @@ class StateFiles(Parts):
             return False
         hold_trusted(early)
         ours = self.version("snapshot") or self.version("backup")
-        beside = self._state_in(self.path.with_name(f"{self.path.name}.json"))
+        beside = None
+        with suppress(StateError):
+            beside = self._state_in(self.path.with_name(f"{self.path.name}.json"))
         with suppress(StateError):
             header = self.form.read_journal(_bytes_of(early) or b"", str(early)).header
             for state, answer in ((ours, True), (beside, False)):
@@ -155,7 +154,8 @@ def _bytes_of(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+        kind = Unread if path.is_file() else StateError
+        raise kind(f"{path} cannot be read: {error.strerror}") from error
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)
     return data

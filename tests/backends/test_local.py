@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowplan.backends import open_journal
+from flowplan.backends import open_journal, state_files
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
 from flowplan.files import atomic as files
@@ -243,6 +243,46 @@ def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalS
     store.path.with_name(name).chmod(0o666)
     with pytest.raises(StateError, match=f"anyone can write to .*{name} "):
         LocalStore(store.path).restore()
+
+
+def failing(name: str, number: int) -> Callable[[Path, int], bytes]:
+    """Reads files, but for the `number`-th time that it is `name`."""
+    left = iter(range(number - 1, -1, -1))
+
+    def read(path: Path, limit: int) -> bytes:
+        data = path.read_bytes()  # or it is not there
+        if path.name == name and next(left, -1) == 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return data
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"])
+def test_what_cannot_be_read_for_once_is_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whichever read of a file fails: what is put back is what is put back where none does, or nothing is."""
+    refused = 0
+    for number in range(1, 10):
+        store = LocalStore(tmp_path / str(number) / "flowplan.state.json")
+        store.path.parent.mkdir(mode=0o700)
+        two_runs(store, after="vol_2")
+        store.path.write_bytes(b"{")
+        before = {path: path.read_bytes() for path in store.path.parent.iterdir()}
+        with monkeypatch.context() as patch:
+            patch.setattr(state_files, "read_regular", failing(name, number))
+            try:
+                LocalStore(store.path).restore()
+            except StateError as error:
+                refused += 1
+                assert f"{name} cannot be read: Input/output error" in str(error)
+                assert "run the same command again" in (error.hint or "")
+                assert {path: path.read_bytes() for path in store.path.parent.iterdir()} == before
+                continue
+        loaded = LocalStore(store.path).read()
+        assert (set(loaded.state.bindings), loaded.state.serial) == ({DATA, OTHER}, 3)
+    assert 1 <= refused < 9
 
 
 # ---- where others may write ---------------------------------------------------------------------------------

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/cli/test_commands.py", "-k", "copy_of_the_state"),
     ),
     Mistake(
+        "put back what is older than a journal that could not be read for once",
+        "backends/parts.py",
+        "    except (Unopened, Unread):\n",
+        "    except Unopened:\n",
+        ("tests/backends/test_local.py", "-k", "for_once"),
+    ),
+    Mistake(
         "restore an old copy that somebody put there",
         "backends/parts.py",
         "bool(ours) and max(ours) < header.serial",

@@ -365,9 +365,9 @@ MISTAKES = (
     ),
     Mistake(
         "put a journal aside that another key opens",
-        "backends/local.py",
-        "        hold_opened(self._files)\n",
-        "",
+        "backends/parts.py",
+        "    except (Unopened, Unread):\n",
+        "    except Unread:\n",
         ("tests/state/test_form.py", "-k", "not_put_aside"),
     ),
     Mistake(

@@ -6,7 +6,9 @@ tests/documents/edits.py, and nowhere is it done.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from flowplan.documents.plan import digest_of
 from flowplan.documents.plan_shape import misfit
+from flowplan.operations.running import saved_plan
 from tests.conftest import Place, bid_id
 from tests.documents.edits import Path, edited, edits, is_free
 from tests.texts import storage, task_text
@@ -264,3 +267,16 @@ def test_a_saved_plan_is_applied_alone(place: Place, paths: tuple[str, ...]) -> 
         refused
     )
     place.ok("apply", "p.plan")
+
+
+def test_one_that_cannot_be_read_is_not_taken_for_a_task_file(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    example.ok("plan", "--out", "p.json")
+
+    def fails(path: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(saved_plan, "opened", fails)
+    refused = example.run("apply", "p.json")
+    assert (refused.code, refused.err) == (64, "error: p.json cannot be read: Input/output error\n")
+    assert example.ledger() == []
+    assert example.run("apply", "none.json").code == 65

@@ -15,9 +15,9 @@ from flowplan.backends.overflow import Overflow, overflow_directory
 from flowplan.backends.parts import (
     NOT_RESTORED,
     Part,
+    as_they_read,
     continued,
     found_in,
-    hold_opened,
     mended,
     name_no_restore,
     nothing_to_restore,
@@ -278,8 +278,7 @@ class RemoteStore(Store):
         else:
             raise nothing_to_restore(self.name, there)
         parts = self._look()
-        hold_opened(parts)
-        versions, journal = parts.versions(), parts.readable_journal()
+        versions, journal = as_they_read(parts)
         kept = None if versions and not went_back(versions, journal.header) else self._kept(parts)
         if kept is not None:
             versions = {"backup": kept}

@@ -39,9 +39,9 @@ class RemoteParts(Parts):
         return f"the {part}"
 
     def has(self, part: Part) -> bool:
-        return bool(self.contents.journal) if part == "journal" else self._whole(part) is not None
+        return bool(self.contents.journal) if part == "journal" else self._bytes_of(part) is not None
 
-    def _whole(self, part: Whole) -> bytes | None:
+    def _bytes_of(self, part: Whole) -> bytes | None:
         return self.contents.snapshot if part == "snapshot" else self.contents.backup
 
     def snapshot(self) -> bytes | None:
@@ -51,12 +51,9 @@ class RemoteParts(Parts):
         data = self.contents.journal
         return self.form.read_journal(data, self.name("journal")) if data else Records(None)
 
-    def version(self, part: Whole) -> State | None:
-        data = self._whole(part)
-        try:
-            return None if data is None else self.form.load(data, self.name(part))
-        except StateError:
-            return None
+    def whole(self, part: Whole) -> State | None:
+        data = self._bytes_of(part)
+        return None if data is None else self.form.load(data, self.name(part))
 
 
 @define

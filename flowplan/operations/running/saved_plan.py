@@ -71,7 +71,8 @@ def _patterns(saved: SealedPlan, given: Patterns) -> Patterns:
 
 def read_saved_plan(settings: Settings, paths: Sequence[str]) -> SealedPlan | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
-    that is a plan but not a whole one, UsageProblem for a plan with another PATH beside it."""
+    that is a plan but not a whole one, UsageProblem for a plan with another PATH beside it, and for a
+    file that cannot be read: it may be either."""
     if len(paths) == 1:
         return _plan_at(settings, paths[0])
     for path in paths:  # a configuration is called .yaml nearly always, and there may be thousands of it
@@ -88,8 +89,10 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
             if not start.lstrip().startswith(b"{"):
                 return None
             data = start + file.read(PLAN_LIMIT)
-    except OSError:  # no regular file, or a name that is too long: reading it as a configuration says so
-        return None
+    except OSError as error:
+        if (settings.directory / path).is_file():
+            raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
+        return None  # to read it as a configuration says so, also of a name that is too long
     return read_plan(data, path, settings)
 
 
