@@ -20,7 +20,7 @@ allow_volume_destroy = click.option(
     "--allow-volume-destroy",
     multiple=True,
     metavar="NAME",
-    help="Allow the data on this volume to be destroyed ('*': on all).",
+    help="Allow the data on the volume of this name or address to be destroyed ('*': on all).",
 )
 keep_volumes = click.option(
     "--keep-volumes", is_flag=True, help="Cancel the bids; leave the volumes with their data, and forget them."

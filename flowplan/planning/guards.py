@@ -13,8 +13,9 @@ from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
+from flowplan.planning.given_up import given_up, question
 from flowplan.planning.hand_overs import hand_overs, order_with
-from flowplan.planning.plan import EVERYTHING, Plan, Wishes
+from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.protection import prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
 
@@ -36,19 +37,27 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
 # ---- data -------------------------------------------------------------------------------------------------
 
 
-def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
-    for change in changes:
-        volume = change.before
-        if not isinstance(change, (Replace, Delete)) or not isinstance(volume, Volume):
-            continue
-        if not {volume.name, EVERYTHING} & wishes.destroyable:
-            how = "replacing" if isinstance(change, Replace) else "deleting"
-            yield refusal(
-                "volume-data",
-                change,
-                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
-                f"to let the data be destroyed: --allow-volume-destroy {volume.name}; {_to_keep_it(change, wishes)}",
-            )
+def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
+    volumes = {one.address: one.before.name for one in changes if isinstance(one.before, Volume)}
+    permitted = given_up(wishes.destroyable, volumes)
+    refused = [
+        (one, one.before)
+        for one in changes
+        if isinstance(one, (Replace, Delete)) and isinstance(one.before, Volume) and one.address not in permitted
+    ]
+    if not refused:
+        return
+    asked = question(wishes.destroyable, volumes, [one.address for one, _ in refused])  # once
+    for change, volume in refused:
+        how = "replacing" if isinstance(change, Replace) else "deleting"
+        let = f"to let the data be destroyed: --allow-volume-destroy {volume.name}"
+        yield refusal(
+            "volume-data",
+            change,
+            f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
+            f"{asked}{let}; {_to_keep_it(change, wishes)}",
+        )
+        asked = ""
 
 
 def _to_keep_it(change: Replace | Delete, wishes: Wishes) -> str:

@@ -167,7 +167,7 @@ class Wishes:
     limits: Mapping[Address, Decimal] = field(factory=dict)  # by the watch: limit prices in the place of the files'
     moving: frozenset[Address] = frozenset()  # by the watch: bids that are placed elsewhere
     places: Mapping[Address, Place] = field(factory=dict)  # by the watch: where bids are placed again, once they ended
-    destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
+    destroyable: frozenset[str] = frozenset()  # names or addresses of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     lapsed: Mapping[str, str] = field(factory=dict)  # to destroy: only these bids, past their lifetime: why
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live

@@ -274,9 +274,30 @@ MISTAKES = (
     Mistake(
         "destroy data that nobody named",
         "planning/guards.py",
-        "        if not {volume.name, EVERYTHING} & wishes.destroyable:\n",
-        "        if not {volume.name, EVERYTHING}:\n",
+        " and one.address not in permitted\n",
+        " and wishes.destroyable is None\n",
         ("tests/operations/test_apply.py", "-k", "destroy"),
+    ),
+    Mistake(
+        "a word in a volume's name gives up its data",
+        "planning/given_up.py",
+        "if name == text]",
+        "if text in name]",
+        ("tests/planning/test_given_up.py",),
+    ),
+    Mistake(
+        "the name of one volume gives up the data of another, which has it as its address",
+        "planning/given_up.py",
+        "return named or [one",
+        "return named + [one",
+        ("tests/planning/test_given_up.py",),
+    ),
+    Mistake(
+        "the end of an address gives up a volume's data",
+        "planning/given_up.py",
+        "if str(one) == text]",
+        "if str(one).endswith(text)]",
+        ("tests/planning/test_given_up.py",),
     ),
     Mistake(
         "take the old bid away before what the new one needs is there",

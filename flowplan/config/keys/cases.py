@@ -77,7 +77,7 @@ CASE = Keys(
     {
         "given": Key(Within(GIVEN), "What exists before the plan."),
         "mode": Key(one_of(*MODES), "The plan: what apply would do, or destroy.", "apply"),
-        "allow_volume_destroy": Key(NAMES, "Volumes whose data may be destroyed."),
+        "allow_volume_destroy": Key(NAMES, "Volumes whose data may be destroyed, by name or address."),
         "expect": Key(Within(EXPECT), "What the plan says."),
     },
     "the first apply: {expect: {resource_changes: {bid.train: create}}}",

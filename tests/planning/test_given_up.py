@@ -1,0 +1,71 @@
+"""Whose data --allow-volume-destroy gives up: nothing that it does not name exactly."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowplan.model.address import Address
+from flowplan.planning.given_up import given_up, question
+from tests.conftest import Place
+from tests.operations.test_outputs import PAIR
+
+NAMES = {"v": "v", "w": "stage-w", "x": "volume.w", "y": "twin", "z": "twin"}
+VOLUMES = {Address("volume", one): name for one, name in NAMES.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("v", "v"),
+        ("volume.v", "v"),
+        ("stage-w", "w"),
+        ("w", ""),  # its name in the cloud is another, and an address says its kind
+        ("volume.w", "x"),  # what is the name of one is never the address of another
+        ("volume.x", "x"),
+        ("twin", "y z"),  # both are called that
+        ("volume.y", "y"),
+        ("*", "v w x y z"),
+        *((one, "") for one in ("", "V", "v ", " v", "v,w", "v*", "volume.*", "volume.", "bid.v", "task.v", "?", "**")),
+        *((one, "") for one in ("Volume.v", "volume.v@g1", "volume.volume.v", "stage", "-w", "volume.stage-w")),
+    ],
+)
+def test_what_a_word_gives_up(text: str, expected: str) -> None:
+    assert given_up([text], VOLUMES) == {Address("volume", one) for one in expected.split()}
+
+
+@given(st.text(alphabet="vwxyz.*,-volumestageig ", max_size=12))
+def test_only_what_is_named_exactly_goes(text: str) -> None:
+    """By the name, by the address, or all of them by a star alone."""
+    for one in given_up([text], VOLUMES):
+        assert text in ("*", VOLUMES[one], str(one))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("vv",), "the plan has no volume 'vv': did you mean v? there are: v"),
+        (("volume.vw",), "the plan has no volume 'volume.vw': did you mean volume.v? there are: volume.v"),
+        (("v,w",), "the plan has no volume 'v,w': the option takes one name, and may be given again; there are: v"),
+        (("twin", "stage-w"), ""),
+        ((), ""),
+    ],
+)
+def test_what_is_asked_about_another_word(asked: tuple[str, ...], said: str) -> None:
+    found = question(asked, VOLUMES, [Address("volume", "v")])
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize("word", ["volume.dat", "date", "data,data", "olume.data", "d*"])
+def test_a_destroy_with_another_word_deletes_nothing_and_asks(place: Place, word: str) -> None:
+    place.write(PAIR)
+    place.ok("apply", "--auto-approve")
+    sent = len(place.ledger())
+    refused = place.run("destroy", "--auto-approve", "--allow-volume-destroy", word)
+    assert (refused.code, len(place.ledger())) == (3, sent)
+    said = " ".join(f"{refused.out} {refused.err}".split())
+    assert f"the plan has no volume '{word}': " in said, said
+    assert "data" in said.partition(f"'{word}': ")[2].partition(";")[0] or "takes one name" in said
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "volume.data")
+    assert place.ok("state", "list") == ""
