@@ -118,8 +118,8 @@ class Stack:
         `refresh` False: plan by the state alone; such a proposal is not applied. `target`: only these
         addresses (like "bid.train", "task.sweep*") and what they need; `exclude`: all but these and what depends on
         them; `replace`: these whatever differs. `allow_volume_destroy`: names or addresses of volumes whose data may be
-        lost. `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
-        stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
+        lost. `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that
+        the stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
         `budget_basis`. `max_changes`: how many resources, or "30%" of them, it may update, replace and delete.
         `what_if`: a simulation of the auctions over so long, from "1h" to "7d". `policies`: files of rules for the plan
         and its apply, beside those of the stack. `hooks`: run the commands of the stack file that a plan sets off,

@@ -47,10 +47,10 @@ class Request:
     `keep_volumes`: to destroy, leave volumes and forget them. `refresh_only`: only record what is live.
     `refresh` False: plan by the state alone, only to look. `patterns`:
     which part of it, and what to replace whatever differs. `destroyable`: names or addresses of volumes whose data may
-    go. `hours`: how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
-    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed. `history`:
-    with the past prices of its auctions, to be drawn. `policies`: files of rules. `hooks`:
-    whether the files' commands run afterwards. `scripts`: with the startup scripts of the bids that it places.
+    go. `hours`: how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the
+    hours of a simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
+    `history`: with the past prices of its auctions, to be drawn. `policies`: files of rules. `hooks`: whether the
+    files' commands run afterwards. `scripts`: with the startup scripts of the bids that it places.
     """
 
     paths: tuple[str | Source, ...] = ()

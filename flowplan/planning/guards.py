@@ -13,7 +13,6 @@ from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
-from flowplan.planning.given_up import given_up, question
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.protection import prevented, to_spare_it
@@ -38,15 +37,16 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
 
 
 def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
+    destroying = [
+        (one, one.before) for one in changes if isinstance(one, (Replace, Delete)) and isinstance(one.before, Volume)
+    ]
+    if not destroying:
+        return
+    from flowplan.planning.given_up import given_up, question  # most plans destroy no volume
+
     volumes = {one.address: one.before.name for one in changes if isinstance(one.before, Volume)}
     permitted = given_up(wishes.destroyable, volumes)
-    refused = [
-        (one, one.before)
-        for one in changes
-        if isinstance(one, (Replace, Delete)) and isinstance(one.before, Volume) and one.address not in permitted
-    ]
-    if not refused:
-        return
+    refused = [(one, volume) for one, volume in destroying if one.address not in permitted]
     asked = question(wishes.destroyable, volumes, [one.address for one, _ in refused])  # once
     for change, volume in refused:
         how = "replacing" if isinstance(change, Replace) else "deleting"

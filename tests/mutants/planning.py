@@ -274,8 +274,8 @@ MISTAKES = (
     Mistake(
         "destroy data that nobody named",
         "planning/guards.py",
-        " and one.address not in permitted\n",
-        " and wishes.destroyable is None\n",
+        "if one.address not in permitted]",
+        "if not wishes]",
         ("tests/operations/test_apply.py", "-k", "destroy"),
     ),
     Mistake(
