@@ -8,6 +8,7 @@ from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, GuardRefused, NameTaken, OutcomeUnknown
+from flowplan.model.address import Address
 from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
@@ -35,6 +36,13 @@ class Outcome:
     def clean(self) -> bool:
         """Whether all that was planned is done."""
         return not (self.failed or self.unknown or self.not_started or self.stopped)
+
+    @property
+    def left(self) -> tuple[Address, ...]:
+        """The resources of which a step was not started, but for those of which one failed, or is in doubt: they are
+        counted there."""
+        told = {step.address for step in (*self.failed, *self.unknown)}
+        return tuple(dict.fromkeys(one.address for one in self.not_started if one.address not in told))
 
 
 def in_doubt(error: FlowplanError) -> bool:

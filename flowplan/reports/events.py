@@ -96,7 +96,7 @@ class EventLines(Reporter):
         self._unknown = [str(step.address) for step in outcome.unknown]  # a run settles what one before left in doubt
         for step in outcome.done:
             self._not_started.pop(str(step.address), None)
-        self._not_started |= dict.fromkeys(str(step.address) for step in outcome.not_started)
+        self._not_started |= dict.fromkeys(map(str, outcome.left))
 
     def end(self, exit_code: int, said: Iterable[Diagnostic]) -> None:
         """The last event, which sums up all runs of the command; before it, why it fails, where it does."""

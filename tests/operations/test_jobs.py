@@ -592,3 +592,34 @@ def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(pl
     assert [one for one in place.ok("state", "list").split() if one.startswith("bid.other")] == ["bid.other"]
     status = place.ok("status")
     assert "bid.other  Allocated" in status and "bid.train  Terminated" in status
+
+
+# ---- what is said of a run that came half-way --------------------------------------------------------------------
+
+HALF = """\
+version: 2
+name: llm
+defaults:
+  resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 3.00}
+tasks:
+  p: {startup_script: echo 1}
+  t: {ports: [8080], lifecycle: {create_before_destroy: true}}
+"""
+
+
+def test_each_resource_is_counted_once_of_what_waited_in_vain(place: Place) -> None:
+    """Its bid is made and taken away: one failed, so the other is not one more that was not started."""
+    place.write(HALF)
+    place.ok(*APPLY)
+    place.edit("echo 1", "echo 2")
+    place.edit("ports: [8080]", "ports: [9090], depends_on: [{task: p, until: running}]")
+    with place.simulator() as simulator:  # it is no further yet
+        simulator.faults.add("GET /v2/instances", "edited", put={"status": "STATUS_STARTING"}, times=None)
+    failed = place.run(*APPLY, "--timeout", "1s")
+    assert failed.code == 1, failed
+    assert "; 1 failed, 0 unknown, 1 not started." in " ".join(failed.out.split())
+    assert "not started: ports.t error:" in " ".join(failed.err.split()), failed
+    place.edit("echo 2", "echo 3")
+    events = [json.loads(one) for one in place.run(*APPLY, "--timeout", "1s", "--json").out.splitlines()]
+    assert (events[-1]["failed"], events[-1]["not_started"]) == (1, ["ports.t"])

@@ -79,7 +79,7 @@ def applied(plan: Plan, outcome: Outcome) -> list[Happened]:
     from flowplan.apply.outcome import counted
 
     results: dict[Any, Result] = {step.address: "done" for step in outcome.done}
-    results |= dict.fromkeys((step.address for step in outcome.not_started), "not_started")
+    results |= dict.fromkeys(outcome.left, "not_started")
     results |= dict.fromkeys((step.address for step in outcome.failed), "failed")
     results |= dict.fromkeys((step.address for step in outcome.unknown), "unknown")
     expired = {step.address: change for step, change in outcome.expired.items()}

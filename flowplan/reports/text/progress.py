@@ -136,13 +136,14 @@ class ProgressLines(Reporter):
         rest = [
             f"{len(outcome.failed)} failed",
             f"{len(outcome.unknown)} unknown",
-            f"{len(outcome.not_started)} not started",
+            f"{len(outcome.left)} not started",
         ]
         for line in listed(f"{word} incomplete: {done}; {', '.join(rest)}.", "", "  ", self._paint_out.width):
             self._out(self._paint_out(line, "bold", "red"))
-        for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
-            names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
-            if names:
+        unknown = tuple(step.address for step in outcome.unknown)
+        for title, addresses in (("unknown", unknown), ("not started", outcome.left)):
+            if addresses:
+                names = ", ".join(shown(str(one)) for one in addresses)
                 self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ", self._paint.width)))
 
     def _line(self, text: str) -> None:
