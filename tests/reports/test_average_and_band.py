@@ -25,8 +25,8 @@ def test_the_totals_of_a_plan_say_why(example: Place) -> None:
 
 
 def test_a_band_beside_an_average() -> None:
-    assert banded("9.00", "8.00", "12.00") == "about $9.00 ($8.00 to $12.00)"
+    assert banded("9.00", "8.00", "12.00") == "about $9.00 ($8.00 to $12.00 in 8 of 10 cases)"
     assert banded("12.10", "8.00", "12.00") == "$12.10 on average ($8.00 to $12.00 in 8 of 10 cases)"
     low, high = Decimal(8), Decimal(12)
     assert _about(Band(low, low, high, Decimal("12.1"))) == "$12.10 on average ($8.00 to $12.00 in 8 of 10 cases)"
-    assert _about(Band(low, low, high, Decimal(9))) == "about $9.00 ($8.00 to $12.00)"
+    assert _about(Band(low, low, high, Decimal(9))) == "about $9.00 ($8.00 to $12.00 in 8 of 10 cases)"

@@ -134,11 +134,10 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str
 
 
 def banded(expected: str | None, low: str | None, high: str | None) -> str:
-    """What is expected, with its band; where it lies outside of that, what each of the two is."""
-    band = f"{_price(low)} to {_price(high)}"
-    if lies_apart(number(expected), number(low), number(high)):
-        return f"{_price(expected)} on average ({band} in 8 of 10 cases)"
-    return f"about {_price(expected)} ({band})"
+    """What is expected, with its band, and how often it is in that; "on average" where it lies outside itself."""
+    band = f"{_price(low)} to {_price(high)} in 8 of 10 cases"
+    apart = lies_apart(number(expected), number(low), number(high))
+    return f"{_price(expected)} on average ({band})" if apart else f"about {_price(expected)} ({band})"
 
 
 def _lives(lifetime: Lifetime | None, work: float, horizon: float) -> bool:

@@ -64,7 +64,7 @@ def _preface(offers: Sequence[Offer], view: View, width: int) -> list[str]:
     ahead = f"next {length(view.hours)}"
     said = (
         f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are per instance-hour; {ahead}: what an hour costs on average"
-        " over that time, in 4 of 5 cases."
+        " over that time, in 8 of 10 cases."
     )
     lines = wrapped(said, "", "", width)
     if view.limit is not None:
@@ -192,16 +192,16 @@ def _ahead(one: Offer) -> list[tuple[str, str]]:
 
 
 def _about(found: Band) -> str:
-    """The expected value with its band."""
+    """The expected value with its band, and how often it is in that."""
     middle = found.expected if found.expected is not None else found.p50
     if found.p10 is not None and found.p10 == found.p90:
         return usd(middle)
     band = f"{usd(found.p10)} to {usd(found.p90)}"
     if middle is None or found.p10 is None or found.p90 is None:
-        return f"about {usd(middle)} ({band})"
+        return f"about {usd(middle)} ({band})"  # of the prices of now alone: how often is not known
     if lies_apart(middle, found.p10, found.p90):
         return f"{usd(middle)} on average ({band} in 8 of 10 cases)"
-    return f"about {usd(middle)} ({band})"
+    return f"about {usd(middle)} ({band} in 8 of 10 cases)"
 
 
 def _at_limit(one: Offer) -> list[tuple[str, str]]:
