@@ -84,7 +84,7 @@ def _compared(now: Estimate, alone: Estimate) -> Estimate:
 
 
 def _is_dearer(now: EntryPrice, alone: EntryPrice) -> bool:
-    """Whether it costs more, or becomes unknown. A point of a range may be a cent lower beside others, which harms
+    """Whether it costs more, or becomes unknown. Beside one of yours below the price of now it costs less, which harms
     nobody."""
     if now.point is None or alone.point is None:
         return now.point != alone.point

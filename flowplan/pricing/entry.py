@@ -59,8 +59,8 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     """The second price for a bid of `market.quantity` instances at `limit`; `holding`: it is allocated now.
 
     With room left nobody is displaced and the price stays. When the auction is full, the bids pushed out
-    become the highest losers: one instance pays about today's lowest winning limit, several about the win price, and so
-    does one that is made of several of a smaller size (docs/ASSUMPTIONS.md, A13).
+    become the highest losers: one instance pays about today's lowest winning limit; several, and one that is made of
+    several of a smaller size, what the last of them bids, a cent less than the win price (docs/ASSUMPTIONS.md, A13).
     Today's spot price alone would be too low in a full auction. What nobody sees of the book makes it a range
     (`displaced`). Nobody enters below the reserve, nor a full auction below the spot price: prices read at different
     moments may disagree.
@@ -114,10 +114,10 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
     win = max(win, spot)
     if limit < win:
         return EntryPrice(None, win, None, "losing")
+    last = max(win - CENT, spot)  # what the last of those bids whom it pushes out
     if market.quantity == 1 and lowest is not None:
-        # Whom it pushes out last bids a cent less than the win price: the lowest, unless there are smaller sizes.
-        return displaced(market, spot, win, min(max(lowest, win - CENT, spot), limit), limit)
-    return displaced(market, spot, win, min(win, limit), limit)
+        last = max(last, lowest)
+    return displaced(market, spot, win, min(last, limit), limit)
 
 
 def displaced(market: Market, spot: Decimal, win: Decimal, point: Decimal, limit: Decimal) -> EntryPrice:

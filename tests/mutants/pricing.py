@@ -176,8 +176,8 @@ MISTAKES = (
     Mistake(
         "price one instance in a full pool of several sizes at the lowest limit of the smallest",
         "pricing/entry.py",
-        "min(max(lowest, win - CENT, spot), limit)",
-        "min(max(lowest, spot), limit)",
+        "        last = max(last, lowest)\n",
+        "        last = max(lowest, spot)\n",
         ("tests/pricing/test_pricing.py", "-k", "several_smaller or displaces_several"),
     ),
     Mistake(
@@ -246,8 +246,8 @@ MISTAKES = (
     Mistake(
         "enter a full auction below its price",
         "pricing/entry.py",
-        "min(max(lowest, win - CENT, spot), limit)",
-        "min(max(lowest, win - CENT), limit)",
+        "    last = max(win - CENT, spot)",
+        "    last = win - CENT",
         ("tests/faults/test_odd_prices.py",),
     ),
     Mistake(
