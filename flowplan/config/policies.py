@@ -19,7 +19,12 @@ from flowplan.model.selection import held
 from flowplan.model.type_names import read_type_name
 from flowplan.patterns import regex
 
-_CLOCK = Grammar(regex(r"(?:[01][0-9]|2[0-4]):[0-5][0-9]", re.A), regex(r"[0-9:]", re.A), "a time such as 08:00")
+_CLOCK = Grammar(
+    regex(r"(?:[01][0-9]|2[0-4]):[0-5][0-9]", re.A),
+    regex(r"[0-9:]", re.A),
+    "a time such as 08:00",
+    hint=lambda _: "write hours and minutes, up to 24:00",
+)
 _ZONE = Grammar(
     regex(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.A),
     regex(r"[A-Za-z0-9_+/-]", re.A),

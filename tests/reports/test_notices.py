@@ -81,3 +81,15 @@ def test_a_plan_that_is_refused_ends_with_that() -> None:
     body = json.loads((Path(__file__).parent.parent / "cases" / "budget-refused" / "plan.json").read_text())
     text = notices([said("x", "error"), said("y", "note"), said("z")], body["resource_changes"], Paint())
     assert [line for line in text.splitlines() if line[0] != " "] == ["warning: z", "note: y", "error: x"]
+
+
+def test_the_verb_of_one_is_said_of_each() -> None:
+    """It was written of one: "is used by", "ends after". What is said of the past, or may be, fits several."""
+    for rest, said_of_both in (
+        (" is used by z, which stays", ": each is used by z, which stays"),
+        (" ends by its end_at", ": each ends by its end_at"),
+        (" would wait", " would wait"),
+        (": low", ": low"),
+    ):
+        entries = [said(f"volume.{name}{rest}", detail="volume_in_use") for name in "vw"]
+        assert notices(entries, [], Paint()).splitlines()[0] == f"warning: volume.v, volume.w (2 volumes){said_of_both}"

@@ -35,6 +35,7 @@ _MOMENT = Grammar(
     regex(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
     regex(r"[0-9TtZz:.+ -]", re.ASCII),
     "a moment with its time zone, such as 2026-12-01T08:00:00Z",
+    hint=lambda _: "write date, time and zone; max_hours counts the hours that it runs",
 )
 # What people write -> the inner name of the field.
 _WRITTEN = {

@@ -95,7 +95,9 @@ def summary_of(notice: Notice, dots: str) -> str:
         return notice.first.said["summary"]
     kinds = {one.partition(".")[0].removesuffix("s") for one in notice.addresses}
     kind = f"{kinds.pop()}s" if len(kinds) == 1 else "resources"
-    return f"{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){notice.first.rest}"
+    rest = notice.first.rest
+    each = ": each" if rest.startswith(" ") and rest.split(None, 1)[0].endswith("s") else ""  # its verb is of one
+    return f"{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){each}{rest}"
 
 
 def place_of(notice: Notice) -> str:
