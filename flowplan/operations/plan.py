@@ -172,7 +172,13 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
     sources, scope = session.sources(request.paths, optional=request.destroy)
     if changes:
         session.reach()
-    config = None if request.destroy else configuration(session, sources, request.variables)
+    try:
+        config = None if request.destroy else configuration(session, sources, request.variables)
+    except ConfigError as error:
+        from flowplan.operations.opening.not_given import say_not_given
+
+        say_not_given(session, scope, sources, error)
+        raise
     named = named_in(session, sources, request.variables) if request.destroy else Named()
     files = policy_files(session, request.policies, request.saved_policies)
     return config, Wishes(

@@ -8,6 +8,7 @@ from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.foreign.shapes import Tool, is_plainly_ours, tool_of
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, TASK
+from flowplan.config.keys.stack import INCLUDING
 from flowplan.config.yaml import (
     Findings,
     Mapping,
@@ -24,7 +25,7 @@ from flowplan.patterns import regex
 _ALIKE = 0.75  # of a key that may be one of ours with a slip
 _AT_THE_TOP = frozenset((*TASK.known, *STACK_FILE.known))
 _OURS = frozenset((*HOMES, *STACK, *STACK_FILE.known, *STACK_FILE.instead, *TASK.instead, *MEANINGS))
-_OURS -= {"state", "backend"}  # files of anything have those
+_OURS -= {"state", "backend", *INCLUDING}  # files of anything have those
 # A line that begins with one of these, in any spelling: a key of flowplan's, which other tools may have too.
 _BEGINS = regex(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
 

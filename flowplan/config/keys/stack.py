@@ -117,6 +117,8 @@ IMPORT = Keys(
     required=("address", "id"),
 )
 
+INCLUDING = ("include", "includes", "extends", "modules")  # what other tools have, to bring a second file in
+
 STACK_FILE = Keys(
     {
         "version": Key(one_of(2, "2"), "The format: 2 is a stack file."),
@@ -165,6 +167,7 @@ STACK_FILE = Keys(
         "state_file": "write state",
         "policy": "write policies",
         "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
+        **dict.fromkeys(INCLUDING, "name the files together: flowplan plan a.yaml b.yaml, or . for all of a directory"),
     },
     required=("version",),
 )

@@ -1,0 +1,38 @@
+"""Which files of a stack were not given, where those that were do not say enough: the state knows what made it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flowplan.errors import ConfigError, FlowplanError
+from flowplan.patterns import regex
+
+if TYPE_CHECKING:
+    from flowplan.config import Source
+    from flowplan.operations.opening.session import Session
+    from flowplan.operations.opening.sources import Scope
+
+# What is wrong with a part of a stack whose other files declare it.
+_APART = frozenset(("missing", "volume-unknown", "depends-on", "reference"))
+_STACK = regex(rb"^version:\s*['\"]?2", re.MULTILINE)
+
+
+def say_not_given(session: Session, scope: Scope, sources: Sequence[Source], error: ConfigError) -> None:
+    """Note the files that made what the state has beside `sources`, a part of a stack that is refused with `error`.
+    A state that cannot be read says nothing: the problems do."""
+    codes = {one.code for one in error.problems}
+    if codes.isdisjoint(_APART) or not any(_STACK.search(one.data) for one in sources):
+        return
+    try:
+        bindings = session.store.read().state.bindings.values()
+    except FlowplanError:
+        return
+    known = sorted({one.source for one in bindings if one.source})
+    others = [scope.for_people(one) for one in known if not scope.is_given(one) and not scope.is_gone(one)]
+    if others and len(others) < len(known):
+        every = shlex.join(sorted({*others, *(one.name for one in sources)}))
+        was = "was" if len(others) == 1 else "were"
+        session.listener.note(f"{', '.join(others)} {was} not given, and made a part of this stack: give {every}")
