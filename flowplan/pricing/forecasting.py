@@ -16,7 +16,7 @@ import attrs
 from attrs import Factory, field
 
 from flowplan.classes import frozen
-from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
+from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantiles, step_of
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.lives import lives
 from flowplan.pricing.units import DAY
@@ -270,12 +270,8 @@ class Spread:
         if least == most:
             return least, least, least, least
         ranked = sorted(zip(values, self.weights, strict=True))
-        return (
-            quantile(ranked, 1 - self.inner),
-            quantile(ranked, 0.5),
-            quantile(ranked, self.inner),
-            mean,
-        )
+        low, middle, high = quantiles(ranked, 1 - self.inner, 0.5, self.inner)
+        return low, middle, high, mean
 
 
 def _price_paid(met: Sequence[Met], weights: Sequence[float], inner: float) -> Band:

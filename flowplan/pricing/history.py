@@ -12,7 +12,7 @@ before `Decimal` and rounding (forecasting.py).
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -426,10 +426,12 @@ def _variance(values: Sequence[float]) -> float:
 
 def quantile(ranked: Sequence[tuple[float, float]], share: float) -> float:
     """The smallest value that `share` of all weight is not above. `ranked`: (value, weight), the least value first."""
-    wanted = share * math.fsum(weight for _, weight in ranked) * (1 - 1e-12)
-    reached = 0.0
-    for value, weight in ranked:
-        reached += weight
-        if reached >= wanted:
-            return value
-    return ranked[-1][0]
+    return quantiles(ranked, share)[0]
+
+
+def quantiles(ranked: Sequence[tuple[float, float]], *shares: float) -> list[float]:
+    """The same for each of `shares`."""
+    weights = [weight for _, weight in ranked]
+    reached, whole = list(accumulate(weights)), math.fsum(weights)
+    places = (bisect_left(reached, share * whole * (1 - 1e-12)) for share in shares)
+    return [ranked[min(place, len(ranked) - 1)][0] for place in places]
