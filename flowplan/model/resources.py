@@ -22,7 +22,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, TypeAlias
 
 import attrs
@@ -223,7 +223,7 @@ class Inputs:
         """Whether every mounted volume has an id; only then `sha256` exists."""
         return not any(isinstance(mount.volume, Address) for mount in self.mounts)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The digest in the marker. Raises ValueError when a volume has no id yet."""
         if self.given_sha256 is not None:
