@@ -77,16 +77,19 @@ def killed(rest: Sequence[str], ran: Ran) -> bool:
     return ran.signal == 9
 
 
+def code_of(ran: Ran) -> int:
+    """5: something could not be made durable, or read; 64: a saved plan; 1: the file that an import writes."""
+    told = {"all.yaml could not be made durable": 1, "error: saved cannot be read: ": 64}
+    return next((code for said, code in told.items() if said in ran.err), 5)
+
+
 def refused(rest: Sequence[str], ran: Ran) -> bool:
-    """Exit code 5: something could not be made durable, or read; 64: a saved plan; 1: the file that an import writes.
-    Only letting go of the lock cannot fail; no reason to is what a watch remembers, nor what only words why a state is
-    put back, if the same one is."""
+    """Only letting go of the lock cannot fail; no reason to is what a watch remembers, nor what only words why a state
+    is put back, if the same one is."""
     if REMEMBERED in rest[0]:
         return ran.codes == [0] and "cannot be remembered" in ran.err
-    told = {"all.yaml could not be made durable": 1, "error: saved cannot be read: ": 64}
-    code = next((code for said, code in told.items() if said in ran.err), 5)
     done_anyway = rest[0] in LETTING_GO or (rest[0] in WORDING and PUT_BACK in ran.out)
-    return ran.codes == [code] or (ran.codes == [0] and done_anyway)
+    return ran.codes == [code_of(ran)] or (ran.codes == [0] and done_anyway)
 
 
 WORDING = tuple(f"file {call} {STATE}{name}" for call in ("open", "close") for name in ("", ".backup"))
@@ -97,7 +100,7 @@ LETTING_GO = tuple(
 
 
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:
-    return ran.codes == [5 if any(needs_room(label) for label in rest) else 0]
+    return ran.codes == [code_of(ran) if any(needs_room(label) for label in rest) else 0]
 
 
 def needs_room(label: str) -> bool:

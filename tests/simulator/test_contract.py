@@ -148,18 +148,19 @@ def test_a_required_ssh_key_must_be_listed(api: Api) -> None:
     assert api("DELETE", f"/v2/ssh-keys/{key}").status_code == 400
 
 
-def test_ssh_keys_with_and_without_a_public_key(api: Api, tmp_path: Any) -> None:
-    given = api("POST", "/v2/ssh-keys", json={"project": api.project, "name": "k", "public_key": "ssh-ed25519 AAAA k"})
+def test_ssh_keys_with_and_without_a_public_key(local: Api, tmp_path: Any) -> None:
+    key = {"project": local.project, "name": "k", "public_key": "ssh-ed25519 AAAA k"}
+    given = local("POST", "/v2/ssh-keys", json=key)
     assert (given.status_code, given.json()["private_key"]) == (201, None)
-    made = api("POST", "/v2/ssh-keys", json={"project": api.project, "name": "made"}).json()
+    made = local("POST", "/v2/ssh-keys", json={"project": local.project, "name": "made"}).json()
     file = tmp_path / "key"
     file.write_text(made["private_key"])
     file.chmod(0o600)
     read = subprocess.run(["ssh-keygen", "-y", "-f", file], capture_output=True, text=True)
     assert read.returncode == 0, read.stderr
     assert read.stdout.split()[:2] == made["public_key"].split()[:2]
-    assert api("DELETE", f"/v2/ssh-keys/{made['fid']}").status_code == 204
-    assert api("DELETE", f"/v2/ssh-keys/{made['fid']}").status_code == 404
+    assert local("DELETE", f"/v2/ssh-keys/{made['fid']}").status_code == 204
+    assert local("DELETE", f"/v2/ssh-keys/{made['fid']}").status_code == 404
 
 
 def test_the_same_key_gives_the_original_answer(api: Api, simulator: Simulator) -> None:
