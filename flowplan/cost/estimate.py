@@ -9,7 +9,7 @@ import attrs
 
 from flowplan.cost.competing import MOST, asked, competing
 from flowplan.cost.costs import Costs, Priced, PricedApart
-from flowplan.cost.places import keeps, phases, place_of, stays
+from flowplan.cost.places import is_older, keeps, phases, place_of, stays
 from flowplan.model.live import ALLOCATED, Live, billed_as
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import RESTARTED, Change, Create, Forget, LeftOut, Read, Replace
@@ -17,7 +17,7 @@ from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
 from flowplan.pricing.lifetime import ENDLESS
-from flowplan.pricing.units import storage_per_hour
+from flowplan.pricing.units import CENT, storage_per_hour
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
@@ -115,6 +115,9 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
         new = _estimate(after, markets, holding=stays(change, after), paused=after.paused)
+    if new is not None and _is_torn(change, new):
+        entry = attrs.evolve(new.entry, high=new.limit_price, basis="unknown")
+        new = attrs.evolve(new, outlook="unknown", entry=entry, warnings=("tie",))
     billed = _billed(change.status)
     runs_on = not isinstance(change, (Create, Replace)) and change.reason != RESTARTED
     if old is not None:
@@ -122,6 +125,15 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
     if new is not None and runs_on:
         new = attrs.evolve(new, charged=billed)
     return Priced(change, old, new, work_hours=work_hours)
+
+
+def _is_torn(change: Change, found: Estimate) -> bool:
+    """Whether the plan raises a bid that waits to the limit of the last that wins: the older one wins, and nobody knows
+    which that is (docs/ASSUMPTIONS.md, A11)."""
+    win = found.market.win_price if found.market is not None else None
+    is_raised = isinstance(change.before, Bid) and change.before.limit_price < found.limit_price
+    tie = is_raised and is_older(change) and win == found.limit_price + CENT
+    return tie and found.entry.basis == "losing" and found.outlook == "waits"
 
 
 def _billed(status: str | None) -> bool | None:

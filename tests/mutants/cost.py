@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say that a bid waits which is raised to the limit of a younger one that wins",
+        "cost/estimate.py",
+        "    if new is not None and _is_torn(change, new):\n",
+        "    if False:\n",
+        ("tests/pricing/test_changed_bids.py", "-k", "may_be_older"),
+    ),
+    Mistake(
         "count what a plan destroys as if no lifetime ended it",
         "operations/plan.py",
         "lived(session, plan, seen) if forecasts(plan) else seen.desired",

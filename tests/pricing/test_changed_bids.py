@@ -239,6 +239,16 @@ def test_what_a_changed_bid_leaves_and_takes(
     assert costs(changes, *markets.values()) == said
 
 
+@pytest.mark.parametrize("status", ["Open", "Preempting"])
+def test_one_that_waits_and_is_raised_to_the_limit_of_the_last_that_wins_may_be_older(status: str) -> None:
+    before = sized(8, "20")
+    for limit, outlook in (("31.99", "waits"), ("32.00", "unknown"), ("32.01", "runs")):
+        raised = attrs.evolve(update(before, limit), status=status)
+        assert [one for one, _ in costs([raised], *EIGHT.values())] == [outlook]
+        assert costs([raised, create(sized(8, "9"))], *EIGHT.values())[0][0] == outlook
+    assert [one for one, _ in costs([waits(sized(8, "32.00"))], *EIGHT.values())] == ["waits"]  # it is the younger one
+
+
 def test_one_size_and_several_count_alike() -> None:
     """What a bid for eight GPUs leaves is room for bids of one."""
     eight, one = [*EIGHT.values()], [*ONE.values()]
