@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -90,7 +91,7 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError as error:
-        if (settings.directory / path).is_file():
+        if os.path.isfile(settings.directory / path):  # noqa: PTH113 - of a name that is too long it says no
             raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
         return None  # to read it as a configuration says so, also of a name that is too long
     return read_plan(data, path, settings)
