@@ -14,7 +14,7 @@ from flowplan.backends.parts import Part, Parts, Unread, Whole
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
-from flowplan.files.regular import read_regular
+from flowplan.files.regular import is_regular, read_regular
 from flowplan.state.codec import RESTORE, SIZE_LIMIT
 from flowplan.state.form import Form
 from flowplan.state.journal import Intent, Journal
@@ -154,7 +154,7 @@ def _bytes_of(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        kind = Unread if path.is_file() else StateError
+        kind = Unread if is_regular(path) else StateError
         raise kind(f"{path} cannot be read: {error.strerror}") from error
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)

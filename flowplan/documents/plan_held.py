@@ -18,6 +18,7 @@ from flowplan.documents.ports import ranges
 from flowplan.model.digest import digest
 from flowplan.patterns import regex
 from flowplan.planning.actions import LIFETIME_OVER
+from flowplan.planning.lifetimes import is_why
 from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
@@ -113,8 +114,9 @@ def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _entry(entry: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
     held = {**entry, "source": _file(entry["source"]), "cost": _cost(entry), "status": None, "candidates": None}
-    of_now = entry["action_reason"] == LIFETIME_OVER  # it says how long the bid has run, or what it has cost, by now
-    return {**held, "note": None} if of_now or entry["address"] in choices else held
+    if entry["action_reason"] == LIFETIME_OVER and is_why(entry["note"]):
+        return {**held, "note": LIFETIME_OVER}  # that it is; how long the bid has run moves on
+    return {**held, "note": None} if entry["address"] in choices else held
 
 
 def _cost(entry: Mapping[str, Any]) -> Any:

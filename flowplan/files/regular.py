@@ -55,6 +55,11 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
+def is_regular(path: str | Path) -> bool:
+    """Whether a regular file stands there, or a link to one: not where the name is too long, or nobody may look."""
+    return os.path.isfile(path)  # noqa: PTH113 - that of Path raises OSError there
+
+
 def is_stream(path: str | Path) -> bool:
     """Whether a FIFO, a terminal or another device of characters stands there, such as /dev/stdin."""
     try:

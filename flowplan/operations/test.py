@@ -6,6 +6,7 @@ Nothing of the user's is touched: no state, no lock, no API; no variable of the 
 from __future__ import annotations
 
 import operator
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from flowplan.classes import frozen
 from flowplan.config import Source
 from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
-from flowplan.files.regular import read_regular
+from flowplan.files.regular import is_regular, read_regular
 from flowplan.operations.apply import How, apply
 from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
@@ -80,7 +81,7 @@ def cases_beside(directory: Path, path: str | None) -> list[Cases]:
 
     here = directory.absolute()
     named = here / (path or (DEFAULT if (here / DEFAULT).exists() else "."))
-    if not named.exists():
+    if not (is_regular(named) or os.path.isdir(named)):  # noqa: PTH112 - of a name that is too long it says no
         raise UsageProblem(f"there is no {path or DEFAULT}")
     folder = named if named.is_dir() else named.parent
     if _holds_cases(named):

@@ -11,6 +11,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Bid, Ends
+from flowplan.patterns import regex
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import usd
@@ -19,6 +20,12 @@ from flowplan.state.state import LIFETIME, Binding, State
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
 # that is still stopping may be charged, and still write to its volumes.
 SHUT_DOWN = frozenset(("STATUS_STOPPED", "STATUS_TERMINATED"))
+_HAVE_SHUT_DOWN = "its instances have shut down"
+_FOUND_BEFORE = "an earlier run found it over, and ended before the bid was cancelled"
+_WHY = regex(
+    r"it has run [\d.]+ hours, of max_hours [\d.]+|it has cost (?:under )?\$[\d.,]+, of max_cost (?:under )?\$[\d.,]+"
+    rf"|its end_at, [-\d: ]+ UTC, has passed|{_HAVE_SHUT_DOWN}|{_FOUND_BEFORE}"
+)
 
 
 @frozen
@@ -63,9 +70,9 @@ def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
             periods = billed.get(bid.id, ())
             shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
             why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
-            why = why or ("its instances have shut down" if shut else None)
+            why = why or (_HAVE_SHUT_DOWN if shut else None)
             if why is None and binding is not None and binding.ended == LIFETIME and not _is_known(lifetime, seen):
-                why = "an earlier run found it over, and ended before the bid was cancelled"
+                why = _FOUND_BEFORE
         if why is not None:
             found[address] = why
     return found
@@ -182,6 +189,11 @@ def again(address: Address, *, late: bool) -> str:
     """How to run a task again that has ended. `late`: its `end_at` has passed, and would end the next bid at once."""
     command = f"flowplan apply --replace {address.word}"
     return f"give it a later end_at, then {command}" if late else command
+
+
+def is_why(text: str | None) -> bool:
+    """Whether `text` is what `over` says of some bid, at some time."""
+    return text is not None and _WHY.fullmatch(text) is not None
 
 
 def _has_run(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:

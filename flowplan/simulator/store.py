@@ -174,8 +174,12 @@ def open_database(path: str | Path, fill: Fill) -> sqlite3.Connection:
     if str(path) == ":memory:":
         return _make(":memory:", fill)
     path = Path(path)
-    if not path.exists():
-        _create(path, fill)
+    try:
+        if not path.exists():
+            _create(path, fill)
+    except OSError as error:
+        hint = "name a file that can be written: --api-url sim:PATH"
+        raise FlowplanError(f"the simulator's data cannot be kept in {path}: {error.strerror}", hint=hint) from error
     if not path.is_file():
         raise FlowplanError(f"{path} is not a simulator's data: it is not a regular file", hint="delete it")
     db = _connect(str(path))

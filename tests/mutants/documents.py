@@ -8,9 +8,16 @@ MISTAKES = (
     Mistake(
         "a plan that ends a lifetime is void once the hours that it names have gone on",
         "documents/plan_held.py",
-        '"note": None} if of_now or entry["address"] in choices',
-        '"note": None} if entry["address"] in choices',
+        'return {**held, "note": LIFETIME_OVER}',
+        "return held",
         ("tests/operations/test_saved_plan_later.py", "-k", "lifetimes"),
+    ),
+    Mistake(
+        "take any words in a saved plan for why a lifetime is over",
+        "documents/plan_held.py",
+        ' == LIFETIME_OVER and is_why(entry["note"])',
+        " == LIFETIME_OVER",
+        ("tests/operations/test_saved_plan_later.py", "-k", "figures"),
     ),
     Mistake(
         "a plan of a bid that outlives its lifetime is void once the hours that its warning names have gone on",

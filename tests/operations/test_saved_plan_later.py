@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from flowplan.documents.plan import digest_of
 from tests.conftest import Place
 from tests.test_cases import CASES, outside
 
@@ -101,6 +102,21 @@ def test_a_refused_plan_that_would_have_ended_it_says_so(place: Place) -> None:
     assert refused.code == 3
     said = "note: bid.a keeps running past the lifetime; to stop only that: flowplan apply --target bid.a"
     assert said in flat(refused.err)
+
+
+@pytest.mark.parametrize(
+    "note", ["it is stopped already", "it has run 2.0 hours, of max_hours 1: nothing is lost", None]
+)
+def test_only_the_figures_of_why_it_ends_may_be_others(place: Place, note: str | None) -> None:
+    place.write(f"{STACK}  a: {{lifetime: {{max_hours: 1}}}}\n")
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "2h")
+    place.ok("plan", "--out", "plan.json")
+    body = json.loads((place.path / "plan.json").read_text())
+    body["resource_changes"][0]["note"] = note
+    place.write(json.dumps({**body, "sha256": digest_of(body)}), "plan.json")
+    refused = place.run("apply", "plan.json")
+    assert (refused.code, "resource_changes.bid.a.note" in refused.err) == (3, True), refused
 
 
 @pytest.mark.slow

@@ -12,7 +12,17 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.resources import Ends
-from flowplan.planning.lifetimes import Machine, Seen, ends_of, hours_run, needs_bills, needs_instances, over, past
+from flowplan.planning.lifetimes import (
+    Machine,
+    Seen,
+    ends_of,
+    hours_run,
+    is_why,
+    needs_bills,
+    needs_instances,
+    over,
+    past,
+)
 from flowplan.pricing.billing import Billed
 from tests.builders import bid, bound, live, live_bid, state
 
@@ -66,7 +76,9 @@ SHUT = ("STATUS_TERMINATED", "STATUS_STOPPED")
     ],
 )
 def test_each_bound(of: Lifetime, periods: list[Billed], statuses: tuple[str, ...], expected: str | None) -> None:
-    assert why(of, *periods, statuses=statuses) == expected
+    found = why(of, *periods, statuses=statuses)
+    assert found == expected
+    assert is_why(found) is (found is not None)
 
 
 def test_what_is_not_known_ends_nothing() -> None:
@@ -81,6 +93,7 @@ def test_what_an_earlier_run_found_over_stays_so_unless_it_is_seen_not_to_be() -
         return over({TASK: lifetime("12")}, ending, live(live_bid(bid(), status="Allocated")), seen).get(TASK)
 
     assert again(Seen(NOON, None)) == "an earlier run found it over, and ended before the bid was cancelled"
+    assert is_why(again(Seen(NOON, None)))
     assert again(Seen(NOON, (billed(11),))) is None
     assert again(Seen(NOON, (billed(12),))) == "it has run 12.0 hours, of max_hours 12"
 

@@ -18,7 +18,7 @@ from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
-from flowplan.files.regular import opened, read_regular
+from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            if os.path.isfile(directory / name):  # noqa: PTH113 - of a name that is too long it says no
+            if is_regular(directory / name):
                 locked.append(_unreadable(name, error))
     return found, locked
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -14,7 +13,7 @@ import attrs
 from flowplan.backends.state_name import DEFAULT
 from flowplan.diagnostics import CODE_OF
 from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
-from flowplan.files.regular import opened, read_regular
+from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
 from flowplan.operations.opening.sources import SUFFIXES
@@ -91,7 +90,7 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError as error:
-        if os.path.isfile(settings.directory / path):  # noqa: PTH113 - of a name that is too long it says no
+        if is_regular(settings.directory / path):
             raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
         return None  # to read it as a configuration says so, also of a name that is too long
     return read_plan(data, path, settings)
