@@ -17,7 +17,7 @@ test: $(VENV)/.tests
 
 # Each worker of `make test` would compile all tests, at the same time: eight seconds of CPU that one can spend before.
 compiled: $(VENV)/.tests
-	$(BIN)/python -m pytest --collect-only -q > /dev/null
+	@said=$$($(BIN)/python -m pytest --collect-only -q) || { echo "$$said" | tail -50; exit 1; }
 
 # What is worth running after every edit: less than a minute, that is 110 s of CPU on two cores. Of the rooms in which most
 # tests run whole commands, or processes, servers and days, nothing: the golden cases and every command of

@@ -19,7 +19,7 @@ from flowplan.model.live import OPEN, Live, LiveBid, LiveVolume
 from flowplan.planning.actions import Delete, Replace
 from flowplan.printable import shown
 
-_TIMES_LATE = 5  # after an attempt, as many as the tries of any call
+_TIMES_LATE = 5  # looks, each after an attempt that was sent: as many as the tries of any call
 
 
 class _Late(CloudError):
@@ -175,7 +175,7 @@ class Removals:
             nonlocal attempts
             self.hold_lock()
             if since_boot() - seen > patience.FRESH:
-                raise _Late(f"the API did not take the deletion of {id} within {patience.FRESH:g} s", attempts)
+                raise _Late(f"the API did not answer the deletion of {id} within {patience.FRESH:g} s", attempts)
             attempts += 1
 
         self.cloud.delete_volume(id, before=attempted)

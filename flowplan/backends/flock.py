@@ -34,6 +34,8 @@ class Opened:
             return cls(path, FileIO(path, "r+", opener=_descriptor_of))
         except OSError as error:
             hint = WRITABLE if error.errno in NO_ROOM else None
+            if error.errno in (errno.EACCES, errno.EPERM) and os.path.lexists(path):
+                hint = "make the lock's file readable and writable for you, or run as its owner"
             if error.errno in (errno.ELOOP, errno.EISDIR):
                 hint = "remove it: it is no file that flowplan wrote"
             raise StateError(f"the lock {path} cannot be opened: {error.strerror}", hint=hint) from error

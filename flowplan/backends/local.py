@@ -198,13 +198,6 @@ class LocalStore(Store):
 
     def restore(self) -> Restored:
         try:
-            return self._restored()
-        except Unread as error:
-            error.hint = "run the same command again; if it cannot be read for good, move it away with mv"
-            raise
-
-    def _restored(self) -> Restored:
-        try:
             there = self.read()
         except Unread:
             raise

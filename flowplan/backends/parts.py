@@ -20,6 +20,10 @@ from flowplan.state.journal import Header, Intent, Journal, fold
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
 
+READABLE = (
+    "make it readable, and run the same command again; a journal that is moved away takes along what a run that was "
+    "interrupted has placed"
+)
 NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
 
 Whole: TypeAlias = Literal["snapshot", "backup"]

@@ -17,7 +17,7 @@ RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a fu
 def no_room(directory: Path) -> str | None:
     """Why no state can be changed in `directory`: a sentence. None: it can be tried."""
     if not os.access(directory, os.W_OK):
-        return "this directory cannot be written, so no lock can be taken in it"
+        return "this directory cannot be written, so no state can be saved in it"
     room = room_in(directory)
     if room is None or room >= RESERVED:
         return None

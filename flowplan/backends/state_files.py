@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field
 
-from flowplan.backends.parts import Part, Parts, Unread, Whole
+from flowplan.backends.parts import READABLE, Part, Parts, Unread, Whole
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
@@ -154,8 +154,8 @@ def _bytes_of(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        kind = Unread if is_regular(path) else StateError
-        raise kind(f"{path} cannot be read: {error.strerror}") from error
+        said = f"{path} cannot be read: {error.strerror}"
+        raise (Unread(said, hint=READABLE) if is_regular(path) else StateError(said)) from error
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)
     return data

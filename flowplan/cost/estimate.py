@@ -15,7 +15,7 @@ from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import RESTARTED, Change, Create, Forget, LeftOut, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
-from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
+from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate, unknown
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import CENT, storage_per_hour
 from flowplan.state.ownership import as_known
@@ -116,8 +116,7 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
     if isinstance(after, Bid):
         new = _estimate(after, markets, holding=stays(change, after), paused=after.paused)
     if new is not None and _is_torn(change, new):
-        entry = attrs.evolve(new.entry, high=new.limit_price, basis="unknown")
-        new = attrs.evolve(new, outlook="unknown", entry=entry, warnings=("tie",))
+        new = attrs.evolve(unknown(new), warnings=("tie",))
     billed = _billed(change.status)
     runs_on = not isinstance(change, (Create, Replace)) and change.reason != RESTARTED
     if old is not None:

@@ -243,7 +243,7 @@ class Run:
             around = self._surroundings(found.journal, lock, plan, seen)
             outcome = self._carry_out(plan, found.recovered, seen, around)
             state = with_outputs(outcome.state, self._recorded, plan)
-            state = with_prefix(state, self._recorded, plan)
+            state = with_prefix(state, self._recorded, plan, outcome)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(outcome, found, changed=changed)

@@ -115,8 +115,9 @@ def last_known(session: Session, loaded: Loaded, lineage: str) -> State:
     return session.store.version(lineage, max(serials)) if serials else loaded.state
 
 
-def hold_nothing_forgotten(found: PutBack, name: str) -> None:
-    """Raise GuardRefused where putting `name` in the place of the state forgets what that holds, with each."""
+def hold_nothing_forgotten(found: PutBack, name: str, *, lost: bool = False) -> None:
+    """Raise GuardRefused where putting `name` in the place of the state forgets what that holds, with each. `lost`:
+    there is no state, and the newest version that is kept of it counts."""
     forgotten = found.forgotten
     if not forgotten:
         return
@@ -125,8 +126,9 @@ def hold_nothing_forgotten(found: PutBack, name: str) -> None:
     costly = [binding for binding in forgotten if not binding.ended]
     who = they if len(costly) == len(forgotten) else f"{len(costly)} of them"
     billed = f", and {who} would still cost money" if costly else ""
+    what = "the newest version of the state holds" if lost else "the state holds"
     raise GuardRefused(
-        f"{name} does not hold {count} that the state holds now; flowplan would forget {them}{billed}",
+        f"{name} does not hold {count} that {what} now; flowplan would forget {them}{billed}",
         code="would-forget",
         detail=listed(forgotten),
         hint="--force puts it in place anyway; then `flowplan plan` finds bids by their marker, and "

@@ -17,6 +17,11 @@ from flowplan.state.ownership import adopted, as_made, binding_of
 from flowplan.state.state import Binding, State
 
 
+def _only(names: frozenset[str] | None) -> str:
+    """The one of `names`; "": there is none, or nobody knows which."""
+    return next(iter(names)) if names is not None and len(names) == 1 else ""
+
+
 def take_in(session: Session, address: str, id: str, lineage: str | None) -> Address:
     """Take the live bid or volume `id` into the state as `address`; the object itself is not touched. `lineage`: the
     stack that it belonged to. Raises UsageProblem, FlowplanError where there is no such object, GuardRefused for one
@@ -30,7 +35,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,
-            stack=session.stack_name(loaded.state, next(iter(named(session) or ()), "")),
+            stack=session.stack_name(loaded.state, _only(named(session))),
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,

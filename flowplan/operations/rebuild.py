@@ -168,7 +168,7 @@ def _chosen(session: Session, config: Config | None, live: Live, lineage: str | 
             raise UsageProblem(
                 f"there is not exactly one live stack named {', '.join(map(shown, sorted(called)))}, {like}",
                 detail=listed,
-                hint="name the stack file that says another name, or choose one with --lineage",
+                hint="give the stack file whose `name` is listed here, or choose one with --lineage",
             )
         stacks = ours
     if not stacks:

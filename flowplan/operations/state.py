@@ -155,7 +155,7 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
             _hold_same_stack(found, now, name, force=force)
             session.listener.note(_lineages(now, new))
         if not force:
-            hold_nothing_forgotten(found, name)
+            hold_nothing_forgotten(found, name, lost=loaded.fresh)
             if not loaded.fresh:
                 _hold_continued(now, new, name)
         serial = max(new.serial, now.serial)
@@ -180,9 +180,18 @@ def _now(session: Session, loaded: Loaded, new: State, *, force: bool) -> State:
 def restore(session: Session) -> Restored:
     """Put the last good version of the state back, and what the journal holds since. Raises StateError."""
     with session.changing():
+        if _is_missing(session):
+            session.hold_not_lost()
         restored = session.store.restore()
         session.keep(restored.state, restored.state.bindings)
         return restored
+
+
+def _is_missing(session: Session) -> bool:
+    try:
+        return session.store.read().fresh
+    except StateError:
+        return False
 
 
 def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:

@@ -66,7 +66,7 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     moments may disagree.
     """
     if market is None or market.spot is None:
-        return EntryPrice(None, market.minimum if market else None, limit, "unknown")
+        return _untold(market.minimum if market else None, limit)
     spot, minimum = market.spot, market.minimum
     if minimum is not None and limit < minimum:
         return EntryPrice(None, None, None, "below_reserve")
@@ -78,8 +78,13 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     if market.available is not None and market.available >= market.quantity:
         return _with_room(market, limit, spot)
     if market.available is None and market.win_price is None:
-        return EntryPrice(None, minimum, limit, "unknown")
+        return _untold(minimum, limit)
     return _displacing(market, limit, spot)
+
+
+def _untold(least: Decimal | None, limit: Decimal) -> EntryPrice:
+    """A price that nobody can tell: from `least`, where that is known, up to the limit."""
+    return EntryPrice(None, None if least is None else min(least, limit), limit, "unknown")
 
 
 def _with_room(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
@@ -90,7 +95,7 @@ def _with_room(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
     if limit >= spot:
         return EntryPrice(spot, spot, limit, "room")
     if win is None:
-        return EntryPrice(None, market.minimum, limit, "unknown")
+        return _untold(market.minimum, limit)
     if limit < win:
         return EntryPrice(None, min(win, spot), None, "losing")
     return EntryPrice(limit, market.minimum, limit, "room")
@@ -110,7 +115,7 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
     if win is None and market.quantity == 1 and lowest is not None:
         win = lowest + CENT  # equal limits go to the older bid, so a newcomer must be above
     if win is None:
-        return EntryPrice(None, spot, limit, "unknown")
+        return _untold(spot, limit)
     win = max(win, spot)
     if limit < win:
         return EntryPrice(None, win, None, "losing")
@@ -125,7 +130,8 @@ def displaced(market: Market, spot: Decimal, win: Decimal, point: Decimal, limit
 
     Where one instance more takes a higher limit, exactly as much comes free as the bid takes. Everybody else stays, and
     the price is at most what the next to be pushed out bids. Where it does not, more comes free: bids that wait take
-    the rest, and the price may fall. How far, no price shows; it is measured (tests/pricing/test_entry_range.py).
+    the rest, and the price may fall, or rise to what a large one that is passed over asks, above this range. How far it
+    falls, no price shows; it is measured (tests/pricing/test_entry_range.py).
     """
     fall, rise = _MEASURED[market.quantity > 1]
     least = max((spot * fall).quantize(CENT, ROUND_FLOOR), market.minimum or Decimal(0))
@@ -223,7 +229,7 @@ def estimate(
 
 def unknown(one: Estimate) -> Estimate:
     """A bid of which nobody can tell whether it runs."""
-    entry = EntryPrice(None, None, one.limit_price, "unknown")
+    entry = _untold(None, one.limit_price)
     return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
 
 

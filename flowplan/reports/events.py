@@ -94,7 +94,7 @@ class EventLines(Reporter):
             self._counts[name] = self._counts.get(name, 0) + count
         self._failed += len(outcome.failed)
         self._unknown = [str(step.address) for step in outcome.unknown]  # a run settles what one before left in doubt
-        for step in outcome.done:
+        for step in (*outcome.done, *outcome.failed, *outcome.unknown):
             self._not_started.pop(str(step.address), None)
         self._not_started |= dict.fromkeys(map(str, outcome.left))
 

@@ -263,7 +263,10 @@ def _create_tables(db: sqlite3.Connection) -> None:
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    db = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        db = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256)
+    except sqlite3.DatabaseError as error:
+        raise _unusable(name, error) from error
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = OFF")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import multiprocessing
@@ -13,9 +14,11 @@ from pathlib import Path
 import attrs
 import pytest
 
+from flowplan.backends import flock
 from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.processes import ci_run, this_process
 from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.files.atomic import WRITABLE
 from flowplan.model.owner import Owner
 from tests.processes import LONGEST
 
@@ -409,3 +412,20 @@ def test_a_name_that_cannot_be_read_is_not_nobodys(tmp_path: Path, state: str, m
     monkeypatch.undo()
     lock.acquire(me())  # nothing was left locked
     lock.release()
+
+
+def test_a_lock_that_belongs_to_somebody_else_is_no_lack_of_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object, **__: object) -> int:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    path = tmp_path / "flowplan.lock"
+    monkeypatch.setattr(flock, "FileIO", opened)
+    hints = []
+    for make in (lambda: None, path.touch):
+        make()
+        with pytest.raises(StateError, match="cannot be opened: Permission denied") as caught:
+            flock.Opened.at(path)
+        hints.append(caught.value.hint)
+    assert hints == [WRITABLE, "make the lock's file readable and writable for you, or run as its owner"]

@@ -374,6 +374,6 @@ def test_a_deletion_that_always_has_to_wait_is_given_up(shared: Place, seconds: 
     shared.call("DELETE", f"/v2/spot/bids/{live_ids(shared)[0]}")
     with shared.simulator() as simulator:
         simulator.faults.add("DELETE /v2/volumes/vol_*", "status", status=503, times=None)
-    with pytest.raises(CloudError, match="did not take the deletion of"):
+    with pytest.raises(CloudError, match="did not answer the deletion of"):
         removals(shared, seconds, log, lambda: None, waits=30.0).delete(volume)
     assert sum("DELETE" in line for line in log) == 5

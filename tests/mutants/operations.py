@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "record the prefix of another environment although nothing was done",
+        "operations/checking/environment.py",
+        " or not (outcome.done or plan.empty):",
+        ":",
+        ("tests/operations/test_environments.py", "-k", "once_something"),
+    ),
+    Mistake(
         "a saved plan leaves what is past its lifetime running, and says nothing",
         "operations/running/approval.py",
         "            self._note_over(found, refused=False)\n",
@@ -134,7 +141,7 @@ MISTAKES = (
     Mistake(
         "call a stack as its directory is called when something is imported first",
         "operations/import_.py",
-        'next(iter(named(session) or ()), "")',
+        "_only(named(session))",
         '""',
         ("tests/operations/test_elsewhere.py", "-k", "import_calls"),
     ),
@@ -827,7 +834,7 @@ MISTAKES = (
     Mistake(
         "let a state that is pushed forget a resource without a word",
         "operations/state.py",
-        "            hold_nothing_forgotten(found, name)\n",
+        "            hold_nothing_forgotten(found, name, lost=loaded.fresh)\n",
         "",
         ("tests/operations/test_history.py", "-k", "push"),
     ),

@@ -160,6 +160,16 @@ def test_a_prefix_alone_is_asked_about(alike: Place, answer: str, prefix: str) -
     assert json.loads(alike.ok("state", "pull"))["name_prefix"] == prefix
 
 
+def test_a_prefix_is_recorded_once_something_is_done(alike: Place) -> None:
+    """Else the right variables would be warned about, and the wrong ones would not."""
+    alike.edit("utility_threshold_price: 9", "utility_threshold_price: 10")
+    alike.ok("plan", "--var", "env=st", "--out", "p.json")
+    with alike.simulator() as simulator:
+        simulator.faults.add("PATCH *", "status", status=403)
+    assert alike.run("apply", "p.json").code == 1
+    assert json.loads(alike.ok("state", "pull"))["name_prefix"] == "pr-"
+
+
 def test_a_state_of_before_takes_the_prefix_in_with_the_next_apply(stack: Place) -> None:
     stack.write(STACK.replace("name_prefix", "x-name_prefix"))
     stack.ok(*of("production", "apply", "--auto-approve"))

@@ -151,6 +151,15 @@ def test_a_push_in_the_place_of_a_lost_state_is_held_against_its_newest_version(
     assert (forced.code, "newest version of the lost state held is not known" in forced.err) == (0, True), forced
 
 
+def test_restore_of_a_lost_state_says_which_version_is_kept(applied: Place) -> None:
+    for path in applied.path.glob("flowplan.state.*"):
+        path.unlink()
+    refused = applied.run("state", "restore")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "is missing, but version 1 of it, with 3 resources, is kept" in said) == (5, True), refused
+    applied.ok("state", "restore", "1")
+
+
 def test_a_push_of_another_stack_lists_what_would_be_forgotten(applied: Place) -> None:
     other = attrs.evolve(load(applied.ok("state", "pull").encode(), "here"), lineage="other", bindings={})
     (applied.path / "other.json").write_bytes(dump(other))

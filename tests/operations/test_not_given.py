@@ -16,7 +16,7 @@ defaults:
 volumes: {v: {size: 1}}
 """
 B = "version: 2\ntasks: {t: {persistent_storage: {attach: {volume: v, mount_point: /d}}}}\n"
-NOTE = "note: a.yaml was not given, and made a part of this stack: give a.yaml b.yaml\n"
+NOTE = "note: a.yaml made a part of this stack, and was not given: give a.yaml b.yaml\n"
 
 
 @pytest.fixture

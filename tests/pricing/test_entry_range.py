@@ -141,6 +141,22 @@ def test_with_room_the_price_is_known_and_no_range_is_printed() -> None:
     assert bidding(of_bid(found, None)) == "$8.00 an hour now, at most $30.00"
 
 
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ("9", "$8.00 to $9.00 an hour now, at most $9.00; the spot price is $10.00 per instance-hour, "),
+        (
+            "8",
+            "$8.00 an hour now, at most $8.00; the spot price is $10.00 per instance-hour, entering lowers it to $8.00",
+        ),
+    ],
+)
+def test_below_the_spot_price_entering_lowers_it_and_the_limit_is_the_most(limit: str, says: str) -> None:
+    room = Market("it", "r", 1, Decimal(10), Decimal(8), Decimal(9), Decimal(8), 2, 9)
+    found = estimate(room, Decimal(limit), 1, gpus=1, paused=False, holding=False)
+    assert bidding(of_bid(found, None)).startswith(says)
+
+
 def test_what_is_paid_after_an_apply_is_in_the_range_of_its_plan(place: Place) -> None:
     place.write(task_text(limit="60", kind="h200.8x", region="us-central5-a"))
     said = " ".join(place.ok("plan").split())

@@ -80,3 +80,4 @@ def is_sound(cost: Estimate) -> None:
         assert market.spot is not None and entry.point is None
     elif cost.outlook == "unknown":
         assert (cost.now, entry.point) == (None, None)
+        assert entry.low is None or entry.high is None or entry.low <= entry.high

@@ -316,3 +316,14 @@ def test_good_data_on_a_full_disk_is_not_called_bad(place: Place) -> None:
     assert place.ok("simulator", "market")
     (place.path / ".flowplan" / "simulator.db").write_bytes(b"no database" * 100)
     assert "is not a simulator's data" in place.run("market").err
+
+
+def test_data_that_may_not_be_opened_are_no_internal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    path = tmp_path / "simulator.db"
+    Simulator.open(path).close()
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    with pytest.raises(FlowplanError, match=r"simulator\.db cannot be opened: unable to open database file"):
+        Simulator.open(path)

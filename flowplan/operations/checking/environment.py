@@ -10,6 +10,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
 
 if TYPE_CHECKING:
+    from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
     from flowplan.operations.looking.observe import Observed
     from flowplan.planning.plan import Plan
@@ -39,8 +40,8 @@ def hold_environment(seen: Observed) -> None:
         raise GuardRefused(f"{found.summary} nothing was changed", code=_CODE, hint=found.hint)
 
 
-def with_prefix(state: State, config: Config | None, plan: Plan) -> State:
-    """`state` with the prefix of `config`, once that was applied."""
-    if config is None or plan.mode != "apply":
+def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:
+    """`state` with the prefix of `config`, once something of `plan` is done, or nothing was to be done."""
+    if config is None or plan.mode != "apply" or not (outcome.done or plan.empty):
         return state
     return state if state.name_prefix == config.name_prefix else attrs.evolve(state, name_prefix=config.name_prefix)

@@ -35,4 +35,4 @@ def say_not_given(session: Session, scope: Scope, sources: Sequence[Source], err
     if others and len(others) < len(known):
         every = shlex.join(sorted({*others, *(one.name for one in sources)}))
         was = "was" if len(others) == 1 else "were"
-        session.listener.note(f"{', '.join(others)} {was} not given, and made a part of this stack: give {every}")
+        session.listener.note(f"{', '.join(others)} made a part of this stack, and {was} not given: give {every}")

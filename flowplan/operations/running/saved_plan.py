@@ -90,9 +90,9 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError as error:
-        if is_regular(settings.directory / path):
+        if is_regular(settings.directory / path) and not path.endswith(SUFFIXES):
             raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
-        return None  # to read it as a configuration says so, also of a name that is too long
+        return None  # to read it as a configuration says so: a task file, or a name that is too long
     return read_plan(data, path, settings)
 
 

@@ -75,16 +75,22 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     spot = cost["last_price"]
     moved, count = entry_range(cost), cost["quantity"]
     now = f"{_price(hour['now'])} an hour now"
-    if moved is not None:
+    if moved is not None and cost["entry_price"]["basis"] == "room":
+        now = (
+            f"{usd(count * moved[0])} to {usd(count * moved[1])} an hour now"  # below the spot price its limit is most
+        )
+    elif moved is not None:
         now = f"about {now} ({usd(count * moved[0])} to {usd(count * moved[1])})"
     base = f"{now}, {at_most}{_ahead(cost, lifetime, ends=ends)}"
     own = "self_competition" in cost["warnings"]
     spot_now = f"; the spot price is {per_instance(None if spot is None else number(spot))},"
     if moved is not None:
         return f"{base}{spot_now} {'your own bids make' if own else 'entering makes'} it {_from_to(moved)}"
-    if cost["entry_price"]["point"] != spot:
-        who = "your own bids raise" if own else "entering raises"
-        return f"{base}{spot_now} {who} it to {_price(cost['entry_price']['point'])}"
+    point = cost["entry_price"]["point"]
+    if point != spot:
+        verb = "lower" if point is not None and spot is not None and number(point) < number(spot) else "raise"
+        who = f"your own bids {verb}" if own else f"entering {verb}s"
+        return f"{base}{spot_now} {who} it to {_price(point)}"
     return base
 
 
