@@ -27,7 +27,8 @@ LENGTHY := $(addprefix tests/,api backends cli contracts faults operations pipel
            $(addprefix tests/,cost/test_what_if.py planning/test_properties.py pricing/test_entry_range.py) \
            $(addprefix tests/,pricing/test_changed_bids.py pricing/test_sizes.py documents/test_json_text.py) \
            $(addprefix tests/,reports/test_browser.py reports/test_markdown.py reports/test_market.py) \
-           $(addprefix tests/,state/test_form.py state/test_rekey.py test_docs.py test_pictures.py)
+           $(addprefix tests/,config/test_schema.py pricing/test_competition.py reports/test_raised_limits.py) \
+           $(addprefix tests/,state/test_form.py state/test_rekey.py test_docs.py test_examples.py test_pictures.py)
 
 quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
