@@ -169,7 +169,10 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
         "Failed, or an apply without approval; `fmt --check` found differences; a case of `test` failed.",
         "Read the last error on stderr, correct its cause, and run the same command again.",
     ),
-    2: ("Only `plan --detailed-exitcode`: changes are pending.", "Look at the plan, and apply it."),
+    2: (
+        "Something is not as it is written: `plan --detailed-exitcode` would change it, or `watch --once` found it so.",
+        "Look at the plan, and apply it; of `watch --once`, read what it told.",
+    ),
     3: (
         "Refused by a guard: budget, mass change, prevent_destroy, volume data, a plan that does not fit, another "
         "project or endpoint.",
