@@ -177,18 +177,23 @@ def test_destroying_waits_for_nobody(place: Place) -> None:
 
 # ---- lifetime ---------------------------------------------------------------------------------------------------
 
-ENDS = """\
+HEAD = """\
 version: 2
 name: llm
 defaults:
   resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
   task_management: {utility_threshold_price: 3.00}
 tasks:
+"""
+ENDS = (
+    HEAD
+    + """\
   train:
     lifetime: {max_hours: 12}
     ports: [6006]
   other: {}
 """
+)
 
 
 def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(place: Place) -> None:
@@ -399,19 +404,16 @@ def test_a_plan_that_is_refused_says_what_runs_on_and_how_to_stop_it(place: Plac
 
 # ---- a lifetime that ends while `apply` waits --------------------------------------------------------------------
 
-RUN_ON = """\
-version: 2
-name: llm
-defaults:
-  resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
-  task_management: {utility_threshold_price: 3.00}
-tasks:
+RUN_ON = (
+    HEAD
+    + """\
   pre:
     lifetime: {max_hours: 12}
     ports: [6006]
   train:
     depends_on: [{task: pre, until: terminated}]
 """
+)
 WAITS = (*APPLY, "--timeout", "20s")  # which nothing here needs
 
 
@@ -596,16 +598,13 @@ def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(pl
 
 # ---- what is said of a run that came half-way --------------------------------------------------------------------
 
-HALF = """\
-version: 2
-name: llm
-defaults:
-  resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
-  task_management: {utility_threshold_price: 3.00}
-tasks:
+HALF = (
+    HEAD
+    + """\
   p: {startup_script: echo 1}
   t: {ports: [8080], lifecycle: {create_before_destroy: true}}
 """
+)
 
 
 def test_each_resource_is_counted_once_of_what_waited_in_vain(place: Place) -> None:
