@@ -34,7 +34,7 @@ class Schedule:
             for one in before:
                 self._users[one].append(step)
         self._ready = deque(step for step, before in order.items() if not before)
-        self._under_way: set[Step] = set()
+        self._under_way: frozenset[Step] = frozenset()  # replaced, never changed: other threads count it
         self._announced: dict[Step, None] = {}  # in their order
         self._in_doubt: set[Step] = set()
         self._held: set[Step] = set()
@@ -47,7 +47,7 @@ class Schedule:
         if not self._ready:
             return None
         if self._has_room and (self._is_urgent or not self._announced):
-            self._under_way.add(self._ready[0])
+            self._under_way |= {self._ready[0]}
         elif len(self._announced) < self._ahead and self._ready[0].way == "up":
             self._announced[self._ready[0]] = None
         else:
@@ -61,7 +61,7 @@ class Schedule:
         if step is None or step not in durable or not self._has_room or self._is_urgent:
             return None
         del self._announced[step]
-        self._under_way.add(step)
+        self._under_way |= {step}
         return step
 
     def is_announced(self, step: Step) -> bool:
@@ -102,7 +102,7 @@ class Schedule:
         """It was in doubt and is sent once more. It does not queue again: the steps that need it already wait for
         it."""
         self._leave(step)
-        self._under_way.add(step)
+        self._under_way |= {step}
 
     def succeed(self, step: Step) -> None:
         """It did all that it was to do."""
@@ -125,7 +125,7 @@ class Schedule:
 
     def deletions(self) -> int:
         """How many volumes are being deleted, from any thread."""
-        return sum(step.way == "down" and step.address.kind == "volume" for step in tuple(self._under_way))
+        return sum(step.way == "down" and step.address.kind == "volume" for step in self._under_way)
 
     def ended(self, *ends: End) -> tuple[Step, ...]:
         """The steps that ended in one of `ends`, in the order in which they did."""
@@ -143,7 +143,7 @@ class Schedule:
     def _leave(self, step: Step) -> None:
         if not any(step in where for where in (self._under_way, self._announced, self._in_doubt, self._held)):
             raise ValueError(f"{step} is neither under way nor in doubt")
-        self._under_way.discard(step)
+        self._under_way -= {step}
         self._announced.pop(step, None)
         self._in_doubt.discard(step)
         self._held.discard(step)

@@ -124,6 +124,23 @@ def test_what_is_announced_may_fail_before_it_begins() -> None:
     assert (begun(schedule), drawn(schedule), schedule.not_started) == (None, [], (B,))
 
 
+def test_deletions_are_counted_while_one_of_them_ends() -> None:
+    """A worker counts them in a thread of its own."""
+
+    class Ending(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            for step in schedule.not_started:
+                schedule.succeed(step)
+            return str.__eq__(self, other)
+
+    steps = [Step("down", Address(Ending("volume"), f"v{n}")) for n in range(3)]  # type: ignore[arg-type]
+    schedule = Schedule(dict.fromkeys(steps, ()), 10)
+    assert len(drawn(schedule)) == schedule.deletions() == 3
+    assert schedule.deletions() == 0
+
+
 @pytest.mark.parametrize("parallelism", [1, 3])
 def test_every_bid_is_cancelled_before_a_volume_is_deleted(parallelism: int) -> None:
     """A bid costs dollars an hour, a volume cents; and a volume waits until its bid is seen to be gone."""

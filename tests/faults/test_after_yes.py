@@ -208,6 +208,34 @@ def test_many_volumes_share_their_looks() -> None:
         assert {one.result() for one in others} == {2}
 
 
+def test_many_volumes_share_the_failure_of_a_look() -> None:
+    """One after the other, each would try it as often as any call is tried. What each raises is its own: a run says in
+    it which line of a file it is about."""
+    looks: list[float] = []
+    gate, begun = Event(), Event()
+
+    def look() -> int:
+        looks.append(len(looks))
+        begun.set()
+        gate.wait(LONGEST)
+        raise CloudError(f"failure {len(looks)}", status=500)
+
+    shared = Shared(look)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(shared)]
+        assert begun.wait(LONGEST)
+        asked += [pool.submit(shared) for _ in range(7)]
+        while shared.asked < 8:
+            pass
+        gate.set()
+        errors = [one.exception() for one in asked]
+    assert [str(one) for one in errors] == ["failure 1", *["failure 2"] * 7]
+    assert [isinstance(one, CloudError) and one.status for one in errors] == [500] * 8
+    assert len({*map(id, errors)}) == 8
+    with pytest.raises(CloudError, match="failure 3"):  # and it is for those who asked before it
+        shared()
+
+
 @pytest.fixture
 def gathering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int]], Shared[int]]:
     """Makes a look, the number of which it gives, that waits as long as it takes for the crowd it is given."""
