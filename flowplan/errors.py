@@ -17,7 +17,8 @@ The tree (exit codes are those of the README's table):
     |   `- StalePlan         3   the saved plan no longer fits
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
-    |   `- NoLocks           5   files cannot be locked where the state is
+    |   |- NoLocks           5   files cannot be locked where the state is
+    |   `- Unread            5   the system does not let it be read: it may be whole
     |- OutcomeUnknown        6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
     |- ConfigError          65   problems in the configuration, each a `Diagnostic`
@@ -151,6 +152,10 @@ class StateError(FlowplanError):
 
 class NoLocks(StateError):
     """The file system of the state knows no locks (flock): nobody could be kept out."""
+
+
+class Unread(StateError):
+    """What may be whole, and the system does not let be read: never damage."""
 
 
 class OutcomeUnknown(FlowplanError):

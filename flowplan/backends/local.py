@@ -23,7 +23,6 @@ from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
     NOT_RESTORED,
-    Unread,
     as_they_read,
     continued,
     found_in,
@@ -39,7 +38,7 @@ from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.backends.watch_lock import WatchLock
-from flowplan.errors import StateError, UsageProblem
+from flowplan.errors import StateError, Unread, UsageProblem
 from flowplan.files.atomic import durable, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import StateError, Unread
 from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
@@ -76,7 +76,7 @@ class Overflow:
         try:
             return sorted(self._directory.glob(f"{which}-{self._place}*.spill"))
         except OSError as error:
-            raise StateError(f"{self._directory} cannot be read: {error.strerror}") from error
+            raise Unread(f"{self._directory} cannot be read: {error.strerror}") from error
 
     def read(self, lineage: str) -> tuple[OverflowFile, ...]:
         """The results kept for this state, or none, the oldest first. Raises StateError for an overflow that cannot be
@@ -93,7 +93,7 @@ class Overflow:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StateError(f"{path} cannot be read: {error.strerror}") from error
+            raise Unread(f"{path} cannot be read: {error.strerror}") from error
         found = self._form.read_journal(data[:_SIZE_LIMIT], str(path), self._kind)
         if found.header is None or found.header.lineage != lineage or found.torn:
             raise StateError(

@@ -11,7 +11,7 @@ import attrs
 from flowplan.backends.overflow import Overflow, Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import StateError, Unread
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form
@@ -30,10 +30,6 @@ Whole: TypeAlias = Literal["snapshot", "backup"]
 Part: TypeAlias = Literal["snapshot", "journal", "backup"]
 T = TypeVar("T")
 MOST_LOOKS = 20  # at a state that other runs save meanwhile: each look again is one save
-
-
-class Unread(StateError):
-    """What may be whole, and the system does not let be read: never damage."""
 
 
 class Parts(Protocol):

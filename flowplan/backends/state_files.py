@@ -10,9 +10,9 @@ from pathlib import Path
 
 from attrs import field
 
-from flowplan.backends.parts import READABLE, Part, Parts, Unread, Whole
+from flowplan.backends.parts import READABLE, Part, Parts, Whole
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import StateError, Unread
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import is_regular, read_regular
 from flowplan.state.codec import RESTORE, SIZE_LIMIT

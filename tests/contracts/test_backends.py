@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import attrs
 import pytest
 
@@ -488,3 +492,19 @@ def test_what_is_restored_counts_what_overflowed(site: Place) -> None:
     begun(site).overflow([DONE_SECOND])
     site.put("snapshot", b"")
     assert set(site.open().restore().state.bindings) == {DATA, OTHER}
+
+
+def test_what_overflowed_and_cannot_be_read_for_once_is_no_damage(site: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    overflowed(site)
+    failures = iter([OSError(errno.EIO, os.strerror(errno.EIO))])
+
+    def read(path: Path, limit: int) -> bytes:
+        for failure in failures:
+            raise failure
+        return path.read_bytes()
+
+    monkeypatch.setattr("flowplan.backends.overflow.read_regular", read)
+    with pytest.raises(StateError, match="cannot be read: Input/output error"):
+        site.open().restore()
+    with pytest.raises(StateError, match="is intact; nothing was restored"):
+        site.open().restore()

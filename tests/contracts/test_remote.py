@@ -342,3 +342,25 @@ def test_only_one_of_two_runs_is_the_first(site: ObjectSite) -> None:
     with pytest.raises(Conflict, match="under fence 1"):
         other.begin(1, same)
     assert other.begin(2, same).journal == b"one"  # it sees that this is not what it had read
+
+
+def test_a_look_that_fails_for_once_is_not_taken_for_damage(site: ObjectSite) -> None:
+    """Whichever call fails: a state that is intact is not saved again as one that was put back."""
+    run(site)
+    said = set[str]()
+    for at in count():
+        number = count()
+
+        def fails(call: str, key: str, number: count[int] = number, at: int = at) -> None:
+            if next(number) == at:
+                raise StateError(f"{key} cannot be reached")
+
+        site.objects.asked = fails
+        with pytest.raises(StateError) as caught:
+            site.open().restore()
+        site.objects.asked = lambda call, key: None
+        assert (found(site).state.serial, found(site).state.put_back) == (1, 0), (at, caught.value)
+        said.add("reached" if "cannot be reached" in str(caught.value) else str(caught.value))
+        if next(number) <= at:
+            break
+    assert said == {"reached", f"{site.open().name} is intact; nothing was restored"}

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "put back an intact state on a server that could not be looked at for once",
+        "backends/remote/store.py",
+        "            there = self._found_in(parts, last)\n",
+        "            there = self._found_in(self._look(), last)\n",
+        ("tests/contracts/test_remote.py", "-k", "for_once"),
+    ),
+    Mistake(
+        "put back an intact state because what overflowed could not be read for once",
+        "backends/overflow.py",
+        'raise Unread(f"{path} cannot be read',
+        'raise StateError(f"{path} cannot be read',
+        ("tests/contracts/test_backends.py", "-k", "for_once"),
+    ),
+    Mistake(
         "call a full disk in order",
         "backends/room.py",
         "    if room is None or room >= RESERVED:\n",

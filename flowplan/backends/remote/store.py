@@ -31,7 +31,7 @@ from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
 from flowplan.backends.sent import Sent
 from flowplan.backends.store import Loaded, StateLock, Store
-from flowplan.errors import StateError
+from flowplan.errors import StateError, Unread
 from flowplan.state.form import Form
 from flowplan.state.history import (
     AGED_EVERY,
@@ -140,13 +140,12 @@ class RemoteStore(Store):
 
     def read(self) -> Loaded:
         last = self._seen.last()
-        found = settled(self._overflow, lambda: self._read(last), self.name)
+        found = settled(self._overflow, lambda: self._found_in(self._look(), last), self.name)
         if not found.fresh:
             self._seen.note(found.state.lineage, found.state.serial)
         return found
 
-    def _read(self, last: Sight) -> Loaded:
-        parts = self._look()
+    def _found_in(self, parts: RemoteParts, last: Sight) -> Loaded:
         try:
             there = found_in(parts)
             found = on_top(self._nothing_lost() if there is None else there, self._overflow, parts)
@@ -270,14 +269,15 @@ class RemoteStore(Store):
     # -- mending
 
     def restore(self) -> Restored:
-        last = self._seen.last()
+        last, parts = self._seen.last(), self._look()  # a look that fails is no damage
         try:
-            there = self.read()
+            there = self._found_in(parts, last)
+        except Unread:
+            raise
         except StateError as error:
             damage = error
         else:
             raise nothing_to_restore(self.name, there)
-        parts = self._look()
         versions, journal = as_they_read(parts)
         kept = None if versions and not went_back(versions, journal.header) else self._kept(parts)
         if kept is not None:
