@@ -34,7 +34,7 @@ from flowplan.pricing.history import METHOD, WINDOW, Method, Stream
 from flowplan.simulator.auctions.past import seeded_past
 from flowplan.simulator.auctions.rivals import Pool
 from tests import limit_rules
-from tests.kept_back import Half, kept_back
+from tests.kept_back import Half, Kept, kept_back
 
 HORIZONS = (1, 6, 24, 72, 168)
 MOMENTS = 1200  # of all streams together
@@ -174,9 +174,12 @@ def simulated() -> list[Prices]:
 
 def of_many_kinds(half: Half) -> Iterator[Prices]:
     """Those of kept_back.py."""
+    return map(of_kept, kept_back(half))
+
+
+def of_kept(kept: Kept) -> Prices:
     began = datetime(2025, 1, 1, tzinfo=UTC)
-    for name, changes in kept_back(half):
-        yield prices(name, [(began + hours * HOUR, Decimal(str(price))) for hours, price in changes])
+    return prices(kept.name, [(began + hours * HOUR, Decimal(str(price))) for hours, price in kept.changes])
 
 
 def pinball(truth: float, band: Sequence[float]) -> float:

@@ -20,12 +20,12 @@ from flowplan.pricing.units import DAY
 Pieces: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours)
 ADVICE, ORACLE = "advice at 90%", "oracle"
 ABOUT = (0.85, 0.95)  # the share of days in which the advice's 90% is to hold
-_UNIT = Decimal("0.0001")  # where prices are of cents, limits of whole cents would be a gift
+UNIT = Decimal("0.0001")  # where prices are of cents, limits of whole cents would be a gift
 _WEEK = 7 * DAY
 
 
 def _advised(stream: Stream, on_demand: float) -> float:
-    found = advise_of(stream, AVAILABILITY, CONFIDENCE, DAY, unit=_UNIT).limit_price
+    found = advise_of(stream, AVAILABILITY, CONFIDENCE, DAY, unit=UNIT).limit_price
     assert found is not None
     return float(found)
 
