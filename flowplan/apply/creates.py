@@ -91,7 +91,7 @@ class Creates:
             return
         if not is_there:
             raise Refused(
-                f"this plan was applied already, with another state: it made {made.id}, which has been deleted since; "
+                f"this plan was begun already, with another state: it made {made.id}, which has been deleted since; "
                 "nothing was made",
                 hint="use that state, or plan again: the new plan makes a new volume",
             )

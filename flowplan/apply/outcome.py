@@ -50,8 +50,9 @@ def in_doubt(error: FlowplanError) -> bool:
     return isinstance(error, (Ambiguous, NameTaken))
 
 
-def verdict(outcome: Outcome) -> None:
-    """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done."""
+def verdict(outcome: Outcome, *, carried_out: bool = False) -> None:
+    """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done. `carried_out`: all
+    that was planned was done, and what failed is the wait after it."""
     if outcome.unknown or any(isinstance(error, OutcomeUnknown) for error in outcome.failed.values()):
         what = ", ".join(str(step.address) for step in outcome.unknown)
         raise OutcomeUnknown(
@@ -72,7 +73,9 @@ def verdict(outcome: Outcome) -> None:
         count = len(outcome.failed)
         raise ApplyFailed(
             f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
-            hint="fix the cause and run the same command again: it continues from here",
+            hint="the plan itself is carried out: `flowplan status` shows what became of it"
+            if carried_out
+            else "once the cause is fixed, run the same command again: it continues from here",
         )
 
 

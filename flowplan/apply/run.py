@@ -86,7 +86,7 @@ class Applying:
         self._failed: dict[Step, FlowplanError] = {}
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
-        self._saved = saved
+        self._saved, self._begun = saved, ""
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
         self._restated: list[Record] = [] if now is None else [*self._working.restate(now)]
         self._refreshed: list[Record] = [
@@ -110,6 +110,11 @@ class Applying:
         finally:
             self._workers.close()
         return self._outcome()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the saved plan has begun: the journal may name it."""
+        return bool(self._begun)
 
     def wake(self) -> None:
         """Notice at once that the run is stopped; from any thread."""
@@ -252,7 +257,7 @@ class Applying:
         ):  # now it begins: from here on it is not to begin again
             local.insert(0, self._saved)
             self._working.begin(self._saved)
-            self._saved = None
+            self._begun, self._saved = self._saved.sha256, None
         local += [*self._refreshed, *self._works.superseded()]
         self._refreshed = []
         return works, local
@@ -407,7 +412,7 @@ class Applying:
             else:  # an update or a delete is simply done again by the next run, if it is still needed
                 self._schedule.fail(work.step)
                 self._failed[work.step] = CloudError("flowplan stopped before the answer came")
-        return Outcome(
+        outcome = Outcome(
             state=self._working.snapshot(),
             pending=tuple(self._working.pending.values()),
             done=self._schedule.ended("done", "half done"),
@@ -417,3 +422,5 @@ class Applying:
             stopped=self._around.clock.stopped(),
             expired=dict(self._expired),
         )
+        completed = outcome.state.complete(self._begun) if outcome.clean else outcome.state
+        return attrs.evolve(outcome, state=completed)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+_CONTINUES = "Run the same command again, or, after a saved plan, plan again and apply that: it continues from there."
+_IN_DOUBT = (
+    "Run `flowplan recover`, or the same command again (after a saved plan: plan again and apply that): it looks "
+    "before it creates anything."
+)
+
 # Every code of diagnostics.CODES -> what to do about it.
 REMEDIES: Mapping[str, str] = MappingProxyType({
     # the text of a file
@@ -151,15 +157,16 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     # what ends a command
     "failed": "Correct the cause that the message names, and run the same command again: it looks before it changes.",
     "internal": "Report the lines above the message; the same command again checks first what was done.",
-    "interrupted": "Run the same command again: it continues from there.",
+    "interrupted": _CONTINUES,
     "locked": "Wait for the other run, or give --lock-timeout 5m; `flowplan lock show` says who it is.",
     "not-approved": "Type yes at the prompt, or give --auto-approve where nobody is there to answer.",
-    "outcome-unknown": "Run `flowplan recover`, or the same command again: it looks before it creates anything.",
+    "outcome-unknown": _IN_DOUBT,
     "state": "Run the command that the message names; docs/recovery.md has every case.",
     "usage": "Correct the command line; `flowplan COMMAND --help` lists the options.",
     # what an apply says
     "progress": "Nothing has to be done.",
-    "step-failed": "Correct the cause that the message names, and run the same command again.",
+    "step-failed": "Correct the cause that the message names, and run the same command again; after a saved plan, plan "
+    "again and apply that.",
 })  # fmt: skip
 
 # exit code -> what it means, and what to do
@@ -167,7 +174,8 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     0: ("Done; with `plan --detailed-exitcode`: no changes.", "Nothing has to be done."),
     1: (
         "Failed, or an apply without approval; `fmt --check` found differences; a case of `test` failed.",
-        "Read the last error on stderr, correct its cause, and run the same command again.",
+        "Read the last error on stderr, correct its cause, and run the same command again; after a saved plan that was "
+        "begun, plan again and apply that.",
     ),
     2: (
         "Something is not as it is written: `plan --detailed-exitcode` would change it, or `watch --once` found it so.",
@@ -188,13 +196,13 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     ),
     6: (
         "The outcome of a create is unknown; its intent is kept.",
-        "Run `flowplan recover`, or the same command again: it looks before it creates anything.",
+        _IN_DOUBT,
     ),
     64: ("Wrong usage.", "Correct the command line; `flowplan COMMAND --help` lists the options."),
     65: (
         "Problems in the configuration, including those that only the cloud can show.",
         "Correct each place that the message names; nothing was changed.",
     ),
-    130: ("Stopped by Ctrl-C; the state is saved.", "Run the same command again: it continues from there."),
-    143: ("Stopped by SIGTERM; the state is saved.", "Run the same command again: it continues from there."),
+    130: ("Stopped by Ctrl-C; the state is saved.", _CONTINUES),
+    143: ("Stopped by SIGTERM; the state is saved.", _CONTINUES),
 })  # fmt: skip

@@ -38,13 +38,14 @@ from flowplan.operations.opening.variables import hold_same, of_plan
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, wanted
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
+from flowplan.operations.running.begun_once import OfBegun, identity_of, say_begun
 from flowplan.operations.running.ending import Ending
 from flowplan.operations.running.excerpting import Excerpting
 from flowplan.operations.running.lapsed import lapsed
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
-from flowplan.operations.running.saved_plan import hold_same_state, identity_of, touched_by
+from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
@@ -154,11 +155,14 @@ def _applied(
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
-    hears = reporter if config is None else Excerpting((reporter,), config)
+    hears = reporter if saved is None else OfBegun((reporter,))
+    hears = hears if config is None else Excerpting((hears,), config)
     run = Run(session, config, wishes, how, approval, hears, saved, budgets, request.hours)
     try:
         outcome = run()
-    except FlowplanError:
+    except FlowplanError as error:
+        if saved is not None and run.begun and not run.carried_out:
+            say_begun(error, saved)
         run.set_off()
         raise
     run.set_off()
@@ -179,6 +183,8 @@ class Run:
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
     ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
+    begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
+    carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
 
     def __call__(self) -> Outcome:
         session, looking = self.session, self._looking
@@ -336,7 +342,12 @@ class Run:
             identity=identity_of(self.saved) if self.saved is not None else "",
         )
         self.session.interruption.wake = applying.wake
-        return applying.run()
+        try:
+            outcome = applying.run()
+        finally:
+            self.begun = applying.begun
+        self.carried_out = outcome.clean
+        return outcome
 
     def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings, found: Looked) -> Outcome:
         """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
@@ -393,7 +404,7 @@ class Run:
             raise self.session.interruption.interrupted("what was done is saved")
         if found.doubt is not None:
             raise found.doubt
-        verdict(outcome)
+        verdict(outcome, carried_out=self.carried_out)
         hold_seen(plan, outcome, found.seen)
 
 

@@ -159,7 +159,8 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
             if not loaded.fresh:
                 _hold_continued(now, new, name)
         serial = max(new.serial, now.serial)
-        plans = tuple(sorted({*now.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
+        begun = sorted({*now.plans, *new.plans}, key=lambda plan: (plan.serial, plan.completed))
+        plans = tuple({plan.sha256: plan for plan in begun}.values())[-PLANS_KEPT:]
         state = attrs.evolve(found.state, serial=serial, plans=plans, put_back=max(new.put_back, now.put_back))
         saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
         return attrs.evolve(found, state=saved)

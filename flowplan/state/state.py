@@ -65,11 +65,13 @@ PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused
 
 @frozen
 class AppliedPlan:
-    """A saved plan whose carrying out began: its digest, when (RFC 3339), and the state's serial then."""
+    """A saved plan whose carrying out began: its digest, when (RFC 3339), and the state's serial then. `completed`: it
+    is known that all of it was done."""
 
     sha256: str
     at: str
     serial: int
+    completed: bool = field(default=False, metadata=IF_SET)
 
 
 @frozen
@@ -77,7 +79,7 @@ class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
     `released`: ids of live bids that carry our marker and that `state rm` or a `removed` block released.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
-    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last. `put_back`: the serial with
+    `plans`: the saved plans begun, the newest `PLANS_KEPT` of them, the last one last. `put_back`: the serial with
     which it was last put back after it was lost or damaged; whether a plan that was saved before that was applied is
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
@@ -115,6 +117,11 @@ class State:
     def begin(self, plan: AppliedPlan) -> State:
         """This state, in which `plan` is being carried out."""
         return attrs.evolve(self, plans=(*self.plans, plan)[-PLANS_KEPT:])
+
+    def complete(self, sha256: str) -> State:
+        """This state, in which all of the saved plan with this digest is done."""
+        plans = tuple(attrs.evolve(one, completed=True) if one.sha256 == sha256 else one for one in self.plans)
+        return self if plans == self.plans else attrs.evolve(self, plans=plans)
 
     def went_on_from(self, before: State) -> bool:
         """Whether a run has recorded something of what is there since it was `before`."""

@@ -83,6 +83,20 @@ def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int)
     converge(place)
 
 
+def test_a_saved_plan_that_is_stopped_says_how_to_go_on(place: Place) -> None:
+    """By the same command it does not: a saved plan is begun once."""
+    place.write(many(TASKS))
+    place.ok("plan", "--out", "p")
+    process = start(place, "apply", "p", "--parallelism", "1")
+    read_until(process, lambda line: "created" in line)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LONGEST)
+    assert (process.returncode, "`flowplan plan --out FILE` makes a new one" in " ".join(err.split())) == (143, True)
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    converge(place)
+
+
 WAITS = """\
 version: 2
 defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}

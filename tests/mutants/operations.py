@@ -819,9 +819,9 @@ MISTAKES = (
     ),
     Mistake(
         "apply a plan again",
-        "operations/running/saved_plan.py",
-        '        if plan.sha256 == saved["sha256"]:\n',
-        '        if plan.sha256 == saved["sha256"] and plan.serial == state.serial:\n',
+        "operations/running/begun_once.py",
+        '        if plan.sha256 != saved["sha256"]:\n',
+        '        if plan.sha256 != saved["sha256"] or plan.serial != state.serial:\n',
         ("tests/operations/test_applied_once.py",),
     ),
     Mistake(
@@ -853,8 +853,15 @@ MISTAKES = (
         ("tests/operations/test_history.py", "-k", "push"),
     ),
     Mistake(
+        "have what is left of a destroy placed anew",
+        "operations/running/begun_once.py",
+        '    if saved["mode"] != "apply":\n',
+        "    if False:\n",
+        ("tests/operations/test_applied_once.py", "-k", "anew"),
+    ),
+    Mistake(
         "apply a plan again with another state",
-        "operations/running/saved_plan.py",
+        "operations/running/begun_once.py",
         "bid.marker is not None and bid.marker.intent in intents)",
         "bid.marker is not None and not bid.ended and bid.marker.intent in intents)",
         ("tests/operations/test_applied_once.py", "-k", "state"),
@@ -910,7 +917,7 @@ MISTAKES = (
     ),
     Mistake(
         "apply a plan of before the oldest that the state knows",
-        "operations/running/saved_plan.py",
+        "operations/running/begun_once.py",
         "    elif len(state.plans) >= PLANS_KEPT and serial <=",
         "    elif len(state.plans) >= PLANS_KEPT and serial <",
         ("tests/operations/test_unrelated_changes.py", "-k", "oldest"),

@@ -182,7 +182,7 @@ MISTAKES = (
     ),
     Mistake(
         "carry out a saved plan of before a restore",
-        "operations/running/saved_plan.py",
+        "operations/running/begun_once.py",
         "    if serial < state.put_back or serial > state.serial:\n",
         "    if serial > state.serial:\n",
         ("tests/operations/test_applied_once.py", "-k", "put_back"),

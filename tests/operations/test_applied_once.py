@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -20,13 +21,29 @@ from tests.texts import task_text
 DATA = ("--allow-volume-destroy", "*")
 
 
-def refused_as_applied(place: Place) -> None:
+BEGUN, APPLIED = "this plan was begun already", "this plan was applied already"
+ONCE = "a saved plan is begun only once: `flowplan plan --out FILE` makes a new one, of what is left to do"
+
+
+def refused(place: Place, why: str) -> str:
     before = place.ledger()
     result = place.run("apply", "p")
+    said = " ".join(result.err.split())
     assert result.code == 3, result
-    assert "was applied already, at 20" in result.err
-    assert "plan again" in result.err
+    assert why in said
     assert place.ledger() == before
+    return said
+
+
+def refused_as_applied(place: Place) -> None:
+    said = refused(place, f"{APPLIED}, at 20")
+    assert "nothing of it is left to do" in said
+
+
+def refused_as_begun(place: Place) -> None:
+    said = refused(place, f"{BEGUN}, at 20")
+    assert "may not be complete" in said
+    assert f"hint: {ONCE}" in said
 
 
 def test_not_again_after_what_it_made_was_destroyed(example: Place) -> None:
@@ -51,8 +68,12 @@ def test_not_again_after_a_part_of_it_failed(place: Place) -> None:
     place.ok("plan", "--out", "p")
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "no"}')
-    assert place.run("apply", "p").code == 1
-    refused_as_applied(place)
+    failed = place.run("apply", "p")
+    said = " ".join(failed.err.split())
+    assert failed.code == 1
+    assert f"plan again and apply the new plan: it continues from here; {ONCE}" in said
+    assert "the same command again" not in said
+    refused_as_begun(place)
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")
     assert len(live_ids(place)) == 2
@@ -67,10 +88,35 @@ def test_not_again_after_it_was_killed_before_anything_was_made(place: Place) ->
     killed = subprocess.run([*client(), "apply", "p"], cwd=place.path, capture_output=True, check=False)
     assert killed.returncode == -9
     assert not (place.path / "flowplan.state.json").exists()
-    refused_as_applied(place)
+    refused_as_begun(place)
     place.ok("apply", "--auto-approve")
-    refused_as_applied(place)
+    refused_as_begun(place)
     assert len(live_ids(place)) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        (("--destroy",), "--destroy --out FILE"),
+        (("--destroy", "--keep-volumes"), "--destroy --keep-volumes --out FILE"),
+        (("--destroy", "--target", "bid.task-000"), "--destroy --target=bid.task-000 --out FILE"),
+        (("--destroy", "flowplan.yaml"), "--destroy --out FILE flowplan.yaml"),
+    ],
+)
+def test_what_is_left_of_a_destroy_is_not_placed_anew(place: Place, asked: tuple[str, ...], made: str) -> None:
+    """The plan that the hint has somebody make ends what is left; a plan without its options would place it again."""
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    allowed = () if "--keep-volumes" in asked else DATA
+    place.ok("plan", *asked, *allowed, "--out", "p")
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=400, body='{"detail": "no"}')
+    said = " ".join(place.run("apply", "p", *allowed).err.split())
+    assert f"`flowplan plan {made}` makes a new one" in said
+    words = shlex.split(said.partition("begun only once: `flowplan ")[2].partition("`")[0])
+    place.ok(*["p" if word == "FILE" else word for word in words], *allowed)
+    place.ok("apply", "p", *allowed)
+    assert live_ids(place) == []
 
 
 @pytest.mark.parametrize("command", [("state", "mv", "volume.vol-000", "volume.other"), ("recover",)], ids=" ".join)
@@ -118,7 +164,7 @@ def rebuild(place: Place) -> None:
         place.ok("state", "mv", "bid.other", "bid.task-000")
 
 
-RESTORED, APPLIED = "the state was restored since this plan was saved", "this plan was applied already"
+RESTORED = "the state was restored since this plan was saved"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +182,7 @@ def test_nor_where_a_state_was_put_back(place: Place, mend: Callable[[Place], No
     place.ok("apply", "p")
     place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.job')}")
     mend(place)
-    before = place.ledger()
-    refused = place.run("apply", "p")
-    assert refused.code == 3, refused
-    assert why in " ".join(refused.err.split())
-    assert place.ledger() == before
+    refused(place, why)
 
 
 def test_what_never_began_may_be_tried_again(example: Place) -> None:
@@ -179,10 +221,10 @@ def test_the_digest_and_the_serial_are_in_the_state(example: Place) -> None:
 
 def refused_by_what_is_live(place: Place, *arguments: str) -> None:
     before = place.ledger()
-    refused = place.run("apply", "p", *arguments)
-    assert refused.code == 3, refused
-    said = " ".join(refused.err.split())
-    assert "this plan was applied already" in said
+    result = place.run("apply", "p", *arguments)
+    assert result.code == 3, result
+    said = " ".join(result.err.split())
+    assert BEGUN in said
     assert bid_id(place, "bid.train") in said
     assert place.ledger() == before
 
@@ -277,7 +319,7 @@ def test_nor_to_make_a_volume_again_that_was_destroyed(place: Place) -> None:
     again = place.run("apply", "p", "--init")
     said = " ".join(again.err.split())
     assert again.code == 1, again
-    assert f"was applied already, with another state: it made {made}, which has been deleted since" in said
+    assert f"was begun already, with another state: it made {made}, which has been deleted since" in said
     assert (volumes(place), place.ok("state", "list").strip()) == ([], "")
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")

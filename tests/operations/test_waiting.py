@@ -31,7 +31,9 @@ def test_a_look_that_fails_is_no_success(place: Place, status: int) -> None:
         simulator.faults.add("GET /v2/instances", "status", status=status, body='{"detail": "no"}', times=None)
     done = place.run(*WAIT)
     assert done.code == 1, done
-    assert "placed, but flowplan could not check whether it runs" in " ".join(done.err.split())
+    said = " ".join(done.err.split())
+    assert "placed, but flowplan could not check whether it runs" in said
+    assert "hint: the plan itself is carried out: `flowplan status` shows what became of it" in said
     assert len(live_ids(place)) == 1
     assert "bid.task-000" in place.ok("state", "list")
 

@@ -125,11 +125,13 @@ Bound: TypeAlias = BoundBid | BoundVolume | BoundPorts
 
 
 class AppliedPlan(TypedDict):
-    """A saved plan that was applied: when that began, and the serial of the state then."""
+    """A saved plan that was begun: when, and the serial of the state then. `completed`: all of it was done; absent: it
+    is not known."""
 
     sha256: str
     at: str
     serial: int
+    completed: NotRequired[bool]
 
 
 class Paid(TypedDict):

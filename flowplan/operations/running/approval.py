@@ -15,7 +15,8 @@ from flowplan.operations.checking.environment import hold_environment, other_env
 from flowplan.operations.looking.observe import Observed, observe
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, runs_on, with_scripts
-from flowplan.operations.running.saved_plan import hold_not_made, hold_to
+from flowplan.operations.running.begun_once import hold_not_made
+from flowplan.operations.running.saved_plan import hold_to
 from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.notable import has_risen

@@ -19,14 +19,11 @@ from flowplan.operations.opening.settings import PLAN_KEY, Settings
 from flowplan.operations.opening.sources import SUFFIXES
 from flowplan.printable import shown
 from flowplan.secret import Secret
-from flowplan.state.journal import intent_of
-from flowplan.state.state import PLANS_KEPT, State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanBody, PlanDocument, PlannedStack, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
-    from flowplan.model.live import Live
     from flowplan.operations.plan import Request
     from flowplan.state.form import Form
 
@@ -278,48 +275,6 @@ def touched_by(saved: SealedPlan) -> frozenset[Address]:
     from flowplan.model.address import Address
 
     return frozenset(map(Address.parse, acting(saved)))
-
-
-def hold_not_applied(saved: SealedPlan, state: State) -> None:
-    """Raise StalePlan for a plan whose carrying out began before, whatever became of it: done twice, it would buy
-    twice. So is one refused of which the state cannot say that any more."""
-    for plan in state.plans:
-        if plan.sha256 == saved["sha256"]:
-            raise StalePlan(
-                f"this plan was applied already, at {plan.at}; nothing was done",
-                hint="run flowplan plan again: the new plan holds what is left to do",
-            )
-    serial, why = saved["stack"]["serial"], None
-    if serial < state.put_back or serial > state.serial:
-        why = "the state was restored"
-    elif len(state.plans) >= PLANS_KEPT and serial <= min(plan.serial for plan in state.plans):
-        why = f"{PLANS_KEPT} saved plans were applied"
-    if why is not None:
-        raise StalePlan(
-            f"{why} since this plan was saved: whether it was applied is not known any more; nothing was done",
-            hint="plan again",
-        )
-
-
-def identity_of(saved: SealedPlan) -> str:
-    """What tells the plan from every other, also from one that does the same and was made at another time."""
-    return f"{saved['sha256']} {saved['timestamp']}"
-
-
-def hold_not_made(saved: SealedPlan, live: Live) -> None:
-    """Raise StalePlan where a bid, live or ended, carries the mark of having been made by the plan: it was applied with
-    another state, which this one knows nothing of."""
-    from flowplan.model.address import Address
-
-    plan = identity_of(saved)
-    addresses = [Address.parse(one["address"]) for one in saved["resource_changes"] if one["type"] == "bid"]
-    intents = {intent_of(plan, address) for address in addresses}
-    made = sorted(bid.id for bid in live.bids.values() if bid.marker is not None and bid.marker.intent in intents)
-    if made:
-        raise StalePlan(
-            f"this plan was applied already, with another state: it made {made[0]}; nothing was done",
-            hint="use that state; if it is lost, `flowplan recover --from-live` writes one of what is live",
-        )
 
 
 def hold_same_state(saved: PlannedStack, here: str | None) -> None:

@@ -13,7 +13,8 @@ from flowplan.clock import since_boot
 from flowplan.errors import ApplyFailed, OutcomeUnknown, UsageProblem
 from flowplan.operations.looking.hand_over import hand_over
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
-from flowplan.operations.running.saved_plan import hold_not_applied, places_of
+from flowplan.operations.running.begun_once import hold_not_begun
+from flowplan.operations.running.saved_plan import places_of
 from flowplan.state.journal import fold
 from flowplan.state.ownership import strays
 
@@ -66,7 +67,7 @@ class Looking:
         removes = self.wishes.mode == "destroy"
         loaded = self._afresh() if self.init else self.session.load(removes=removes)
         if self.saved is not None:
-            hold_not_applied(self.saved, loaded.state)
+            hold_not_begun(self.saved, loaded.state)
         if loaded.pending and self.wishes.mode == "refresh-only":
             raise OutcomeUnknown(
                 "operations of an earlier run are in doubt, and recording what is live does not settle them",
