@@ -12,9 +12,9 @@ from flowplan.model.address import Address
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
 from flowplan.planning.triggers import causes
-from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
+from flowplan.state.journal import Closed, Done, Intent, ended_by
 from flowplan.state.ownership import known_otherwise
-from flowplan.state.state import LIFETIME, AppliedPlan, Binding, State, consistent, with_ended
+from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended
 
 
 @define
@@ -25,10 +25,11 @@ class WorkingState:
     pending: dict[str, Intent] = field(factory=dict)
     bindings: dict[Address, Binding] = field(init=False)
     _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
+    _known: KnownIds = field(init=False)
     _bound: set[str] = field(init=False)  # ids that have been bound to an address, be it before or now
 
     def __attrs_post_init__(self) -> None:
-        self.bindings = dict(self.state.bindings)
+        self.bindings, self._known = dict(self.state.bindings), KnownIds(self.state)
         self._bound = {binding.id for binding in self.bindings.values()}
 
     def begin(self, plan: AppliedPlan) -> None:
@@ -55,9 +56,9 @@ class WorkingState:
         else:
             self.bindings[address] = binding
             self._bound.add(binding.id)
-        done = Done("", address, binding, released, adopted)
-        self.state = stated(self.state, done, old)
-        return done
+        self._known.rebind(address, old, binding)
+        self._known.learn(released=released, adopted=adopted)
+        return Done("", address, binding, released, adopted)
 
     def restate(self, now: State) -> Iterator[Done]:
         """Take over what the configuration says about addresses and live objects: `now` is the state with it, in which
@@ -129,10 +130,11 @@ class WorkingState:
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""
-        if not any(made.id in ids for ids in (self._bound, self._ended, self.state.ended, self.state.released)):
+        known = any(made.id in ids for ids in (self._bound, self._ended, self.state.ended))
+        if not known and not self._known.is_released(made.id):
             return None  # nearly always: to go through all bindings for each new one would grow with their square
-        known = known_otherwise(made.id, made.address, self._with(self.bindings, {**self.state.ended, **self._ended}))
-        return f"the answer is about {made.id}, which {known}" if known else None
+        other = known_otherwise(made.id, made.address, self._with(self.bindings, {**self.state.ended, **self._ended}))
+        return f"the answer is about {made.id}, which {other}" if other else None
 
     def bids(self) -> list[str]:
         """The ids of the bids that there are."""
@@ -143,7 +145,7 @@ class WorkingState:
         return self._with(consistent(self.bindings), with_ended(self.state.ended, self._ended))
 
     def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
-        return attrs.evolve(self.state, bindings=bindings, ended=ended)
+        return attrs.evolve(self._known.put_into(self.state), bindings=bindings, ended=ended)
 
 
 def _as_it_is(change: Change) -> Binding | None:

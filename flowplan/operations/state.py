@@ -17,7 +17,7 @@ from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
 from flowplan.state.outputs import with_addresses
-from flowplan.state.paid import Ledger, moved
+from flowplan.state.paid import Ledger, OpenLedger
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
 
 def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
     """What the bids of each address were billed follows it."""
-    paid = state.paid
+    paid = OpenLedger(state.paid)
     for old, address in new.items():
         if old.kind == "bid" and not old.is_earlier:
-            paid = moved(paid, old, address)
-    return paid
+            paid.move(old, address)
+    return paid.closed()
 
 
 def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:

@@ -25,7 +25,7 @@ from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import Resource
 from flowplan.patterns import regex
 from flowplan.state.codec import RESTORE, converter, reason
-from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent, with_ended
+from flowplan.state.state import IF_SET, AppliedPlan, Binding, KnownIds, State, consistent, with_ended
 
 JOURNAL_VERSION = 1
 _OF_PLANS = uuid.UUID("6b1f4a5e-3c0d-4f0e-9d2b-7a8c1e5f9b30")  # what `intent_of` makes ids in; never another
@@ -164,7 +164,7 @@ class Journal:
 
 def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Intent]]:
     """The state after `records`, and the intents that have no result yet, oldest first."""
-    bindings = dict(state.bindings)
+    bindings, known = dict(state.bindings), KnownIds(state)
     pending: dict[str, Intent] = {}
     ended: dict[str, float] = {}
     shrunk = False
@@ -177,7 +177,8 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
             continue
         intent = pending.pop(record.intent, None)
         if isinstance(record, Done):
-            state = stated(state, record, bindings.get(record.address))
+            known.rebind(record.address, bindings.get(record.address), record.binding)
+            known.learn(released=record.released, adopted=record.adopted)
             if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)
@@ -185,23 +186,10 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
                 bindings.pop(record.address, None)
             else:
                 bindings[record.address] = record.binding
+    state = known.put_into(state)
     if not shrunk:
         return attrs.evolve(state, bindings=bindings), pending
     return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
-
-
-def stated(state: State, done: Done, old: Binding | None) -> State:
-    """`state` with the ids that `done` says something of in its sets, and with what its address had (`old`) in the
-    ledger, if that is something else; the same object where nothing of it changes."""
-    state = state.rebound(done.address, old, done.binding)
-    id = done.binding.id if done.binding is not None else ""
-    if not done.released and not done.adopted and id not in state.released:
-        return state
-    return attrs.evolve(
-        state,
-        released=(state.released - {id}) | ({done.released} - {""}),
-        adopted=state.adopted | ({done.adopted} - {""}),
-    )
 
 
 def ended_by(intent: Intent | None) -> dict[str, float]:

@@ -51,15 +51,38 @@ NOT_BILLED = Bill(Decimal(0), Decimal(0))
 GROWS_FOR = 7 * 24 * 3600.0  # seconds since its bill was read first: far above any lag of a bill
 
 
-def with_bid(ledger: Ledger, id: str, address: Address) -> Ledger:
-    """`ledger` with the bid `id`, which `address` has no longer; what is known of it stays known."""
-    known = ledger.get(id) or Paid(address.current)
-    return {**ledger, id: attrs.evolve(known, address=address.current)}
+class OpenLedger:
+    """A ledger that is being changed: what each change costs does not depend on how much there is."""
 
+    def __init__(self, ledger: Ledger) -> None:
+        self._entries = dict(ledger)
+        self._bids: dict[Address, list[str]] | None = None  # of each address, once somebody asks
 
-def moved(ledger: Ledger, old: Address, new: Address) -> Ledger:
-    """`ledger` in which the bids of `old` are those of `new`."""
-    return {id: attrs.evolve(one, address=new) if one.address == old else one for id, one in ledger.items()}
+    def enter(self, id: str, address: Address) -> None:
+        """The bid `id`, which `address` has no longer, is in the ledger; what is known of it stays known."""
+        self._entries[id] = attrs.evolve(self._entries.get(id) or Paid(address.current), address=address.current)
+        if self._bids is not None:
+            self._bids.setdefault(address.current, []).append(id)
+
+    def follow(self, id: str, address: Address) -> None:
+        """The bid `id` is at `address` now: if the ledger has it at another one, all bids of that are of `address`."""
+        known = self._entries.get(id)
+        if known is not None and known.address != address.current:
+            self.move(known.address, address.current)
+
+    def move(self, old: Address, new: Address) -> None:
+        """The bids of `old` are those of `new`."""
+        if self._bids is None:
+            self._bids = {}
+            for id, one in self._entries.items():
+                self._bids.setdefault(one.address, []).append(id)
+        of_old = [id for id in self._bids.pop(old, ()) if self._entries[id].address == old]
+        self._entries |= {id: attrs.evolve(self._entries[id], address=new) for id in of_old}
+        self._bids.setdefault(new, []).extend(of_old)
+
+    def closed(self) -> Ledger:
+        """The ledger as it is now."""
+        return dict(self._entries)
 
 
 def merged(one: Ledger, other: Ledger) -> Ledger:

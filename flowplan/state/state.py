@@ -16,8 +16,7 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import PortMapping, Resource
-from flowplan.state import paid as paying
-from flowplan.state.paid import Ledger
+from flowplan.state.paid import Ledger, OpenLedger, merged
 
 IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
 # How a bid ended: it is done, and was terminated, or its lifetime was over; or flowplan itself cancelled it, to
@@ -131,34 +130,54 @@ class State:
         """The id of the live object of each address."""
         return {address: binding.id for address, binding in self.bindings.items()}
 
-    def rebound(self, address: Address, old: Binding | None, new: Binding | None) -> State:
-        """This state once `address` has `new` in the place of `old`, with the bid that it has no longer in the ledger;
-        the bindings are as they were. A bid that is bound at another address than before takes its predecessors
-        along."""
-        if address.kind != "bid":
-            return self
-        paid = self.paid
-        if old is not None and (new is None or new.id != old.id):
-            paid = paying.with_bid(paid, old.id, address)
-        if new is not None and new.id in paid and paid[new.id].address != address.current:
-            paid = paying.moved(paid, paid[new.id].address, address.current)
-        return self if paid is self.paid else attrs.evolve(self, paid=paid)
-
     def with_lost(self, bindings: Iterable[Binding]) -> State:
         """This state with what of `bindings` it does not bind in the ledger: somebody said that they are not there."""
         kept = {binding.id for address, binding in self.bindings.items() if address.kind == "bid"}
-        paid = self.paid
+        paid = OpenLedger(self.paid)
         for one in bindings:
             if one.address.kind == "bid" and one.id not in kept:
-                paid = paying.with_bid(paid, one.id, one.address)
-        return self if paid is self.paid else attrs.evolve(self, paid=paid)
+                paid.enter(one.id, one.address)
+        return attrs.evolve(self, paid=paid.closed())
 
     def with_ledger_of(self, other: State) -> State:
         """This state, which takes the place of `other`, with all that is known of what the bids of either were
         billed."""
-        paid = paying.merged(self.paid, other.paid)
+        paid = merged(self.paid, other.paid)
         since = max(self.paid_since, other.paid_since)
         return attrs.evolve(self, paid=paid, paid_since=since).with_lost(other.bindings.values())
+
+
+class KnownIds:
+    """The ids that a state knows besides those bound, while results are added: which are released and adopted, and
+    which bids are in the ledger. What each result costs does not depend on how many there are."""
+
+    def __init__(self, state: State) -> None:
+        self._released, self._adopted, self._paid = set(state.released), set(state.adopted), OpenLedger(state.paid)
+
+    def rebind(self, address: Address, old: Binding | None, new: Binding | None) -> None:
+        """`address` has `new` in the place of `old`. What is bound is released no longer, and the bid that `address`
+        has no longer is in the ledger; one that is bound at another address than before takes its predecessors
+        along."""
+        if new is not None:
+            self._released.discard(new.id)
+        if address.kind == "bid" and old is not None and (new is None or new.id != old.id):
+            self._paid.enter(old.id, address)
+        if address.kind == "bid" and new is not None:
+            self._paid.follow(new.id, address)
+
+    def learn(self, *, released: str = "", adopted: str = "") -> None:
+        """These ids (\"\": none) are released, and adopted, from now on."""
+        self._released |= {released} - {""}
+        self._adopted |= {adopted} - {""}
+
+    def is_released(self, id: str) -> bool:
+        """Whether the live object `id` was let go."""
+        return id in self._released
+
+    def put_into(self, state: State) -> State:
+        """`state` with these ids."""
+        released, adopted = frozenset(self._released), frozenset(self._adopted)
+        return attrs.evolve(state, released=released, adopted=adopted, paid=self._paid.closed())
 
 
 def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:

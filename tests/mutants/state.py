@@ -70,9 +70,9 @@ MISTAKES = (
     ),
     Mistake(
         "forget what a bid was paid that an address has no longer",
-        "state/journal.py",
-        "    state = state.rebound(done.address, old, done.binding)\n",
-        "",
+        "state/state.py",
+        "            self._paid.enter(old.id, address)\n",
+        "            pass\n",
         ("tests/state/test_paid.py",),
     ),
     Mistake(
@@ -267,9 +267,9 @@ MISTAKES = (
     ),
     Mistake(
         "bring back after a crash what a removed block released",
-        "state/journal.py",
-        '        released=(state.released - {id}) | ({done.released} - {""}),\n',
-        "        released=state.released - {id},\n",
+        "state/state.py",
+        '        self._released |= {released} - {""}\n',
+        "        pass\n",
         ("tests/apply/test_working_state.py", "tests/operations/test_hand_over.py", "-k", "released"),
     ),
     Mistake(
