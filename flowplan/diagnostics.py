@@ -145,6 +145,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "other-project": Code("The state belongs to another project.", "other_project"),
     "stale-plan": Code("A saved plan is not what would be planned now.", "stale_plan"),
     "tampered-plan": Code("A saved plan was changed after it was signed, or signed with another key.", "tampered_plan"),
+    "unchecked-plan": Code("A saved plan's signature cannot be checked: there is no key here.", "unchecked_plan"),
     "unexpected-plan": Code("A saved plan is not the one that --expect names.", "unexpected_plan"),
     "unsigned-plan": Code("A saved plan is not signed, although there is a key to sign with.", "unsigned_plan"),
     # prices and limits

@@ -42,7 +42,7 @@ def apply(
     from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out
     from flowplan.operations.opening.combinations import SAVED_PLAN, as_option, hold_together
-    from flowplan.operations.running.saved_plan import read_saved_plan, request_of
+    from flowplan.operations.running.saved_plan import read_saved_plan, request_of, unchecked
 
     here = Context.of(ctx)
     request = read_request({"paths": paths, **asked})
@@ -52,4 +52,6 @@ def apply(
         raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
         request = request_of(saved, request, expect, here.session.settings)
+        if (why := unchecked(saved, here.session.settings)) is not None:
+            here.session.listener.warn(f"{why}: --expect proves what is in it, not who made it")
     return carry_out(here, request, asked, saved)

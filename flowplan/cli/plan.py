@@ -111,6 +111,7 @@ def _save(here: Context, found: Planned, path: str, *, permitted: bool) -> None:
 
     from flowplan.documents.json_text import dumps
     from flowplan.operations.files import write_output
+    from flowplan.operations.opening.settings import PLAN_KEY
     from flowplan.operations.running.saved_plan import as_file
 
     write_output(path, as_file(dumps(found.document), here.session.store.form))
@@ -118,7 +119,12 @@ def _save(here: Context, found: Planned, path: str, *, permitted: bool) -> None:
     if found.document["errored"]:
         here.terminal.note(f"saved to {path}: it is refused, so apply does not take it; flowplan show {typed} shows it")
         return
-    proof = f" --expect {digest}" if permitted else ""
-    here.terminal.note(f"saved to {path}: flowplan apply {typed}{proof}")
+    if here.session.settings.has_empty_plan_key:
+        here.session.listener.warn(f"{path} is not signed: {PLAN_KEY} is empty")
+    proof, and_signed = (
+        f" --expect {digest}" if permitted else "",
+        " and signed" if "hmac_sha256" in found.sealed else "",
+    )
+    here.terminal.note(f"saved to {path}{and_signed}: flowplan apply {typed}{proof}")
     if not permitted:
         here.terminal.note(f"its digest, for apply --expect: {digest}")

@@ -116,6 +116,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "other-project": "Give the --project that the message names, or another --state.",
     "stale-plan": "Run `flowplan plan --out FILE` again, and look at what is different now.",
     "tampered-plan": "Run `flowplan plan --out FILE` again with the right FLOWPLAN_PLAN_KEY, and ask who changed it.",
+    "unchecked-plan": "Set FLOWPLAN_PLAN_KEY where you apply, too, or give --expect with the digest that was approved.",
     "unexpected-plan": "Apply the file that was approved; --expect takes the sha256 that its plan showed.",
     "unsigned-plan": "Run `flowplan plan --out FILE` again with FLOWPLAN_PLAN_KEY set.",
     # prices and limits

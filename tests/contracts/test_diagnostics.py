@@ -28,7 +28,8 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, SshKey
 from flowplan.model.live import LiveVolume
 from flowplan.operations.opening.project import choose_project
-from flowplan.operations.running.saved_plan import hold_expected, hold_same_cloud, hold_signed
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.running.saved_plan import hold_checked, hold_expected, hold_same_cloud, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
 from flowplan.secret import Secret
@@ -224,6 +225,7 @@ ANOTHER: Any = {**SAVED, "api_url": "https://b", "hmac_sha256": "f" * 64}
 REFUSED: dict[str, Callable[[], object]] = {
     "errored": lambda: hold_expected(SAVED, None),
     "unexpected-plan": lambda: hold_expected(SAVED, "b" * 64),
+    "unchecked-plan": lambda: hold_checked(ANOTHER, Settings()),
     "unsigned-plan": lambda: hold_signed(SAVED, Secret("key")),
     "tampered-plan": lambda: hold_signed(ANOTHER, Secret("key")),
     "other-plan": lambda: hold_same_cloud(SAVED, ANOTHER),

@@ -512,6 +512,39 @@ def test_a_plan_of_somebody_else_is_refused(example: Place, monkeypatch: pytest.
     assert example.ledger() == []
 
 
+@pytest.mark.parametrize(
+    ("signed", "key", "says"),
+    [
+        (True, None, "this plan is signed, but FLOWPLAN_PLAN_KEY is not set to check it"),
+        (True, "", "FLOWPLAN_PLAN_KEY is empty, so whether this plan is signed with it cannot be checked"),
+        # Somebody has stripped the signature, or put another plan in its place:
+        (False, "", "FLOWPLAN_PLAN_KEY is empty, so whether this plan is signed with it cannot be checked"),
+    ],
+)
+def test_a_signature_that_cannot_be_checked_is_no_signature(
+    example: Place, monkeypatch: pytest.MonkeyPatch, signed: bool, key: str | None, says: str
+) -> None:
+    """As CI leaves a secret that it does not pass on: unset, or empty."""
+    if signed:
+        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
+    assert ("saved to p and signed: flowplan apply p" in example.run("plan", "--out", "p").err) == signed
+    if key is None:
+        monkeypatch.delenv("FLOWPLAN_PLAN_KEY", raising=False)
+    else:
+        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", key)
+    refused = example.run("apply", "p")
+    assert (refused.code, f"error: {says}; nothing was done" in " ".join(refused.err.split())) == (3, True)
+    assert example.ledger() == []
+    digest = json.loads((example.path / "p").read_text())["sha256"]
+    done = example.run("apply", "p", "--expect", digest)
+    assert (done.code, f"warning: {says}: --expect proves" in " ".join(done.err.split())) == (0, True)
+
+
+def test_a_plan_that_an_empty_key_does_not_sign_says_so(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "")
+    assert "warning: p is not signed: FLOWPLAN_PLAN_KEY is empty" in example.run("plan", "--out", "p").err
+
+
 def test_a_short_key_is_wrong_usage(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "short")
     result = example.run("plan", "--out", "plan.json")

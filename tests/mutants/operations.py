@@ -860,6 +860,20 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py", "-k", "anew"),
     ),
     Mistake(
+        "carry out a signed plan whose signature nobody checks",
+        "operations/running/saved_plan.py",
+        '    return f"this plan is signed, but {PLAN_KEY} is not set to check it" if "hmac_sha256" in saved else None\n',
+        "    return None\n",
+        ("tests/faults/test_lost_state.py", "-k", "no_signature"),
+    ),
+    Mistake(
+        "take an empty key for none",
+        "operations/running/saved_plan.py",
+        "    if settings.has_empty_plan_key:",
+        "    if False:",
+        ("tests/faults/test_lost_state.py", "-k", "no_signature"),
+    ),
+    Mistake(
         "apply a plan again with another state",
         "operations/running/begun_once.py",
         "bid.marker is not None and bid.marker.intent in intents)",

@@ -35,11 +35,13 @@ _TOLD = 8  # differences of a saved plan that are shown
 
 def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: Settings) -> Request:
     """The request that `saved` was made of, with what is `given` beside it. `expect`: the digest that it must have.
-    Raises GuardRefused for a plan that is another one, was refused when it was made, or is not signed where there is a
-    key."""
+    Raises GuardRefused for a plan that is another one, was refused when it was made, is not signed where there is a
+    key, or of which neither a signature nor `expect` is checked although one was meant to be."""
     hold_expected(saved, expect)
     key = settings.plan_key
     hold_signed(saved, key)
+    if expect is None:
+        hold_checked(saved, settings)
     proven = expect is not None or key is not None
     return attrs.evolve(
         given,
@@ -217,6 +219,26 @@ def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
             f"this plan is not signed with the key in {PLAN_KEY}; nothing was done",
             code="unsigned-plan" if given is None else "tampered-plan",
             hint="run flowplan plan again with the key set",
+        )
+
+
+def unchecked(saved: SealedPlan, settings: Settings) -> str | None:
+    """Why the signature that `saved` has, or was meant to have, is not checked; None: it is, or nobody signs here."""
+    if settings.plan_key is not None:
+        return None
+    if settings.has_empty_plan_key:  # the signature of a plan that somebody has put in its place is gone
+        return f"{PLAN_KEY} is empty, so whether this plan is signed with it cannot be checked"
+    return f"this plan is signed, but {PLAN_KEY} is not set to check it" if "hmac_sha256" in saved else None
+
+
+def hold_checked(saved: SealedPlan, settings: Settings) -> None:
+    """Raise GuardRefused for a plan of which a signature is meant to be checked, and cannot be."""
+    if (why := unchecked(saved, settings)) is not None:
+        raise GuardRefused(
+            f"{why}; nothing was done",
+            code="unchecked-plan",
+            hint=f"set {PLAN_KEY} to the key that plans are signed with, or give --expect SHA256 with the digest of the "
+            "plan that was approved",
         )
 
 
