@@ -121,10 +121,8 @@ def _save(here: Context, found: Planned, path: str, *, permitted: bool) -> None:
         return
     if here.session.settings.has_empty_plan_key:
         here.session.listener.warn(f"{path} is not signed: {PLAN_KEY} is empty")
-    proof, and_signed = (
-        f" --expect {digest}" if permitted else "",
-        " and signed" if "hmac_sha256" in found.sealed else "",
-    )
-    here.terminal.note(f"saved to {path}{and_signed}: flowplan apply {typed}{proof}")
+    proof = f" --expect {digest}" if permitted else ""
+    signed = " and signed" if "hmac_sha256" in found.sealed else ""
+    here.terminal.note(f"saved to {path}{signed}: flowplan apply {typed}{proof}")
     if not permitted:
         here.terminal.note(f"its digest, for apply --expect: {digest}")

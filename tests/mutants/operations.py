@@ -862,8 +862,8 @@ MISTAKES = (
     Mistake(
         "carry out a signed plan whose signature nobody checks",
         "operations/running/saved_plan.py",
-        '    return f"this plan is signed, but {PLAN_KEY} is not set to check it" if "hmac_sha256" in saved else None\n',
-        "    return None\n",
+        'is not set to check it" if "hmac_sha256" in saved else None\n',
+        'is not set to check it" if False else None\n',
         ("tests/faults/test_lost_state.py", "-k", "no_signature"),
     ),
     Mistake(

@@ -237,8 +237,8 @@ def hold_checked(saved: SealedPlan, settings: Settings) -> None:
         raise GuardRefused(
             f"{why}; nothing was done",
             code="unchecked-plan",
-            hint=f"set {PLAN_KEY} to the key that plans are signed with, or give --expect SHA256 with the digest of the "
-            "plan that was approved",
+            hint=f"set {PLAN_KEY} to the key that plans are signed with, or give --expect SHA256 with the digest of "
+            "the plan that was approved",
         )
 
 
