@@ -18,6 +18,7 @@ The tree (exit codes are those of the README's table):
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
     |   |- NoLocks           5   files cannot be locked where the state is
+    |   |- NoRoom            5   nothing can be written where the state is
     |   `- Unread            5   the system does not let it be read: it may be whole
     |- OutcomeUnknown        6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
@@ -152,6 +153,10 @@ class StateError(FlowplanError):
 
 class NoLocks(StateError):
     """The file system of the state knows no locks (flock): nobody could be kept out."""
+
+
+class NoRoom(StateError):
+    """Nothing can be written where the state is: no space, or no permission."""
 
 
 class Unread(StateError):

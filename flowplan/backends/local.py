@@ -33,6 +33,7 @@ from flowplan.backends.parts import (
     settled,
     went_back,
 )
+from flowplan.backends.room import copy_named
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.store import Loaded, Store
@@ -151,6 +152,12 @@ class LocalStore(Store):
 
     def overflowed(self, lineage: str) -> tuple[Record, ...]:
         return tuple(result for one in self._overflow.read(lineage) for result in one.results)
+
+    def hold_savable(self) -> None:
+        self._hold()
+        with copy_named(self.path):
+            if (snapshot := self._files.snapshot()) is not None:  # else the journal is the first that is made here
+                replace_file(self.path, snapshot)
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         try:

@@ -192,6 +192,10 @@ class Store(Protocol):
     def prepare(self, state: State) -> Journal:
         """The journal of this run, which continues `state`. Nothing is written before the first `append`."""
 
+    def hold_savable(self) -> None:
+        """Raise StateError where `save` would fail though `append` would not, as far as this can be found out before
+        anything is begun that has to be saved."""
+
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         """Replace the snapshot by `state`, whole, with the next serial; the snapshot before becomes the backup (the
         first is its own), and the journal goes on with `pending` alone. Returns the state as saved; it is durable then.

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flowplan.errors import StateError
+from flowplan.errors import NoRoom, StateError
 
 PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 WRITABLE = "free some space, or make the directory writable, and run the same command again"
+MOUNTED = "something is mounted at this file itself: mount its directory instead"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
 
 
@@ -166,10 +167,9 @@ def durable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StateError(
-            f"{path} could not be made durable: {reason}",
-            hint=WRITABLE if error.errno in NO_ROOM else None,
-        ) from error
+        said = f"{path} could not be made durable: {reason}"
+        hint = WRITABLE if error.errno in NO_ROOM else MOUNTED if error.errno == errno.EBUSY else None
+        raise (NoRoom if hint else StateError)(said, hint=hint) from error
 
 
 def room_in(directory: Path) -> int | None:

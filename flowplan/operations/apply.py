@@ -48,6 +48,7 @@ from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.planning.plan import Plan, Wishes, key_of
+from flowplan.planning.unreported import left_unread, only_stops, stops
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
@@ -243,6 +244,8 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
+        if not only_stops(plan):  # to stop paying, no state need be saved: what stops is in the journal
+            store.hold_savable()
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
@@ -252,7 +255,7 @@ class Run:
             state = with_prefix(state, self._recorded, plan, outcome)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
-            saved = self._save(outcome, found, changed=changed)
+            saved = self._save(plan, outcome, found, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
             self.ran = (plan, outcome, seen.live)
             self._keep_forecast(plan, outcome, approving.shown)
@@ -356,7 +359,7 @@ class Run:
 
         def save(ended: Outcome) -> State:
             ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
-            return self._keep(ended, before, found.doubted)
+            return self._keep(plan, ended, before, found.doubted)
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
@@ -369,14 +372,16 @@ class Run:
 
     # -- the end
 
-    def _save(self, outcome: Outcome, found: Looked, *, changed: bool) -> State:
+    def _save(self, plan: Plan, outcome: Outcome, found: Looked, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             self.session.store.close()
             return outcome.state
-        return self._keep(outcome, found.loaded.state.bindings, found.doubted)
+        return self._keep(plan, outcome, found.loaded.state.bindings, found.doubted)
 
-    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
+    def _keep(
+        self, plan: Plan, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]
+    ) -> State:
         """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
         doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
         after once more."""
@@ -384,6 +389,7 @@ class Run:
             with_bill(self.session, outcome.state),
             (*outcome.pending, *doubted),
             before=before,
+            stops=stops(plan),
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",
             config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
         )
@@ -426,8 +432,6 @@ def _without_left_out(plan: Plan, seen: Observed) -> State:
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
-    from flowplan.planning.unreported import left_unread
-
     left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
     if left:
         raise ApplyFailed(

@@ -57,7 +57,7 @@ def settle(
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings)
+                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stops=True)
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
     for note in _notes(found, loaded, live):

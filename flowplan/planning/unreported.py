@@ -60,6 +60,11 @@ def only_stops(plan: Plan) -> bool:
     return all(map(_stops, plan.changes))
 
 
+def stops(plan: Plan) -> bool:
+    """Whether `plan` stops something, and does nothing else."""
+    return only_stops(plan) and not plan.empty and plan.mode != "refresh-only"
+
+
 def _stops(change: Change) -> bool:
     if isinstance(change, Update):
         paused = isinstance(change.after, Bid) and change.after.paused
@@ -69,7 +74,7 @@ def _stops(change: Change) -> bool:
 
 def hold_reported(plan: Plan, catalogue: Catalogue, live: Live) -> None:
     """Raise CloudError for a plan that needs what is not reported."""
-    if only_stops(plan) and not plan.empty and plan.mode != "refresh-only":
+    if stops(plan):
         return
     for why in (*_unread(plan, live), *live.unlisted.values()):
         raise why

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from flowplan import __version__
-from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id
+from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, live_ids
 from tests.faults.process.disk import frozen_directory
 from tests.texts import task_text
 
@@ -290,6 +293,35 @@ def test_where_nothing_can_be_written_a_copy_of_the_state_stops_what_runs(
     for path in applied.path.glob("flowplan.state*"):
         shutil.copy(path, copy)
     assert "Destroy complete" in applied.ok("--state", str(copy / "flowplan.state.json"), *DESTROY)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EBUSY], ids=errno.errorcode.get)
+def test_where_the_state_cannot_be_saved_nothing_is_begun_and_what_runs_can_be_stopped(
+    applied: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Though the lock and the journal can be written: a directory that is read-only and has them, a full disk, a state
+    that is mounted by itself."""
+    replace, ledger, text = os.replace, applied.ledger(), (applied.path / "flowplan.state.json").read_bytes()
+
+    def replaced(source: Path, target: Path) -> None:
+        if Path(target).name.startswith("flowplan.state.json"):
+            raise OSError(number, os.strerror(number))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replaced)
+        applied.edit("17.92", "18.92")
+        refused = applied.run(*APPLY)
+        assert (refused.code, applied.ledger()) == (5, ledger), refused
+        assert f"flowplan.state.json could not be made durable: {os.strerror(number)}" in " ".join(refused.err.split())
+        assert ("mount its directory" in refused.err) == (number == errno.EBUSY)
+        stopped = applied.run(*DESTROY)
+    assert stopped.code == 0, stopped
+    assert "what was stopped is in the journal, and the next run goes on from there" in " ".join(stopped.err.split())
+    assert (applied.path / "flowplan.state.json").read_bytes() == text
+    assert live_ids(applied) == []
+    assert applied.ok("state", "list") == ""
+    assert "No changes" in applied.ok(*DESTROY)
 
 
 def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:

@@ -85,11 +85,11 @@ def code_of(ran: Ran) -> int:
 
 def refused(rest: Sequence[str], ran: Ran) -> bool:
     """Only letting go of the lock cannot fail; no reason to is what a watch remembers, nor what only words why a state
-    is put back, if the same one is."""
+    is put back, if the same one is, nor no room for the state once all that was to stop has stopped."""
     if REMEMBERED in rest[0]:
         return ran.codes == [0] and "cannot be remembered" in ran.err
     done_anyway = rest[0] in LETTING_GO or (rest[0] in WORDING and PUT_BACK in ran.out)
-    return ran.codes == [code_of(ran)] or (ran.codes == [0] and done_anyway)
+    return ran.codes == [code_of(ran)] or (ran.codes == [0] and (done_anyway or stopped(ran)))
 
 
 WORDING = tuple(f"file {call} {STATE}{name}" for call in ("open", "close") for name in ("", ".backup"))
@@ -99,8 +99,14 @@ LETTING_GO = tuple(
 )
 
 
+def stopped(ran: Ran) -> bool:
+    """What was to stop has, and there was no room for the state: the journal is enough."""
+    return "No space left on device; what was stopped is in the journal" in " ".join(ran.err.split())
+
+
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:
-    return ran.codes == [code_of(ran) if any(needs_room(label) for label in rest) else 0]
+    needed = any(map(needs_room, rest)) and not stopped(ran)
+    return ran.codes == [code_of(ran) if needed else 0]
 
 
 def needs_room(label: str) -> bool:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin what cannot be saved",
+        "backends/local.py",
+        "                replace_file(self.path, snapshot)\n",
+        "                pass\n",
+        ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
+    ),
+    Mistake(
         "put back an intact state on a server that could not be looked at for once",
         "backends/remote/store.py",
         "            there = self._found_in(parts, last)\n",

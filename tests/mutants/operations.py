@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "stop nothing where the state cannot be saved, though the journal can",
+        "operations/apply.py",
+        "        if not only_stops(plan):  #",
+        "        if True:  #",
+        ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
+    ),
+    Mistake(
+        "call a state saved that is not, and of which somebody asked more than to stop",
+        "operations/opening/session.py",
+        "            if not stops:\n",
+        "            if False:\n",
+        ("tests/faults/test_matrix_process.py", "-k", "at-the-snapshot"),
+    ),
+    Mistake(
         "record the prefix of another environment although nothing was done",
         "operations/checking/environment.py",
         " or not (outcome.done or plan.empty):",

@@ -197,8 +197,8 @@ MISTAKES = (
     Mistake(
         "record on a refresh what was not listed",
         "planning/unreported.py",
-        ' and plan.mode != "refresh-only":\n',
-        ":\n",
+        ' and plan.mode != "refresh-only"\n',
+        "\n",
         ("tests/operations/test_refresh_only.py", "-k", "cannot_be_read"),
     ),
     Mistake(
@@ -239,8 +239,8 @@ MISTAKES = (
     Mistake(
         "place where not all is told",
         "planning/unreported.py",
-        "    if only_stops(plan) and not plan.empty and",
-        "    if not plan.empty and",
+        "    return only_stops(plan) and not plan.empty and",
+        "    return not plan.empty and",
         ("tests/faults/test_stop_paying.py", "-k", "needs_all_of_it"),
     ),
     Mistake(

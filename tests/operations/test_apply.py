@@ -182,6 +182,6 @@ def test_creates_cost_appends_not_rewrites(place: Place, monkeypatch: pytest.Mon
         seen.append((len(replaced), len(appended), sum(appended)))
     (few, short, small), (many_, long, large) = seen
     print(f"100 creates: {long} appends of {large} bytes, {many_} files replaced; 10 creates: {short}, {small}, {few}")
-    assert few == many_
+    assert many_ == few + 1  # a state that is there is proved to be replaceable before the first call
     assert short <= 10 + 3 and long <= 100 + 3
     assert large < small * 10

@@ -205,6 +205,9 @@ class RemoteStore(Store):
     def prepare(self, state: State) -> RemoteJournal:
         return RemoteJournal(self._writing, self._overflow, state)
 
+    def hold_savable(self) -> None:
+        """A server that takes no writes says so at the first append."""
+
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         self._hold()
         there = self._writing.begin()

@@ -15,7 +15,7 @@ from attrs import field
 from flowplan.backends.open import at_endpoint, base_of, open_store
 from flowplan.classes import define
 from flowplan.clock import timestamp
-from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
+from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, NoRoom, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
@@ -284,13 +284,22 @@ class Session:
         *,
         before: Mapping[Address, Binding],
         stated: bool = False,
+        stops: bool = False,
         plan_sha256: str = "",
         config_sha256: str = "",
     ) -> State:
         """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
-        be kept is a note. `before`: what the state held when this operation began. Raises StateError."""
+        be kept is a note. `before`: what the state held when this operation began. Raises StateError; but where this
+        run only `stops` what costs money, and nothing can be written, its journal is enough: that is noted, and the
+        state returned as it was."""
         pending = tuple(pending)
-        saved = self.store.save(state, pending, stated=stated)
+        try:
+            saved = self.store.save(state, pending, stated=stated)
+        except NoRoom as error:
+            if not stops:
+                raise
+            self.listener.note(f"{error}; what was stopped is in the journal, and the next run goes on from there")
+            return state
         self.elsewhere.note(saved, len(pending))
         self.keep(saved, before, plan_sha256, config_sha256)
         return saved

@@ -111,7 +111,8 @@ def a_snapshot_that_cannot_be_written_leaves_the_journal(world: World, command: 
     world.begin(command)
     with failing(Disk(number, "fsync", nth=2), files) as disk:  # the first is that of the journal's directory
         told = world.do(command)
-    assert told.code == 5, told
+    stopped = command == "destroy" and number == errno.ENOSPC  # to stop paying, the journal is enough
+    assert told.code == (0 if stopped else 5), told
     assert "could not be made durable" in told.said
     # what failed to sync is not synced again; when the device fails, a second file is tried, once
     assert len(disk.calls) == 2 + (number == errno.EIO)
