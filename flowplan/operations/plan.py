@@ -180,6 +180,8 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         say_not_given(session, scope, sources, error)
         raise
     named = named_in(session, sources, request.variables) if request.destroy else Named()
+    if named.why_unread is not None and request.paths and not session.may_have_made(scope):
+        raise named.why_unread  # nobody is helped by "nothing to destroy": what runs is some other file's
     files = policy_files(session, request.policies, request.saved_policies)
     return config, Wishes(
         policies=(*read_policies(files), *(config or named).policies),

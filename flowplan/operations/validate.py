@@ -62,8 +62,8 @@ class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
-    `unread`: what they may say, where they cannot be read; `variables`: those that were given; `policies` and
-    `hooks`: their rules and commands."""
+    `unread`: what they may say, where they cannot be read, and `why_unread`; `variables`: those that were given;
+    `policies` and `hooks`: their rules and commands."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -71,6 +71,7 @@ class Named:
     spared: frozenset[Address] = frozenset()
     given_up: frozenset[Address] = frozenset()
     unread: Unread | None = None
+    why_unread: ConfigError | UsageProblem | None = None
     variables: Mapping[str, GivenValue] = field(factory=dict)
     policies: tuple[Policies, ...] = ()
     hooks: tuple[Hook, ...] = ()
@@ -83,8 +84,8 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
 
     try:
         config = _read(session, sources, saved)
-    except (ConfigError, UsageProblem):
-        return Named(unread=_unread(sources))
+    except (ConfigError, UsageProblem) as error:
+        return Named(unread=_unread(sources), why_unread=error)
     former, lifecycles = former_addresses(config), config.lifecycles()
     declared = {*config.tasks, *config.volumes}
     declared |= {old for old, now in former.items() if now in declared}

@@ -881,6 +881,20 @@ MISTAKES = (
         ("tests/faults/test_lost_state.py", "-k", "no_signature"),
     ),
     Mistake(
+        "destroy nothing for a file that cannot be read",
+        "operations/plan.py",
+        "    if named.why_unread is not None and ",
+        "    if False and ",
+        ("tests/operations/test_misplaced_plans.py", "-k", "destroy or broken"),
+    ),
+    Mistake(
+        "take a plan of another state for one of a state that was restored",
+        "operations/running/begun_once.py",
+        '    if saved["stack"]["lineage"] not in (None, state.lineage):',
+        "    if False:",
+        ("tests/operations/test_misplaced_plans.py", "-k", "state"),
+    ),
+    Mistake(
         "take an empty key for none",
         "operations/running/saved_plan.py",
         "    if settings.has_empty_plan_key:",

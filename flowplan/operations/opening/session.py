@@ -171,7 +171,7 @@ class Session:
             self.settings.directory,
             optional=optional,
             made=self._made,
-            may_have_made=self._may_have_made,
+            may_have_made=self.may_have_made,
             note=lambda said: self._note_once(said, said),
         )
 
@@ -183,7 +183,7 @@ class Session:
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.read().state.bindings.values())
 
-    def _may_have_made(self, scope: Scope) -> bool:
+    def may_have_made(self, scope: Scope) -> bool:
         """Also what is in doubt counts, and a state that does not read may hold anything."""
         try:
             loaded = self._opened().read()

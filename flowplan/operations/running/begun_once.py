@@ -23,7 +23,13 @@ _AGAIN, _ANEW = "the same command again", "plan again and apply the new plan"
 
 def hold_not_begun(saved: SealedPlan, state: State) -> None:
     """Raise StalePlan for a plan whose carrying out began before, whatever became of it. So is one refused of which the
-    state cannot say that any more."""
+    state cannot say that any more, or never could: it is another one than the plan was made with."""
+    if saved["stack"]["lineage"] not in (None, state.lineage):  # None: it was made before the first apply
+        raise StalePlan(
+            "this plan was made with a state that is not here; nothing was done",
+            hint="apply it where that state is, or name the state with --state; planning again here would take what "
+            "the state holds for somebody else's",
+        )
     for plan in state.plans:
         if plan.sha256 != saved["sha256"]:
             continue

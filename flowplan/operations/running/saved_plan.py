@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from flowplan.backends.state_name import DEFAULT
-from flowplan.diagnostics import CODE_OF
-from flowplan.errors import GuardRefused, StalePlan, StateError, UsageProblem
+from flowplan.diagnostics import CODE_OF, Diagnostic
+from flowplan.errors import ConfigError, GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
+from flowplan.operations.opening.sources import DEFAULT as DEFAULT_FILE
 from flowplan.operations.opening.sources import SUFFIXES
 from flowplan.printable import shown
 from flowplan.secret import Secret
@@ -40,6 +41,7 @@ def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: 
     hold_expected(saved, expect)
     key = settings.plan_key
     hold_signed(saved, key)
+    hold_there(saved, settings)
     if expect is None:
         hold_checked(saved, settings)
     proven = expect is not None or key is not None
@@ -89,9 +91,14 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
                 return None
             data = start + file.read(PLAN_LIMIT)
     except OSError as error:
-        if is_regular(settings.directory / path) and not path.endswith(SUFFIXES):
+        if path.endswith(SUFFIXES):
+            return None  # to read it as a configuration says so
+        if isinstance(error, FileNotFoundError):
+            hint = f"`flowplan plan --out {shlex.quote(path)}` saves a plan there; else name a task file or a directory"
+            raise ConfigError([Diagnostic("file-unreadable", f"there is no file {path}", hint)]) from error
+        if is_regular(settings.directory / path):
             raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
-        return None  # to read it as a configuration says so: a task file, or a name that is too long
+        return None  # a directory, or a name that is too long
     return read_plan(data, path, settings)
 
 
@@ -242,6 +249,16 @@ def hold_checked(saved: SealedPlan, settings: Settings) -> None:
         )
 
 
+def hold_there(saved: SealedPlan, settings: Settings) -> None:
+    """Raise ConfigError where the files that `saved` was made of are not here: apply reads them again, and what one
+    types to get files would make others."""
+    gone = [path for path in saved["stack"]["paths"] or [DEFAULT_FILE] if not (settings.directory / path).exists()]
+    if gone and saved["mode"] != "destroy":
+        summary = f"this plan was made of {', '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here"
+        hint = "apply it in the directory where it was planned, or with --chdir: apply reads the files again"
+        raise ConfigError([Diagnostic("file-unreadable", summary, hint)])
+
+
 def saved_replacements(saved: SealedPlan) -> frozenset[Address]:
     """What was replaced by request: planning again must request it again."""
     from flowplan.model.address import Address
@@ -338,6 +355,12 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
 
     now = sealed(planned)
     hold_same_cloud(saved["stack"], now["stack"])
+    if now["stack"]["name"] != saved["stack"]["name"]:
+        raise GuardRefused(
+            f"this plan is for the stack {saved['stack']['name']}, not for {now['stack']['name']}",
+            code="other-plan",
+            hint="apply it in the directory where it was planned; with a `name` in its file a stack has that anywhere",
+        )
     if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
         raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
     if actions_of(now) != actions_of(saved):
@@ -346,8 +369,6 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
             detail="\n".join(moved(saved, now)),
             hint="plan again",
         )
-    if saved["stack"]["lineage"] not in (None, now["stack"]["lineage"]):  # None: it was made before the first apply
-        raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
     if differing := differences(saved, now, set(map(str, choices))):
         raise StalePlan(
             "planning again gives a different plan; nothing was done",
