@@ -117,7 +117,15 @@ def forms_of(value: str) -> list[str]:
 
 def holds_token(text: str) -> bool:
     """Whether some word of `text` looks like the key of a common service."""
-    return any(start in text for start in _STARTS) and _KEY.search(text) is not None
+    return any(_KEY.match(text, at) for start in _STARTS for at in _places(text, start))
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    """Where `part` begins in `text`, each time."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def opens_secret(line: str) -> bool:

@@ -98,9 +98,9 @@ def _all_totals(changes: Sequence[Priced], asked: _Asked, spans: Collection[floa
 
 
 def _endless(one: Priced) -> Priced:
-    """`one` as if no lifetime ended its bid."""
+    """`one` as if no lifetime ended its bid; what was forecast of it is another bid's then."""
     bounded = one.left != ENDLESS or one.left_before != ENDLESS
-    return attrs.evolve(one, left_before=ENDLESS, left=ENDLESS) if bounded else one
+    return attrs.evolve(one, left_before=ENDLESS, left=ENDLESS, forecast_before=None, forecast=None) if bounded else one
 
 
 def _counts(change: Change) -> bool:
@@ -112,9 +112,10 @@ def _totals(
     changes: Iterable[Priced], asked: _Asked, hours: float, sooner: StackForecast | None = None
 ) -> StackForecast:
     changes = list(changes)
+    pairs = [asked.beside(one, hours) for one in changes]
     return stack_totals(
-        [found for one in changes if (found := asked.before(one, hours))],
-        [found for one in changes if (found := asked.after(one, hours))],
+        [before for before, _ in pairs if before],
+        [after for _, after in pairs if after],
         storage_now=_storage((one.change.before for one in changes), hours),
         storage_planned=storage_planned((one.change for one in changes), hours),
         sooner=sooner,
@@ -136,7 +137,7 @@ def _movers(changes: Iterable[Priced], asked: _Asked, hours: float) -> list[tupl
     """What each change adds to the expected cost, the largest first; what is unknown is left out."""
     found = []
     for one in changes:
-        before, after = asked.before(one, hours), asked.after(one, hours)
+        before, after = asked.beside(one, hours)
         was = before.cost.expected if before is not None else Decimal(0)
         will = after.cost.expected if after is not None else Decimal(0)
         if not isinstance(one.change, NoOp) and was is not None and will is not None and will != was:
@@ -166,6 +167,14 @@ class _Asked:
         advice = self._advise(one, one.left.running_within(own) or own)
         stale = self._stale(one)
         return attrs.evolve(one, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
+
+    def beside(self, one: Priced, hours: float) -> tuple[Forecast | None, Forecast | None]:
+        """What `one`, as `change` returns it, costs as it is and as planned; mostly it has that already."""
+        both = one.forecast_before, one.forecast
+        known = [found.hours for found in both if found is not None]
+        if known and one.work_hours is None and set(known) == {hours}:
+            return both
+        return self.before(one, hours), self.after(one, hours)
 
     def before(self, one: Priced, hours: float) -> Forecast | None:
         return self._forecast(one.change.before, one.cost_before, hours, one.left_before)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Container, Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Literal, TypeAlias
 
 from flowplan.classes import frozen
@@ -41,6 +40,7 @@ def _in_order(step: Step) -> tuple[str, tuple[str, Natural]]:
 
 
 Order: TypeAlias = dict[Step, tuple[Step, ...]]
+Waits: TypeAlias = dict[Step, set[Step]]  # each step, with those that it waits for
 
 
 class Cycle(ValueError):
@@ -67,20 +67,20 @@ def order(
     before the old one goes; `waits_for`: (who waits, for whom).
     The order is the same for the same input. Raises `Cycle`.
     """
-    known = set(steps)
-    waits: dict[Step, set[Step]] = {step: set() for step in known}
-    _by_needs(waits, needs_after, needs_before, made_first)
+    waits: Waits = {step: set() for step in steps}
+    ups, downs = ({step.address: step for step in waits if step.way == way} for way in ("up", "down"))
+    _by_needs(waits, ups, downs, needs_after, needs_before, made_first)
     replaced: list[tuple[Step, Step]] = []
     for taker, giver in handed_over:
-        gone = _first(known, giver, "down", "up")
-        if gone is not None and (up := Step("up", taker)) in known:
-            waits[up].add(gone)
-            replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
+        gone = downs.get(giver) or ups.get(giver)
+        if gone is not None and taker in ups:
+            waits[ups[taker]].add(gone)
+            replaced += [(downs[taker], gone)] if taker in downs else []
     for waiter, other in waits_for:
-        before = _first(known, other, "up", "down")
+        before = ups.get(other) or downs.get(other)
         if before is not None:
-            waits[Step("up", waiter)].add(before)
-            replaced += [(down, before)] if (down := Step("down", waiter)) in known else []
+            waits[ups[waiter]].add(before)
+            replaced += [(downs[waiter], before)] if waiter in downs else []
     for down, gone in replaced:
         if not _waits_for(gone, down, waits):
             waits[down].add(gone)
@@ -88,37 +88,28 @@ def order(
 
 
 def _by_needs(
-    waits: dict[Step, set[Step]],
+    waits: Waits,
+    ups: Mapping[Address, Step],
+    downs: Mapping[Address, Step],
     needs_after: Mapping[Address, Iterable[Address]],
     needs_before: Mapping[Address, Iterable[Address]],
     made_first: Collection[Address],
 ) -> None:
     """Let the steps wait for what they need, and for who needs what they take away."""
-    known = waits.keys()
-    for step in known:
-        if step.way == "up":
-            ups = (Step("up", need) for need in needs_after.get(step.address, ()))
-            waits[step].update(up for up in ups if up in known)
-            if (down := Step("down", step.address)) in known:
-                first, then = (step, down) if step.address in made_first else (down, step)
-                waits[then].add(first)
-    for step in known:
-        if step.way == "down":
-            for need in needs_after.get(step.address, ()):
-                up = Step("up", need)
-                if up in known and (need in made_first or Step("down", need) not in known):
-                    waits[step].add(up)
+    for address, up in ups.items():
+        waits[up].update(ups[need] for need in needs_after.get(address, ()) if need in ups)
+        if (down := downs.get(address)) is not None:
+            first, then = (up, down) if address in made_first else (down, up)
+            waits[then].add(first)
+    for address, down in downs.items():
+        for need in needs_after.get(address, ()):
+            if need in ups and (need in made_first or need not in downs):
+                waits[down].add(ups[need])
     for user, needs in needs_before.items():
-        last_use = _first(known, user, "down", "up")
+        last_use = downs.get(user) or ups.get(user)
         for need in needs:
-            down = Step("down", need)
-            if last_use is not None and down in known:
-                waits[down].add(last_use)
-
-
-def _first(known: Container[Step], address: Address, *ways: Way) -> Step | None:
-    """The first of the steps of an address, in the order of `ways`, that there is."""
-    return next((step for way in ways if (step := Step(way, address)) in known), None)
+            if last_use is not None and need in downs:
+                waits[downs[need]].add(last_use)
 
 
 def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool:
@@ -131,24 +122,36 @@ def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool
     return other in seen
 
 
-def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
-    sorter = TopologicalSorter(waits)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
+def _sorted(waits: Waits) -> Order:
+    left = {step: len(before) for step, before in waits.items()}
+    waiting: dict[Step, list[Step]] = {step: [] for step in waits}  # for this one
+    for step, before in waits.items():
+        for one in before:
+            waiting[one].append(step)
     done: Order = {}
-    ahead = deque(reversed(_ordered(sorter.get_ready())))
+    ahead = deque(reversed(_ordered([step for step, many in left.items() if not many])))
     while ahead:
         step = ahead.pop()
         done[step] = _ordered(waits[step])
-        sorter.done(step)
-        freed = _ordered(sorter.get_ready())
+        for one in waiting[step]:
+            left[one] -= 1
+        freed = _ordered([one for one in waiting[step] if not left[one]])
         for one in reversed(freed):  # what was begun is brought to its end first
             if not is_last(one, waits):
                 ahead.append(one)
         ahead.extendleft(one for one in freed if is_last(one, waits))
+    if len(done) < len(waits):
+        _refuse_circle(waits)
     return done
+
+
+def _refuse_circle(waits: Waits) -> None:
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
 
 
 def _ordered(steps: Collection[Step]) -> tuple[Step, ...]:

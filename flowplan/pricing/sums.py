@@ -85,12 +85,16 @@ def _saved(forecasts: Sequence[Forecast]) -> Decimal | None:
     return None if paid is None or not at_limits else 1 - paid / at_limits
 
 
-def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> list[Forecast]:
+def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> Sequence[Forecast]:
     """One of `those` takes away one of `these`. What stays has the same forecast, which need not be compared."""
     return _left(_left(these, those, id), _left(those, these, id), _itself)
 
 
-def _left(these: Iterable[Forecast], those: Iterable[Forecast], key: Callable[[Forecast], Hashable]) -> list[Forecast]:
+def _left(
+    these: Sequence[Forecast], those: Sequence[Forecast], key: Callable[[Forecast], Hashable]
+) -> Sequence[Forecast]:
+    if not these or not those:
+        return these
     left, kept = Counter(map(key, those)), []
     for each in these:
         same = key(each)

@@ -99,8 +99,8 @@ MISTAKES = (
     Mistake(
         "take a bid away before its successor is made first",
         "planning/steps.py",
-        "(step, down) if step.address in made_first else (down, step)",
-        "(down, step)",
+        "(up, down) if address in made_first else (down, up)",
+        "(down, up)",
         ("tests/planning/test_lifecycle.py",),
     ),
     Mistake(
@@ -302,22 +302,22 @@ MISTAKES = (
     Mistake(
         "take the old bid away before what the new one needs is there",
         "planning/steps.py",
-        '                if up in known and (need in made_first or Step("down", need) not in known):\n',
-        "                if up in known and need in made_first:\n",
+        "            if need in ups and (need in made_first or need not in downs):\n",
+        "            if need in ups and need in made_first:\n",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
         "delete a volume before its user has released it",
         "planning/steps.py",
-        "            if last_use is not None and down in known:\n",
-        "            if last_use is None and down in known:\n",
+        "            if last_use is not None and need in downs:\n",
+        "            if last_use is None and need in downs:\n",
         ("tests/planning/test_steps.py",),
     ),
     Mistake(
         "place the next user of a Block volume before the last is gone",
         "planning/steps.py",
-        '        if gone is not None and (up := Step("up", taker)) in known:\n',
-        '        if gone is not None and (up := Step("up", taker)) in known and not known:\n',
+        "        if gone is not None and taker in ups:\n",
+        "        if gone is not None and taker in ups and not ups:\n",
         ("tests/operations/test_block_volumes.py", "-k", "from_one_bid_to_another"),
     ),
     Mistake(

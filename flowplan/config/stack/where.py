@@ -55,7 +55,7 @@ def find_place(sources: Iterable[Source]) -> Found:
     """Where `sources` say that the state is, each read only as far as that takes."""
     problems, places, unclear = Findings(), [], []
     for source in sources:
-        if not _MAY_SAY.search(source.data):
+        if not (b"state" in source.data or b"\0" in source.data) or not _MAY_SAY.search(source.data):
             continue
         said = _said_in(source, problems)
         if said is None:

@@ -72,7 +72,7 @@ class _Builder:
         self.document_start = 0
         self.ended = False  # the document before that, by a line `...`
         self.has_tabs = "\t" in text.content
-        self.has_questions = _QUESTION.search(text.content) is not None
+        self.has_questions = "?" in text.content and _QUESTION.search(text.content) is not None
         self.steps = {
             events.ScalarEvent: self._scalar,
             events.SequenceStartEvent: self._sequence,
