@@ -59,7 +59,7 @@ class Durable:
         """The run ends with `error`: the results among `records`, which are of what is `back`, and what comes back yet,
         are kept elsewhere, and the detail of `error` says where."""
         results = [record for record in records if isinstance(record, (Done, Closed))]
-        late = [r for r in self.workers.drain(GRACE) if r.binding is not None or r.error is None]
+        late = [r for r in self.workers.drain(GRACE) if r.binding is not None or (r.error is None and not r.unproved)]
         kept = [*results, *(record for r in late for record in self.finished(r.work, r.binding))]
         made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
         error.detail = "\n".join(filter(None, [self._overflow(kept, made), error.detail]))

@@ -41,15 +41,14 @@ class Removals:
     hold_lock: Callable[[], None]
     crowd: Callable[[], int] = lambda: 1
     _volumes: Shared[Mapping[str, LiveVolume]] = field(init=False)
-    _deleted: Shared[frozenset[str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes(), self.crowd))
-        object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes(), self.crowd))
 
     def remove(self, change: Delete | Replace) -> bool:
-        """Cancel or delete, and wait until it is over; False when it was over already. That is success, once a second
-        look of another kind agrees: a 404 alone proves nothing."""
+        """Cancel and wait until it is over, or have a volume deleted; False when it was over already. That is success,
+        once a second look of another kind agrees: a 404 alone proves nothing. Nor does the answer to a deletion:
+        `deleted` shows it, or else `hold_deleted`."""
         return self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id)
 
     def cancel(self, id: str) -> bool:
@@ -75,8 +74,12 @@ class Removals:
             raise _not_moved(f"{bid} has ended")
 
     def delete(self, id: str) -> bool:
-        """Delete a volume once nothing uses it any more; False when it was deleted already."""
+        """Have a volume deleted once nothing uses it any more; False when it was deleted already."""
         return self._removed("volume", id, self._delete_volume)
+
+    def deleted(self) -> frozenset[str]:
+        """The ids of the volumes that are listed as deleted: one look for all whose deletion was answered before."""
+        return self.cloud.deleted_volumes()
 
     def _removed(self, kind: str, id: str, remove: Callable[[str], None]) -> bool:
         try:
@@ -162,7 +165,7 @@ class Removals:
                 if error.status != 409:
                     raise
             else:
-                return self._hold_deleted(id)
+                return
         raise _gave_up(f"{id} to be released")
 
     def _delete_as_seen(self, id: str, seen: float) -> None:
@@ -180,11 +183,10 @@ class Removals:
 
         self.cloud.delete_volume(id, before=attempted)
 
-    def _hold_deleted(self, id: str) -> None:
-        """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
-        where lists lag, the API does not know it any more when it is asked once more."""
-        if id in self._deleted():
-            return
+    def hold_deleted(self, id: str) -> None:
+        """Raise CloudError unless a volume, whose deletion was answered with success, is deleted, although a list did
+        not show it: it is listed so by now, or, where lists lag, the API does not know it any more when it is asked
+        once more."""
         over = set[str]()
         for _ in self.patience.until_it_shows():
             try:
@@ -195,7 +197,7 @@ class Removals:
                 return
             except _Late:
                 continue
-            if id in self._deleted():
+            if id in self.deleted():
                 return
         raise CloudError(
             f"the deletion of {id} was answered with success, but it is not listed as deleted: it stays in the state",

@@ -24,6 +24,7 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.telling import tell
+from flowplan.apply.unproved import Unproved
 from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
@@ -72,6 +73,7 @@ class Applying:
         self._workers = Workers(
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
         )
+        self._unproved = Unproved(around.clock, self._workers, self._works.deleted, self._schedule.deletions)
         self._durable = Durable(around.journal, self._workers, self._finished)
         self._gates = Gates(around, self._working, options.timeout, options.late)
         self._lifetimes = Lifetimes(around, self._changes)
@@ -137,8 +139,10 @@ class Applying:
                     self._send(work)
             came: Sequence[Result] = ()
             stopping = self._stopping()
+            self._unproved.prove(at_once=stopping)
             if self._workers.under_way and not self._back:  # else those that came back are in the next frame
-                came = self._workers.take(None if stopping else self._gates.due_in())
+                wakes = [due for due in (self._gates.due_in(), self._unproved.due_in()) if due is not None]
+                came = self._workers.take(min(wakes) if wakes and not stopping else None)
                 if not came and stopping:
                     return  # stopped, and the time of grace is over: what runs still stays in doubt
             elif self._doubts and not self._back and not self._stopping():
@@ -322,6 +326,10 @@ class Applying:
     def _settle(self, result: Result) -> list[Record]:
         """Take in what the call of one step came to; returns what to make durable of it."""
         work, step, error = result.work, result.work.step, result.error
+        if result.unproved:
+            self._schedule.doubt(step)
+            self._unproved.add(result)
+            return []
         if error is None:
             self._schedule.succeed(step)
             if step in self._expired:
@@ -366,6 +374,8 @@ class Applying:
 
     def _tell(self, back: Sequence[Result]) -> None:
         for result in back:
+            if result.unproved:
+                continue
             tell(self._events, result, failed=result.work.step in self._failed)
         for step, change, binding in self._unannounced:
             self._events.done(step, change, binding.id if binding else None, 0.0)

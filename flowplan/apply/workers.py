@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from queue import Empty, SimpleQueue
 from threading import Event
 
@@ -22,18 +23,21 @@ from flowplan.state.state import Binding
 NAMED = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
+_UNSEEN = CloudError("its deletion was answered with success, but not seen: this process is ending")
 
 
 @frozen
 class Result:
     """What the call of `work` came to. Both `binding` and `error`: it is half done; neither: its object is gone, and
-    `was_gone` before the call. `seconds`: how long it took."""
+    `was_gone` before the call, or `unproved`: the answer says so, and nothing else yet. `seconds`: how long the call
+    took."""
 
     work: Work
     binding: Binding | None = None
     error: FlowplanError | None = None
     seconds: float = 0.0
     was_gone: bool = False
+    unproved: bool = False
 
 
 @define
@@ -72,10 +76,14 @@ class Workers:
     def send(self, work: Work) -> None:
         """Let the call of `work` go."""
         self._sent[work.step] = (work, self._clock.monotonic())
-        try:
-            self._pool.submit(self._call, work)
-        except RuntimeError:  # the main thread of this process has ended: Python begins no call any more
-            self._queue.put(Result(work, error=CloudError("nothing was sent: this process is ending")))
+        self._submit([Result(work, error=CloudError("nothing was sent: this process is ending"))], self._call, work)
+
+    def prove(self, results: Sequence[Result], look: Callable[[], frozenset[str]]) -> None:
+        """Let what is `unproved` be seen by one `look`, which gives the ids of what is over; what that does not show,
+        by the proof of its own work. It is under way again."""
+        since = self._clock.monotonic()
+        self._sent |= {one.work.step: (one.work, since) for one in results}
+        self._submit([attrs.evolve(one, unproved=False, error=_UNSEEN) for one in results], self._prove, results, look)
 
     def take(self, at_most: float | None = None) -> list[Result]:
         """The results that are back, at least one, or none when the run is stopped and out of grace, or when nothing is
@@ -157,15 +165,50 @@ class Workers:
             if elapsed >= PROGRESS_EVERY:
                 self._events.progress(step, work.change, elapsed)
 
+    def _submit(self, otherwise: Sequence[Result], call: Callable[..., None], *given: object) -> None:
+        try:
+            self._pool.submit(call, *given)
+        except RuntimeError:  # the main thread of this process has ended: Python begins no call any more
+            for result in otherwise:
+                self._queue.put(result)
+
     def _call(self, work: Work) -> None:
         began = self._clock.monotonic()
         try:
             answer = work.call(work.intent)
-            result = Result(work, answer.binding, was_gone=answer.was_gone)
+            unproved = work.prove is not None and not answer.was_gone
+            result = Result(work, answer.binding, was_gone=answer.was_gone, unproved=unproved)
         except HalfDone as half:
             result = Result(work, half.binding, half.error)
-        except FlowplanError as error:
-            result = Result(work, error=error)
         except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
-            result = Result(work, error=Ambiguous(f"internal error: {type(error).__name__}: {error}"))
+            result = Result(work, error=_error_of(error))
         self._queue.put(attrs.evolve(result, seconds=self._clock.monotonic() - began))
+
+    def _prove(self, results: Sequence[Result], look: Callable[[], frozenset[str]]) -> None:
+        try:
+            shown = look()
+        except BaseException as error:  # noqa: BLE001 - as above
+            for one in results:
+                self._queue.put(attrs.evolve(one, unproved=False, error=copy(_error_of(error))))
+            return
+        for one in results:
+            if one.work.intent.id in shown:
+                self._queue.put(attrs.evolve(one, unproved=False))
+            else:
+                self._submit([attrs.evolve(one, unproved=False, error=_UNSEEN)], self._prove_alone, one)
+
+    def _prove_alone(self, result: Result) -> None:
+        began, proved = self._clock.monotonic(), attrs.evolve(result, unproved=False)
+        try:
+            if result.work.prove is not None:
+                result.work.prove()
+        except BaseException as error:  # noqa: BLE001 - as above
+            proved = attrs.evolve(proved, error=_error_of(error))
+        self._queue.put(attrs.evolve(proved, seconds=result.seconds + self._clock.monotonic() - began))
+
+
+def _error_of(error: BaseException) -> FlowplanError:
+    """What a call raised, for the run."""
+    if isinstance(error, FlowplanError):
+        return error
+    return Ambiguous(f"internal error: {type(error).__name__}: {error}")

@@ -41,12 +41,14 @@ Called: TypeAlias = Create | Update | Replace | Delete  # what is done by calls
 @frozen
 class Work:
     """One step with the intent that announces it and the call that does it, for a worker thread. The call is given that
-    intent, as it is by then; it raises CloudError and its children, StateError, and HalfDone."""
+    intent, as it is by then; it raises CloudError and its children, StateError, and HalfDone. `prove`: of a deletion,
+    whose answer proves nothing: raises CloudError unless it is seen to be done; None: what is answered is done."""
 
     step: Step
     change: Change
     intent: Intent
     call: Callable[[Intent], Answer]
+    prove: Callable[[], None] | None = None
 
 
 class Works:
@@ -87,7 +89,8 @@ class Works:
             kept = self._kept(step.address, change)
             if change.moving and isinstance(change.before, Bid):
                 return Work(step, change, intent, partial(self._vacate, change.id, change.before, kept))
-            return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)))
+            prove = partial(self._removals.hold_deleted, change.id) if step.address.kind == "volume" else None
+            return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)), prove)
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
         if isinstance(change, Update):
@@ -114,6 +117,10 @@ class Works:
         owner = change.address if isinstance(change, Import) else Address("bid", step.address.name)
         id = self._working.bindings[owner].id
         return change.bound(id, change.after)
+
+    def deleted(self) -> frozenset[str]:
+        """The ids of the volumes that are listed as deleted. Raises CloudError."""
+        return self._removals.deleted()
 
     def again(self, work: Work) -> Work:
         """`work` for its one further attempt."""

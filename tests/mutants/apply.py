@@ -495,10 +495,24 @@ MISTAKES = (
     ),
     Mistake(
         "a deletion is done once it is answered",
-        "apply/removals.py",
-        "                return self._hold_deleted(id)\n",
-        "                return None\n",
+        "apply/workers.py",
+        "            unproved = work.prove is not None and not answer.was_gone\n",
+        "            unproved = False\n",
         ("tests/faults/test_lies.py", "-k", "only_answered"),
+    ),
+    Mistake(
+        "keep a deletion as done that is only answered, where the journal fails",
+        "apply/durable.py",
+        "r.error is None and not r.unproved)",
+        "r.error is None)",
+        ("tests/faults/test_unproved.py",),
+    ),
+    Mistake(
+        "a deletion is done if the look for it fails",
+        "apply/workers.py",
+        "attrs.evolve(one, unproved=False, error=copy(_error_of(error))))\n",
+        "attrs.evolve(one, unproved=False))\n",
+        ("tests/faults/test_unproved.py",),
     ),
     Mistake(
         "a deletion is told again without a look who uses it",
