@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 import attrs
+from attrs import field
 
 from flowplan.apply.answered import as_it_is, complaints, of_another
 from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import POLLS
+from flowplan.apply.shared import Once
 from flowplan.apply.updates import Updates
 from flowplan.classes import frozen
 from flowplan.clock import Clock
@@ -41,11 +43,19 @@ class Creates:
     announce: Callable[[Intent], None]
     lineage: str
     saved: bool = False
+    _before: Once[frozenset[str]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_before", Once(lambda: self.cloud.listed_volumes()))
 
     def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Create | Replace) -> Binding:
         """Make `wanted` by `request`; returns what it is now. Raises Ambiguous and NameTaken when it may have happened,
         HalfDone when it did and something is not as asked for, and every other CloudError when it did not."""
-        return self._made(self._post(request, intent, change), intent, wanted, change)
+        before = self._listed_before() if self.saved and isinstance(wanted, Volume) else frozenset()
+        made = self._post(request, intent, change)
+        if before is None or made.id in before:
+            self._hold_there(made)
+        return self._made(made, intent, wanted, change)
 
     def _post(self, request: Mapping[str, Any], intent: Intent, change: Create | Replace) -> Made:
         kind = intent.address.kind
@@ -66,8 +76,6 @@ class Creates:
         HalfDone where something is not as it was asked for."""
         if why := of_another(made, intent, self.lineage):
             raise Ambiguous(f"the answer is about {made.id}, which {why}")
-        if self.saved and isinstance(wanted, Volume):
-            self._hold_there(made)
         actual = as_it_is(wanted, made)
         binding = change.bound(made.id, actual)
         bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
@@ -82,6 +90,14 @@ class Creates:
                 hint="the state records it as it is: flowplan plan shows how to correct it, flowplan destroy ends it",
             ),
         )
+
+    def _listed_before(self) -> frozenset[str] | None:
+        """The ids of the volumes that were listed, deleted or not, before the first of this run was made: what a create
+        is answered with is new unless it is one of them. None: nobody can tell."""
+        try:
+            return self._before()
+        except CloudError:
+            return None
 
     def _hold_there(self, made: Made) -> None:
         """Raise CloudError for a volume that is proved to be deleted: the key gave the answer to an earlier create."""

@@ -29,6 +29,9 @@ class Cloud(Protocol):
     def volumes(self) -> Mapping[str, LiveVolume]:
         """The volumes that are there now, by id."""
 
+    def listed_volumes(self) -> frozenset[str]:
+        """The ids of all volumes that are listed, deleted or not."""
+
     def deleted_volumes(self) -> frozenset[str]:
         """The ids of the volumes that are listed with the moment of their deletion."""
 

@@ -1,4 +1,4 @@
-"""One look at the cloud for all threads that ask for it at about the same time."""
+"""One look at the cloud for all threads that ask for it, at about the same time or ever."""
 
 from __future__ import annotations
 
@@ -60,6 +60,21 @@ class Shared(Generic[T]):
             waiting = min(_LOOKS * self._took, _LONGEST)
             self._asking.wait_for(lambda: self.asked - self._served >= self.crowd(), waiting)
             return self.asked
+
+
+@define
+class Once(Generic[T]):
+    """One look for all threads and for good, once it has succeeded."""
+
+    look: Callable[[], T]
+    _looking: Lock = field(factory=Lock, init=False)
+    _seen: list[T] = field(factory=list, init=False)
+
+    def __call__(self) -> T:
+        with self._looking:
+            if not self._seen:
+                self._seen.append(self.look())
+            return self._seen[0]
 
 
 def _again(error: FlowplanError) -> NoReturn:

@@ -69,9 +69,18 @@ class Proving(Observing):
 
     def deleted_volumes(self) -> frozenset[str]:
         """The ids of the volumes that are listed with the moment of their deletion: one list."""
-        rows = self.list_of("/v2/volumes", project=self.project, include_deleted="true")
+        rows = self._all_volumes()
         with fields.answer_of("/v2/volumes"):
             return frozenset(fields.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
+
+    def listed_volumes(self) -> frozenset[str]:
+        """The ids of all volumes that are listed, deleted or not: one list."""
+        rows = self._all_volumes()
+        with fields.answer_of("/v2/volumes"):
+            return frozenset(fields.text(row, "fid") for row in rows)
+
+    def _all_volumes(self) -> list[Mapping[str, Any]]:
+        return self.list_of("/v2/volumes", project=self.project, include_deleted="true")
 
     def _sees_its_project(self, live: Live) -> bool:
         """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""

@@ -176,8 +176,8 @@ MISTAKES = (
     Mistake(
         "call a volume created that the same plan made before, and that is deleted",
         "apply/creates.py",
-        "        if self.saved and isinstance(wanted, Volume):\n",
-        "        if not self.saved and isinstance(wanted, Volume):\n",
+        "        if before is None or made.id in before:\n",
+        "        if before is None:\n",
         ("tests/operations/test_applied_once.py", "-k", "was_destroyed"),
     ),
     Mistake(
@@ -499,6 +499,13 @@ MISTAKES = (
         "            unproved = work.prove is not None and not answer.was_gone\n",
         "            unproved = False\n",
         ("tests/faults/test_lies.py", "-k", "only_answered"),
+    ),
+    Mistake(
+        "take an answer for a new volume where nobody can tell",
+        "apply/creates.py",
+        "        if before is None or made.id in before:\n",
+        "        if made.id in (before or ()):\n",
+        ("tests/operations/test_applied_once.py", "-k", "that_look_fails"),
     ),
     Mistake(
         "keep a deletion as done that is only answered, where the journal fails",

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from flowplan.backends.local import LocalStore
+from flowplan.cloud.fcp import Fcp
+from flowplan.errors import CloudError
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import fold
 from flowplan.state.state import PLANS_KEPT, AppliedPlan, State
@@ -306,6 +308,28 @@ DISK = (
 def volumes(place: Place) -> list[str]:
     project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
     return [row["fid"] for row in json.loads(place.call("GET", f"/v2/volumes?project={project}").body)]
+
+
+def test_one_look_tells_for_all_whether_the_answer_is_an_old_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look for each would grow with the square of what is made."""
+    place.write(
+        DISK.replace(
+            "{data: ", "{one: {size: 1, region_id: us-central1-b}, two: {size: 1, region_id: us-central1-b}, data: "
+        )
+    )
+    place.ok("plan", "--out", "p")
+    looks, real = list[str](), Fcp._all_volumes
+    monkeypatch.setattr(Fcp, "_all_volumes", lambda cloud: (looks.append("looked"), real(cloud))[1])
+    place.ok("apply", "p", "--parallelism", "1")
+    assert (len(volumes(place)), looks) == (3, ["looked"])
+
+
+def test_the_answer_is_looked_at_where_that_look_fails(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Fcp) -> frozenset[str]:
+        raise CloudError("no list")
+
+    monkeypatch.setattr(Fcp, "listed_volumes", fails)
+    test_nor_to_make_a_volume_again_that_was_destroyed(place)
 
 
 def test_nor_to_make_a_volume_again_that_was_destroyed(place: Place) -> None:
