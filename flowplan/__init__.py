@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowplan.api import Proposal, Stack, load
     from flowplan.apply.events import Silent
-    from flowplan.apply.outcome import Outcome
+    from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown, RefusedMeanwhile
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.doctor import Checkup
@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     from flowplan.documents.status import Status
     from flowplan.documents.watched import Told
     from flowplan.errors import (
-        ApplyFailed,
         CloudError,
         ConfigError,
         FlowplanError,
         GuardRefused,
         Locked,
-        OutcomeUnknown,
         StalePlan,
         StateError,
         UsageProblem,
@@ -46,16 +44,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 # Where what stands in no errors.py comes from.
 _PLACES = {
+    "ApplyFailed": "apply.outcome",
     "Auctions": "documents.market",
     "Change": "planning.actions",
     "Checkup": "documents.doctor",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
     "Finding": "planning.watching",
+    "Interrupted": "apply.outcome",
     "Offers": "documents.offers",
     "Outcome": "apply.outcome",
+    "OutcomeUnknown": "apply.outcome",
     "Plan": "planning.plan",
     "Proposal": "api",
+    "RefusedMeanwhile": "apply.outcome",
     "Silent": "apply.events",
     "Stack": "api",
     "State": "state.state",
@@ -76,12 +78,14 @@ __all__ = [
     "Finding",
     "FlowplanError",
     "GuardRefused",
+    "Interrupted",
     "Locked",
     "Offers",
     "Outcome",
     "OutcomeUnknown",
     "Plan",
     "Proposal",
+    "RefusedMeanwhile",
     "Silent",
     "Stack",
     "StalePlan",

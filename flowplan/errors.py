@@ -1,6 +1,7 @@
 """What can go wrong, each with its exit code. Nothing here imports anything else of flowplan.
 
-The tree (exit codes are those of the README's table):
+The tree (exit codes are those of the README's table); what ends a run that has begun is in apply/outcome.py (*), with
+what the run came to:
 
     FlowplanError            1   failed
     |- CloudError            1   the API could not be reached, or refused
@@ -11,19 +12,20 @@ The tree (exit codes are those of the README's table):
     |   |- Unreachable       1   no connection: nothing was sent, and nothing else can be either
     |   |- Held              1   202 held: an approval proxy keeps the request
     |   `- Ambiguous         1   the request may or may not have been executed
-    |- ApplyFailed           1   some steps failed; what was done is saved
+    |- ApplyFailed *         1   some steps failed; what was done is saved
     |- ApprovalMissing       1   apply without approval
     |- GuardRefused          3   a guard says no
-    |   `- StalePlan         3   the saved plan no longer fits
+    |   |- StalePlan         3   the saved plan no longer fits
+    |   `- RefusedMeanwhile* 3   one says so to steps that had to wait; what was done before is saved
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
     |   |- NoLocks           5   files cannot be locked where the state is
     |   |- NoRoom            5   nothing can be written where the state is
     |   `- Unread            5   the system does not let it be read: it may be whole
-    |- OutcomeUnknown        6   a create may have happened; its intent is kept
+    |- OutcomeUnknown *      6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
     |- ConfigError          65   problems in the configuration, each a `Diagnostic`
-    `- Interrupted     130/143   stopped by a signal, state saved
+    `- Interrupted *   130/143   stopped by a signal or a program, state saved
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 
 
 class FlowplanError(Exception):
-    """The root. `str(error)` says what happened; `hint` says what to do; `code` is one of diagnostics.CODES; `excerpt`
-    is the line of a file that it is about, where that is known."""
+    """The root. `str(error)` says what happened, and why; `summary` is that without what a report of the run has told
+    one by one; `hint` says what to do; `code` is one of diagnostics.CODES; `excerpt` is the line of a file that it is
+    about, where that is known."""
 
     exit_code = 1
     code = "failed"
@@ -47,6 +50,11 @@ class FlowplanError(Exception):
         super().__init__(message)
         self.hint = hint
         self.detail = detail
+
+    @property
+    def summary(self) -> str:
+        """What happened, in one short sentence."""
+        return str(self.args[0])
 
 
 class CloudError(FlowplanError):
@@ -92,10 +100,6 @@ class Held(CloudError):
 
 class Ambiguous(CloudError):
     """The request may or may not have been executed: only a look-up can tell."""
-
-
-class ApplyFailed(FlowplanError):
-    """Some steps failed. What was done is in the state; the next apply continues."""
 
 
 class ApprovalMissing(FlowplanError):
@@ -163,13 +167,6 @@ class Unread(StateError):
     """What may be whole, and the system does not let be read: never damage."""
 
 
-class OutcomeUnknown(FlowplanError):
-    """A create may or may not have happened. Its intent is kept in the journal."""
-
-    exit_code = 6
-    code = "outcome-unknown"
-
-
 class UsageProblem(FlowplanError):
     """Wrong usage that click cannot see."""
 
@@ -192,19 +189,27 @@ class ConfigError(FlowplanError):
             once.setdefault((problem.code, problem.summary, place or problem.about), problem)
         self.problems: Sequence[Diagnostic] = sorted(once.values(), key=by_position)
         count = len(self.problems)
-        super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration")
-        for problem in self.problems:  # a traceback shows them
-            self.add_note(f"{problem.position}: {problem.summary}" if problem.position else problem.summary)
+        hint = next((one.hint if count == 1 else _placed(one, one.hint) for one in self.problems if one.hint), None)
+        super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration", hint=hint)
+        for problem in self.problems[_SAID:]:  # a traceback shows them
+            self.add_note(_placed(problem))
+
+    def __str__(self) -> str:
+        return first_of([_placed(one) for one in self.problems]) or self.summary
 
 
-class Interrupted(FlowplanError):
-    """A signal stopped the run. The state is saved."""
+def _placed(problem: Diagnostic, said: str | None = None) -> str:
+    text = said or problem.summary
+    return f"{problem.position}: {text}" if problem.position else text
 
-    code = "interrupted"
 
-    def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.exit_code = 128 + signal_number
+_SAID = 3
+
+
+def first_of(reasons: Sequence[str]) -> str:
+    """Some of many reasons, as one sentence says them, and how many more there are."""
+    left = len(reasons) - _SAID
+    return "; ".join([*reasons[:_SAID], *([f"and {left} more"] if left > 0 else [])])
 
 
 def reasons(error: FlowplanError) -> Sequence[Diagnostic]:
@@ -214,5 +219,5 @@ def reasons(error: FlowplanError) -> Sequence[Diagnostic]:
         return error.problems
     from flowplan.diagnostics import Diagnostic
 
-    said = Diagnostic(error.code, str(error), error.hint, detail=error.detail)
+    said = Diagnostic(error.code, error.summary, error.hint, detail=error.detail)
     return (said, *error.refusals) if isinstance(error, GuardRefused) and not error.planned else (said,)

@@ -24,7 +24,7 @@ from flowplan.api.arguments import (
     within,
 )
 from flowplan.api.proposal import Proposal
-from flowplan.api.thread import in_a_thread
+from flowplan.api.thread import Stop, in_a_thread
 from flowplan.apply.events import Silent
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
@@ -68,6 +68,7 @@ class Applying(TypedDict, total=False):
     on_unknown: OnUnknown
     reporter: Reporter | None
     hooks: bool
+    stop: Stop | None
 
 
 @frozen
@@ -165,6 +166,7 @@ class Stack:
         on_unknown: OnUnknown = "retry",
         reporter: Reporter | None = None,
         hooks: bool = False,
+        stop: Stop | None = None,
     ) -> Outcome:
         """Do exactly what `proposal` says, once, or raise. It is planned again first: StalePlan when the files, the
         state or what is live have changed since, or when it was applied already; GuardRefused when a guard refuses it.
@@ -172,12 +174,14 @@ class Stack:
         `timeout`: for a removal, and for what `wait` waits for. `parallelism`: calls at once, at most 256.
         `settle_window`: seconds in which a create whose answer was lost may still show up, at most 3600. `reporter`
         (see Silent) hears of each step once it is durable. `hooks`: run the commands of the stack file that an
-        apply sets off, once all is saved; as in `plan`.
+        apply sets off, once all is saved; as in `plan`. `stop`: a threading.Event that any thread may set: nothing new
+        is started from then on, calls under way get 5 s and are recorded, waiting ends, and Interrupted is raised.
 
         Raises UsageProblem, ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was
-        created, and CloudError, StateError, Locked. Whatever is raised, what was done is in the state and its journal,
-        and the next plan goes on from there. After KeyboardInterrupt nothing new is started, calls under way are
-        recorded, and it is raised again.
+        created, RefusedMeanwhile when a guard refuses steps that had to wait, and CloudError, StateError, Locked.
+        ApplyFailed, RefusedMeanwhile, and, where a step had begun, OutcomeUnknown and Interrupted have the `outcome`.
+        Whatever is raised, what was done is in the state and its journal, and the next plan goes on from there.
+        KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted.
         """
         how = applying.How(
             parallelism=whole(parallelism, "parallelism", 1, 256),
@@ -197,7 +201,7 @@ class Stack:
                 heard.planned(document)
                 return applying.apply(session, request, how, Approved(), heard, document)
 
-        return in_a_thread(run)
+        return in_a_thread(run, stop=stop)
 
     def destroy(
         self,
@@ -237,6 +241,7 @@ class Stack:
         settle_window: float = 45.0,
         reporter: Reporter | None = None,
         hooks: bool = False,
+        stop: Stop | None = None,
     ) -> Generator[Told]:
         """Keep the stack as it is written, within the policy that its stack file has under `watch`: one round at
         once, and then one `every` so long, at least 30 seconds; `once`: only that one. Each that this yields is a round
@@ -247,9 +252,9 @@ class Stack:
         is closed, also by garbage collection.
 
         The limits and `policies` are those of `plan`, beside those of the stack file; `parallelism`, `settle_window`,
-        `reporter` and `hooks` those of `apply`. Raises UsageProblem at once; with a round Locked where another watches
-        this state, StateError where the files name another one by now. KeyboardInterrupt ends a pause at once, and a
-        round as it ends `apply`.
+        `reporter`, `hooks` and `stop` those of `apply`. Raises UsageProblem at once; with a round Locked where another
+        watches this state, StateError where the files name another one by now. `stop` and KeyboardInterrupt end a pause
+        at once, and a round as they end `apply`: the iterator raises Interrupted, or KeyboardInterrupt.
         """
         from flowplan.operations.watching.rounds import hold_pace, rounds
 
@@ -268,7 +273,8 @@ class Stack:
         event = Event()
         listener = self._listener()
         heard = reporter or Silent()
-        return _one_by_one(rounds(self._settings, listener, event, request, how, heard, pace, once=once), event)
+        made = rounds(self._settings, listener, event, request, how, heard, pace, once=once)
+        return _one_by_one(made, event, stop)
 
     def status(self) -> Status:
         """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. Raises
@@ -339,9 +345,9 @@ class Stack:
         with self._session() as session:
             return find(session)
 
-    def recover(self, *, settle_window: float = 45.0) -> bool:
+    def recover(self, *, settle_window: float = 45.0, stop: Stop | None = None) -> bool:
         """Settle what an interrupted run left in doubt. Returns whether there was anything. Creates nothing. Raises
-        OutcomeUnknown when it still cannot be known; KeyboardInterrupt stops it as it stops `apply`."""
+        OutcomeUnknown when it still cannot be known; `stop` and KeyboardInterrupt stop it as they stop `apply`."""
         from flowplan.operations.recover import settle
 
         window = within(settle_window, "settle_window", 0, 3600)
@@ -350,7 +356,7 @@ class Stack:
             with self._session(event) as session:
                 return not settle(session, (), window, lambda id, marker: None).nothing
 
-        return in_a_thread(run)
+        return in_a_thread(run, stop=stop)
 
     def state(self) -> State:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
@@ -374,10 +380,10 @@ class Stack:
         return listener
 
 
-def _one_by_one(made: Generator[Told], event: Event) -> Generator[Told]:
-    """The rounds of `made`, each in a thread of its own, which `event` asks to stop."""
+def _one_by_one(made: Generator[Told], event: Event, stop: Stop | None) -> Generator[Told]:
+    """The rounds of `made`, each in a thread of its own, which `event` and `stop` ask to stop."""
     try:
-        while (told := in_a_thread(lambda _: next(made, None), event)) is not None:
+        while (told := in_a_thread(lambda _: next(made, None), event, stop)) is not None:
             yield told
     finally:
         made.close()

@@ -5,19 +5,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from flowplan.operations.opening.interaction import Event
 
 T = TypeVar("T")
-_LOOK = 0.5  # seconds: a signal that another thread was given does not wake the one that waits
+_LOOK = 0.1  # seconds: neither a signal that another thread was given nor a Stop wakes the one that waits
 
 
-def in_a_thread(run: Callable[[Event], T], event: Event | None = None) -> T:
+class Stop(Protocol):
+    """How a program stops a run: a threading.Event that any of its threads may set, or what is asked like one."""
+
+    def is_set(self) -> bool:
+        """Whether the run is to stop."""
+
+
+def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Stop | None = None) -> T:
     """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
     writing: the run is asked to stop, by `event` or one of its own, and waited for. A second one leaves it alone; the
-    process ends after it. However often it comes, and wherever: nobody goes on who was not asked to stop."""
+    process ends after it. However often it comes, and wherever: nobody goes on who was not asked to stop. Once `stop`
+    is set, the run is asked to stop, too, and what it then raises comes out; before it has begun, it does not begin."""
     event = event or Event()
+    if stop is not None and stop.is_set():
+        event.stop()
     begun: list[bool] = []
     results: list[T] = []
     errors: list[BaseException] = []
@@ -28,8 +38,9 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None) -> T:
     def work() -> None:
         begun.append(True)
         try:
-            if not event.stopped():  # else nobody may wait for it: before `begun`
-                results.append(run(event))
+            if event.stopped():  # nobody may wait for it: before `begun`
+                raise event.interrupted("nothing was under way")
+            results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
         finally:
@@ -39,15 +50,17 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None) -> T:
     def wait() -> None:
         while not ended:  # also where an interruption came once the gate was open, and left nobody to open it again
             gate.acquire(timeout=_LOOK)
+            if stop is not None and not ended and not event.stopped() and stop.is_set():
+                event.stop()
 
     try:
         threading.Thread(target=work, name="flowplan-run").start()
         wait()
-    except BaseException:  # an interruption within `start` may come out as another error
+    except BaseException as error:  # an interruption within `start` may come out as another error
         _stop(event)
         if begun:  # else it starts nothing any more
             wait()
-        raise
+        raise error from (errors[0] if errors else None)  # of a run that was stopped, with what it came to
     if errors:
         raise errors[0]
     return results[0]

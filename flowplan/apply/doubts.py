@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.lookup import Finding, look_up, unclear_remedy
 from flowplan.apply.options import Options
+from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.apply.working_state import WorkingState
-from flowplan.errors import OutcomeUnknown, Refused
+from flowplan.errors import Refused
 from flowplan.state.journal import CreateIntent
 from flowplan.state.state import Binding
 

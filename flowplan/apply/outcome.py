@@ -1,4 +1,4 @@
-"""What came of a run, and what it means for the exit code."""
+"""What came of a run, what it means for the exit code, and the errors that end a run which has begun."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, GuardRefused, NameTaken, OutcomeUnknown
+from flowplan.errors import Ambiguous, FlowplanError, GuardRefused, NameTaken, first_of
 from flowplan.model.address import Address
 from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
@@ -19,14 +19,16 @@ from flowplan.state.state import State
 
 @frozen
 class Outcome:
-    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt. `expired`: the steps
-    that are in no plan, of bids whose lifetime ended while the run waited."""
+    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt. `done`, `failed` and
+    why, `unknown` and why (creates that may have happened), `not_started`: each step of the plan is in one of them;
+    `failed` may also have one that is done and did not get as far as the run was to wait for. `stopped`: somebody asked
+    the run to end. `expired`: the steps that are in no plan, of bids whose lifetime ended while the run waited."""
 
     state: State
     pending: tuple[Intent, ...] = ()
     done: tuple[Step, ...] = ()
     failed: Mapping[Step, FlowplanError] = field(factory=dict)
-    unknown: tuple[Step, ...] = ()
+    unknown: Mapping[Step, FlowplanError] = field(factory=dict)
     not_started: tuple[Step, ...] = ()
     stopped: bool = False
     outputs: Mapping[str, Evaluated] = field(factory=dict)
@@ -45,6 +47,63 @@ class Outcome:
         return tuple(dict.fromkeys(one.address for one in self.not_started if one.address not in told))
 
 
+class ApplyFailed(FlowplanError):
+    """Some steps failed. What was done is in the state; the next apply continues. `outcome`: what the run came to, with
+    the `failed` steps and why; none where it began no step. str() says the first reasons."""
+
+    def __init__(self, message: str, outcome: Outcome, *, hint: str | None = None, detail: str | None = None) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+        self.outcome = outcome
+
+    def __str__(self) -> str:
+        return _with_reasons(self.summary, self.outcome.failed)
+
+
+class OutcomeUnknown(FlowplanError):
+    """A create may or may not have happened. Its intent is kept in the journal. `outcome`: what the run came to; None:
+    it began no step."""
+
+    exit_code = 6
+    code = "outcome-unknown"
+    outcome: Outcome | None = None
+
+    def __str__(self) -> str:
+        return self.summary if self.outcome is None else _with_reasons(self.summary, self.outcome.unknown)
+
+
+class RefusedMeanwhile(GuardRefused):
+    """A guard refuses steps that had to wait. What was done by then is in the state. `outcome`: what the run came to,
+    with the `failed` steps."""
+
+    def __init__(self, message: str, outcome: Outcome, *, code: str, hint: str) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.outcome = outcome
+
+
+class Interrupted(FlowplanError):
+    """A signal, or a program, stopped the run. What was done is in the state. `outcome`: what the run came to; None: it
+    began no step."""
+
+    code = "interrupted"
+    outcome: Outcome | None = None
+
+    def __init__(self, message: str, *, signal_number: int = 2, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = 128 + signal_number
+
+
+def with_outcome(error: BaseException, outcome: Outcome) -> BaseException:
+    """`error`, which ends a run that has begun, with what that came to, where it can carry it."""
+    if isinstance(error, (OutcomeUnknown, Interrupted)):
+        error.outcome = outcome
+    return error
+
+
+def _with_reasons(summary: str, failed: Mapping[Step, FlowplanError]) -> str:
+    why = first_of([f"{step.address}: {error}" for step, error in failed.items()])
+    return f"{summary}: {why}" if why else summary
+
+
 def in_doubt(error: FlowplanError) -> bool:
     """Whether a create that raised `error` may have happened."""
     return isinstance(error, (Ambiguous, NameTaken))
@@ -53,19 +112,21 @@ def in_doubt(error: FlowplanError) -> bool:
 def verdict(outcome: Outcome, *, carried_out: bool = False) -> None:
     """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done. `carried_out`: all
     that was planned was done, and what failed is the wait after it."""
-    if outcome.unknown or any(isinstance(error, OutcomeUnknown) for error in outcome.failed.values()):
-        what = ", ".join(str(step.address) for step in outcome.unknown)
-        raise OutcomeUnknown(
-            f"the outcome of {what} is unknown; the intent is kept",
+    later = {step: error for step, error in outcome.failed.items() if isinstance(error, OutcomeUnknown)}
+    if unknown := {**outcome.unknown, **later}:
+        error = OutcomeUnknown(
+            f"the outcome of {', '.join(str(step.address) for step in unknown)} is unknown; the intent is kept",
             hint="run `flowplan recover`, or the same command again: both look first, and neither creates "
             "anything twice",
         )
+        raise with_outcome(error, outcome)
     refused = [error for error in outcome.failed.values() if isinstance(error, GuardRefused)]
     if refused and len(refused) == len(outcome.failed):
         reasons = sorted({error.reason for error in refused})
-        raise GuardRefused(
+        raise RefusedMeanwhile(
             f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)} after the wait; "
             "what was done is saved",
+            outcome,
             code=refused[0].code,
             hint="once it is allowed, run the same command again: it continues from here",
         )
@@ -73,6 +134,7 @@ def verdict(outcome: Outcome, *, carried_out: bool = False) -> None:
         count = len(outcome.failed)
         raise ApplyFailed(
             f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
+            outcome,
             hint="the plan itself is carried out: `flowplan status` shows what became of it"
             if carried_out
             else "once the cause is fixed, run the same command again: it continues from here",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
+from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.classes import frozen
 from flowplan.clock import Clock
-from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import became_of, bound_bids, known_otherwise, preceded, strays

@@ -86,6 +86,7 @@ class Applying:
         self._asked: list[Announcement] = []  # while a frame was on its way
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
+        self._lost: dict[Step, FlowplanError] = {}  # creates in doubt that stay so, and why
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
@@ -398,9 +399,13 @@ class Applying:
             elif isinstance(became, Refused):
                 back.append(Result(work, error=became))
             else:
-                self._schedule.lose(work.step)
+                self._lose(work.step, became)
                 self._events.failed(work.step, work.change, became)
         return back
+
+    def _lose(self, step: Step, error: FlowplanError) -> None:
+        self._schedule.lose(step)
+        self._lost[step] = error
 
     def _send_again(self, work: Work) -> None:
         again = self._works.again(work)
@@ -415,10 +420,10 @@ class Applying:
         for work in self._announced.values():  # nothing was sent: the state that is saved does not have them in doubt
             self._working.close(work.intent, "withdrawn")
         for work in self._doubts:
-            self._schedule.lose(work.step)
+            self._lose(work.step, CloudError("flowplan stopped before it had looked whether it was created"))
         for work in self._workers.under_way:
             if work.intent.op == "create":
-                self._schedule.lose(work.step)
+                self._lose(work.step, CloudError("flowplan stopped before the answer came"))
             else:  # an update or a delete is simply done again by the next run, if it is still needed
                 self._schedule.fail(work.step)
                 self._failed[work.step] = CloudError("flowplan stopped before the answer came")
@@ -427,7 +432,7 @@ class Applying:
             pending=tuple(self._working.pending.values()),
             done=self._schedule.ended("done", "half done"),
             failed=self._failed,
-            unknown=self._schedule.ended("unknown"),
+            unknown=self._lost,
             not_started=self._schedule.not_started,
             stopped=self._around.clock.stopped(),
             expired=dict(self._expired),

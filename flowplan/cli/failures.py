@@ -82,7 +82,7 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
         parts = [one(problem, terminal.paint_err) for problem in error.refusals]
     else:
         parts = [notices(map(of, error.refusals), (), terminal.paint_err)]
-    verdict = wrapped(shown(str(error), 1000), "", "  ", terminal.paint_err.width)
+    verdict = wrapped(shown(error.summary, 1000), "", "  ", terminal.paint_err.width)
     if error.hint:
         verdict += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ", terminal.paint_err.width)
     parts.append("\n".join(verdict))

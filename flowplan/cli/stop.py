@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from attrs import field
 
@@ -20,8 +21,10 @@ from flowplan.backends.processes import boot_id
 from flowplan.classes import define
 from flowplan.cli.unwinding import unwinding
 from flowplan.clock import Clock
-from flowplan.errors import Interrupted
 from flowplan.operations.opening.interaction import Interruption
+
+if TYPE_CHECKING:
+    from flowplan.apply.outcome import Interrupted
 
 _PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,6 +73,8 @@ class Stop(Interruption):
 
     def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> Interrupted:
         """What a command ends with that a signal ended: `cause`, or the one that was heard."""
+        from flowplan.apply.outcome import Interrupted
+
         if cause is None:
             number = self.number if self.number is not None else signal.SIGINT
             return Interrupted(f"stopped by a signal; {outcome}", signal_number=exit_signal(number))

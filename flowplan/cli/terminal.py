@@ -95,7 +95,7 @@ class Terminal:
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
-        lines = [(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ")]
+        lines = [(f"{self.paint_err('error:', 'red', 'bold')} {shown(error.summary, 2000)}", "", "  ")]
         lines += [(shown(line, 500), "  ", "    ") for line in (error.detail or "").splitlines()]
         lines += [(f"hint: {shown(error.hint, 1000)}", "  ", "    ")] if error.hint else []
         self.err("\n".join(part for line in lines for part in wrapped(*line, self.paint_err.width)))

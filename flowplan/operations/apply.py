@@ -12,13 +12,12 @@ from attrs import field
 from flowplan.apply.events import Prices
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import Outcome, verdict
+from flowplan.apply.outcome import ApplyFailed, Outcome, verdict, with_outcome
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.classes import define, frozen
 from flowplan.errors import (
-    ApplyFailed,
     ApprovalMissing,
     CloudError,
     ConfigError,
@@ -407,9 +406,9 @@ class Run:
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
         if self.session.interruption.stopped() and not outcome.unknown:
-            raise self.session.interruption.interrupted("what was done is saved")
+            raise with_outcome(self.session.interruption.interrupted("what was done is saved"), outcome)
         if found.doubt is not None:
-            raise found.doubt
+            raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)
         hold_seen(plan, outcome, found.seen)
 
@@ -436,6 +435,7 @@ def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     if left:
         raise ApplyFailed(
             f"everything that was to stop has stopped, but flowplan could not check all of it: {left[0]}",
+            outcome,
             detail="\n".join(map(str, left[1:])) or None,
             hint=left[0].hint or "run the same command again once the API shows it",
         )

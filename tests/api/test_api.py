@@ -229,8 +229,12 @@ def test_a_number_is_hours_ahead_and_seconds_of_waiting(tmp_path: Path) -> None:
 
 def test_a_traceback_names_the_problems(tmp_path: Path) -> None:
     with pytest.raises(flowplan.ConfigError) as caught:
-        stack_in(tmp_path, {**TASK, "prots": [80]}).plan()
-    assert ["<task train>:8:3: unknown key 'prots'" in note for note in caught.value.__notes__] == [True]
+        stack_in(tmp_path, {**TASK, "prots": [80], "a": 1, "b": 2, "c": 3, "d": 4}).plan()
+    lines = {"prots": 8, "a": 11, "b": 12, "c": 13, "d": 14}
+    said = [f"<task train>:{line}:3: unknown key '{key}'" for key, line in lines.items()]
+    assert str(caught.value).split("; ") == [*said[:3], "and 2 more"]
+    assert caught.value.__notes__ == said[3:]
+    assert caught.value.hint == "<task train>:8:3: did you mean 'ports'?"
 
 
 def test_money_is_what_was_given(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def test_what_is_ahead_when_the_run_stops_is_never_sent_and_not_in_doubt() -> No
     run.cloud.meets = meets
     outcome = run()
     assert run.journal.most_open() == 4
-    assert (len(run.cloud.sent), len(outcome.done), outcome.pending, outcome.unknown) == (2, 2, (), ())
+    assert (len(run.cloud.sent), len(outcome.done), outcome.pending, outcome.unknown) == (2, 2, (), {})
     assert len(outcome.not_started) == VOLUMES - 2
 
 

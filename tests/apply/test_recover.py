@@ -9,9 +9,10 @@ from typing import Any, Literal
 import attrs
 import pytest
 
+from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.apply.recover import Recovered, recover
 from flowplan.clock import Clock
-from flowplan.errors import CloudError, NotFound, OutcomeUnknown
+from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
 from flowplan.state.journal import Closed, Done, Intent
 from flowplan.state.state import State

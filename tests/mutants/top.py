@@ -50,9 +50,23 @@ MISTAKES = (
     Mistake(
         "wait for a run that has ended, where Ctrl-C came as it did",
         "api/thread.py",
-        "            wait()\n        raise\n",
-        "            gate.acquire()\n        raise\n",
+        "            wait()\n        raise error",
+        "            gate.acquire()\n        raise error",
         ("tests/api/test_interrupted.py", "-k", "another_thread and as", "-o", "timeout=20"),
+    ),
+    Mistake(
+        "a program that asks a run to stop is not heard",
+        "api/thread.py",
+        "                event.stop()\n\n    try:",
+        "                pass\n\n    try:",
+        ("tests/api/test_stop.py", "-k", "a_wait_is_stopped"),
+    ),
+    Mistake(
+        "a run goes on that was asked to stop before it began",
+        "api/thread.py",
+        "    if stop is not None and stop.is_set():\n        event.stop()\n",
+        "",
+        ("tests/api/test_stop.py", "-k", "before_it_begins"),
     ),
     Mistake(
         "hear of Ctrl-C at the end of the run alone",

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from flowplan import clock
+from flowplan.apply.outcome import ApplyFailed, OutcomeUnknown
 from flowplan.cloud.fcp import Fcp
 from flowplan.documents.watch import Round
-from flowplan.errors import ApplyFailed, CloudError, ConfigError, GuardRefused, OutcomeUnknown
+from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.operations.watching.memory import Memory
 from flowplan.operations.watching.one_round import _Decided
 from flowplan.planning.plan import Plan

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flowplan.diagnostics import Position
-from flowplan.errors import ApplyFailed
+from flowplan.errors import CloudError
 from flowplan.planning.actions import Create
 from flowplan.planning.steps import Step
 from flowplan.reports.events import EventLines
@@ -22,7 +22,7 @@ def events(tell: Any) -> list[dict[str, Any]]:
 
 
 def test_a_step_that_fails_is_told_with_its_place() -> None:
-    error = ApplyFailed("the quota is used up", hint="ask for more", detail="H100: 8 of 8")
+    error = CloudError("the quota is used up", hint="ask for more", detail="H100: 8 of 8")
     errored, said = events(lambda lines: lines.failed(Step("up", TRAIN), CREATE, error))
     assert (errored["type"], errored["address"], errored["action"]) == ("apply_errored", "bid.train", "creating")
     assert said == {

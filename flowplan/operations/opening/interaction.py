@@ -105,4 +105,6 @@ class Event(Interruption):
         return nullcontext()
 
     def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> BaseException:
-        return cause or KeyboardInterrupt(f"stopped; {outcome}")
+        from flowplan.apply.outcome import Interrupted
+
+        return cause or Interrupted(f"stopped; {outcome}")

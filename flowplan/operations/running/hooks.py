@@ -43,7 +43,12 @@ def after_plan(session: Session, hooks: Sequence[Hook], found: Planned) -> None:
 def after_apply(session: Session, hooks: Sequence[Hook], plan: Plan, outcome: Outcome, live: Live) -> None:
     """Run those that a run sets off, once its state is saved and its lock released. Raises nothing but an
     interruption."""
-    _run(session, hooks, [*_seen(plan, outcome.state, live), *applied(plan, outcome)], _SAVED)
+    from flowplan.apply.outcome import Interrupted, with_outcome
+
+    try:
+        _run(session, hooks, [*_seen(plan, outcome.state, live), *applied(plan, outcome)], _SAVED)
+    except Interrupted as error:
+        raise with_outcome(error, outcome) from None
 
 
 def after_round(session: Session, found: Round, began: Sequence[Finding], seconds: float) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.apply.outcome import ApplyFailed, Outcome, OutcomeUnknown
 from flowplan.apply.recover import Recovered, recover
 from flowplan.classes import frozen
 from flowplan.clock import since_boot
-from flowplan.errors import ApplyFailed, OutcomeUnknown, UsageProblem
+from flowplan.errors import UsageProblem
 from flowplan.operations.looking.hand_over import hand_over
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
 from flowplan.operations.running.begun_once import hold_not_begun
@@ -129,6 +130,7 @@ class Looking:
         if found.ended:
             raise ApplyFailed(
                 "; ".join(found.ended),
+                Outcome(found.state),
                 hint="this run does not place it again; run the same command again to place a new one",
             )
         if loaded.pending or found.notes:

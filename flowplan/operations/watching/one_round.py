@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import field
 
+from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.classes import define
 from flowplan.documents.hooks import Happened
 from flowplan.documents.watch import Round
@@ -20,7 +21,6 @@ from flowplan.errors import (
     ConfigError,
     FlowplanError,
     GuardRefused,
-    OutcomeUnknown,
     StalePlan,
     Unauthorized,
     Unreachable,

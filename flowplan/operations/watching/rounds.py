@@ -13,9 +13,10 @@ import attrs
 from attrs import field
 
 from flowplan import clock
+from flowplan.apply.outcome import Interrupted
 from flowplan.classes import define
 from flowplan.documents.watch import Round
-from flowplan.errors import FlowplanError, Interrupted, Locked, StateError, UsageProblem
+from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
 from flowplan.operations.apply import How
 from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.opening.session import Session

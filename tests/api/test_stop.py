@@ -1,0 +1,208 @@
+"""What ends a run half-way says what was done: a threading.Event that another thread sets, and steps that fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowplan
+from flowplan.apply.events import Awaited
+from flowplan.apply.outcome import Outcome, verdict
+from flowplan.errors import GuardRefused
+from flowplan.model.address import Address
+from flowplan.operations.opening.interaction import Event
+from flowplan.operations.running import hooks
+from flowplan.planning.actions import Change
+from flowplan.planning.steps import Step
+from flowplan.state.state import State
+from tests.api.test_api import TASK, stack_in
+from tests.api.test_goes_on import tasks
+from tests.conftest import Place, live_ids
+from tests.processes import LONGEST
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Set once a run knows that it is to stop."""
+    known, stop = threading.Event(), Event.stop
+    monkeypatch.setattr(Event, "stop", lambda self: (stop(self), known.set()))
+    yield known
+
+
+class Stopping(flowplan.Silent):
+    """Has another thread set `stop`, at the first step and once bids are waited for; the step waits for that."""
+
+    def __init__(self, stop: threading.Event, asked: threading.Event) -> None:
+        self.stop, self.asked = stop, asked
+
+    def started(self, step: Step, change: Change) -> None:
+        self.set()
+        assert self.asked.wait(LONGEST)
+
+    def waits(self, missing: Sequence[Awaited], until: str, seconds: float) -> None:
+        self.set()
+
+    def set(self) -> None:
+        threading.Thread(target=self.stop.set).start()
+
+
+class Waiting(Stopping):
+    def started(self, step: Step, change: Change) -> None:
+        """What is stopped comes later."""
+
+
+class AfterOne(Waiting):
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        Stopping.started(self, step, change)
+
+
+def ended(act: Callable[[], Any]) -> flowplan.Interrupted:
+    """What a call ends with in a thread of its own."""
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - it is looked at
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(LONGEST)
+    [error] = raised
+    assert isinstance(error, flowplan.Interrupted), error
+    assert error.exit_code == 130
+    return error
+
+
+def names(steps: Any) -> list[str]:
+    return [str(step.address) for step in steps]
+
+
+def test_an_apply_is_stopped_from_another_thread_and_the_next_goes_on(place: Place, asked: threading.Event) -> None:
+    stack, stop = stack_in(place.path, *tasks("abc")), threading.Event()
+    proposal = stack.plan()
+    error = ended(lambda: stack.apply(proposal, parallelism=1, stop=stop, reporter=Stopping(stop, asked)))
+    assert str(error) == "stopped; what was done is saved"
+    assert error.outcome is not None and error.outcome.stopped
+    assert (names(error.outcome.done), len(error.outcome.not_started)) == (["bid.a"], 2)
+    assert list(map(str, stack.state().bindings)) == ["bid.a"] and len(live_ids(place)) == 1
+    stack.apply(stack.plan())
+    assert len(live_ids(place)) == 3
+
+
+def test_a_wait_is_stopped_and_what_was_placed_stays(place: Place, asked: threading.Event) -> None:
+    stack, stop = stack_in(place.path, TASK), threading.Event()
+    error = ended(
+        lambda: stack.apply(stack.plan(), wait="running", timeout=20, stop=stop, reporter=Waiting(stop, asked))
+    )
+    assert error.outcome is not None and names(error.outcome.done) == ["bid.train"] and not error.outcome.failed
+    assert stack.plan().plan.empty
+
+
+def test_a_hook_is_stopped_and_the_run_is_done(
+    place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(json.dumps({"version": 2, "name": "s", "hooks": {"applied": ["true"]}, "tasks": {"train": TASK}}))
+    stack, stop = stack_in(place.path), threading.Event()
+    monkeypatch.setattr(hooks, "_carry_out", lambda *_: (stop.set(), asked.wait(LONGEST)))
+    error = ended(lambda: stack.apply(stack.plan(), hooks=True, stop=stop))
+    assert error.outcome is not None and error.outcome.clean
+
+
+def test_a_destroy_is_stopped_and_the_next_goes_on(place: Place, asked: threading.Event) -> None:
+    stack, stop = stack_in(place.path, *tasks("abc")), threading.Event()
+    stack.apply(stack.plan())
+    error = ended(lambda: stack.destroy(parallelism=1, stop=stop, reporter=AfterOne(stop, asked)))
+    assert error.outcome is not None and len(error.outcome.done) == 1
+    assert len(stack.state().bindings) == len(live_ids(place)) == 2
+    stack.destroy()
+    assert live_ids(place) == []
+
+
+def test_one_event_stops_the_runs_of_many_stacks(tmp_path: Path, asked: threading.Event) -> None:
+    stop, stacks = threading.Event(), []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        stacks.append(stack_in(tmp_path / name, {**TASK, "name": name}))
+    errors: list[flowplan.Interrupted] = []
+
+    def work(stack: flowplan.Stack) -> None:
+        errors.append(ended(lambda: stack.apply(stack.plan(), wait="running", stop=stop)))
+
+    threads = [threading.Thread(target=work, args=(stack,)) for stack in stacks]
+    for thread in threads:
+        thread.start()
+    stop.set()
+    for thread in threads:
+        thread.join(LONGEST)
+    assert len(errors) == 2
+    for stack in stacks:
+        stack.apply(stack.plan())
+
+
+def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> None:
+    stack, stop = stack_in(place.path, TASK), threading.Event()
+    proposal = stack.plan()
+    stop.set()
+    for act in (
+        lambda: stack.apply(proposal, stop=stop),
+        lambda: stack.destroy(stop=stop),
+        lambda: stack.recover(stop=stop),
+        lambda: next(stack.watch(stop=stop)),
+    ):
+        error = ended(act)
+        assert (str(error), error.outcome) == ("stopped; nothing was under way", None)
+    assert place.ledger() == []
+    stack.apply(proposal)
+
+
+def test_the_pause_of_a_watch_is_stopped_and_the_watch_is_free(place: Place) -> None:
+    stack, stop = stack_in(place.path, TASK), threading.Event()
+    stack.apply(stack.plan())
+    made = stack.watch("1h", stop=stop)
+    next(made)
+    threading.Timer(0.01, stop.set).start()
+    assert "the watch is over" in str(ended(lambda: next(made)))
+    assert len(list(stack.watch(once=True))) == 1
+
+
+def test_steps_that_failed_say_which_and_why(place: Place) -> None:
+    stack = stack_in(place.path, *tasks("abcde"))
+    proposal = stack.plan()
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=403, nth=2, times=None)
+    with pytest.raises(flowplan.ApplyFailed) as caught:
+        stack.apply(proposal, parallelism=1)
+    error = caught.value
+    first, *others = error.outcome.failed.items()
+    assert (names(error.outcome.done), names(error.outcome.failed)) == (["bid.a"], [f"bid.{one}" for one in "bcde"])
+    assert str(error).startswith(f"4 steps failed; what was done is saved: bid.b: {first[1]}; bid.c: ")
+    assert str(error).endswith("; and 1 more") and error.summary == "4 steps failed; what was done is saved"
+    assert isinstance(first[1], flowplan.CloudError) and len(others) == 3
+
+
+def test_a_create_in_doubt_says_which_and_why(place: Place) -> None:
+    stack = stack_in(place.path, TASK)
+    proposal = stack.plan()
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    with pytest.raises(flowplan.OutcomeUnknown) as caught:
+        stack.apply(proposal)
+    outcome = caught.value.outcome
+    assert outcome is not None and names(outcome.unknown) == ["bid.train"] and len(outcome.pending) == 1
+    assert "kept: bid.train: flowplan cannot tell whether it was created: " in str(caught.value)
+
+
+def test_what_a_guard_refuses_after_the_wait_says_what_was_done() -> None:
+    step = Step("up", Address("bid", "b"))
+    outcome = Outcome(State("x"), failed={step: GuardRefused("over the budget", code="stale-plan")})
+    with pytest.raises(flowplan.GuardRefused) as caught:
+        verdict(outcome)
+    assert isinstance(caught.value, flowplan.RefusedMeanwhile) and caught.value.outcome is outcome
