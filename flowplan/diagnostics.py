@@ -252,16 +252,29 @@ def by_position(problem: Diagnostic) -> tuple[str, int, int]:
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 
 
+_ALIKE = 0.6  # of two words of which one is a slip for the other
+
+
+def looks_like(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
+    """The one of `known` that `word` was probably meant to be: the beginning of that one alone, where `alike` is as
+    usual; else the share of `alike` of the two is the same. The one place that decides it."""
+    from difflib import get_close_matches  # what a mistake costs; most runs have none
+
+    plain = word[:64].lower().replace("-", "_")
+    same = {name.lower().replace("-", "_"): name for name in known}
+    near = [name for name in same if name.startswith(plain)] if alike <= _ALIKE and len(plain) > 2 else []
+    near = near if len(near) == 1 else get_close_matches(plain, same, 1, alike)
+    return same[near[0]] if near else None
+
+
 def candidates(wanted: str, names: Iterable[str]) -> str | None:
     """A hint that lists what there is, the likely one first."""
-    import difflib  # what a mistake costs; most runs have none
-
     known = sorted(set(names))
     if not known:
         return None
-    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
+    near = looks_like(wanted, known)
     stem = re.split(r"[^a-z0-9]", wanted.lower())[0]
     alike = [name for name in known if stem and stem in name.lower()]
     shown = [*alike, *(name for name in known if name not in alike)][:12]
     listed = ", ".join(shown) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
-    return f"did you mean {near[0]}? there are: {listed}" if near else f"there are: {listed}"
+    return f"did you mean {near}? there are: {listed}" if near else f"there are: {listed}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from flowplan.config import Source
+from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.bounds import is_name
@@ -113,7 +114,9 @@ def whole(value: int, name: str, least: int, most: int) -> int:
 def one_of(value: Choice, name: str, choices: Any) -> Choice:
     """`value`, which is one of those that the Literal `choices` lists. Raises UsageProblem."""
     if value not in (known := get_args(choices)):
-        raise UsageProblem(f"{name}: {value!r} is not one of {', '.join(known)}")
+        near = looks_like(str(value), known)
+        hint = f"did you mean {near!r}?" if near else None
+        raise UsageProblem(f"{name}: {value!r} is not one of {', '.join(known)}", hint=hint)
     return value
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from flowplan.backends.state_name import file_of
+from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
@@ -132,8 +133,10 @@ def open_store(
 
     scheme = _scheme(state)
     if scheme not in STORES:
+        near = looks_like(scheme, filter(None, STORES))
+        meant = f"did you mean {near}://? " if near else ""
         raise UsageProblem(
             f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://",
-            hint="name a file, or a URL with https://, postgres://, s3:// or az://",
+            hint=f"{meant}name a file, or a URL with https://, postgres://, s3:// or az://",
         )
     return STORES[scheme](state, directory, environ, hold, form or Form())

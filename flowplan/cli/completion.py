@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from flowplan.cli.base import Command, end_with
+from flowplan.cli.kinds import Choice
 from flowplan.cli.shells import SHELLS, script
 
 
 @click.command(cls=Command)
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what SHELL reads so that it completes commands, options, addresses of the state here, and the types

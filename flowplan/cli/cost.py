@@ -7,7 +7,7 @@ import click
 from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.durations import Duration
+from flowplan.cli.kinds import Duration
 
 
 @click.command(cls=Command)

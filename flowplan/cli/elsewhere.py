@@ -136,10 +136,11 @@ def at_home(error: click.NoSuchOption) -> click.NoSuchOption | UsageProblem:
         return error
     if (home := _home(context.command, name.lstrip("-"))) is not None:
         return UsageProblem(f"{context.command_path} has no option {shown(name)}", hint=home)
-    from difflib import get_close_matches  # what a mistake costs; most runs have none
+    from flowplan.diagnostics import looks_like  # what a mistake costs; most runs have none
 
     known = [option for one in context.command.get_params(context) for option in one.opts if len(option) > 2]
-    return click.NoSuchOption(name, possibilities=get_close_matches(name, known, n=1, cutoff=_ALIKE), ctx=context)
+    near = looks_like(name, known, _ALIKE)
+    return click.NoSuchOption(name, possibilities=[near] if near else [], ctx=context)
 
 
 def hold_command(name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flowplan.cli.completing import directories, files
-from flowplan.cli.durations import Duration
+from flowplan.cli.kinds import Duration
 
 
 class Anywhere(click.Option):

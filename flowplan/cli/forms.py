@@ -10,6 +10,7 @@ import click
 from flowplan.cli.base import JSON_INTO, F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.everywhere import remember
+from flowplan.cli.kinds import Choice
 from flowplan.errors import UsageProblem
 from flowplan.reports.formats import RUNNING
 
@@ -42,7 +43,7 @@ json_into = click.option(
 
 
 running_form = click.option(
-    "--format", "form", cls=Form, type=click.Choice(list(RUNNING)), default=next(iter(RUNNING)), show_default=True
+    "--format", "form", cls=Form, type=Choice(list(RUNNING)), default=next(iter(RUNNING)), show_default=True
 )
 as_events = click.option(
     "--json",

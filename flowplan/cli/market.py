@@ -13,7 +13,7 @@ import click
 from flowplan.cli import completing, options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.durations import Duration
+from flowplan.cli.kinds import Duration
 from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError
 from flowplan.printable import shown

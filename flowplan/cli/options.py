@@ -9,9 +9,9 @@ import click
 from flowplan.cli import selecting
 from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
-from flowplan.cli.durations import Duration, Finite
 from flowplan.cli.everywhere import remember
 from flowplan.cli.forms import Form, events
+from flowplan.cli.kinds import Choice, Duration, Finite
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
 
@@ -42,7 +42,7 @@ parallelism = click.option(
 )
 wait = click.option(
     "--wait",
-    type=click.Choice(["placed", "allocated", "running"]),
+    type=Choice(["placed", "allocated", "running"]),
     default="placed",
     show_default=True,
     help="What to wait for after placing a bid.",
@@ -66,7 +66,7 @@ settle_window = click.option(
 )
 on_unknown = click.option(
     "--on-unknown",
-    type=click.Choice(["retry", "stop"]),
+    type=Choice(["retry", "stop"]),
     default="retry",
     show_default=True,
     help="When a create provably did not happen: send it once more, or stop.",
@@ -107,7 +107,7 @@ def form(subject: str) -> Callable[[F], F]:
         "form",
         cls=Form,
         subject=subject,
-        type=click.Choice(offered),
+        type=Choice(offered),
         default=offered[0],
         show_default=True,
     )

@@ -14,7 +14,7 @@ import click
 from flowplan.cli import completing, options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
-from flowplan.cli.durations import Finite
+from flowplan.cli.kinds import Finite
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 from flowplan.operations.opening.settings import SIMULATOR_DATA, SIMULATOR_START

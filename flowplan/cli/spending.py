@@ -6,7 +6,7 @@ import click
 
 from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
-from flowplan.cli.durations import Duration
+from flowplan.cli.kinds import Choice, Duration
 from flowplan.model.bases import BASES
 
 horizon = click.option(
@@ -25,7 +25,7 @@ max_cost_increase = click.option(
 )
 budget_basis = click.option(
     "--budget-basis",
-    type=click.Choice(BASES),
+    type=Choice(BASES),
     help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
     "of the forecast. Without them, the limits of files are also held on it.  [default: worst]",
 )

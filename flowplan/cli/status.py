@@ -7,7 +7,7 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.durations import Duration
+from flowplan.cli.kinds import Duration
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 

@@ -10,8 +10,8 @@ import click
 from flowplan.cli import forms, options, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.durations import Duration
 from flowplan.cli.failures import PENDING
+from flowplan.cli.kinds import Duration
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.model.durations import read_duration
 

@@ -12,18 +12,33 @@ from flowplan.config.keys.policies import POLICY_FILE
 from flowplan.config.values import Grammar, Section, as_text, choice, items, money, open_section, text, text_of
 from flowplan.config.yaml import KINDS, Document, Findings, Node, TooManyProblems, documents, quoted, read_text
 from flowplan.config.yaml import Mapping as MappingNode
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Position, looks_like
 from flowplan.errors import ConfigError
 from flowplan.model.policy import ANYTHING, DAYS, PRICE_BASES, Allowed, Cap, Hours, MaxPrice, Policies
 from flowplan.model.selection import held
 from flowplan.model.type_names import read_type_name
 from flowplan.patterns import regex
 
+_LOOSE_CLOCK = regex(r"([0-9]{1,2})(?:[:.h]([0-5][0-9]))?\s*(?:([ap])\.?m\.?)?(?:\s*uhr)?", re.A | re.I)
+
+
+def _clock_hint(written: str) -> str:
+    """How to write a time that is written in another way, as 7, 7:30 or 7 pm."""
+    found = _LOOSE_CLOCK.fullmatch(written.strip())
+    hour = int(found[1]) if found else 25
+    if found and found[3]:
+        hour = hour % 12 + (12 if found[3].lower() == "p" else 0) if 1 <= hour <= 12 else 25
+    minute = int(found[2] or 0) if found else 0
+    if hour > 24 or (hour == 24 and minute):
+        return "write hours and minutes, from '00:00' to '24:00'"
+    return f"write '{hour:02}:{minute:02}'"
+
+
 _CLOCK = Grammar(
-    regex(r"(?:[01][0-9]|2[0-4]):[0-5][0-9]", re.A),
+    regex(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", re.A),
     regex(r"[0-9:]", re.A),
-    "a time such as 08:00",
-    hint=lambda _: "write hours and minutes, up to 24:00",
+    "a time such as '08:00'",
+    hint=_clock_hint,
 )
 _ZONE = Grammar(
     regex(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.A),
@@ -139,11 +154,11 @@ def _listed(section: Section, key: str, read: Name) -> Allowed | None:
     node = section.get(key)
     if node is None:
         return None
-    found = [
-        read(section.document, item, section.name(key)) for item in items(section.document, node, section.name(key))
-    ]
-    values = tuple(dict.fromkeys(one for one in found if one is not None))
-    return Allowed(values, section.document.position(node)) if values else None
+    places: dict[str, Position] = {}
+    for item in items(section.document, node, section.name(key)):
+        if (one := read(section.document, item, section.name(key))) is not None:
+            places.setdefault(one, section.document.position(item))
+    return Allowed(tuple(places), section.document.position(node), places) if places else None
 
 
 def _pattern(document: Document, node: Node, name: str) -> str | None:
@@ -184,14 +199,16 @@ def _hours(section: Section) -> Hours | None:
     start, end = (text(inner, key, _CLOCK) or default for key, default in (("from", "00:00"), ("to", "24:00")))
     zone, days = text(inner, "time_zone", _ZONE), _days(inner)
     if zone is None and inner.lacks("time_zone"):
-        inner.document.problem(inner.node, "hours has no time_zone", "add time_zone: Europe/Berlin", code="missing")
+        hint = f"add time_zone: Europe/Berlin, as in {keys.HOURS.example}"
+        inner.document.problem(inner.node, "hours has no time_zone", hint, code="missing")
     first, last = _time(inner, "from", start), _time(inner, "to", end)
     if first is None or last is None or zone is None:
         return None
     if first == last and (start, end) != ("00:00", "24:00"):
         hint = "give two different times, or leave both out for the whole day"
         inner.document.problem(inner.node, f"hours begins and ends at {start}", hint, code="value")
-    return Hours(first, last, days, zone, inner.document.position(inner.node))
+    places = (inner.document.position(node) for node in (inner.node, inner.at("time_zone")))
+    return Hours(first, last, days, zone, *places)
 
 
 def _time(section: Section, key: str, written: str) -> time | None:
@@ -219,8 +236,10 @@ def _named_days(section: Section, nodes: Sequence[Node]) -> list[str]:
     for node in nodes:
         one = as_text(section.document, node, section.name("days"))
         if one is not None and one.text not in DAYS:
-            summary = f"{section.name('days')} cannot be {quoted(one.text)}"
-            section.document.problem(one, summary, f"write {', '.join(DAYS)}", code="value")
+            near = looks_like(one.text, DAYS)
+            summary, known = f"{section.name('days')} cannot be {quoted(one.text)}", f"the days are {', '.join(DAYS)}"
+            hint = f"did you mean {near}? {known[0].upper()}{known[1:]}" if near else known
+            section.document.problem(one, summary, hint, code="value")
         elif one is not None:
             found.append(one.text)
     return found

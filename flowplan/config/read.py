@@ -30,11 +30,10 @@ from flowplan.config.yaml import (
     Text,
     TooManyProblems,
     documents,
-    looks_like,
     quoted,
     read_text,
 )
-from flowplan.diagnostics import Position, candidates
+from flowplan.diagnostics import Position, candidates, looks_like
 from flowplan.errors import ConfigError
 from flowplan.masking import holds_token
 from flowplan.model.address import Address

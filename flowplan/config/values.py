@@ -15,9 +15,10 @@ from attrs import field
 from flowplan.classes import define, frozen
 from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, Keys
 from flowplan.config.positions import Notes
-from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, looks_like, quoted
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode
+from flowplan.diagnostics import looks_like
 from flowplan.masking import looks_secret, masked
 from flowplan.patterns import regex
 from flowplan.printable import shown
@@ -202,10 +203,14 @@ def text(section: Section, key: str, grammar: Grammar) -> str | None:
 
 def text_of(document: Document, node: Node, name: str, grammar: Grammar) -> str | None:
     """`node` as a text of this grammar."""
+    if isinstance(node, Scalar) and node.kind in ("int", "float", "bool") and not _fits(node.text, grammar):
+        summary = f"{name} must be {grammar.says}, not {KINDS[node.kind]}"  # in quotes it would be wrong as well
+        document.problem(node, summary, _text_hint(node.text, grammar), code="type")
+        return None
     found = as_text(document, node, name)
     if found is None:
         return None
-    if len(found.text) <= grammar.longest and grammar.pattern.fullmatch(found.text):
+    if _fits(found.text, grammar):
         return found.text
     document.problem(
         found,
@@ -215,6 +220,10 @@ def text_of(document: Document, node: Node, name: str, grammar: Grammar) -> str 
         code="value",
     )
     return None
+
+
+def _fits(text: str, grammar: Grammar) -> bool:
+    return len(text) <= grammar.longest and grammar.pattern.fullmatch(text) is not None
 
 
 def as_text(document: Document, node: Node, name: str) -> Scalar | None:

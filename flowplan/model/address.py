@@ -45,8 +45,12 @@ class Address:
         try:
             found = cls.parse(text)
         except ValueError:
+            from flowplan.diagnostics import looks_like  # what a mistake costs
+
+            near = looks_like(kind, (*KINDS, "task")) if dot and name else None
+            meant = f"; did you mean {near}.{name}?" if near else ""
             raise ValueError(
-                f"{text!r} is not an address: expected volume.NAME, bid.NAME, ports.NAME or task.NAME"
+                f"{text!r} is not an address: expected volume.NAME, bid.NAME, ports.NAME or task.NAME{meant}"
             ) from None
         return cls(found.kind, spelled(found.name))
 

@@ -5,9 +5,12 @@ planning/policies.py holds plans to them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
+
+from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.diagnostics import Position
@@ -20,10 +23,16 @@ ANYTHING = "*"  # as the name of a type or a project: all that no other name mea
 
 @frozen
 class Allowed:
-    """A rule that lists texts: patterns, names of types, or addresses. `position`: where the rule is written."""
+    """A rule that lists texts: patterns, names of types, or addresses. `position`: where the rule is written; `places`:
+    where each text is."""
 
     values: tuple[str, ...]
     position: Position
+    places: Mapping[str, Position] = field(factory=dict)
+
+    def at(self, value: str) -> Position:
+        """Where `value` of it is written."""
+        return self.places.get(value, self.position)
 
     def __str__(self) -> str:
         return ", ".join(self.values)
@@ -50,13 +59,15 @@ class MaxPrice:
 @frozen
 class Hours:
     """When something may be placed: from `start` to before `end`, as the clocks of `zone` show, on `days` (0: Monday).
-    Where `end` is earlier than `start`, it is that of the next day, and the day on which it began counts."""
+    Where `end` is earlier than `start`, it is that of the next day, and the day on which it began counts.
+    `zone_position`: where the zone is written."""
 
     start: time
     end: time
     days: frozenset[int]
     zone: str
     position: Position
+    zone_position: Position | None = None
 
     def allow(self, moment: datetime) -> bool:
         """Whether `moment`, which is in `zone`, is within them."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.diagnostics import looks_like
 from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
@@ -202,10 +202,10 @@ def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     if wanted not in bindings:
-        near = difflib.get_close_matches(str(wanted), [str(one) for one in bindings], n=1)
+        near = looks_like(str(wanted), map(str, bindings))
         raise FlowplanError(
             f"{wanted} is not in the state",
-            hint=f"did you mean {near[0]}?" if near else "`flowplan state list` shows what is",
+            hint=f"did you mean {near}?" if near else "`flowplan state list` shows what is",
         )
     return bindings[wanted]
 

@@ -34,7 +34,7 @@ def configuration(session: Session, sources: Sequence[Source], saved: Mapping[st
     from flowplan.operations.checking.policies import strange_zones
 
     config = _read(session, sources, saved)
-    problems = [*unsendable(config, _LONGEST_STACK), *strange_zones(config.policies)]
+    problems = [*unsendable(config, _LONGEST_STACK), *strange_zones(config.policies, config.source_line)]
     if problems:
         raise ConfigError([*problems, *config.warnings])
     return config

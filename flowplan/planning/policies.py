@@ -73,7 +73,7 @@ def protecting_nothing(policies: Iterable[Policies], known: Collection[Address])
     """A warning for each address that is protected and means none of `known`: a slip of the pen would protect nothing.
     One with wildcards may be meant for what comes."""
     rules = [one.protected for one in policies if one.protected is not None]
-    named = [(pattern, rule.position) for rule in rules for pattern in rule.values if not is_wild(pattern)]
+    named = [(pattern, rule.at(pattern)) for rule in rules for pattern in rule.values if not is_wild(pattern)]
     return tuple(
         Diagnostic(
             "policy-unused",
@@ -161,14 +161,14 @@ def _destroyed(plan: Plan, rule: Allowed) -> Iterator[Diagnostic]:
             how = "replaced" if isinstance(change, Replace) else "destroyed"
             summary = f"it would be {how}, and the policy protects {pattern}"
             hint = f"to keep it: --exclude '{change.address}'; to allow it, take {pattern} out of protected"
-            yield _said(change, rule.position, summary, hint)
+            yield _said(change, rule.at(pattern), summary, hint)
 
 
 def _renamed(change: Change, pattern: str, rule: Allowed) -> Iterator[Diagnostic]:
     """An address that nothing protects, for what is protected: the next plan could destroy it."""
     if not any(matching(one, {change.address}) for one in rule.values):
         summary = f"it is {change.previous_address} now, which the policy protects ({pattern}), and not this address"
-        yield _said(change, rule.position, summary, f"add {change.address} to protected first")
+        yield _said(change, rule.at(pattern), summary, f"add {change.address} to protected first")
 
 
 # ---- places, types, names ---------------------------------------------------------------------------------------

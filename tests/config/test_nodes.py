@@ -23,11 +23,10 @@ from flowplan.config.yaml import (
     Sequence,
     TooManyProblems,
     documents,
-    looks_like,
     quoted,
     read_text,
 )
-from flowplan.diagnostics import Diagnostic, Position
+from flowplan.diagnostics import Diagnostic, Position, looks_like
 from tests.config.task_texts import line
 
 

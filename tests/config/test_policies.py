@@ -79,12 +79,12 @@ def test_one_amount_is_that_of_every_type_and_a_whole_day_has_no_end() -> None:
         ("policies: {protected: [1]}", "1:24", "must be text", ""),
         ("policies: {allowed_types: ['not a type']}", "1:28", "cannot be used", ""),
         ("policies: {allowed_regions: ['us central']}", "1:30", "must be a name", ""),
-        ("policies: {hours: {from: '08:00'}}", "1:19", "hours has no time_zone", ""),
-        ("policies: {hours: {from: 8, time_zone: UTC}}", "1:26", "must be text", ""),
-        ("policies: {hours: {from: '8:00', time_zone: UTC}}", "1:26", "must be a time", ""),
+        ("policies: {hours: {from: '08:00'}}", "1:19", "hours has no time_zone", "as in hours: {from: "),
+        ("policies: {hours: {from: 8, time_zone: UTC}}", "1:26", "'08:00', not a number", "write '08:00'"),
+        ("policies: {hours: {from: '8:00', time_zone: UTC}}", "1:26", "must be a time", "write '08:00'"),
         ("policies: {hours: {from: '24:00', time_zone: UTC}}", "1:26", "cannot be 24:00", ""),
         ("policies: {hours: {from: '08:00', to: '08:00', time_zone: UTC}}", "1:19", "begins and ends at 08:00", ""),
-        ("policies: {hours: {days: [monday], time_zone: UTC}}", "1:27", "cannot be 'monday'", "mon, tue"),
+        ("policies: {hours: {days: [monday], time_zone: UTC}}", "1:27", "cannot be 'monday'", "mean mon?"),
         ("policies: {project_budgets: 12}", "1:29", "must be a mapping", ""),
         ("policies: {protected: [bid.a]}\n---\npolicies: {protected: [bid.a]}", "3:1", "one document", ""),
         ("policies: {protected: [", "1:23", "", ""),
@@ -96,6 +96,16 @@ def test_what_is_wrong_is_an_error_at_its_place(text: str, place: str, says: str
     first = raised.value.problems[0]
     assert f"{first.position}" == f"policy.yaml:{place}", raised.value.problems
     assert says in first.summary and hint in (first.hint or "")
+
+
+def test_all_that_is_wrong_of_hours_is_said_at_once_and_how_to_write_it() -> None:
+    """It took three tries: a number was to be put in quotes, and was no time then either."""
+    with pytest.raises(ConfigError) as raised:
+        read("policies: {hours: {from: 7, to: 19, days: [Mo]}}\n")
+    hints = [one.hint or "" for one in raised.value.problems]
+    assert hints[0].startswith("add time_zone: Europe/Berlin, as in hours: {from: '08:00'")
+    assert [hint.partition("?")[0] for hint in hints[1:]] == ["write '07:00'", "write '19:00'", "did you mean mon"]
+    read("policies: {hours: {from: '07:00', to: '19:00', days: [mon], time_zone: Europe/Berlin}}\n")
 
 
 def test_the_file_of_the_docs_is_one() -> None:

@@ -92,6 +92,25 @@ def test_a_policy_file_that_is_wrong_is_a_problem_not_a_pass(stack: Place, text:
         assert says in stack.run("validate").out + stack.run("validate").err
 
 
+@pytest.mark.parametrize(
+    ("zone", "hint"),
+    [
+        ("Europe/Berln", "did you mean Europe/Berlin?"),
+        ("berlin", "did you mean Europe/Berlin?"),
+        ("Los-Angeles", "did you mean America/Los_Angeles?"),
+        # What looks like it is hours away:
+        ("CEST", "write a place, such as Europe/Berlin, or UTC"),
+        ("UTC+2", "write a place, such as Europe/Berlin, or UTC"),
+    ],
+)
+def test_a_time_zone_that_is_none_is_shown_at_its_place_with_the_one_that_was_meant(
+    stack: Place, zone: str, hint: str
+) -> None:
+    stack.write(f"{STACK}policies:\n  hours:\n    from: '07:00'\n    time_zone: {zone}\n")
+    said = stack.run("validate").err
+    assert hint in said and f" |     time_zone: {zone}\n" in said
+
+
 def test_no_rule_is_lost_at_the_end_of_a_long_policy_file(stack: Place) -> None:
     padding = f"# {'x' * 97}\n" * 11_000
     stack.write(f"policies:\n  max_price_per_gpu_hour: 99\n{padding}  allowed_regions: [mars]\n", "policy.yaml")

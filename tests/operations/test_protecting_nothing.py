@@ -38,6 +38,18 @@ def test_it_is_warned_of_with_the_one_that_was_meant(place: Place, command: str,
     assert "at flowplan.yaml:4:" in found
 
 
+def test_it_is_shown_at_its_own_line(place: Place) -> None:
+    """Of a list of many lines the first says nothing of the one that protects nothing."""
+    listed = "policies:\n  protected:\n    - bid.train\n    - bid.tarin\n"
+    place.write(task_text("train"), "train.yaml")
+    place.write(listed, "policy.yaml")
+    assert "at policy.yaml:4:7" in " ".join(place.ok("plan", "--policy", "policy.yaml", "train.yaml").split())
+    place.ok("apply", "--auto-approve", "train.yaml")
+    place.write(task_text("other"), "train.yaml")
+    refused = place.run("plan", "--policy", "policy.yaml", "train.yaml")
+    assert (refused.code, "at policy.yaml:3:7" in refused.err) == (3, True)
+
+
 @pytest.mark.parametrize("command", ["plan", "validate"])
 def test_what_is_there_or_may_come_is_not(place: Place, command: str) -> None:
     place.write(stack("bid.train", "ports.train", "task.train", "volume.data", "bid.prod-*", "volume.??"))

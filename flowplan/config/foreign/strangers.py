@@ -17,9 +17,9 @@ from flowplan.config.yaml import (
     Sequence,
     TooManyProblems,
     documents,
-    looks_like,
     read_text,
 )
+from flowplan.diagnostics import looks_like
 from flowplan.patterns import regex
 
 _ALIKE = 0.75  # of a key that may be one of ours with a slip

@@ -33,8 +33,9 @@ from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
 from flowplan.config.values import Grammar, Section, open_section, text
 from flowplan.config.watch import read_watch
-from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, looks_like, quoted
+from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
 from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.diagnostics import looks_like
 from flowplan.model.address import Address, Kind, instance_name
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
 from flowplan.patterns import regex

@@ -30,14 +30,13 @@ from flowplan.config.yaml import (
     Text,
     carried,
     documents,
-    looks_like,
     mark_at,
     quoted,
     read_text,
     scalars,
 )
 from flowplan.config.yaml import Mapping as MappingNode
-from flowplan.diagnostics import Diagnostic, candidates
+from flowplan.diagnostics import Diagnostic, candidates, looks_like
 from flowplan.model.given import GivenValue
 from flowplan.patterns import regex
 

@@ -16,8 +16,8 @@ from flowplan.config.yaml.entries import add_entry, merge, problem_at
 from flowplan.config.yaml.events import MAX_EXACT, NotRead, better, exact, fast, misread
 from flowplan.config.yaml.nodes import Broken, Document, Mapping, Node, Scalar, Sequence
 from flowplan.config.yaml.syntax import TAB_HINT, syntax_problem
-from flowplan.config.yaml.text import Mark, Text, looks_like, mark_at
-from flowplan.diagnostics import Position
+from flowplan.config.yaml.text import Mark, Text, mark_at
+from flowplan.diagnostics import Position, looks_like
 from flowplan.patterns import regex
 from flowplan.printable import shown
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Protocol
 
 from attrs import evolve, field
@@ -169,16 +168,6 @@ def _blanked(line: str) -> str:
 def quoted(text: str) -> str:
     """`text` from a file as messages show it: in quotes, escaped, cut, without what looks like a credential."""
     return f"'{shown(masked(text[:200]))}'"
-
-
-def looks_like(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
-    """The one of `known` that `word` was probably meant to be: the share of `alike` of them is the same."""
-    from difflib import get_close_matches  # only when something is wrong
-
-    plain = word[:64].lower().replace("-", "_")
-    same = {name.lower().replace("-", "_"): name for name in known}
-    near = get_close_matches(plain, same, 1, alike)
-    return same[near[0]] if near else None
 
 
 def read_text(file: str, data: bytes, findings: Findings) -> Text | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flowplan.diagnostics import Diagnostic
+from flowplan.diagnostics import Diagnostic, looks_like
 from flowplan.errors import ConfigError
 from flowplan.files.regular import read_regular
 from flowplan.printable import shown
@@ -13,10 +13,12 @@ from flowplan.printable import shown
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from flowplan.diagnostics import Position
     from flowplan.model.policy import Policies
     from flowplan.operations.opening.session import Session
 
 _LIMIT = 1_000_000  # bytes
+_ALIKE = 0.75  # of two names of time zones of which one is a slip for the other
 
 
 def policy_files(session: Session, names: Iterable[str], saved: Mapping[str, str]) -> dict[str, str]:
@@ -83,19 +85,37 @@ def readable_policies(session: Session, names: Iterable[str]) -> tuple[Policies,
     return tuple(found)
 
 
-def strange_zones(policies: Iterable[Policies]) -> list[Diagnostic]:
-    """Time zones that this system does not know, each at the place of its rule."""
+def strange_zones(
+    policies: Iterable[Policies], line: Callable[[Position], str | None] = lambda _: None
+) -> list[Diagnostic]:
+    """Time zones that this system does not know, each at its place, with the `line` there."""
     hours = [one.hours for one in policies if one.hours is not None]
     return [
         Diagnostic(
             "value",
             f"hours.time_zone: there is no time zone {one.zone} on this system",
-            "write a name such as Europe/Berlin, or UTC; Debian has them in the package tzdata",
-            position=one.position,
+            _zone_hint(one.zone),
+            position=one.zone_position or one.position,
+            source=line(one.zone_position or one.position),
         )
         for one in hours
         if zone_of(one.zone) is None
     ]
+
+
+def _zone_hint(name: str) -> str:
+    """The place that `name` was probably meant to be: it is spelt like it, or its city is. Of an abbreviation or an
+    offset none is: one that looks like it is hours away."""
+    from zoneinfo import available_timezones
+
+    known = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
+    if not known:
+        return "this system has no time zones but UTC; Debian has them in the package tzdata"
+    cities = {zone.rpartition("/")[2]: zone for zone in known}
+    near = looks_like(name, known, _ALIKE) or cities.get(looks_like(name, cities, _ALIKE) or "")
+    if near and len(name) > 4:
+        return f"did you mean {near}?"
+    return "write a place, such as Europe/Berlin, or UTC: an abbreviation or an offset is no time zone"
 
 
 def zone_of(name: str) -> ZoneInfo | None:

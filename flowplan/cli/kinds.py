@@ -1,4 +1,4 @@
-"""Lengths of time on the command line, in words or in seconds."""
+"""What options take: lengths of time, in words or in seconds; numbers; one of several words."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ class Finite(click.FloatRange):
         if not math.isfinite(found):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return found
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]
+    """One of several words. Of another one it says which of them was probably meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            from flowplan.diagnostics import looks_like  # what a mistake costs; most runs have none
+
+            near = looks_like(str(value), self.choices)
+            self.fail(f"{error.message} Did you mean {near!r}?" if near else error.message, param, ctx)

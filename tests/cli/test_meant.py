@@ -1,0 +1,52 @@
+"""A word that is none of a closed set, and the one that was probably meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowplan.diagnostics import looks_like
+from tests.conftest import Place
+from tests.test_layout import ROOT
+from tests.texts import task_text
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("plan", "--format", "markdwn"), "Did you mean 'markdown'?"),
+        (("plan", "--format", "gitlab"), "Did you mean 'gitlab-terraform'?"),
+        (("validate", "--format", "gitlab"), "Did you mean 'gitlab-codequality'?"),
+        (("apply", "--wait", "runing"), "Did you mean 'running'?"),
+        (("apply", "--on-unknown", "Retry"), "Did you mean 'retry'?"),
+        (("completion", "bsh"), "Did you mean 'bash'?"),
+        (("state", "show", "bids.a"), "did you mean bid.a?"),
+        (("plan", "--target", "vol.data"), "did you mean volume.data?"),
+        (("--state", "postgre://h/d", "state", "list"), "did you mean postgres://?"),
+        (("plan", "--formt", "json"), "Did you mean '--format'?"),
+        (("explain", "stale-pln"), "did you mean stale-plan?"),
+    ],
+)
+def test_it_is_told(place: Place, words: tuple[str, ...], meant: str) -> None:
+    place.write(task_text("train"))
+    result = place.run(*words)
+    assert (result.code in (64, 65, 1), meant in " ".join(result.err.split())) == (True, True), result
+
+
+def test_what_is_like_none_is_told_what_there_is(place: Place) -> None:
+    result = place.run("plan", "--format", "yaml")
+    assert result.code == 64 and "'json'" in result.err and "Did you mean" not in result.err
+
+
+def test_a_beginning_counts_where_it_is_that_of_one_alone() -> None:
+    assert looks_like("gitlab", ["github", "gitlab-terraform"]) == "gitlab-terraform"
+    assert looks_like("gitlab", ["github", "gitlab-a", "gitlab-b"]) in ("gitlab-a", "gitlab-b", "github")
+    assert looks_like("git", ["github", "gitlab-terraform"]) in (None, "github")
+    assert looks_like("x", ["xyz"]) is None
+
+
+def test_one_place_decides_which_word_was_meant() -> None:
+    """Each of several would know another kind of slip."""
+    files = [path for path in ROOT.rglob("*.py") if path.name not in ("diagnostics.py", "kinds.py")]
+    assert [
+        path.name for path in files if any(word in path.read_text() for word in ("get_close_matches", "click.Choice("))
+    ] == []
