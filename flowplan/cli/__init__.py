@@ -22,7 +22,7 @@ from flowplan.cli.commands import COMMANDS, PURPOSES
 from flowplan.cli.completing import VARIABLE
 from flowplan.cli.elsewhere import hold_command
 from flowplan.cli.everywhere import global_options
-from flowplan.cli.failures import Failed, tell, tell_interrupted
+from flowplan.cli.failures import Failed, tell, tell_interrupted, tell_too
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
@@ -144,4 +144,7 @@ def run(arguments: Sequence[str]) -> int:
         terminal.hurry()
         terminal.close()
         code = 128 + signal.SIGINT
+    except OSError as error:  # the machine gives too little to say it to a program
+        code = tell_too(error, terminal, code)
+        terminal.close()
     return code

@@ -33,14 +33,21 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
             hint="the state and its journal record what was done: run the same command again in the directory "
             "they are in now",
         )
-    scarce = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files", errno.ENOMEM: "memory"}
-    what = "memory" if isinstance(error, MemoryError) else scarce.get(getattr(error, "errno", None) or 0)
-    if what is None:
-        return None
-    return FlowplanError(
-        f"this machine does not give flowplan enough {what}",
-        hint="raise the limit and run the same command again: it first checks what was done",
-    )
+    what = _scarce(error)
+    return None if what is None else FlowplanError(f"this machine does not give flowplan enough {what}", hint=_RAISE)
+
+
+_SCARCE = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files", errno.ENOMEM: "memory"}
+_RAISE = "raise the limit and run the same command again: it first checks what was done"
+
+
+def _scarce(error: BaseException) -> str | None:
+    return "memory" if isinstance(error, MemoryError) else _SCARCE.get(getattr(error, "errno", None) or 0)
+
+
+def _came_of(error: BaseException | None) -> str | None:
+    """What the machine did not give enough of, where `error` came of that; None: it did not."""
+    return None if error is None else _scarce(error) or _came_of(error.__cause__ or error.__context__)
 
 
 class Failed(NamedTuple):
@@ -61,6 +68,8 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
         terminal.bug(error)
         said = Diagnostic("internal", f"internal error: {type(error).__name__}", "report what stderr shows")
         return Failed(FlowplanError.exit_code, (said,))
+    if what := _came_of(known.__cause__):
+        known.hint = f"this machine does not give flowplan enough {what}: {_RAISE}"
     if isinstance(known, ConfigError):
         from flowplan.reports.text.diagnostics import text
 
@@ -70,6 +79,12 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
     else:
         terminal.error(known)
     return Failed(known.exit_code, reasons(known))
+
+
+def tell_too(error: Exception, terminal: Terminal, code: int) -> int:
+    """Say it of a command that ends with `code`; returns what it ends with now."""
+    failed = tell(error, terminal)
+    return code or failed.exit_code
 
 
 def _refused(error: GuardRefused, terminal: Terminal) -> None:

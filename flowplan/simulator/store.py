@@ -281,6 +281,7 @@ def _unusable(name: str, error: sqlite3.DatabaseError) -> FlowplanError:
     if isinstance(error, sqlite3.OperationalError):
         return FlowplanError(
             f"{name} cannot be opened: {error}",
-            hint="look whether its disk is full or read-only; the data is untouched",
+            hint="look whether its disk is full or read-only, and whether more files can be opened (ulimit -n); "
+            "the data is untouched",
         )
     return FlowplanError(f"{name} is not a simulator's data: {error}", hint="delete the file")

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of too few open files how to make a file readable",
+        "cli/failures.py",
+        "    if what := _came_of(known.__cause__):\n",
+        "    if (what := _came_of(known.__cause__)) and not known.hint:\n",
+        ("tests/faults/test_obstacles.py", "-k", "comes_of_too_few"),
+    ),
+    Mistake(
         "a saved plan has the scripts that were shown",
         "cli/plan.py",
         "as_file(dumps(found.document)",
