@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from random import Random
 from statistics import median
 from typing import Literal, NamedTuple, TypeAlias
@@ -67,13 +68,20 @@ def _mean_reverting(random: Random, spread: float, hours: float) -> Part:
 
 
 def _held(random: Random, part: Part, an_hour: float) -> Part:
-    """Changes come at random moments, so many an hour."""
+    """Changes come at random moments, so many an hour. Of what it would change to no more is known than at the last."""
 
-    def on(random: Random, at: float, logs: Logs) -> Logs:
-        return [at := one if random.random() < an_hour * _STEP else at for one in logs]
+    def changing(random: Random) -> bool:
+        return random.random() < an_hour * _STEP
 
-    held = on(random, part.logs[0], part.logs)
-    return Part(held, lambda random, first, last: on(random, held[first - 1], part.on(random, first, last)))
+    last_change = list(accumulate((step * changing(random) for step in range(_STEPS)), max))
+    held = [part.logs[step] for step in last_change]
+
+    def on(random: Random, first: int, last: int) -> Logs:
+        known = last_change[first - 1] + 1
+        at, hidden = held[first - 1], part.on(random, known, last)
+        return [at := log if changing(random) else at for log in hidden[first - known :]]
+
+    return Part(held, on)
 
 
 def _surges(random: Random, a_day: float, tail: float, hours: float, *, in_steps: bool) -> Part:
