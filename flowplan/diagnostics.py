@@ -180,6 +180,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "not-refreshed": Code("The plan is made from the state alone; the cloud was not checked.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
+    "uncompared": Code("What a bid that flowplan did not place carries is not compared with the files.", "uncompared"),
+    "script-dropped": Code("A replacement runs no startup script; what it replaces does, or may.", "script_dropped"),
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),
     "preempting": Code("The cloud takes back the instances of a bid.", "preempting"),
     "other-recipients": Code("The state is encrypted for others than this run names.", "other_recipients"),

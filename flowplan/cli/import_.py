@@ -32,9 +32,9 @@ def import_(
     Also takes what `state rm` released, here or (with --lineage) in another stack. The next apply of the file that
     names ADDR changes it to what that file says; until a file names it, flowplan leaves it alone.
 
-    With --generate, flowplan writes that file, which must not exist yet. With --all, it holds every live bid and
-    volume of the project that is not in the state and belongs to no other stack. What a file cannot say is left out,
-    not imported, and shown with the reason.
+    With --generate, flowplan writes that file, which must not exist yet, startup scripts included; ADDR may be in the
+    state already. With --all, it holds every live bid and volume of the project that is not in the state and belongs to
+    no other stack. What a file cannot say is left out, not imported, and shown with the reason.
 
     Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it belongs to another stack; 4 locked.
     """

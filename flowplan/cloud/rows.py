@@ -147,7 +147,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
         gpus=(kind.gpus or None) if kind else None,  # none is nothing that a price can be shared by
     )
-    script = launch.read("startup_script", text_or_empty, "")
+    script = launch.read("startup_script", text_or_none, None)
     created_at, instances = known.read("created_at", text_or_empty, ""), known.texts("instances")
     unreported = _unreported(row, launch.row, known.left_open)
     return LiveBid(
@@ -156,7 +156,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         status=status,
         deactivated=is_over(row, "deactivated_at"),
         created_at=created_at,
-        marker=marker.read(script),
+        marker=marker.read(script or ""),
         instances=instances,
         unfit="; ".join(known.unfit),
         sent=script,

@@ -40,6 +40,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
         yield from _released(change)
         yield from _raised(change)
     yield from _ports_dropped(plan)
+    yield from plan.uncompared
     yield from _unnamed(plan)
     yield from _fileless(plan)
     yield from _namesakes(plan)

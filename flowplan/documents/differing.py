@@ -15,8 +15,10 @@ def differing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any], forcing: Collection[str]) -> list[str]:
-    """Those that a change changes. `forcing`: the fields that make it a replacement."""
-    return [name for name in differing_fields(before, after) if name not in _CARRIED or name in forcing]
+    """Those that a change changes. `forcing`: the fields that make it a replacement. A script that is known, and not
+    placed again, is one of them, also where the plan is about another field."""
+    shown = {*forcing, *(["startup_script"] if before.get("startup_script") is not None else [])}
+    return [name for name in differing_fields(before, after) if name not in _CARRIED or name in shown]
 
 
 def is_same(name: str, old: Any, new: Any) -> bool:

@@ -28,7 +28,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
-from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
+from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Script, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.plan import Plan
@@ -318,17 +318,23 @@ def _bid(bid: Bid) -> shape.Bid:
         "ssh_key_names": list(bid.ssh_key_names),
         "paused": bid.paused,
         "memory_gb": bid.memory_gb,
-        **_given(bid.inputs),
+        **(_unplaced(bid.runs) if bid.inputs is None else _given(bid.inputs)),
     }
 
 
-def _given(inputs: Inputs | None) -> shape.Given:
-    if inputs is None:
-        return {"startup_script": None, "mounts": None, "local_disks": None, "container_image": None}
-    script = inputs.startup_script
+def _unplaced(runs: Script | None) -> shape.Given:
+    """What a bid that flowplan did not place carries: all that may be known of it is its script."""
+    return {"startup_script": _script(runs), "mounts": None, "local_disks": None, "container_image": None}
+
+
+def _script(script: Script | None) -> shape.Script | None:
+    return {"sha256": script.sha256, "size": script.size} if script is not None and script.size else None
+
+
+def _given(inputs: Inputs) -> shape.Given:
     disks: list[Disk] = [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
     return {
-        "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
+        "startup_script": _script(inputs.startup_script),
         "mounts": [{"volume": str(one.volume), "mount_point": one.mount_point} for one in inputs.mounts],
         "local_disks": disks if inputs.complete else None,
         "container_image": _image(inputs.container_image),

@@ -1,6 +1,6 @@
 """Live bids and volumes -> the stack file that asks for what they are. Pure.
 
-What no list tells of a bid (its ports, what its startup script does) is not in the file: unknown is no difference.
+What no list tells of a bid (its ports, where its volumes are mounted) is not in the file: unknown is no difference.
 """
 
 from __future__ import annotations
@@ -10,10 +10,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from flowplan.classes import frozen
 from flowplan.documents.yaml_text import Value, mapping
+from flowplan.masking import secret_in
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.live import LiveBid, LiveVolume
-from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH, Bid, Inputs, Mount, PortPair, Volume
+from flowplan.model.resources import (
+    BID_NAME,
+    VOLUME_NAME,
+    VOLUME_NAME_LENGTH,
+    Bid,
+    Inputs,
+    Mount,
+    PortPair,
+    Script,
+    Volume,
+)
 from flowplan.state.ownership import as_known
 
 _KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
@@ -21,10 +32,11 @@ _KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
 
 @frozen
 class Found:
-    """A live object, and the address that it gets."""
+    """A live object, and the address that it gets. `script`: of a bid, what the file has as its startup script."""
 
     address: Address
     live: LiveBid | LiveVolume
+    script: Script | None = None
 
     @property
     def id(self) -> str:
@@ -39,14 +51,39 @@ class Found:
     @property
     def unsaid(self) -> str | None:
         """What the file leaves out of it, since it is not known."""
-        bid = self.resource
+        bid, ignored = self.resource, self.ignored
         if not isinstance(bid, Bid):
             return None
-        if bid.inputs is None:
-            return f"{self.address}: its ports, mounts and startup script are not known, and not in the file"
-        if _has_more(bid.inputs):
-            return f"{self.address}: its startup script is not known; the file ignores that (ignore_changes)"
-        return None
+        if ignored:
+            rest = "its startup script is" if self.script is None else "what else its script does is"
+            cannot = "known" if bid.inputs is not None else "text that the file can have as it is"
+            return f"{self.address}: {rest} not {cannot}; the file ignores that (ignore_changes)"
+        if bid.inputs is not None:
+            return None
+        unknown = "ports, mounts and startup script" if bid.runs is None else "ports and mounts"
+        return f"{self.address}: its {unknown} are not known, and not in the file"
+
+    @property
+    def ignored(self) -> list[str]:
+        """What it carries, and the file cannot say."""
+        bid = self.resource
+        if not isinstance(bid, Bid):
+            return []
+        if bid.inputs is not None:
+            more = _has_more(bid.inputs, self.script)
+            return ["startup_script", "container_image", "local_disks"] if more else []
+        return ["startup_script"] if self.script is None and bid.runs is not None and bid.runs.size else []
+
+    @property
+    def secret(self) -> str | None:
+        """That its script, which the file has as it runs, seems to hold a secret."""
+        found = secret_in(self.script.text or "") if self.script is not None else None
+        if self.script is None or found is None:
+            return None
+        line = (self.script.text or "").count("\n", 0, found) + 1
+        return (
+            f"{self.address}: its startup script seems to hold a secret in its line {line}, and is in the file as it is"
+        )
 
     @property
     def resource(self) -> Bid | Volume:
@@ -142,14 +179,16 @@ def _task(
         made["persistent_storage"] = {"attach": [_attach(str(id), volumes, mounts) for id in bid.volumes]}
     if bid.inputs and bid.inputs.ports:
         made["ports"] = [_port(pair) for pair in bid.inputs.ports]
-    if bid.inputs and _has_more(bid.inputs):
-        made["lifecycle"] = {"ignore_changes": ["startup_script", "container_image", "local_disks"]}
+    if one.script is not None and one.script.text is not None:
+        made["startup_script"] = one.script.text
+    if ignored := one.ignored:
+        made["lifecycle"] = {"ignore_changes": ignored}
     return made
 
 
-def _has_more(inputs: Inputs) -> bool:
-    """Whether a bid carries more than its ports and mounts, which are all that its marker tells."""
-    return not inputs.alike(Inputs(ports=inputs.ports, mounts=inputs.mounts))
+def _has_more(inputs: Inputs, script: Script | None) -> bool:
+    """Whether a bid carries more than `script` and its ports and mounts, which are all that its marker tells."""
+    return not inputs.alike(Inputs(script, inputs.ports, inputs.mounts))
 
 
 def type_name(id: str, region: str, catalogue: Catalogue) -> str:

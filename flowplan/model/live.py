@@ -11,10 +11,21 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.errors import CloudError
 from flowplan.model.address import Address, Kind
-from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Volume
+from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volume
+from flowplan.patterns import regex
 
 OPEN, TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Open", "Terminated", "Allocated", "Preempting", "Paused"
 STATUSES = (OPEN, ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
+
+
+_NO_TEXT = regex(r"[\0\ud800-\udfff]")
+_MARKED = regex(r"[^\n]*\n# flowplan:")  # by a flowplan that this one does not understand
+_ENCODED = regex(r"\s*(?:IyE|H4sI)[A-Za-z0-9+/\s]*={0,2}\s*")  # base64 of what begins with #!, or of gzip
+
+
+def _is_no_script(sent: str) -> bool:
+    """Whether what an API shows as a startup script cannot be what somebody wrote as one."""
+    return any(one is not None for one in (_NO_TEXT.search(sent), _MARKED.match(sent), _ENCODED.fullmatch(sent)))
 
 
 def billed_as(status: str) -> bool | None:
@@ -52,7 +63,7 @@ class LiveBid:
     """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know.
 
     `unfit`: what of its answer could not be read; the fields concerned are `unreported`, and it can still be cancelled.
-    `sent`: its startup script as the API has it, "" where that is not reported.
+    `sent`: its startup script as the API has it, None where that is not reported.
     """
 
     id: str
@@ -63,11 +74,19 @@ class LiveBid:
     instances: tuple[str, ...] = ()
     deactivated: bool = False  # the API says since when it is over
     unfit: str = ""
-    sent: str = field(default="", eq=False, repr=False)
+    sent: str | None = field(default=None, eq=False, repr=False)
 
     def beside(self, other: LiveBid) -> LiveBid:
         """What two rows about one bid say together: it is live while one of them says so."""
         return other if self.ended else self
+
+    @property
+    def script(self) -> Script | None:
+        """The startup script of a bid that flowplan did not place, of 0 bytes where it has none. None: flowplan placed
+        it, or what it runs is not reported, or is no text that could be sent again."""
+        if self.marker is not None or self.sent is None or _is_no_script(self.sent):
+            return None
+        return Script.of(self.sent)
 
     @property
     def ended(self) -> bool:

@@ -294,6 +294,8 @@ class Bid:
     The `*_name(s)` fields are for people; they take no part in comparisons.
     `inputs` is None for a bid that flowplan did not place: unknown, which never replaces by itself.
     `memory_gb` None: the platform's default, not compared.
+    `runs`: the startup script of a live bid that flowplan did not place, of 0 bytes where it has none; None: flowplan
+    placed it, or nothing tells. It is shown, and never compared as `inputs` are.
 
     `unreported`: the fields that the API's answer did not give, and nothing else tells. What they hold here stands for
     nothing: unknown is not empty, and never a difference (ownership.as_known decides what an answer leaves open).
@@ -312,6 +314,7 @@ class Bid:
     instance_type_name: str = field(default="", eq=False)
     ssh_key_names: tuple[str, ...] = field(default=(), eq=False)
     gpus: int | None = field(default=None, eq=False)  # per instance
+    runs: Script | None = field(default=None, eq=False, repr=False, metadata={"kept": "never", **LEFT_OUT})
     unreported: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set", "key": "untold"})
 
     @property

@@ -12,22 +12,24 @@ from flowplan.classes import frozen
 from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address
+from flowplan.model.live import LiveBid
 from flowplan.operations.files import write_new
-from flowplan.operations.looking.importable import importable, parsed
+from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.observe import observe
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import shown
+from flowplan.startup.carried import script_of
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.model.catalogue import Catalogue
-    from flowplan.model.live import Live, LiveBid, LiveVolume
+    from flowplan.model.live import Live, LiveVolume
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
-    from flowplan.state.state import State
+    from flowplan.state.state import Binding, State
 
 _NEVER_WRITTEN = ("inputs", "memory_gb")  # fields that a stack file need not have
 
@@ -79,7 +81,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
 
 
 def _unsaid(found: Sequence[Found]) -> list[str]:
-    return [one.unsaid for one in found if one.unsaid is not None]
+    return [said for one in found for said in (one.unsaid, one.secret) if said is not None]
 
 
 def _exists(path: str) -> UsageProblem:
@@ -91,7 +93,14 @@ def _exists(path: str) -> UsageProblem:
 
 def _named(session: Session, loaded: Loaded, live: Live, address: str, id: str) -> Found:
     wanted = parsed(address)
-    return Found(wanted, importable(session, live, loaded.state, (), wanted, id))
+    known = loaded.state.bindings.get(wanted)
+    if known is not None and known.id == id:  # it is imported already, and lacks a file
+        return _with_script(Found(wanted, found_live(session, live, wanted, id)))
+    return _with_script(Found(wanted, importable(session, live, loaded.state, (), wanted, id)))
+
+
+def _with_script(one: Found) -> Found:
+    return attrs.evolve(one, script=script_of(one.live)) if isinstance(one.live, LiveBid) else one
 
 
 def _all(session: Session, loaded: Loaded, live: Live, left_out: list[str]) -> list[Found]:
@@ -103,7 +112,7 @@ def _all(session: Session, loaded: Loaded, live: Live, left_out: list[str]) -> l
     loose: list[LiveBid | LiveVolume] = [one for one in volumes if one.id not in bound]
     loose += [one for one in bids if one.id not in bound and not one.ended]
     found = []
-    for candidate in addressed(loose, state.bindings):
+    for candidate in map(_with_script, addressed(loose, state.bindings)):
         why = _unreported(candidate)
         if why is None:
             try:
@@ -151,6 +160,7 @@ def _settle(
             seen = observe(session, config, loaded.state, {})
             plan = make_plan(seen.desired, seen.state, seen.live, Wishes(in_scope=lambda _: False))
             wrong = {one.address: _why(one) for one in plan.changes if not _is_quiet(one)}
+            wrong |= {Address.parse(one.about): one.summary for one in plan.uncompared if one.about is not None}
         except ConfigError as error:
             wrong = _blamed(error, written)
             if not wrong.keys() & {one.address for one in found}:
@@ -159,8 +169,10 @@ def _settle(
             if not wrong:
                 return _Settled(found, written, seen, plan)
         wrong |= {Address("bid", one.name): why for one, why in wrong.items() if one.kind == "ports"}
-        left_out += [_line(one, wrong[one.address]) for one in found if one.address in wrong]
-        found = [one for one in found if one.address not in wrong]
+        left_out += [_line(one, wrong[one.address]) for one in found if one.address in wrong and one.script is None]
+        # A script that a file cannot hold as it runs: it is tried without.
+        kept = [one for one in found if one.address not in wrong or one.script is not None]
+        found = [attrs.evolve(one, script=None) if one.address in wrong else one for one in kept]
     return None
 
 
@@ -199,6 +211,11 @@ def _at(lines: Sequence[str], number: int) -> str | None:
     return None
 
 
+def _has_file(known: Binding | None, id: str) -> bool:
+    """Whether it is imported already, and the state knows which file names it."""
+    return known is not None and known.id == id and bool(known.source)
+
+
 def _taken_in(session: Session, path: str, state: State, settled: _Settled) -> State:
     """The state that holds what the file names."""
     _, files = session.sources((path,))
@@ -206,7 +223,7 @@ def _taken_in(session: Session, path: str, state: State, settled: _Settled) -> S
     new = {
         one.address: attrs.evolve(one.bound(one.id, one.after), source=source)
         for one in settled.plan.changes
-        if isinstance(one, (Import, NoOp))
+        if isinstance(one, (Import, NoOp)) and not _has_file(state.bindings.get(one.address), one.id)
     }
     seen = settled.seen.state
     ids = {binding.id for binding in new.values()}

@@ -149,10 +149,11 @@ def with_scripts(session: Session, body: Body, plan: Plan, live: Live) -> Body:
     far as the API shows them."""
     from flowplan.documents.scripts import with_scripts as made
     from flowplan.planning.actions import Replace
-    from flowplan.startup.carried import user_script
+    from flowplan.startup.carried import script_of
 
     replaced = [live.bids.get(one.id) for one in plan.changes if isinstance(one, Replace) and one.id is not None]
-    running = {bid.id: script for bid in replaced if bid is not None and (script := user_script(bid.sent)) is not None}
+    scripts = {bid.id: script_of(bid) for bid in replaced if bid is not None}
+    running = {id: script for id, script in scripts.items() if script is not None}
     return made(body, plan.changes, running, session.listener.secretless)
 
 

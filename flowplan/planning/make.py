@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import attrs
 
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Completed
+from flowplan.planning.actions import Change, Completed, Replace
 from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, left_alone, moved
 from flowplan.planning.hand_overs import order_of
@@ -62,7 +63,18 @@ def make_plan(
         dependents=part.dependents,
         untriggered=part.untriggered,
         faults=faults,
+        uncompared=_uncompared(ordered, desired) if wishes.refresh and wishes.mode == "apply" else (),
     )
+
+
+def _uncompared(changes: Iterable[Change], desired: Desired) -> tuple[Diagnostic, ...]:
+    bids = ((one, one.before) for one in changes if isinstance(one.before, Bid))
+    found = [(one, bid) for one, bid in bids if bid.inputs is None or isinstance(one, Replace)]
+    if not found:
+        return ()
+    from flowplan.planning.uncompared import uncompared  # most plans have no such bid
+
+    return tuple(uncompared(found, desired))
 
 
 def _at_limits(desired: Desired, limits: Mapping[Address, Decimal]) -> Desired:

@@ -1,4 +1,4 @@
-"""The user's own script, out of a startup script that `script.render` made: proved by the digest beside it."""
+"""The user's own script, out of what a live bid runs. In what `script.render` made, the digest beside it proves it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import re
 import zlib
 
+from flowplan.model.live import LiveBid
 from flowplan.model.resources import Script
 from flowplan.patterns import regex
 
@@ -18,9 +19,17 @@ _INLINE = regex(r"^  base64 -d <<'END'\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE
 _PACKED = regex(r"^base64 -d <<'END' \| gzip -dc [^\n]*\n([A-Za-z0-9+/=\n]*)\nEND$", re.MULTILINE)
 
 
+def script_of(bid: LiveBid) -> Script | None:
+    """What the instances of `bid` run of the user's, all of it where flowplan did not place the bid; None: nothing, or
+    it is not reported, or not in a form that this version reads."""
+    if bid.marker is not None:
+        return user_script(bid.sent or "")
+    return bid.script if bid.script is not None and bid.script.size else None
+
+
 def user_script(sent: str) -> Script | None:
-    """What the instance runs of the user's; None: `sent` holds none, is not flowplan's, or is of a form that this
-    version does not read."""
+    """The user's part of `sent`; None: it holds none, is not flowplan's, or is of a form that this version does not
+    read."""
     digest = _DIGEST.search(sent)
     data = None if digest is None else _inline(sent) or _packed(sent)
     if digest is None or data is None or hashlib.sha256(data).hexdigest() != digest[1]:

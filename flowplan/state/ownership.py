@@ -313,7 +313,7 @@ def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Vol
         return _volume_as_known(found.volume, applied)
     bid, marker = _named(_informed(found.bid, applied), applied), found.marker
     if marker is None:
-        return bid
+        return bid if found.sent is None else attrs.evolve(bid, runs=found.script)
     if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
         return attrs.evolve(bid, inputs=applied.inputs)
     inputs = Inputs(ports=tuple(marker.ports), mounts=marker.mounts, given_sha256=marker.inputs)

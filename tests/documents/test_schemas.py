@@ -51,7 +51,7 @@ def test_a_golden_plan_fits(path: Path) -> None:
 @pytest.mark.parametrize(
     ("resource", "shown", "besides"),
     [
-        (Bid, shape.Bid, {"gpus", "unreported", "inputs"}),  # a bid's inputs are shown one by one
+        (Bid, shape.Bid, {"gpus", "unreported", "inputs", "runs"}),  # a bid's inputs are shown one by one
         (Volume, shape.Volume, {"unreported"}),
         (
             Inputs,

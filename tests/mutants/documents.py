@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake(
         "hide what a bid is replaced for",
         "documents/differing.py",
-        "if name not in _CARRIED or name in forcing]",
+        "if name not in _CARRIED or name in shown]",
         "if name not in _CARRIED]",
         ("tests/reports/test_decide_nothing.py", "-k", "differs"),
     ),

@@ -117,4 +117,11 @@ MISTAKES = (
         "if means.fits(kind) and kind.gpus != means.gpus]",
         ("tests/planning/test_near_types.py",),
     ),
+    Mistake(
+        "take base64 for the script that it encodes",
+        "model/live.py",
+        ", _ENCODED.fullmatch(sent))",
+        ")",
+        ("tests/operations/test_imported_scripts.py", "-k", "no_script_to_be_sent"),
+    ),
 )

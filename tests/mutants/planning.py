@@ -761,4 +761,18 @@ MISTAKES = (
         "    if False:\n",
         ("tests/operations/test_watch_rounds.py", "-k", "changes_hands"),
     ),
+    Mistake(
+        "a replacement drops the script of a bid that somebody else placed without a word",
+        "planning/uncompared.py",
+        "            yield from _dropped(change, bid)\n",
+        "            continue\n",
+        ("tests/operations/test_imported_scripts.py", "-k", "names_the_script"),
+    ),
+    Mistake(
+        "ports that the files ask of a bid that somebody else placed count as there",
+        "planning/uncompared.py",
+        "    if names:\n",
+        "    if not names:\n",
+        ("tests/operations/test_imported_scripts.py", "-k", "not_compared"),
+    ),
 )

@@ -41,8 +41,10 @@ def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> No
     result = live.run(*ALL)
     assert result.code == 0, result
     said = " ".join(result.err.split())
-    assert "bid.by-hand: its ports, mounts and startup script are not known" in said
-    assert "bid.train: its startup script is not known" in said
+    assert "bid.by-hand: its ports and mounts are not known" in said
+    assert "bid.train" not in said
+    assert (live.path / "got.yaml").read_text().count("startup_script: echo") == 0
+    assert 'startup_script: "echo theirs"' in (live.path / "got.yaml").read_text()
     ids = {one["address"]: one["id"] for one in kept(live)["resources"]}
     assert sorted(ids) == ["bid.by-hand", "bid.plain", "bid.train", "ports.train", "volume.data"]
     assert ids["bid.by-hand"] == id
@@ -132,9 +134,22 @@ def test_one_object(live: Place) -> None:
     assert bid_id(live, "bid.mine") == id
     assert "name: byhand" in (live.path / "one.yaml").read_text()
     assert live.run("plan", "one.yaml", "--detailed-exitcode").code == 0
-    again = live.run("import", "bid.mine", id, "--generate", "two.yaml")
+    again = live.run("import", "bid.other", id, "--generate", "two.yaml")
     assert (again.code, "already in the state" in again.err) == (64, True)
     assert not (live.path / "two.yaml").exists()
+
+
+def test_what_is_imported_already_gets_its_file(live: Place) -> None:
+    """What the state knows of it stays, but for the file that it lacks."""
+    id, ledger = somebodys(live, "byhand"), live.ledger()
+    live.ok("import", "bid.mine", id)
+    live.ok("import", "bid.mine", id, "--generate", "one.yaml")
+    assert 'startup_script: "echo theirs"' in (live.path / "one.yaml").read_text()
+    assert [one["source"] for one in kept(live)["resources"]] == ["./one.yaml"]
+    before = kept(live)
+    live.ok("import", "bid.mine", id, "--generate", "two.yaml")
+    assert kept(live)["resources"] == before["resources"]
+    assert (live.run("plan", "one.yaml", "--detailed-exitcode").code, live.ledger()) == (0, ledger)
 
 
 @pytest.mark.parametrize(

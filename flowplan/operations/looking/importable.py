@@ -28,7 +28,7 @@ def importable(
     state, GuardRefused for what another stack (but `lineage`) may hold, FlowplanError for what is not there, has ended,
     or is in doubt."""
     hold_free(state, wanted, id)
-    found = _found(session, live, wanted, id)
+    found = found_live(session, live, wanted, id)
     _hold_certain(found, live, pending, wanted, state.lineage)
     _hold_ours_or_nobodys(found, live, {state.lineage, lineage})
     return found
@@ -66,7 +66,7 @@ def hold_free(state: State, wanted: Address, id: str) -> None:
             raise UsageProblem(f"{id} is already in the state, as {address}", hint=hint)
 
 
-def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
+def found_live(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
     """The live object, a bid also while no list shows it yet. Raises FlowplanError when there is none here."""
     try:
         found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid_here(id)

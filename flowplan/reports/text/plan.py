@@ -261,6 +261,10 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     return f"{destroys(destroyed, paint)}\n{counts}" if destroyed else counts
 
 
+def _is_uncompared(body: PlanBody) -> bool:
+    return any(one["detail"] == "uncompared" for one in body["diagnostics"])
+
+
 def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """How much there is of everything, in one line."""
     if body["mode"] == "refresh-only":
@@ -274,7 +278,8 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
             return paint(f"{none} A destroy removes {saved}." if saved else f"No changes. {none}", "bold")
         if saved:
             return paint(f"No changes to what is live. An apply saves {saved}.", "bold")
-        return paint("No changes. What is live matches the configuration.", "bold")
+        known = ", as far as it can be compared" if _is_uncompared(body) else ""
+        return paint(f"No changes. What is live matches the configuration{known}.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
     imported = f"{counts['import']} to import, " if counts["import"] else ""
     line = f"Plan: {imported}{add} to add, {counts['update']} to change, {gone} to destroy"
