@@ -83,7 +83,7 @@ class Asking:
     def list_of(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
         """A list that comes as one page: JSON objects, as they are. Raises CloudError for anything else."""
         rows = self.http.call("GET", path, query=query or None).data
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not isinstance(rows, list) or not {dict}.issuperset(map(type, rows)):
             raise CloudError(f"GET {path}: expected a list of objects")
         return rows
 

@@ -126,7 +126,7 @@ class Observing(Asking):
 
     def _volume_rows(self) -> list[Mapping[str, Any]]:
         rows = self.list_of("/v2/volumes", project=self.project)
-        return [row for row in rows if not reading.is_over(row, "deleted_at")]
+        return [row for row in rows if row.get("deleted_at") is None or not reading.is_over(row, "deleted_at")]
 
     def _read_volumes(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, LiveVolume]:
         with fields.answer_of("/v2/volumes"):
@@ -180,17 +180,20 @@ class _ReadLate(Mapping[str, LiveVolume]):
 
     def __init__(
         self,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]],
         read: Callable[[Iterable[Mapping[str, Any]]], dict[str, LiveVolume]],
     ) -> None:
-        self._rows: dict[str, list[Mapping[str, Any]]] = {}
-        self._read = read
-        with fields.answer_of("/v2/volumes"):
-            for row in rows:
-                self._rows.setdefault(fields.text(row, "fid"), []).append(row)
+        self._read, self._all = read, rows
+        ids = [row.get("fid") for row in rows]
+        if not {str}.issuperset(map(type, ids)):
+            with fields.answer_of("/v2/volumes"):
+                ids = [fields.text(row, "fid") for row in rows]
+        self._rows: dict[Any, Mapping[str, Any]] = dict(zip(ids, rows, strict=True))
 
     def __getitem__(self, id: str) -> LiveVolume:
-        return self._read(self._rows[id])[id]
+        row = self._rows[id]
+        listed_once = len(self._rows) == len(self._all)
+        return self._read([row] if listed_once else [one for one in self._all if one["fid"] == id])[id]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
