@@ -13,7 +13,7 @@ from attrs import field
 
 from flowplan.apply.creates import HalfDone
 from flowplan.apply.events import Events
-from flowplan.apply.works import Work
+from flowplan.apply.works import Answer, Work
 from flowplan.classes import define, frozen
 from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
@@ -173,16 +173,16 @@ class Workers:
                 self._queue.put(result)
 
     def _call(self, work: Work) -> None:
-        began = self._clock.monotonic()
+        began, answer, failed = self._clock.monotonic(), Answer(None), None
         try:
             answer = work.call(work.intent)
-            unproved = work.prove is not None and not answer.was_gone
-            result = Result(work, answer.binding, was_gone=answer.was_gone, unproved=unproved)
         except HalfDone as half:
-            result = Result(work, half.binding, half.error)
+            answer, failed = Answer(half.binding), half.error
         except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
-            result = Result(work, error=_error_of(error))
-        self._queue.put(attrs.evolve(result, seconds=self._clock.monotonic() - began))
+            failed = _error_of(error)
+        unproved = failed is None and work.prove is not None and not answer.was_gone
+        seconds = self._clock.monotonic() - began
+        self._queue.put(Result(work, answer.binding, failed, seconds, answer.was_gone, unproved))
 
     def _prove(self, results: Sequence[Result], look: Callable[[], frozenset[str]]) -> None:
         try:

@@ -45,11 +45,13 @@ class WorkingState:
         self.pending.pop(intent.intent, None)
         if binding is None or binding.ended:
             self._ended |= ended_by(intent)
-        return attrs.evolve(self.bind(intent.address, binding), intent=intent.intent)
+        return self.bind(intent.address, binding, intent=intent.intent)
 
-    def bind(self, address: Address, binding: Binding | None, *, released: str = "", adopted: str = "") -> Done:
-        """`address` is `binding` now (None: it is forgotten), without any call. `released`, `adopted`: an id that the
-        state's set of this name has from now on."""
+    def bind(
+        self, address: Address, binding: Binding | None, *, released: str = "", adopted: str = "", intent: str = ""
+    ) -> Done:
+        """`address` is `binding` now (None: it is forgotten). `released`, `adopted`: an id that the state's set of this
+        name has from now on; `intent`: whose call made it so, "": it needed none."""
         old = self.bindings.get(address)
         if binding is None:
             self.bindings.pop(address, None)
@@ -58,7 +60,7 @@ class WorkingState:
             self._bound.add(binding.id)
         self._known.rebind(address, old, binding)
         self._known.learn(released=released, adopted=adopted)
-        return Done("", address, binding, released, adopted)
+        return Done(intent, address, binding, released, adopted)
 
     def restate(self, now: State) -> Iterator[Done]:
         """Take over what the configuration says about addresses and live objects: `now` is the state with it, in which
@@ -74,7 +76,7 @@ class WorkingState:
         """What the address of `intent` is bound to has a successor, which that has made: it stands elsewhere until it
         is taken away. It is a result of `intent` too: wherever that is kept, this is."""
         aside = self.bindings[intent.address].before(intent.generation, intent.source)
-        return attrs.evolve(self.bind(aside.address, aside), intent=intent.intent)
+        return self.bind(aside.address, aside, intent=intent.intent)
 
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""

@@ -126,7 +126,7 @@ class Observing(Asking):
 
     def _volume_rows(self) -> list[Mapping[str, Any]]:
         rows = self.list_of("/v2/volumes", project=self.project)
-        return [row for row in rows if row.get("deleted_at") is None or not reading.is_over(row, "deleted_at")]
+        return [row for row in rows if not reading.is_over(row, "deleted_at")]
 
     def _read_volumes(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, LiveVolume]:
         with fields.answer_of("/v2/volumes"):

@@ -165,7 +165,8 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
 
 def is_over(row: Mapping[str, Any], since: str) -> bool:
     """Whether the field `since` says when the object ended. What is no moment (false, "", a word) says nothing."""
-    return bounds.moment(row.get(since)) is not None
+    value = row.get(since)
+    return value is not None and bounds.moment(value) is not None
 
 
 def hold_about(row: Mapping[str, Any], id: str) -> None:

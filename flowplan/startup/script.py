@@ -257,7 +257,15 @@ def _user_bytes(script: Script | None) -> bytes:
 
 
 def _steps(parts: Parts, user: bytes) -> str:
-    return _template("steps.sh.j2").render(_names(parts), behind=False, base64=base64.b64encode(user).decode())
+    before, after = _around_user(parts)
+    return f"{before}{base64.b64encode(user).decode()}{after}"
+
+
+@lru_cache(maxsize=256)
+def _around_user(parts: Parts) -> tuple[str, str]:
+    """What stands before the user's script and after it: the same for all tasks that do the same before it."""
+    before, _, after = _template("steps.sh.j2").render(_names(parts), behind=False, base64="\0").partition("\0")
+    return before, after
 
 
 # Tasks made by `for_each` share their script, and packing is what costs.

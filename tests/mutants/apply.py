@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "keep a successor elsewhere without the bid that it replaces",
         "apply/working_state.py",
-        "attrs.evolve(self.bind(aside.address, aside), intent=intent.intent)",
+        "self.bind(aside.address, aside, intent=intent.intent)",
         "self.bind(aside.address, aside)",
         ("tests/faults/test_successors.py", "-k", "could_not_take"),
     ),
@@ -496,8 +496,8 @@ MISTAKES = (
     Mistake(
         "a deletion is done once it is answered",
         "apply/workers.py",
-        "            unproved = work.prove is not None and not answer.was_gone\n",
-        "            unproved = False\n",
+        "        unproved = failed is None and work.prove is not None and not answer.was_gone\n",
+        "        unproved = False\n",
         ("tests/faults/test_lies.py", "-k", "only_answered"),
     ),
     Mistake(

@@ -100,15 +100,15 @@ MISTAKES = (
     Mistake(
         "of two rows about a volume that is read late one counts",
         "cloud/observing.py",
-        "return self._read(self._rows[id])[id]",
-        "return self._read(self._rows[id][:1])[id]",
+        "[row] if listed_once else [one for",
+        "[row] if listed_once or row else [one for",
         ("tests/faults/test_over.py", "-k", "asked_for"),
     ),
     Mistake(
         "a row without an id is left out of a list that is read late",
         "cloud/observing.py",
-        'self._rows.setdefault(fields.text(row, "fid"), []).append(row)',
-        'self._rows.setdefault(str(row.get("fid")), []).append(row)',
+        "        if not {str}.issuperset(map(type, ids)):\n",
+        "        if not ids:\n",
         ("tests/faults/test_over.py", "-k", "asked_for"),
     ),
     Mistake(

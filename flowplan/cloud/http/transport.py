@@ -109,7 +109,7 @@ class Transport:
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
-        self._date: str | None = None
+        self._date: tuple[str, datetime] | None = None  # the last that was valid, and what it says
         self._answered = False  # whether anybody ever did
         self.has_answered = False
         self._setup = threading.Lock()
@@ -131,7 +131,7 @@ class Transport:
     @property
     def server_time(self) -> datetime | None:
         """The `Date` of the last answer that had a valid one: whole seconds, UTC; informative, it may jump."""
-        return http_date(self._date)
+        return self._date[1] if self._date is not None else None
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -270,8 +270,9 @@ class Transport:
 
     def _note_date(self, date: str | None) -> None:
         """Keeps a `Date` for `server_time`, unless it is none, or of no time in which anybody looks at a cloud."""
-        if date is not None and date != self._date and (found := http_date(date)) and of_our_time(found):
-            self._date = date
+        known = self._date is not None and date == self._date[0]
+        if date is not None and not known and (found := http_date(date)) and of_our_time(found):
+            self._date = (date, found)
 
     def _line(self, request: Outgoing, path: str, reply: Reply, elapsed: float) -> str:
         template = re.sub(r"/[a-z]+_[^/]+", "/{fid}", path)
