@@ -97,9 +97,9 @@ class Section:
             if self.key is None:
                 return
             place = self.key
-        mark = place.alias or place.start
-        home = home_of(mark, self.document.text)
-        self.notes.add(name, mark, None if home.file == self.document.text.file else home.file)
+        mark, text = place.alias or place.start, self.document.text
+        home = home_of(mark, text)
+        self.notes.add(name, mark, None if home is text or home.file == text.file else home.file)
 
     def within(self, key: str, keys: Keys) -> Section | None:
         """The mapping under `key`, as a section of the same resource."""

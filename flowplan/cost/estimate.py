@@ -89,8 +89,7 @@ def _apart(one: LeftAlone, markets: Mapping[Key, Market]) -> PricedApart:
     bid = one.resource
     if not isinstance(bid, Bid) or "region" in bid.unreported:
         return PricedApart(one)
-    found = _estimate(bid, markets, holding=one.status == ALLOCATED, paused=bid.paused)
-    return PricedApart(one, attrs.evolve(found, charged=_billed(one.status)))
+    return PricedApart(one, _estimate(bid, markets, holding=one.status == ALLOCATED, charged=_billed(one.status)))
 
 
 def _ending(one: Priced, desired: Desired) -> Priced:
@@ -109,20 +108,15 @@ def _ending(one: Priced, desired: Desired) -> Priced:
 def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | None = None) -> Priced:
     """`change` with what its bid costs as it is and as planned."""
     before, after = change.before, change.after
-    allocated = change.status == ALLOCATED
+    billed = _billed(change.status)
     old = new = None
     if isinstance(before, Bid) and not (isinstance(change, Forget) and not change.released):
-        old = _estimate(before, markets, holding=allocated, paused=before.paused)
+        old = _estimate(before, markets, holding=change.status == ALLOCATED, charged=billed)
     if isinstance(after, Bid):
-        new = _estimate(after, markets, holding=stays(change, after), paused=after.paused)
-    if new is not None and _is_torn(change, new):
-        new = attrs.evolve(unknown(new), warnings=("tie",))
-    billed = _billed(change.status)
-    runs_on = not isinstance(change, (Create, Replace)) and change.reason != RESTARTED
-    if old is not None:
-        old = attrs.evolve(old, charged=billed)
-    if new is not None and runs_on:
-        new = attrs.evolve(new, charged=billed)
+        runs_on = not isinstance(change, (Create, Replace)) and change.reason != RESTARTED
+        new = _estimate(after, markets, holding=stays(change, after), charged=billed if runs_on else False)
+        if _is_torn(change, new):
+            new = attrs.evolve(unknown(new), warnings=("tie",))
     return Priced(change, old, new, work_hours=work_hours)
 
 
@@ -140,9 +134,9 @@ def _billed(status: str | None) -> bool | None:
     return False if status is None else billed_as(status)  # None: nothing is live
 
 
-def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
-    market = markets.get(key_of(bid))
-    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
+def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, charged: bool | None) -> Estimate:
+    market, limit, quantity = markets.get(key_of(bid)), bid.limit_price, bid.instance_quantity
+    return estimate(market, limit, quantity, gpus=bid.gpus, paused=bid.paused, holding=holding, charged=charged)
 
 
 def _totals(changes: Iterable[Priced]) -> Totals:
@@ -151,17 +145,16 @@ def _totals(changes: Iterable[Priced]) -> Totals:
         change = one.change
         if isinstance(change, Read) or change.reason == "gone_outside":
             continue
-        if isinstance(change, Forget):  # it is managed no longer, but it goes on costing
-            current += _cost(change.before, one.cost_before)
-            planned += _cost(change.before, one.cost_before)
-            continue
-        current += _cost(change.before, one.cost_before)
-        planned += _cost(change.after, one.cost)
+        before = _cost(change.before, one.cost_before)
+        after = before if isinstance(change, Forget) else _cost(change.after, one.cost)  # it goes on costing
+        current = current + before if before is not None else current
+        planned = planned + after if after is not None else planned
     return Totals(current, planned)
 
 
-def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
+def _cost(resource: Resource | None, cost: Estimate | None) -> Total | None:
+    """Of an hour; None: it is free."""
     if isinstance(resource, Volume):
         storage = storage_per_hour(resource.held_gb)
         return Total(storage, storage)
-    return Total(cost.now, cost.worst) if cost is not None else Total()
+    return Total(cost.now, cost.worst) if cost is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, overload
 
-from flowplan.pricing.units import cents, usd
+from flowplan.pricing.units import CENT, cents, usd
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Band as BandShape
@@ -20,9 +20,9 @@ def money(amount: Decimal | None) -> str | None:
     """As documents have it: to the cent, less than a cent to six decimals."""
     if amount is None:
         return None
-    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
+    if -CENT < amount < CENT and amount:  # a small volume is cheap, not free
         return f"{amount:.6f}"
-    return f"{cents(amount):.2f}"
+    return str(cents(amount))
 
 
 @overload

@@ -76,20 +76,19 @@ def _middle(found: Forecast | None) -> str | None:
 
 def of_volume(volume: Volume) -> shape.VolumeCost:
     """What a volume costs."""
-    hour = storage_per_hour(volume.held_gb)
-    month = storage_per_month(volume.held_gb)
+    hour, month = _money(storage_per_hour(volume.held_gb)), _money(storage_per_month(volume.held_gb))
     return {
         "unit": "USD/GB-month",
         "quantity": volume.held_gb,
         "price": _money(STORAGE_PER_GB_MONTH),
         "cost": {
-            "hour": {"now": _money(hour), "worst": _money(hour)},
-            "month": {"now": _money(month), "worst": _money(month)},
+            "hour": {"now": hour, "worst": hour},
+            "month": {"now": month, "worst": month},
         },
         "warnings": [],
         "basis": "list",
-        "hourlyCost": _money(hour),
-        "monthlyCost": _money(month),
+        "hourlyCost": hour,
+        "monthlyCost": month,
     }
 
 

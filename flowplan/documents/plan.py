@@ -20,7 +20,6 @@ from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
 from flowplan.documents.left_alone import left_alone
-from flowplan.documents.offers import candidate
 from flowplan.documents.outputs import planned, removed, saved_besides
 from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
@@ -257,6 +256,8 @@ def _order_and_end(change: Change) -> shape.Ending:
     if change.lifetime is not None and isinstance(change.after, Bid):
         found["lifetime"] = _lifetime(change, change.lifetime, change.after)
     if change.candidates:
+        from flowplan.documents.offers import candidate
+
         found["candidates"] = [candidate(one) for one in change.candidates]
     return found
 

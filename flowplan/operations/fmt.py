@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from flowplan.config import Source
 from flowplan.config.foreign.shapes import is_kept
-from flowplan.config.yaml import SIZE_LIMIT, Findings, laid_out
+from flowplan.config.yaml import SIZE_LIMIT, Findings
+from flowplan.config.yaml.layout import laid_out
 from flowplan.documents.fmt import LaidOut
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.files.regular import read_regular

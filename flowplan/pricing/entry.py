@@ -211,7 +211,14 @@ class Estimate:
 
 
 def estimate(
-    market: Market | None, limit: Decimal, quantity: int, *, gpus: int | None, paused: bool, holding: bool
+    market: Market | None,
+    limit: Decimal,
+    quantity: int,
+    *,
+    gpus: int | None,
+    paused: bool,
+    holding: bool,
+    charged: bool | None = False,
 ) -> Estimate:
     """The estimate of a bid; `holding`: it is allocated now and stays so if its limit allows."""
     entry = entry_price(market, limit, holding=holding)
@@ -224,7 +231,7 @@ def estimate(
         outlook = "waits"
     else:
         outlook = "unknown" if entry.point is None else "runs"
-    return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit))
+    return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit), charged=charged)
 
 
 def unknown(one: Estimate) -> Estimate:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from flowplan.config import Source, read
-from flowplan.config.yaml import Findings, laid_out
+from flowplan.config.yaml import Findings
+from flowplan.config.yaml.layout import laid_out
 from flowplan.errors import ConfigError
 from flowplan.operations.opening.sources import read_beside
 

@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "say that a bid waits which is raised to the limit of a younger one that wins",
         "cost/estimate.py",
-        "    if new is not None and _is_torn(change, new):\n",
-        "    if False:\n",
+        "        if _is_torn(change, new):\n",
+        "        if False:\n",
         ("tests/pricing/test_changed_bids.py", "-k", "may_be_older"),
     ),
     Mistake(
@@ -36,15 +36,15 @@ MISTAKES = (
     Mistake(
         "count what is charged until it is preempted as nothing",
         "cost/estimate.py",
-        "        old = attrs.evolve(old, charged=billed)\n",
-        "        pass\n",
+        "        old = _estimate(before, markets, holding=change.status == ALLOCATED, charged=billed)\n",
+        "        old = _estimate(before, markets, holding=change.status == ALLOCATED, charged=False)\n",
         ("tests/cost/test_charged.py", "-k", "no_longer"),
     ),
     Mistake(
         "count a running bid that an update lets lose as one that waits",
         "cost/estimate.py",
-        "    if new is not None and runs_on:\n",
-        "    if new is not None and not runs_on:\n",
+        "charged=billed if runs_on else False)",
+        "charged=False if runs_on else billed)",
         ("tests/cost/test_charged.py", "-k", "what_goes_on"),
     ),
     Mistake(

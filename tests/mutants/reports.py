@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "a DEL in a plan file reaches the terminal",
         "reports/text/plan.py",
-        ' and "\\x7f" not in said',
+        " and said.isprintable()",
         "",
         ("tests/reports/test_plan_text.py", "-k", "fit_as_it_is"),
     ),

@@ -4,7 +4,6 @@ One pass, one document at a time. An alias stands for its anchor's node without 
 is counted first, in nodes and in depth, so nothing that reads a document can be made to walk further.
 """
 
-from flowplan.config.yaml.layout import laid_out
 from flowplan.config.yaml.nodes import (
     KINDS,
     Also,
@@ -54,7 +53,6 @@ __all__ = [
     "carried",
     "documents",
     "home_of",
-    "laid_out",
     "mark_at",
     "quoted",
     "reached",

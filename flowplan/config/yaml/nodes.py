@@ -117,7 +117,7 @@ class Mapping:
     def get(self, key: str) -> Node | None:
         """What `key` stands for; None: the key is not there."""
         entry = self.entries.get(key)
-        return None if entry is None else reached(entry[1], self.through)
+        return entry and (reached(entry[1], self.through) if self.through else entry[1])
 
     def value(self, key: str) -> Node:
         """What `key` stands for. Raises KeyError."""

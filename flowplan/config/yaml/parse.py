@@ -106,16 +106,16 @@ class _Builder:
 
     def _documents(self, events: Iterator[Any]) -> Iterator[Document]:
         self._reset()
-        steps, end = self.steps, self.end_of_document
+        steps, end, has_questions = self.steps, self.end_of_document, self.has_questions
         for event in events:
             kind = type(event)
             if kind is end:
                 yield from self._finish(event)
                 self.said = len(self.text.findings.all)
-            elif (step := steps.get(kind)) is not None:
-                if self.has_questions:
+            elif kind in steps:
+                if has_questions:
                     self._refuse_question(event.start_mark)
-                step(event)
+                steps[kind](event)
 
     def _again(self, first: NotRead) -> Iterator[Document]:
         """From the document on in which the fast parser stopped, by the exact one; what that refuses, too, is reported
@@ -145,7 +145,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         scalar = Scalar(event.value, event.style or "", event.start_mark, event.end_mark)
-        if event.anchor or event.tag:
+        if event.anchor or event.ctag:
             self._properties(event, scalar)
         if self.has_tabs:
             self.scalars.append((scalar.start.index, scalar.end.index))
@@ -161,7 +161,7 @@ class _Builder:
         self._open(Mapping(event.start_mark), event)
 
     def _open(self, node: Sequence | Mapping, event: Any) -> None:
-        if event.anchor or event.tag:
+        if event.anchor or event.ctag:
             self._properties(event, node)
         if len(self.open) == MAX_DEPTH:
             self._too_deep(node.start)
@@ -223,15 +223,15 @@ class _Builder:
             self.root = node
         elif isinstance(top, Sequence):
             top.own.append(node)
-        elif top.pending is None:
+        elif (key := top.pending) is None:
             top.pending = node
         else:
-            key, top.pending = top.pending, None
+            top.pending = None
             add_entry(self.text, top, key, node)
 
     def _properties(self, event: Any, node: Scalar | Sequence | Mapping) -> None:
         """An anchor or a tag stands before the node: the node starts behind it. Tags are refused."""
-        if event.tag:
+        if event.ctag:
             hint = "delete it: the kind of a value follows from its spelling"
             problem_at(self.text, event.start_mark, "tags are not read", hint, code="tag")
         found = _PROPERTIES.match(self.text.content, event.start_mark.index)

@@ -94,13 +94,17 @@ def in_common(entry: Entry) -> Entry:
             return {name: without(one) for name, one in value.items()}
         return [without(one) for one in value] if isinstance(value, list) else value
 
-    change: Any = entry["change"]
-    sides = {side: _side(change[side], without) for side in ("before", "after")}
-    named = {name: without(entry.get(name)) for name in ("note", "needs", "waits_for") if name in entry}
-    same = {**entry, **named, "change": {**change, **sides}, "source": None, "name": OWN}
-    id = None if entry["id"] is None else OWN
-    shape = cast("Entry", {**same, "address": f"{entry['type']}.{OWN}", "id": id})
-    return shape if _new_script(entry) is None else _with_script(shape, {"sha256": OWN, "size": 0})
+    shape: Any = {**entry, "source": None, "name": OWN, "address": f"{entry['type']}.{OWN}"}
+    shape["change"] = change = dict[str, Any](**entry["change"])
+    change["before"], change["after"] = _side(change["before"], without), _side(change["after"], without)
+    if _new_script(entry) is not None:
+        change["after"]["startup_script"] = {"sha256": OWN, "size": 0}
+    if entry["id"] is not None:
+        shape["id"] = OWN
+    for name in ("note", "needs", "waits_for"):
+        if shape.get(name):
+            shape[name] = without(shape[name])
+    return cast("Entry", shape)
 
 
 def _unnamed(name: str) -> Callable[[str], str]:

@@ -28,7 +28,7 @@ SYMBOL_STYLES = {
 
 def wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
     """`text` in lines of at most `width` columns; `first` before the first, `rest` before the others."""
-    if _fits(text, first, width) and text[:1] != " " and "  " not in text:
+    if fits(text, first, width) and text[:1] != " " and "  " not in text:
         return [f"{first}{text}"]
     lines, line = [], first
     for word in text.split(" "):
@@ -42,7 +42,7 @@ def wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
 def listed(text: str, first: str, rest: str, width: int) -> list[str]:
     """As `wrapped`, but lines end after a comma where they can: what stands between two commas stays in one line if
     it has room there."""
-    if _fits(text, first, width):
+    if fits(text, first, width):
         return [f"{first}{text}"]
     lines, line = [], first
     for item in _AFTER_COMMA.split(text):
@@ -57,7 +57,7 @@ def listed(text: str, first: str, rest: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _fits(text: str, first: str, width: int) -> bool:
+def fits(text: str, first: str, width: int) -> bool:
     """Whether all of `text` has room behind `first`, as most has: then nobody looks for where a line could end."""
     return columns(first) + columns(text) <= width
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flowplan.reports.text.paint import Paint, columns, listed
+from flowplan.reports.text.paint import Paint, columns, fits, listed
 
 _BELOW = "          "  # what stands below its name
 ARROW = " -> "  # between the value before and the value after
@@ -47,8 +47,10 @@ def _lines(row: Row, width: int, paint: Paint) -> list[str]:
 
 def beside(value: str, first: str, width: int) -> list[str]:
     """`value` after `first`, its further lines below it; where a word of it has no room there, the whole below."""
+    if fits(value, first, width):
+        return [f"{first}{value}"]
     start = columns(first)
-    if start + columns(value) > width and start + max(map(columns, value.split(" "))) > width:
+    if start + max(map(columns, value.split(" "))) > width:
         return [first.rstrip(), *listed(value, _BELOW, _BELOW, width)]
     return listed(value, first, " " * start, width)
 
