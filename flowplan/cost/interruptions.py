@@ -70,5 +70,5 @@ def _again(one: Priced) -> str:
     high = entry.point if entry.high is None else entry.high
     if entry.basis == "room":
         again = usd(None if entry.point is None else entry.point * count)
-        return f"{again} once it has won its place back, if there is still room"
+        return f"{'at most ' if entry.is_most else ''}{again} once it has won its place back, if there is still room"
     return f"up to {usd(None if high is None else high * count)} if its place is taken meanwhile"

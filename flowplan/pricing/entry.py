@@ -54,6 +54,11 @@ class EntryPrice:
     high: Decimal | None
     basis: Literal["holding", "room", "displacing", "losing", "below_reserve", "too_large", "unknown"]
 
+    @property
+    def is_most(self) -> bool:
+        """Whether `point` is the most that it would pay: it enters below the spot price, which makes that fall."""
+        return self.basis == "room" and self.point != self.low
+
 
 def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> EntryPrice:
     """The second price for a bid of `market.quantity` instances at `limit`; `holding`: it is allocated now.

@@ -6,10 +6,11 @@ import json
 from decimal import Decimal
 from itertools import product
 
+import attrs
 import pytest
 
 from flowplan.cost.estimate import price, priced
-from flowplan.cost.interruptions import is_interrupted
+from flowplan.cost.interruptions import interruptions, is_interrupted
 from flowplan.documents.cost import of_bid
 from flowplan.documents.status import Row
 from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
@@ -83,6 +84,15 @@ def test_what_goes_on_running_is_charged_on(change: Change, now: int) -> None:
     one = price(change, {("it", "r", 1): full()})
     assert one.cost is not None and one.cost.now == now
     assert is_interrupted(one) == (isinstance(change, Replace) or change.reason == RESTARTED)
+
+
+@pytest.mark.parametrize(("limit", "says"), [("10", "at most $10.00 once it"), ("14", "$13.00 once it")])
+def test_of_what_is_won_back_below_the_spot_price_the_most_is_said(limit: str, says: str) -> None:
+    """It makes the price fall, to what nobody can tell."""
+    free = attrs.evolve(full(), available=2, total=3, spot=Decimal(13), win_price=Decimal(8))
+    change = Replace(TRAIN, bid(limit="11"), bid(limit=limit), id="bid_1", status=ALLOCATED)
+    (said,) = interruptions([price(change, {("it", "r", 1): free})])
+    assert f"and {says} has won its place back, if there is still room" in said.summary
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,13 @@ MISTAKES = (
         ("tests/cost/test_as_applied.py", "-k", "advice"),
     ),
     Mistake(
+        "say one point of what a bid won back below the spot price costs",
+        "cost/interruptions.py",
+        "'at most ' if entry.is_most else ''",
+        "''",
+        ("tests/cost/test_charged.py", "-k", "won_back"),
+    ),
+    Mistake(
         "a bid that is interrupted is priced as if it kept its place",
         "cost/interruptions.py",
         "entry_price(found.market, limit, holding=False)",

@@ -213,7 +213,7 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     if bid.outlook == "cannot_win":
         return [(label, f"never wins: {_why_never(bid, one.market)}")]
     win = bid.entry.low if bid.entry.basis == "losing" else None
-    most = "at most " if bid.entry.basis == "room" and bid.entry.point != bid.entry.low else ""
+    most = "at most " if bid.entry.is_most else ""
     now = {
         "runs": f"wins now, for {most}{usd(bid.now)} an hour",
         "waits": f"would wait now: the smallest limit that wins is {usd(win)}",
@@ -242,7 +242,7 @@ def _runs(found: Forecast) -> str:
     band = (
         ""
         if share.p10 == share.p90 or share.p10 is None or share.p90 is None
-        else (f" ({percent(share.p10)} to {percent(share.p90)})")
+        else (f" ({percent(share.p10)} to {percent(share.p90)} in 8 of 10 cases)")
     )
     return f"runs {percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
 
