@@ -5,9 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
 import click
 
@@ -18,9 +16,6 @@ from flowplan.cli.kinds import Finite
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 from flowplan.operations.opening.settings import SIMULATOR_DATA, SIMULATOR_START
-
-if TYPE_CHECKING:
-    from flowplan.operations.opening.settings import Settings
 
 _db = click.option(
     "--db", metavar="FILE", shell_complete=completing.files, help=f"The simulator's data ({SIMULATOR_DATA})."
@@ -50,11 +45,12 @@ def serve(
     ctx: click.Context, port: int, db: str | None, seed: int, start: str | None, speed: float, api_key: str | None
 ) -> int:
     """Serve the API on a loopback port until Ctrl-C."""
+    from flowplan.operations.simulator import data_of
     from flowplan.simulator import Simulator
     from flowplan.simulator.serve import Server
 
     here = Context.of(ctx)
-    data, begin = _new(here.session.settings, db, start)
+    data, begin = data_of(here.session.settings, db, start)
     with Simulator.open(data, seed=seed, speed=speed, api_key=api_key, start=begin) as found:
         try:
             server = Server(found, port)
@@ -87,10 +83,13 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 @click.pass_context
 def advance(ctx: click.Context, time: str, db: str | None) -> int:
     """Move the simulator's time by TIME (30m, 6h, 2d): every auction round in between is held."""
+    from flowplan.operations.simulator import data_of, say_which
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
-    data, start = _new(here.session.settings, db)
+    data, start = data_of(here.session.settings, db)
+    if db is None:
+        say_which(here.session, data)
     with Simulator.open(data, start=start) as found:
         found.advance(read_duration(time, "TIME"))
         here.terminal.line(f"It is now {found.now():%Y-%m-%d %H:%M:%S} UTC in the simulator.")
@@ -104,10 +103,11 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 @click.pass_context
 def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> int:
     """Delete the simulator's data and create it again."""
+    from flowplan.operations.simulator import data_of
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
-    data, begin = _new(here.session.settings, db, start)
+    data, begin = data_of(here.session.settings, db, start)
     with Simulator.open(data, seed=seed, start=begin) as found:
         found.reset(seed, begin)
     here.terminal.out("The simulator's data is created again.")
@@ -131,20 +131,12 @@ def market(
     real platform only the auctioneer sees the books. `--depth` orders of others are shown on either side of the line
     between winning and waiting orders; the JSON has all of them.
     """
-    from flowplan.operations.simulator import books
+    from flowplan.operations.simulator import books, data_of
 
     here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
-    found = books(*_new(here.session.settings, db), kind, region, since, depth)
+    found = books(*data_of(here.session.settings, db), kind, region, since, depth)
     here.report("books", form, found)
     return 0
-
-
-def _new(settings: Settings, db: str | None, start: str | None = None) -> tuple[Path, datetime]:
-    """The file of the data (--db, else what `--api-url sim:PATH` means, else the default), and when new ones start."""
-    from flowplan.simulator.clock import start_of
-
-    data = settings.simulator_data if settings.simulated else Path(SIMULATOR_DATA)
-    return Path(db) if db else data, start_of(start, "--start") if start else settings.simulator_start

@@ -5,13 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowplan.documents.books import Auction, Books
 from flowplan.errors import UsageProblem
 from flowplan.model.catalogue import InstanceType
 from flowplan.model.type_names import find_types, read_type_name
+from flowplan.operations.opening.settings import SIMULATOR_DATA
+
+if TYPE_CHECKING:
+    from flowplan.operations.opening.session import Session
+    from flowplan.operations.opening.settings import Settings
 
 STANDS_STILL = "time stands still in the simulator: `flowplan simulator advance` moves it"
+
+
+def data_of(settings: Settings, db: str | None, start: str | None = None) -> tuple[Path, datetime]:
+    """The file of the data (`db`, else what `--api-url sim:PATH` means, else the default), and when new ones start."""
+    from flowplan.simulator.clock import start_of
+
+    data = settings.simulator_data if settings.simulated else Path(SIMULATOR_DATA)
+    return Path(db) if db else data, start_of(start, "--start") if start else settings.simulator_start
+
+
+def say_which(session: Session, data: Path) -> None:
+    """Note which `data` are moved, where others may be meant: nobody named them, and the API is served, or there are
+    none yet."""
+    url = session.settings.api_url
+    if url.startswith("http://"):
+        session.listener.note(
+            f"this moves the data in {data}, not those that {url} serves: give --db FILE, the data of that server"
+        )
+    elif not data.exists():
+        session.listener.note(f"there are no data in {data}: new ones are made")
 
 
 def books(

@@ -332,6 +332,33 @@ def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:
     assert "what is open stays open" in " ".join(applied.ok("state", "rm", PORTS).split())
 
 
+def test_state_show_has_the_lifetime(place: Place) -> None:
+    place.write(task_text("a", more="lifetime: {max_hours: 1.50, max_cost: 20, end_at: 2027-01-31T09:00Z}\n"))
+    place.ok(*APPLY)
+    for words in (("state", "show", "bid.a"), ("show",)):
+        said = " ".join(place.ok(*words).split())
+        assert "lifetime = max_hours 1.5, max_cost $20.00, end_at 2027-01-31 09:00 UTC" in said
+
+
+def test_advance_says_which_data_it_moves_where_others_may_be_meant(
+    applied: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = ("simulator", "advance", "1h")
+    assert applied.run(*advance).err == ""
+    (applied.path / "other").mkdir()
+    there = applied.run("--chdir", "other", *advance)
+    assert (there.code, "there are no data in" in there.err) == (0, True), there
+    monkeypatch.delenv("FLOWPLAN_API_URL", raising=False)
+    monkeypatch.setenv("MITHRIL_API_URL", "http://127.0.0.1:8571")
+    served = applied.run(*advance)
+    assert served.code == 0 and "not those that http://127.0.0.1:8571 serves: give --db FILE" in flat(served.err)
+    assert applied.run(*advance, "--db", str(applied.path / ".flowplan" / "simulator.db")).err == ""
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_state_rm_of_what_has_ended_says_so(place: Place) -> None:
     place.write(task_text("a", more="lifetime: {max_hours: 1}\n"))
     place.ok(*APPLY)

@@ -9,6 +9,8 @@ from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
 from flowplan.documents.state import AfterRecovery, Kept, Migrated, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
+from flowplan.model.lifecycle import Bounds
+from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.fields import value_of
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
@@ -52,6 +54,7 @@ def one(binding: Binding, columns: int) -> str:
         rows = [(name, _field(data, name)) for name, value in data.items() if value not in (None, [], "")]
     if binding.raised_from is not None:
         rows.append(("raised_from", f"{binding.raised_from:.2f} by watch, per instance-hour"))
+    rows += [("lifetime", ", ".join(_ends(binding.lifetime)))] if binding.lifetime is not None else []
     rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
@@ -59,6 +62,18 @@ def one(binding: Binding, columns: int) -> str:
     for name, value in rows:
         lines += beside(value, f"    {name:<{width}} = ", columns) if name else [f"    {value}"]
     return "\n".join(lines)
+
+
+def _ends(bounds: Bounds) -> Iterator[str]:
+    """What ends it, by the keys of a file."""
+    if bounds.max_hours is not None:
+        yield f"max_hours {bounds.max_hours.normalize():f}"
+    if bounds.max_cost is not None:
+        yield f"max_cost {usd(bounds.max_cost)}"
+    if bounds.end_at is not None:
+        yield f"end_at {bounds.end_at:%Y-%m-%d %H:%M} UTC"
+    if bounds.cancel_when_done:
+        yield "cancel_when_done"
 
 
 def _field(data: Mapping[str, Any], name: str) -> str:
