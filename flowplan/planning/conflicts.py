@@ -40,7 +40,7 @@ def conflicts(
             continue
         others = [id for id in taken.get((address.kind, wanted.name), ()) if earlier.get(id) != address]
         if others:
-            owner, remedy = whose(address, others)
+            owner, remedy = whose(address, wanted.name, others)
             if stack and not {*others} & ours:
                 remedy += f"; {PREFIX}"
             found.append(
@@ -66,9 +66,9 @@ class _Whose:
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
 
-    def __call__(self, address: Address, ids: Sequence[str]) -> tuple[str, str]:
-        """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
-        somebody's."""
+    def __call__(self, address: Address, name: str, ids: Sequence[str]) -> tuple[str, str]:
+        """Whose the objects `ids` are, which have the `name`, and the remedy: another address's, another state's, when
+        a marker says so, else somebody's."""
         kind = address.kind
         if here := next((self._bound[kind, id] for id in ids if (kind, id) in self._bound), None):
             return (
@@ -76,15 +76,18 @@ class _Whose:
                 f"choose another name; or flowplan state mv {here.word} {address.word} gives it this address",
             )
         markers = [bid.marker for id in ids for bid in self._users.get(id, ())]
-        stacks = sorted({one.stack for one in markers if one is not None and one.lineage != self._lineage})
-        use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
+        stacks = sorted({(m.stack, m.lineage) for m in markers if m is not None and m.lineage != self._lineage})
+        use = "choose another name"
+        if kind == "volume":
+            use = f"a task uses it as it is with persistent_storage: {{attach: {{volume_name: {name}}}}}"
         take = taking_back(address, ids[0])
         if kind == "bid" and self._released.issuperset(ids):
             return "it was released", f"{take} takes it back; otherwise {use}"
         if not stacks:
             return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
-        whose = "belongs to" if kind == "bid" else "is used by a bid of"
+        whose, (stack, lineage) = "belongs to" if kind == "bid" else "is used by a bid of", stacks[0]
         return (
-            f"it {whose} another state of flowplan (stack {stacks[0]})",
-            f"if that state is lost: flowplan recover --from-live; otherwise {use}",
+            f"it {whose} another state of flowplan (stack {stack})",
+            "if a colleague has that state, use it together: `flowplan state migrate` there, and --state here; "
+            f"if it is lost: flowplan recover --from-live --lineage {lineage}; otherwise {use}",
         )

@@ -25,7 +25,7 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
     return (
         *prevented(changes, wishes),
         *_data(changes, wishes),
-        *_still_used(changes, live),
+        *_still_used(changes, live, wishes),
         *_held_elsewhere(changes, live),
         *_exchanged(changes),
         *_imported(changes),
@@ -70,7 +70,7 @@ def _to_keep_it(change: Replace | Delete, wishes: Wishes) -> str:
     return f"to keep it, name it in a file again; {attached}"
 
 
-def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
+def _still_used(changes: Iterable[Change], live: Live, wishes: Wishes) -> Iterable[Diagnostic]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
     users = _Users.of(live, changes)
@@ -82,7 +82,16 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
             continue
         if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
-            yield refusal("volume-in-use", change, message, "remove the user of the volume first, or together with it")
+            yield refusal("volume-in-use", change, message, _without_it(wishes))
+
+
+def _without_it(wishes: Wishes) -> str:
+    """How the rest is done while somebody uses a volume: bids cost by the hour, and need not wait for that."""
+    if wishes.mode == "destroy":
+        rest = "`flowplan destroy --target 'task.*'` ends the bids now, and leaves the volumes"
+    else:
+        rest = "name it in a file again, and apply: the rest is done now"
+    return f"{rest}; the volume can go once its user is gone, or together with it"
 
 
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:

@@ -112,12 +112,24 @@ class Placement:
             self._findings.unknown_region(task.address, task.region, self._catalogue.regions)
             return None, False
         if len({region for region, _ in fixed}) > 1:
-            what = ", ".join(f"{who} in {region}" for region, who in fixed)
-            self._findings.say(
-                task.address, "region", f"a bid and its volumes must be in one region: {what}", code="region-conflict"
-            )
+            what = f"a bid and its volumes must be in one region: {', '.join(f'{who} in {at}' for at, who in fixed)}"
+            self._findings.say(task.address, "region", what, self._elsewhere(task), code="region-conflict")
             return None, False
         return (fixed[0][0] if fixed else None), True
+
+    def _elsewhere(self, task: Task) -> str | None:
+        """What can be done where the first volume that keeps `task` from its region is where it was made, which no file
+        says."""
+        for use in task.volumes:
+            where = self._volumes.region_of(use)
+            if not task.region or where in (None, task.region) or self._volumes.is_written(use):
+                continue
+            hint = f"the volume is there already, and data stays in its region: leave the task in {where}; or use a "
+            hint += f"volume of another name in {task.region}, and copy the data yourself"
+            if isinstance(use.volume, Address):
+                hint += f"; or write region_id: {task.region} at the volume, which makes it anew, and its data is lost"
+            return hint
+        return None
 
     def _kinds(self, task: Task) -> list[tuple[int, InstanceType]] | None:
         """The types that `task` allows, each with its rank in the user's order; None where one is none."""

@@ -42,6 +42,11 @@ class Volumes:
         found = next(iter(self._found(use.volume)), None)
         return found.volume.region if found else None
 
+    def is_written(self, use: VolumeUse) -> bool:
+        """Whether the files say in which region a used volume is."""
+        made = self._config.volumes.get(use.volume) if isinstance(use.volume, Address) else None
+        return bool(use.region or (made is not None and made.region))
+
     def follow(self, task: Task, region: str) -> None:
         """Put the volumes that `task` creates where it goes, unless they have a region."""
         for use in task.volumes:

@@ -59,7 +59,13 @@ def test_a_name_that_is_free_or_ours(wanted: Resource, known: State, there: Live
 
 TAKEN: dict[str, tuple[Any, ...]] = {
     "a bid of somebody": (bid(), state(), THEIRS, "no flowplan state here records it", "flowplan import bid.train"),
-    "a volume of somebody": (volume(), state(), SPARE, "no flowplan state here records it", "`attach` uses it"),
+    "a volume of somebody": (
+        volume(),
+        state(),
+        SPARE,
+        "no flowplan state here records it",
+        "attach: {volume_name: data}",
+    ),
     "under another address": (bid(), state(OTHER), live_bid(bid()), "it is in the state as bid.older", "state mv"),
     "released": (
         bid(),

@@ -65,6 +65,7 @@ STACK_VOLUME = Keys(
         **CREATE.instead,
         "mount_point": "it belongs where a task attaches the volume",
         "mount_dir": "it belongs where a task attaches the volume, as mount_point",
+        "attach": "leave the entry out, and write persistent_storage: {attach: {volume_name: NAME}} in the task",
     },
     required=("size",),
 )

@@ -21,7 +21,8 @@ def read_volume(document: Document, node: MappingNode, key: Scalar, address: Add
     if section is None:
         return None
     section.key = key
-    size, interface, region = size_of(section), interface_of(section), text(section, "region_id", REGION)
+    size = None if node.get("attach") is not None else size_of(section)  # that key is the problem then
+    interface, region = interface_of(section), text(section, "region_id", REGION)
     if section.has("volume_name"):
         called = text(section, "volume_name", CREATED_NAME)
     else:

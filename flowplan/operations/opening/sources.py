@@ -364,9 +364,14 @@ def _plain(path: str, here: Path) -> str:
 
 
 def _nothing_in(directory: Path) -> UsageProblem:
-    entries = [
-        entry for entry in directory.iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
-    ]
+    every = list(directory.iterdir())
+    entries = [entry for entry in every if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))]
+    if not entries and any(entry.name.startswith("flowplan.state") for entry in every):
+        return UsageProblem(
+            f"there is no {DEFAULT} here, and no PATH was given",
+            detail="this directory has a state, and no task file",
+            hint="`flowplan state list` shows what it holds; `flowplan import ADDR ID --generate FILE` writes a file",
+        )
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
     tasks = any(entry.suffix in SUFFIXES for entry in entries)
     listed = ", ".join(map(shown, there[:12])) + (f" and {len(there) - 12} more" if len(there) > 12 else "")

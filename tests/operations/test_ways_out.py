@@ -1,0 +1,82 @@
+"""What a refusal says to type works as it is typed."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import APPLY, Place, bid_id
+from tests.operations.test_block_volumes import many
+from tests.operations.test_generate import somebodys
+from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
+
+
+def said(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_destroy_that_a_volume_in_use_refuses_says_how_the_bids_end(place: Place) -> None:
+    share = "create: {volume_name: vol-000, size: 1, mount_point: /mnt/d, disk_interface: File}"
+    place.write(many(1).replace("create: {volume_name: vol-000, size: 1, mount_point: /mnt/d}", share), "a.yaml")
+    attached = "persistent_storage: {attach: {volume_name: vol-000}}"
+    place.write(re.sub("persistent_storage.*", attached, many(1, first=1)), "b.yaml")
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    refused = place.run("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (refused.code, "`flowplan destroy --target 'task.*'` ends the bids now" in said(refused.err)) == (3, True)
+    place.ok("destroy", "a.yaml", "--target", "task.*", "--auto-approve")
+    assert sorted(one["address"] for one in kept(place)["resources"]) == [
+        *("bid.task-001", "ports.task-001", "volume.vol-000"),
+    ]
+
+
+def test_a_colleague_is_told_of_the_state_and_of_the_lineage_that_recovers_it(place: Place) -> None:
+    place.write(stack(task("train", ATTACHED), volumes=DATA))
+    place.ok(*APPLY)
+    refused = place.run("--state", "bob.json", "plan")
+    assert refused.code == 65
+    assert "if a colleague has that state, use it together" in said(refused.err)
+    assert "cancel" not in refused.err
+    assert "a task uses it as it is with persistent_storage: {attach: {volume_name: data}}" in said(refused.err)
+    command = re.search(r"flowplan (recover --from-live --lineage [-0-9a-f]+)", said(refused.err))
+    assert command is not None
+    for one in place.path.glob("flowplan.state*"):
+        one.unlink()
+    place.ok(*command[1].split())
+    assert bid_id(place, "bid.train").startswith("bid_")
+
+
+def test_attach_among_the_volumes_is_one_problem_that_says_where_it_belongs(place: Place) -> None:
+    place.write(stack(task("train", ATTACHED), volumes="  data: {attach: {volume_name: data}}\n"))
+    result = place.run("validate")
+    assert (result.code, "has no size" in result.err, result.err.count("error:")) == (65, False, 1)
+    assert "write persistent_storage: {attach: {volume_name: NAME}} in the task" in said(result.err)
+
+
+def test_a_task_that_leaves_its_volume_is_told_where_the_region_comes_from(place: Place) -> None:
+    where = "  data: {size: 5}\n"
+    place.write(stack(task("train", ATTACHED), volumes=where))
+    place.ok(*APPLY)
+    place.edit("us-central1-b", "eu-central1-a")
+    refused = place.run("plan")
+    assert refused.code == 65
+    hint = said(refused.err)
+    assert "the volume is there already, and data stays in its region: leave the task in us-central1-b" in hint
+    assert "or write region_id: eu-central1-a at the volume, which makes it anew, and its data is lost" in hint
+    place.edit("size: 5", "size: 5, region_id: eu-central1-a")
+    guarded = place.run("plan")
+    assert (guarded.code, "destroys the data on volume data" in said(guarded.err)) == (3, True)
+    place.edit("region_id: eu-central1-a", "region_id: us-central1-b")
+    assert "which makes it anew" not in said(place.run("plan").err)  # the file says it: there is nothing to explain
+
+
+def test_a_directory_with_only_a_state_is_not_called_empty(place: Place) -> None:
+    place.write(stack(task("own")), "own.yaml")
+    place.ok("apply", "own.yaml", "--auto-approve")
+    id = somebodys(place, "web")
+    place.ok("state", "rm", "bid.own")
+    (place.path / "own.yaml").unlink()
+    place.ok("import", "task.web", id)
+    missing = place.run("plan")
+    assert (missing.code, "this directory is empty" in missing.err) == (64, False)
+    assert "this directory has a state, and no task file" in said(missing.err)
+    place.ok("import", "task.web", bid_id(place, "bid.web"), "--generate", "flowplan.yaml")
+    assert place.run("plan", "--detailed-exitcode").code == 0
