@@ -189,14 +189,14 @@ class Removals:
         once more."""
         over = set[str]()
         for _ in self.patience.until_it_shows():
-            try:
-                listed, seen = self._volumes().get(id), since_boot()
-                if listed is None or not self._held(id, _users_of(listed), over):
+            listed, seen = self._volumes().get(id), since_boot()
+            if listed is None or not self._held(id, _users_of(listed), over):
+                try:
                     self._delete_as_seen(id, seen)
-            except NotFound:
-                return
-            except _Late:
-                continue
+                except NotFound:
+                    return
+                except _Late:
+                    continue
             if id in self.deleted():
                 return
         raise CloudError(

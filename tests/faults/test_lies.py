@@ -92,6 +92,23 @@ def test_a_deletion_that_is_only_answered_once_is_told_again(applied: Place) -> 
     assert volumes(applied) == [] and held(applied) == {}
 
 
+def test_a_project_that_is_not_found_after_a_lie_is_no_deleted_volume(
+    applied: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lies(applied, f"DELETE {ONE_VOLUME}", status=204, body="")
+    real = Fcp.deleted_volumes
+
+    def look(cloud: Fcp) -> frozenset[str]:
+        found = real(cloud)
+        lies(applied, "GET /v2/volumes", status=404, body='{"detail": "Project not found"}')
+        return found
+
+    monkeypatch.setattr(Fcp, "deleted_volumes", look)
+    done = applied.run(*DESTROY)
+    assert (done.code, "not found (404" in told(done)) == (1, True), done
+    assert VOLUME in held(applied)
+
+
 def test_what_took_the_volume_after_a_lie_keeps_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the first deletion and the second, a colleague began to use it."""
     lies(applied, f"DELETE {ONE_VOLUME}", status=204, times=1)

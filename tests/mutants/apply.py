@@ -508,6 +508,14 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py", "-k", "that_look_fails"),
     ),
     Mistake(
+        "take a list that is not found for a volume that is deleted",
+        "apply/removals.py",
+        "            listed, seen = self._volumes().get(id), since_boot()\n            if",
+        "            try:\n                listed, seen = self._volumes().get(id), since_boot()\n"
+        "            except NotFound:\n                return\n            if",
+        ("tests/faults/test_lies.py", "-k", "project_that_is_not_found"),
+    ),
+    Mistake(
         "keep a deletion as done that is only answered, where the journal fails",
         "apply/durable.py",
         "r.error is None and not r.unproved)",
@@ -524,8 +532,8 @@ MISTAKES = (
     Mistake(
         "a deletion is told again without a look who uses it",
         "apply/removals.py",
-        "                if listed is None or not self._held(id, _users_of(listed), over):\n",
-        "                if True:\n",
+        "            if listed is None or not self._held(id, _users_of(listed), over):\n",
+        "            if True:\n",
         ("tests/faults/test_lies.py", "-k", "took_the_volume"),
     ),
     Mistake(
