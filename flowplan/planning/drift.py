@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -17,11 +17,14 @@ from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 
-def drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address, Lifecycle]) -> Iterable[Change]:
+def drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address, Lifecycle]) -> list[Change]:
     """What changed outside of flowplan since it last applied, as changes from applied to live, but for what
     `lifecycles` ignore."""
-    for address in sorted(state.bindings, key=in_order):
-        binding = state.bindings[address]
+    return sorted(_drift(state, live, wishes, lifecycles), key=lambda one: in_order(one.address))
+
+
+def _drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address, Lifecycle]) -> Iterator[Change]:
+    for address, binding in state.bindings.items():
         if address.kind == "ports" or not wishes.in_scope(binding):
             continue
         common: dict[str, Any] = {"id": binding.id, "source": binding.source}

@@ -209,12 +209,12 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
         if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
             others.setdefault(bid.bid.name, []).append(bid.id)
     found = []
-    for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0])):
+    for address, binding in state.bindings.items():
         ours = live.bids.get(binding.id) if address.kind == "bid" else None
         ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
         if ids:
             found.append((address, tuple(ids)))
-    return found
+    return sorted(found, key=lambda one: in_order(one[0]))
 
 
 def binding_of(intent: CreateIntent, id: str) -> Binding:
