@@ -180,6 +180,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "not-refreshed": Code("The plan is made from the state alone; the cloud was not checked.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
+    "renamed": Code("What is destroyed and what is created differ only by their names.", "renamed"),
+    "named-beside": Code("A file beside those given names what would be destroyed.", "named_beside"),
     "uncompared": Code("What a bid that flowplan did not place carries is not compared with the files.", "uncompared"),
     "script-dropped": Code("A replacement runs no startup script; what it replaces does, or may.", "script_dropped"),
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),

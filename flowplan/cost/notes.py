@@ -41,6 +41,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
         yield from _raised(change)
     yield from _ports_dropped(plan)
     yield from plan.uncompared
+    yield from _renamed(plan)
     yield from _unnamed(plan)
     yield from _fileless(plan)
     yield from _namesakes(plan)
@@ -126,6 +127,19 @@ def _ports_dropped(plan: Plan) -> Iterator[Diagnostic]:
             position=first.position,
             about=str(first.address),
         )
+
+
+def _renamed(plan: Plan) -> Iterator[Diagnostic]:
+    """Once for all: what may have another name now, and is not to be made anew."""
+    if not plan.renamed:
+        return
+    pairs = ", ".join(f"{old} and {new}" for old, new in plan.renamed)
+    what = f"{pairs} differ only by name: the first is destroyed, and the second created"
+    blocks = ", ".join(f"{{from: {old.word}, to: {new.word}}}" for old, new in plan.renamed)
+    moves = "; ".join(f"flowplan state mv {old.word} {new.word}" for old, new in plan.renamed)
+    remedy = f"if it was renamed, it is kept by `moved: [{blocks}]` in a stack file; without one: {moves}"
+    change = plan.by_address()[plan.renamed[0][1]]
+    yield Diagnostic("renamed", what, remedy, severity="warning", position=change.position, about=str(change.address))
 
 
 def _only_drops_ports(change: Replace) -> bool:

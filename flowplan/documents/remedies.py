@@ -146,6 +146,8 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "not-refreshed": "Run `flowplan plan` without --no-refresh.",
     "partial": "Run `flowplan plan` without --target and --exclude to see the rest.",
     "dependents": "Include the resource that they depend on if you want them, too.",
+    "renamed": "To keep it, write `moved: [{from: OLD, to: NEW}]` in a stack file, or run `flowplan state mv`.",
+    "named-beside": "Give all files of the stack, or their directory.",
     "uncompared": "Replace the bid with --replace ADDRESS, or name the fields in `lifecycle: {ignore_changes: [...]}`.",
     "script-dropped": "Put the script into the files first: `flowplan import ADDRESS ID --generate FILE` writes it.",
     "namesake": "Nothing has to be done; flowplan leaves it alone.",

@@ -260,6 +260,7 @@ def priced_plan(
     from flowplan.operations.checking.environment import other_environment
     from flowplan.operations.checking.policing import refused_by_policies, unheeded
     from flowplan.operations.checking.recipients import other_recipients
+    from flowplan.planning.actions import Delete
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
@@ -276,6 +277,10 @@ def priced_plan(
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" else None
     warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
+    if any(isinstance(one, Delete) for one in plan.changes) and wishes.mode == "apply":
+        from flowplan.operations.beside import named_beside
+
+        warnings = (*warnings, *named_beside(session, plan, wishes))
     costs = priced(plan, markets, lived(session, plan, seen) if forecasts(plan) else seen.desired)
     return PricedPlan(
         plan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -11,7 +11,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, Completed, Replace
+from flowplan.planning.actions import Change, Completed, Create, Delete, Replace
 from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, left_alone, moved
 from flowplan.planning.hand_overs import order_of
@@ -63,8 +63,18 @@ def make_plan(
         dependents=part.dependents,
         untriggered=part.untriggered,
         faults=faults,
+        renamed=_renamed(ordered, desired) if wishes.mode == "apply" else (),
         uncompared=_uncompared(ordered, desired) if wishes.refresh and wishes.mode == "apply" else (),
     )
+
+
+def _renamed(changes: Sequence[Change], desired: Desired) -> tuple[tuple[Address, Address], ...]:
+    kinds = {type(one) for one in changes}
+    if not kinds >= {Create, Delete}:
+        return ()
+    from flowplan.planning.renamed import renamed  # most plans do not do both
+
+    return tuple(renamed(changes, desired))
 
 
 def _uncompared(changes: Iterable[Change], desired: Desired) -> tuple[Diagnostic, ...]:

@@ -72,6 +72,7 @@ class Plan:
     dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
     untriggered: tuple[tuple[Address, Address], ...] = ()  # of these, what a change in the plan replaces, and which
     faults: tuple[Diagnostic, ...] = ()  # what is wrong with what is left out
+    renamed: tuple[tuple[Address, Address], ...] = ()  # what is destroyed and what is created, which may be one
     uncompared: tuple[Diagnostic, ...] = ()  # what bids that flowplan did not place carry: what is not known of it
 
     @property

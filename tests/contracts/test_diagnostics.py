@@ -269,6 +269,8 @@ IN_A_TEST: dict[str, str] = {
     "invalid-plan": "p is not a valid plan",
     "minimum-unknown": "minimum that FCP accepts is unknown now",
     "moved": "moved from old.yaml to new name.yaml",
+    "renamed": 'said(place, "renamed")',
+    "named-beside": 'said(place, "named_beside")',
     "uncompared": '["uncompared"]',
     "script-dropped": '["script_dropped"]',
     "namesake": "has the name of bid.task-000",

@@ -775,4 +775,11 @@ MISTAKES = (
         "    if not names:\n",
         ("tests/operations/test_imported_scripts.py", "-k", "not_compared"),
     ),
+    Mistake(
+        "take one of several that are alike for what was renamed",
+        "planning/renamed.py",
+        "for one, other in alike) == 1:",
+        "for one, other in alike) >= 1:",
+        ("tests/operations/test_renamed.py", "-k", "both_renamed"),
+    ),
 )

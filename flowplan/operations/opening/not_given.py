@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowplan.errors import ConfigError, FlowplanError
+from flowplan.files.regular import read_regular
+from flowplan.operations.opening.sources import in_directory
 from flowplan.patterns import regex
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
 # What is wrong with a part of a stack whose other files declare it.
 _APART = frozenset(("missing", "volume-unknown", "depends-on", "reference"))
+_LARGEST = 1_000_000  # bytes of a file that is looked through
 _STACK = regex(rb"^version:\s*['\"]?2", re.MULTILINE)
 
 
@@ -36,3 +42,18 @@ def say_not_given(session: Session, scope: Scope, sources: Sequence[Source], err
         every = shlex.join(sorted({*others, *(one.name for one in sources)}))
         was = "was" if len(others) == 1 else "were"
         session.listener.note(f"{', '.join(others)} made a part of this stack, and {was} not given: give {every}")
+
+
+def beside(scope: Scope, names: Collection[str]) -> Iterator[Source]:
+    """The configuration files that stand beside those given, are not given themselves, and have one of `names` as a
+    word. What cannot be read has none."""
+    from flowplan.config import Source
+
+    given = {os.path.normpath(name) for name, _ in scope.given}
+    words = regex(rb"(?<![\w-])(?:" + b"|".join(re.escape(one.encode()) for one in names) + rb")(?![\w-])")
+    for folder in sorted({str(Path(name).parent) for name in given}):
+        with suppress(OSError):
+            for path in [one for one in in_directory(folder, scope.here) if one not in given]:
+                data = read_regular(scope.here / path, _LARGEST)
+                if words.search(data):
+                    yield Source(path, data)

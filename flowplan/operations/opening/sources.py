@@ -241,7 +241,7 @@ def config_files(paths: Sequence[str | Source], directory: Path) -> Iterator[str
 def _names(paths: Sequence[str | Source], here: Path) -> Iterator[str]:
     for path in (_plain(path, here) for path in paths if isinstance(path, str)):
         with suppress(OSError):
-            yield from _in_directory(path, here) if _is_directory(here / path) else [path]
+            yield from in_directory(path, here) if _is_directory(here / path) else [path]
 
 
 @define
@@ -258,7 +258,7 @@ class _Wanted:
     def add(self, path: str, directory: Path, *, optional: bool, made: Callable[[str], bool]) -> None:
         """`path`, from `directory`; `optional` and `made` as in `find`. Raises UsageProblem."""
         is_directory = _is_directory(directory.absolute() / path)
-        found = _in_directory(path, directory) if is_directory else [path]
+        found = in_directory(path, directory) if is_directory else [path]
         readable = [name for name in found if _is_readable(directory / name)] if optional else found
         if optional and (not found or readable != found) and made(path):
             self.gone.append(path)
@@ -384,7 +384,9 @@ def _nothing_in(directory: Path) -> UsageProblem:
     )
 
 
-def _in_directory(path: str, directory: Path) -> list[str]:
+def in_directory(path: str, directory: Path) -> list[str]:
+    """The configuration files directly in the directory `path`, which stands in `directory`, in order. Raises
+    OSError."""
     entries = [entry.name for entry in (directory / path).iterdir()]
     found = [
         Path(path) / name for name in entries if name.endswith(SUFFIXES) and not name.endswith(CASES) and name[0] != "."

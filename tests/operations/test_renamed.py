@@ -1,0 +1,82 @@
+"""A plan that destroys what has another name, or another file, says so before it does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import APPLY, Place, bid_id
+from tests.operations.test_hand_over import ATTACHED, DATA, HEAD, planned, stack, task
+
+
+def said(place: Place, detail: str) -> list[dict[str, Any]]:
+    return [one for one in planned(place)["diagnostics"] if one["detail"] == detail]
+
+
+def test_a_task_that_was_renamed_is_kept_by_the_block_that_the_plan_gives(place: Place) -> None:
+    old = task("train", f"{ATTACHED}, startup_script: echo a")
+    place.write(stack(old, task("eval"), volumes=DATA))
+    place.ok(*APPLY)
+    id, ledger = bid_id(place, "bid.train"), place.ledger()
+    place.edit("  train:", "  pretrain:")
+    (warning,) = said(place, "renamed")
+    assert "bid.train and bid.pretrain differ only by name" in warning["summary"]
+    block = re.search(r"`(moved: .*)` in a stack file", warning["hint"])
+    assert block is not None
+    place.write(f"{(place.path / 'flowplan.yaml').read_text()}{block[1]}\n")
+    assert said(place, "renamed") == []
+    place.ok(*APPLY)
+    assert (bid_id(place, "bid.pretrain"), place.ledger()) == (id, ledger)
+
+
+def test_a_volume_that_was_renamed_is_named_too(place: Place) -> None:
+    place.write(stack(task("train", ATTACHED), volumes=DATA))
+    place.ok(*APPLY)
+    place.edit("  data:", "  store:")
+    place.edit("volume: data", "volume: store")
+    (warning,) = said(place, "renamed")
+    assert "{from: volume.data, to: volume.store}" in warning["hint"]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        (task("b"), task("c")),  # which of the two is it?
+        (task("b", ", startup_script: echo other"),),
+        (task("b", ", ports: [80]"),),
+        (task("b").replace("17.92", "18.00"),),
+        (task("b", ", name: other"),),  # its name in the cloud would have to change, too
+        (task("a"), task("b")),
+        ("  b: {for_each: [x], " + task("b").partition("{")[2],),
+    ],
+)
+def test_what_is_no_rename_for_certain_is_called_none(place: Place, now: tuple[str, ...]) -> None:
+    place.write(stack(task("a"), task("stays", ", startup_script: echo stays")))
+    place.ok(*APPLY)
+    place.write(stack(*now, task("stays", ", startup_script: echo stays")))
+    assert said(place, "renamed") == []
+
+
+def test_two_that_were_alike_and_are_both_renamed_are_not_told_apart(place: Place) -> None:
+    place.write(stack(task("a"), task("b")))
+    place.ok(*APPLY)
+    place.write(stack(task("c"), task("d")))
+    assert said(place, "renamed") == []
+
+
+def test_a_task_that_was_moved_to_a_file_beside_is_named_with_it(place: Place) -> None:
+    place.write(stack(task("train"), task("eval")))
+    place.ok(*APPLY)
+    place.write(stack(task("train")))
+    assert said(place, "named_beside") == []
+    place.write(HEAD + "tasks:\n" + task("evaluate"), "other.yaml")
+    place.write("eval: [", "broken.yaml")
+    assert said(place, "named_beside") == []
+    place.write(HEAD + "tasks:\n" + task("eval"), "eval.yaml")
+    (warning,) = said(place, "named_beside")
+    assert warning["summary"] == "bid.eval would be destroyed, but eval.yaml, which was not given, names it"
+    command = re.search(r"flowplan (plan flowplan.yaml eval.yaml);", warning["hint"])
+    assert command is not None
+    assert place.run(*command[1].split(), "--detailed-exitcode").code == 0
