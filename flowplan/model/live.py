@@ -20,12 +20,14 @@ STATUSES = (OPEN, ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
 
 _NO_TEXT = regex(r"[\0\ud800-\udfff]")
 _MARKED = regex(r"[^\n]*\n# flowplan:")  # by a flowplan that this one does not understand
-_ENCODED = regex(r"\s*(?:IyE|H4sI)[A-Za-z0-9+/\s]*={0,2}\s*")  # base64 of what begins with #!, or of gzip
+_ENCODED = regex(r"(?:IyE|H4sI)[A-Za-z0-9+/\s]*={0,2}")  # base64 of what begins with #!, or of gzip
 
 
 def _is_no_script(sent: str) -> bool:
     """Whether what an API shows as a startup script cannot be what somebody wrote as one."""
-    return any(one is not None for one in (_NO_TEXT.search(sent), _MARKED.match(sent), _ENCODED.fullmatch(sent)))
+    return any(
+        one is not None for one in (_NO_TEXT.search(sent), _MARKED.match(sent), _ENCODED.fullmatch(sent.strip()))
+    )
 
 
 def billed_as(status: str) -> bool | None:

@@ -120,7 +120,7 @@ MISTAKES = (
     Mistake(
         "take base64 for the script that it encodes",
         "model/live.py",
-        ", _ENCODED.fullmatch(sent))",
+        ", _ENCODED.fullmatch(sent.strip()))",
         ")",
         ("tests/operations/test_imported_scripts.py", "-k", "no_script_to_be_sent"),
     ),

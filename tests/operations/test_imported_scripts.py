@@ -9,7 +9,9 @@ import json
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from tests.builders import bid, live_bid
 from tests.conftest import APPLY, Place, bid_id
 from tests.operations.test_generate import somebodys
 from tests.operations.test_hand_over import ATTACHED, DATA, planned, stack, task
@@ -100,6 +102,15 @@ def test_what_is_no_script_to_be_sent_again_is_not_known(live: Place, script: st
     body = json.loads(live.run("plan", "web.yaml", "--replace", "task.web", "--format", "json").out)
     assert [one["detail"] for one in body["diagnostics"] if "script" in str(one["detail"])] == ["script_dropped"]
     assert "what it runs is not known" in str(body["diagnostics"])
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("sent", ["IyE" + " " * 300_000 + "!", "H4sI" + "=" * 300_000, "\n" * 300_000 + "x"])
+def test_a_long_script_takes_no_time(sent: str) -> None:
+    """Whatever an API makes up, in whoever's row."""
+    script = evolve(live_bid(bid(), ours=False), sent=sent).script
+    assert script is not None
+    assert script.size == len(sent)
 
 
 def test_a_script_that_no_file_can_hold_is_ignored_and_named(live: Place) -> None:
