@@ -21,9 +21,12 @@ DAY = timedelta(days=1)
 def is_as_applied(change: Change, known: Binding | None, desired: Desired, *, elsewhere: bool) -> bool:
     """Whether the files ask for what was applied (`known`), but for a limit that the watch has raised and, where it may
     be `elsewhere`, the place: another of those that the task leaves open, as it does the one that was applied. What a
-    lifecycle ignores counts: what is placed again is placed as the files have it."""
+    lifecycle ignores counts: what is placed again is placed as the files have it; so nobody approved what a bid carries
+    in the place of one that flowplan did not place."""
     wanted, address = change.after, change.address
     if not isinstance(wanted, Bid) or known is None or not isinstance(known.applied, Bid):
+        return False
+    if known.applied.inputs is None:
         return False
     applied, written = known.applied, desired.raised.get(address, wanted.limit_price)
     fields = {one.name for one in differences(applied, wanted, named=address in desired.named)} - {"limit_price"}

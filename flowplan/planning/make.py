@@ -10,7 +10,7 @@ import attrs
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
-from flowplan.model.resources import Bid
+from flowplan.model.resources import Bid, Resource
 from flowplan.planning.actions import Change, Completed, Create, Delete, Replace
 from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, left_alone, moved
@@ -20,7 +20,7 @@ from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, hold_faultless, part_of
 from flowplan.state.journal import Intent
-from flowplan.state.ownership import namesakes, twins
+from flowplan.state.ownership import as_known, namesakes, twins
 from flowplan.state.state import State
 
 
@@ -64,7 +64,7 @@ def make_plan(
         untriggered=part.untriggered,
         faults=faults,
         renamed=_renamed(ordered, desired) if wishes.mode == "apply" else (),
-        uncompared=_uncompared(ordered, desired) if wishes.refresh and wishes.mode == "apply" else (),
+        uncompared=_uncompared(ordered, desired, state, live) if wishes.refresh and wishes.mode == "apply" else (),
     )
 
 
@@ -77,14 +77,24 @@ def _renamed(changes: Sequence[Change], desired: Desired) -> tuple[tuple[Address
     return tuple(renamed(changes, desired))
 
 
-def _uncompared(changes: Iterable[Change], desired: Desired) -> tuple[Diagnostic, ...]:
-    bids = ((one, one.before) for one in changes if isinstance(one.before, Bid))
-    found = [(one, bid) for one, bid in bids if bid.inputs is None or isinstance(one, Replace)]
+def _uncompared(changes: Iterable[Change], desired: Desired, state: State, live: Live) -> tuple[Diagnostic, ...]:
+    bids = ((one, one.before or _ended(one, state, live)) for one in changes if one.address.kind == "bid")
+    found = [
+        (one, bid) for one, bid in bids if isinstance(bid, Bid) and (bid.inputs is None or isinstance(one, Replace))
+    ]
     if not found:
         return ()
     from flowplan.planning.uncompared import uncompared  # most plans have no such bid
 
     return tuple(uncompared(found, desired))
+
+
+def _ended(change: Change, state: State, live: Live) -> Resource | None:
+    """What the bid was that is over, and is placed again."""
+    if change.reason != "create_because_gone" or (known := state.bindings.get(change.address)) is None:
+        return None
+    found = live.bids.get(known.id)
+    return known.applied if found is None else as_known(found, known.applied)
 
 
 def _at_limits(desired: Desired, limits: Mapping[Address, Decimal]) -> Desired:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import INPUTS, Bid, Inputs, Script
-from flowplan.planning.actions import Change, LeftOut, NoOp, Replace, Update
+from flowplan.planning.actions import Change, Create, LeftOut, NoOp, Replace, Update
 from flowplan.planning.lookup import Desired
 
 _WORDS = {"startup_script": "startup script", "local_disks": "local disks", "container_image": "container image"}
@@ -21,7 +21,7 @@ def uncompared(bids: Iterable[tuple[Change, Bid]], desired: Desired) -> Iterator
     that its startup script goes. `bids`: the changes of live bids, with what those are."""
     for change, bid in bids:
         wanted = desired.resources.get(change.address)
-        if isinstance(change, Replace):
+        if isinstance(change, Replace | Create):
             yield from _dropped(change, bid)
         elif isinstance(change, (NoOp, Update)) and not isinstance(change, LeftOut) and isinstance(wanted, Bid):
             yield from _open(change, bid, wanted.inputs or Inputs(), change.lifecycle)
@@ -60,7 +60,7 @@ def _said_of(runs: Script, asked: Script | None) -> str | None:
     return f"its startup script{_size(runs)} is not that of the files" if runs.size else "it has no startup script"
 
 
-def _dropped(change: Replace, bid: Bid) -> Iterator[Diagnostic]:
+def _dropped(change: Replace | Create, bid: Bid) -> Iterator[Diagnostic]:
     """That what is placed runs no startup script, and what is replaced runs one, or may."""
     after = change.after.inputs if isinstance(change.after, Bid) else None
     if after is None or after.startup_script is not None:
@@ -73,8 +73,12 @@ def _dropped(change: Replace, bid: Bid) -> Iterator[Diagnostic]:
     elif known is not None and not known.size:
         return
     runs = f"its startup script{_size(known)} is not in the files" if known is not None else "what it runs is not known"
-    what = f"{change.address} is replaced, and {runs}: its replacement runs no startup script"
-    remedy = f"put the script into the files first: `{_written(change)}` writes what is known"
+    if isinstance(change, Replace):
+        what = f"{change.address} is replaced, and {runs}: its replacement runs no startup script"
+        remedy = f"put the script into the files first: `{_written(change)}` writes what is known"
+    else:
+        what = f"{change.address} is placed again, and {runs}: it will run no startup script"
+        remedy = "put the script into the files first"
     yield _warning("script-dropped", change, what, remedy)
 
 

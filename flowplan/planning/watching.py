@@ -262,6 +262,8 @@ class _Finding:
     def _why_not_placed(self, binding: Binding, *, own: bool) -> str | None:
         """Why a bid that is over is for a person to place again; None: the watch may."""
         policy = self.seen.policy
+        if isinstance(binding.applied, Bid) and binding.applied.inputs is None:
+            return "flowplan did not place it, so what it ran is not known"
         if not is_as_applied(self.change, self._binding, self.seen.desired, elsewhere=policy.switch_region):
             return "the files ask for something else by now, or for another place"
         if any(one == self.change.address for one, _ in self.seen.plan.twins):

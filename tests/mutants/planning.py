@@ -782,4 +782,11 @@ MISTAKES = (
         "for one, other in alike) >= 1:",
         ("tests/operations/test_renamed.py", "-k", "both_renamed"),
     ),
+    Mistake(
+        "the watch places a bid again of which nobody knows what it ran",
+        "planning/as_approved.py",
+        "    if known.applied.inputs is None:\n        return False\n",
+        "",
+        ("tests/operations/test_imported_scripts.py", "-k", "the_watch"),
+    ),
 )

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.builders import bid, live_bid
+from flowplan.model.resources import Inputs
+from flowplan.planning.actions import Create
+from flowplan.planning.as_approved import is_as_applied
+from flowplan.planning.lookup import Desired
+from tests.builders import TRAIN, bid, bound, live_bid
 from tests.conftest import APPLY, Place, bid_id
 from tests.operations.test_generate import somebodys
 from tests.operations.test_hand_over import ATTACHED, DATA, planned, stack, task
@@ -196,3 +200,20 @@ def test_a_file_that_ignores_the_script_does_not_drop_it_in_silence(live: Place)
     assert said(live) == []
     live.edit("us-central1-b", "eu-central1-a")
     assert [one["detail"] for one in said(live)] == ["script_dropped"]
+
+
+def test_what_is_over_and_is_placed_again_names_the_script_that_it_ran(live: Place) -> None:
+    id = imported(live, SCRIPT)
+    live.call("DELETE", f"/v2/spot/bids/{id}")
+    (warning,) = said(live)
+    assert (warning["detail"], "it will run no startup script" in warning["summary"]) == ("script_dropped", True)
+    live.write(stack(task("own"), task("web", ", startup_script: echo a")))
+    assert said(live) == []
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [(Inputs(), True), (None, False)])
+def test_the_watch_places_again_only_what_somebody_approved_in_full(inputs: Inputs | None, expected: bool) -> None:
+    """Of a bid that was imported nobody knows what it ran: what the files say instead is for a person to approve."""
+    wanted = bid(inputs=Inputs())
+    known = bound(TRAIN, "bid_1", evolve(wanted, inputs=inputs))
+    assert is_as_applied(Create(TRAIN, wanted), known, Desired({TRAIN: wanted}), elsewhere=False) is expected
