@@ -130,7 +130,7 @@ def _ports_dropped(plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _renamed(plan: Plan) -> Iterator[Diagnostic]:
-    """Once for all: what may have another name now, and is not to be made anew."""
+    """Once for all: what may have another name now, and is not to be made again."""
     if not plan.renamed:
         return
     pairs = ", ".join(f"{old} and {new}" for old, new in plan.renamed)
