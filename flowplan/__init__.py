@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         StateError,
         UsageProblem,
     )
+    from flowplan.model.address import Address
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.planning.steps import Step
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 # Where what stands in no errors.py comes from.
 _PLACES = {
+    "Address": "model.address",
     "ApplyFailed": "apply.outcome",
     "Auctions": "documents.market",
     "Change": "planning.actions",
@@ -67,6 +69,7 @@ _PLACES = {
     "load": "api",
 }
 __all__ = [
+    "Address",
     "ApplyFailed",
     "Auctions",
     "Change",

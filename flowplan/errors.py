@@ -51,10 +51,18 @@ class FlowplanError(Exception):
         self.hint = hint
         self.detail = detail
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy, as another process gets one, is made of what it holds: each class is made of other arguments."""
+        return _copied, (type(self), self.args), self.__dict__
+
     @property
     def summary(self) -> str:
         """What happened, in one short sentence."""
         return str(self.args[0])
+
+
+def _copied(kind: type[FlowplanError], args: tuple[object, ...]) -> FlowplanError:
+    return kind.__new__(kind, *args)
 
 
 class CloudError(FlowplanError):

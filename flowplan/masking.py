@@ -22,7 +22,10 @@ _NAME = (
     r"|auth(?:orization)?(?![a-z])"
 )
 _SECRET_NAME = regex(_NAME, re.IGNORECASE)
-_ASSIGNED = regex(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)\S.*", re.IGNORECASE | re.DOTALL)
+# What a key says that declares something: no value of a secret, and the only thing to see where one is misspelt.
+_SAYS = r"[\w-]+\s*:\s+(?:true|false|null|~|string|int|number|bool|list|map)"
+_DECLARES, _DECLARATION = regex(rf"\s*{_SAYS}\s*"), rf"\{{\s*{_SAYS}\s*(?:,\s*{_SAYS}\s*)*\}}[\s}}]*\Z"
+_ASSIGNED = regex(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)(?!{_DECLARATION})\S.*", re.IGNORECASE | re.DOTALL)
 # What is behind a secret's name on a line of its own: `password: |`, and the value below it.
 _OPENS = regex(rf"(?:{_NAME})[\w-]*[\"']?\s*:\s*(?:[&!]\S*\s*)*(?:[|>][-+0-9]*)?\s*(?:#.*)?$", re.IGNORECASE)
 _KNOWN = r"(?:fkey_|hf_|gh[pousr]_|github_pat_|glpat-|[sr]k[-_]|xox[abeprs]-|ya29\.|npm_|dckr_pat_)"
@@ -131,6 +134,12 @@ def _places(text: str, part: str) -> Iterator[int]:
 def opens_secret(line: str) -> bool:
     """Whether `line` of YAML ends where the value of a secret begins: it stands on the lines below."""
     return _OPENS.search(line) is not None
+
+
+def declares(line: str, opening: str) -> bool:
+    """Whether `line` of YAML, which stands below what the line `opening` opens, says what sort of a value something
+    has and not which: `sensitive: true`. What is below a `|` is text."""
+    return _DECLARES.fullmatch(line) is not None and opening.rstrip().endswith(":")
 
 
 def secret_in(script: str) -> int | None:

@@ -42,6 +42,11 @@ class Proposal:
         return self._planned.priced.diagnostics
 
     @property
+    def refused(self) -> bool:
+        """Whether a guard refuses it: `apply` raises GuardRefused. The `diagnostics` of severity "error" say why."""
+        return bool(self._planned.priced.refusals)
+
+    @property
     def document(self) -> SealedPlan:
         """What `flowplan plan --format json` prints."""
         return self._planned.sealed

@@ -29,6 +29,7 @@ from flowplan.apply.events import Silent
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
+from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
@@ -40,6 +41,7 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.hooks import after_plan
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -56,6 +58,9 @@ if TYPE_CHECKING:
 
 Wait = Literal["placed", "allocated", "running"]
 OnUnknown = Literal["retry", "stop"]
+
+
+_PROPOSAL = "stack.apply(stack.plan())"
 
 
 class Applying(TypedDict, total=False):
@@ -190,6 +195,8 @@ class Stack:
             settle_window=within(settle_window, "settle_window", 0, 3600),
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
+        if not isinstance(proposal, Proposal):  # notebooks have no type checker
+            raise UsageProblem(f"apply carries out what plan returns, not {shown(repr(proposal))}", hint=_PROPOSAL)
         with self._session() as session:
             here = session.identity
         request, document = proposal.approved(here)

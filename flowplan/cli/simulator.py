@@ -82,7 +82,7 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 @_db
 @click.pass_context
 def advance(ctx: click.Context, time: str, db: str | None) -> int:
-    """Move the simulator's time by TIME (30m, 6h, 2d): every auction round in between is held."""
+    """Move the simulator's time by TIME (30m, 6h, 2d, 1w): every auction round in between is held."""
     from flowplan.operations.simulator import data_of, say_which
     from flowplan.simulator import Simulator
 

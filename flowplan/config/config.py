@@ -238,11 +238,13 @@ class Config:
 
     def position_of(self, address: Address, field: str = "") -> Position:
         """Where `field` of a resource is written (`limit_price`, `region`, `size_gb`: the inner names), else
-        where the resource is. Raises KeyError for an address that is not here."""
+        where the resource is. An item of a list is a field of its own, `ssh_keys.mine`, or where the list is. Raises
+        KeyError for an address that is not here."""
         if address.kind == "ports" and not field:
             field = "ports"
         resource = self.volumes[address] if address.kind == "volume" else self.tasks[Address("bid", address.name)]
-        return resource.positions.of(field, resource.source.file) or resource.source
+        places, file = resource.positions, resource.source.file
+        return places.of(field, file) or places.of(field.partition(".")[0], file) or resource.source
 
     def source_line(self, position: Position) -> str | None:
         """The text of the line at `position`, fit to be printed; None when there is none."""

@@ -97,6 +97,16 @@ class Section:
             if self.key is None:
                 return
             place = self.key
+        self._note(name, place)
+
+    def note_items(self, name: str, key: str) -> None:
+        """Note where each item of a list of texts under `key` is written: that of `a` as the field `name.a`."""
+        found = self.node.get(key)
+        for item in found.items if isinstance(found, SequenceNode) else ():
+            if isinstance(item, Scalar):
+                self._note(f"{name}.{item.text}", item)
+
+    def _note(self, name: str, place: Node) -> None:
         mark, text = place.alias or place.start, self.document.text
         home = home_of(mark, text)
         self.notes.add(name, mark, None if home is text or home.file == text.file else home.file)
@@ -326,7 +336,7 @@ def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> in
     name = section.name(key)
     wanted = f"{name} must be a whole number{f' of {unit}' if unit else ''} from {low:,} to {high:,}"
     if not isinstance(node, Scalar) or not is_plain_number(node):
-        hint = "write it without quotes" if isinstance(node, Scalar) and _WHOLE.fullmatch(node.text) else None
+        hint = _digits_hint(key, node.text, unit, low) if isinstance(node, Scalar) and node.kind == "string" else None
         section.document.problem(node, f"{wanted}, not {KINDS[node.kind]}", hint, code="type")
         return None
     if not _WHOLE.fullmatch(node.text):
@@ -337,6 +347,17 @@ def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> in
         section.document.problem(node, f"{wanted}, not {number:,}", code="value")
         return None
     return number
+
+
+def _digits_hint(key: str, text: str, unit: str, low: int) -> str:
+    """What to write for a text that stands for a whole number of `unit`."""
+    if _WHOLE.fullmatch(text):
+        return "write it without quotes"
+    with_unit = re.fullmatch(r"([0-9]{1,18})\s*([GT])i?B?", text.strip(), re.IGNORECASE) if unit else None
+    if with_unit is None:
+        return f"write it in digits, such as {low}"
+    size, of = with_unit[1], f"{with_unit[2].upper()}B"
+    return f"write {key}: {size}" + ("" if of == unit else f", and {key}_unit: {of.lower()}")
 
 
 def is_plain_number(node: Scalar) -> bool:
@@ -404,7 +425,9 @@ def _decimal_hint(text: str) -> str | None:
         return f"leave out the dollar sign: {shown(text.replace('$', '').strip())}"
     if len(text) > _LONGEST_NUMBER:
         return f"it has {len(text):,} characters"
-    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+,[0-9]{1,2}|[0-9_]+(\.[0-9]+)?", text):
+    if re.fullmatch(r"[0-9]+,[0-9]{1,2}", text):
+        return f"write {text.replace(',', '.')}"
+    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9_]+(\.[0-9]+)?", text):
         return "write it like 17.92: a decimal point, and no thousands separator"
     if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE):
         return "it must be finite"

@@ -1,21 +1,21 @@
-"""Lengths of time as people write them: 90s, 5m, 6h, 2d."""
+"""Lengths of time as people write them: 90s, 5m, 6h, 2d, 1w."""
 
 from __future__ import annotations
 
 from flowplan.errors import UsageProblem
 from flowplan.patterns import regex
 
-_PATTERN = regex(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
+_PATTERN = regex(r"(\d+(?:\.\d+)?)(s|m|h|d|w|)")
 LONGEST = 10 * 366 * 86400.0  # seconds
 WHAT_IF = (3600.0, 7 * 86400.0)  # seconds that a simulation may look ahead: the past has two weeks
-_SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def read_duration(text: str, option: str) -> float:
     """Seconds. Raises UsageProblem naming `option`."""
     found = _PATTERN.fullmatch(text.strip())
     if found is None:
-        raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h or 2d")
+        raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h, 2d or 1w")
     seconds = float(found[1]) * _SECONDS[found[2]]
     if seconds > LONGEST:
         raise UsageProblem(f"{option}: {text} is more than ten years")

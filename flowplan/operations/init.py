@@ -52,7 +52,10 @@ def _hold_free(directory: Path, place: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageProblem(f"{shown(place)} cannot be made: {error.strerror}", hint="name a directory") from error
+        raise UsageProblem(
+            f"{shown(place)} cannot be made: {error.strerror}",
+            hint="`flowplan init DIR` writes into any directory that is yours to write to",
+        ) from error
     raise _exists(place)
 
 

@@ -269,6 +269,6 @@ class _Pass:
                 continue
             what = f"several SSH keys are named {name}" if matching else f"there is no SSH key {name}"
             hint = "give the id" if matching else candidates(name, (key.name for key in visible))
-            self.findings.say(task.address, "ssh_keys", what, hint, code="key-unknown")
+            self.findings.say(task.address, f"ssh_keys.{name}", what, hint, code="key-unknown")
         # One key may be given by its name and by its id: it is one key.
         return list(dict.fromkeys(found)) if len(found) == len(wanted) else None

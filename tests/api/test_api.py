@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -124,7 +125,8 @@ def test_a_proposal_that_is_out_of_date_is_refused(stack: flowplan.Stack) -> Non
 def test_a_refused_proposal_is_refused_by_apply_too(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
     proposal = stack.plan(max_hourly_cost="1.00")
-    assert proposal.document["errored"]
+    assert proposal.document["errored"] and proposal.refused
+    assert not stack.plan().refused
     with pytest.raises(flowplan.GuardRefused):
         stack.apply(proposal)
     assert not stack.state().bindings
@@ -235,6 +237,35 @@ def test_a_traceback_names_the_problems(tmp_path: Path) -> None:
     assert str(caught.value).split("; ") == [*said[:3], "and 2 more"]
     assert caught.value.__notes__ == said[3:]
     assert caught.value.hint == "<task train>:8:3: did you mean 'ports'?"
+
+
+@pytest.mark.parametrize(
+    "raises",
+    [
+        lambda stack: stack.plan(horizon="soon"),
+        lambda stack: stack.apply("x"),
+        lambda stack: stack.apply(stack.plan(max_hourly_cost="1.00")),
+        lambda stack: stack.apply(stack.plan(), wait="running", timeout=0),
+        lambda stack: stack_in(stack.directory, {**TASK, "prots": [80]}).plan(),
+        lambda stack: stack.apply(stack.plan(refresh=False)),
+    ],
+)
+def test_an_error_reaches_another_process_as_it_is(raises: Any, tmp_path: Path) -> None:
+    """As the workers of a pool send it."""
+    with pytest.raises(flowplan.FlowplanError) as caught:
+        raises(stack_in(tmp_path, TASK))
+    error = caught.value
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), copied.hint, copied.code) == (type(error), str(error), error.hint, error.code)
+    assert vars(copied).keys() == vars(error).keys()
+
+
+def test_what_is_no_proposal_is_refused(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, TASK)
+    for given in ("x", None, stack.plan().plan):
+        with pytest.raises(flowplan.UsageProblem, match="apply carries out what plan returns, not") as caught:
+            stack.apply(untyped(given))
+        assert caught.value.hint == "stack.apply(stack.plan())"
 
 
 def test_money_is_what_was_given(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_without_a_terminal_nothing_to_do_is_nothing_to_approve(applied: Place) 
         (("plan", "nosuch.yaml"), "nosuch.yaml"),
         (("plan",), "flowplan.yaml"),
         (("plan", "--replace", "nonsense"), "volume.NAME, bid.NAME"),
-        (("plan", "--lock-timeout", "soon"), "90s, 5m, 6h or 2d"),
+        (("plan", "--lock-timeout", "soon"), "90s, 5m, 6h, 2d or 1w"),
         (("state", "show", "nonsense"), "volume.NAME"),
         (("--chdir", "/nonexistent", "plan"), "/nonexistent"),
         (("apply", "--expect", "x"), "PLANFILE"),

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from flowplan.config import keys
 from flowplan.config.config import Output
 from flowplan.config.stack.names import Names
-from flowplan.config.stack.substitution import Scope, Secretive
+from flowplan.config.stack.substitution import Scope
 from flowplan.config.stack.variables import NAME, NAME_HINT
 from flowplan.config.values import flag, open_section, prose
-from flowplan.config.yaml import KINDS, Document, Node, Scalar, quoted
+from flowplan.config.yaml import KINDS, Document, Node, Scalar, Secretive, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position, candidates
 from flowplan.model.address import Address

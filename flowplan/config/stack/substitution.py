@@ -22,7 +22,7 @@ from attrs import field
 from flowplan.classes import define, frozen
 from flowplan.config.stack.sensitive import stays_hidden
 from flowplan.config.stack.variables import Variable
-from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached, scalars
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Secretive, Sequence, quoted, reached, scalars
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import candidates
 from flowplan.model.address import KEYED
@@ -35,13 +35,6 @@ _PIECE = regex(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
 _PATH = regex(r"""([a-z]+)\.(.+)""", re.DOTALL)
 _PART = r"[A-Za-z0-9_-]+"
 _LATER = regex(rf"({_PART}{KEYED})\.([a-z_]+)")
-
-
-@define(eq=False)
-class Secretive(Scalar):
-    """A text that holds the values of sensitive variables."""
-
-    secrets: tuple[str, ...] = ()
 
 
 @frozen

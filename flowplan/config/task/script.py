@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flowplan import masking
 from flowplan.config import keys
 from flowplan.config.values import Grammar, Section, as_text, open_section, text
-from flowplan.config.yaml import SIZE_LIMIT, Document, Node, Scalar, quoted
+from flowplan.config.yaml import SIZE_LIMIT, Document, Node, Scalar, Secretive, quoted
 from flowplan.masking import secret_in
 from flowplan.model.resources import ContainerImage, Script
 from flowplan.patterns import regex
@@ -226,10 +226,19 @@ def _check_words(section: Section, options: str) -> None:
         section.document.problem(section.at("run_options"), summary, hint, code="value")
 
 
+def _undeclared(section: Section, options: str) -> str:
+    """`options` without the values of sensitive variables."""
+    node = section.get("run_options")
+    for secret in filter(None, node.secrets if isinstance(node, Secretive) else ()):
+        options = options.replace(secret, masking.MASKED)
+    return options
+
+
 def _warn_of_options(section: Section, context: str | None, options: str | None) -> None:
-    """They are part of the script: everyone with access to the bid may read them. flowplan shows and keeps digests."""
+    """They are part of the script: everyone with access to the bid may read them. flowplan shows and keeps none of the
+    values. Whoever declares a variable to be sensitive knows what it holds."""
     found = {
-        "run_options": options is not None and masking.options(options)[1],
+        "run_options": options is not None and masking.options(_undeclared(section, options))[1],
         "build_context": context is not None and masking.masked(context) != context,
     }
     for key in (key for key, secret in found.items() if secret):

@@ -83,6 +83,7 @@ def read_section(task: Section, fallback: str, read_file: ReadFile, address: Add
     name = text(task, "name", NAME)
     for of, written in _WRITTEN.items():
         task.note(of, *written)
+    task.note_items("ssh_keys", "ssh_key_name")
     found = Task(
         address=address or Address("bid", name or fallback),
         name=name or fallback,

@@ -7,7 +7,12 @@ from typing import cast
 from flowplan.config.yaml.nodes import KINDS, Broken, Kind, Mapping, Node, Scalar, Sequence, reached
 from flowplan.config.yaml.text import Mark, Text, quoted
 from flowplan.diagnostics import Position
+from flowplan.patterns import regex
 from flowplan.printable import shown
+
+_NUMBER = 40  # characters; a longer one is none that somebody wrote
+_BEFORE_COMMA = regex(r"(?<![\w.])([0-9]+), ?$")
+_THOUSAND = 3  # digits behind a comma that groups them
 
 
 def add_entry(text: Text, mapping: Mapping, key: Node, value: Node) -> None:
@@ -41,7 +46,12 @@ def _odd_key(text: Text, key: Scalar, kind: Kind, value: Node) -> None:
         problem_at(text, key.start, "this key is empty", "write a name before the ':'", code="key")
         return
     hint = f"quote it: '{name}'"
-    if kind == "int" and isinstance(value, Scalar) and value.kind == "int":
+    before = _BEFORE_COMMA.search(text.content[: key.start.index][-_NUMBER:])
+    if kind == "int" and before is not None and isinstance(value, Scalar) and value.kind == "null":
+        whole, digits = before[1], key.text
+        number = f"{whole}{digits}" if len(digits) == _THOUSAND else f"{whole}.{digits}"
+        hint = f"between braces a comma begins the next key: write {shown(number)}"
+    elif kind == "int" and isinstance(value, Scalar) and value.kind == "int":
         hint = f'if this maps a port, write "{name}:{shown(value.text)}", without the space'
     problem_at(text, key.start, f"a key must be text, but {name} is {KINDS[kind]}", hint, code="key")
 

@@ -80,6 +80,13 @@ class Scalar:
 
 
 @define(eq=False)
+class Secretive(Scalar):
+    """A text that holds the values of sensitive variables."""
+
+    secrets: tuple[str, ...] = ()
+
+
+@define(eq=False)
 class Sequence:
     """A list. `nodes` and `height` are those of the tree below, aliases expanded."""
 

@@ -9,7 +9,7 @@ from attrs import evolve, field
 
 from flowplan.classes import define
 from flowplan.diagnostics import Diagnostic, Position, Severity
-from flowplan.masking import MASK, masked, opens_secret
+from flowplan.masking import MASK, declares, masked, opens_secret
 from flowplan.patterns import regex
 from flowplan.printable import shown, visible
 
@@ -108,12 +108,12 @@ class Text:
     def _in_secret(self, number: int) -> bool:
         """Whether the line `number` belongs to a value that begins below the name of a secret."""
         lines = self._lines or []
-        indent = _indent(lines[number - 1])
+        this, indent, direct = lines[number - 1], _indent(lines[number - 1]), True
         for line in reversed(lines[max(0, number - 1 - _BEYOND) : number - 1]):
             if line.strip() and _indent(line) < indent:
                 if opens_secret(line[:_LONG_LINE]):
-                    return True
-                indent = _indent(line)
+                    return not (direct and declares(this, line))
+                indent, direct = _indent(line), False
         return False
 
     def inside(self, mark: Mark) -> Position:
