@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flowplan.api.arguments import Length, files, seconds, sources_of, texts_of
+from flowplan.api.arguments import Length, files, hold_keywords, seconds, sources_of, texts_of
 from flowplan.api.proposal import Proposal
 from flowplan.api.stack import Stack
 from flowplan.errors import UsageProblem
@@ -51,6 +51,7 @@ def load(
     `note` hears what flowplan remarks while it works, a sentence each, without secrets.
     Nothing is read yet. Raises UsageProblem.
     """
+    hold_keywords(task, load.__kwdefaults__ or {})
     tasks = sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
     for one in sources:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from flowplan.config import Source
+from flowplan.config import TASK_KEYS, Source
 from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
@@ -35,6 +35,18 @@ def sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
         name = without_file(f"#{number}") if name in found else name  # two of one name: a problem of the files
         found[name] = _source_of(task, name)
     return list(found.values())
+
+
+def hold_keywords(task: Mapping[str, Any], settings: Collection[str]) -> None:
+    """Raise UsageProblem for a keyword that is no key of a task, where it is nearly one of the `settings`, or there is
+    no task that it could be a mistake of."""
+    for keyword in task if "version" not in task else ():
+        if keyword in TASK_KEYS or keyword.startswith("x-"):
+            continue
+        near = looks_like(keyword, (*settings, *TASK_KEYS))
+        if near in settings or not TASK_KEYS & task.keys():
+            hint = f"did you mean {near}=?" if near in settings else f"settings are {', '.join(settings)}"
+            raise UsageProblem(f"load has no setting {keyword!r}, and a task has no such key", hint=hint)
 
 
 def _source_of(task: Mapping[str, Any], name: str) -> Source:

@@ -15,9 +15,8 @@ from flowplan.printable import shown
 
 _APPLY = "flowplan apply FILE places what the file asks for, after it has shown the plan"
 _DESTROY = (
-    "flowplan destroy ends everything, flowplan destroy FILE what FILE asks for, flowplan destroy --target "
-    "task.NAME one task; the next apply places again what the files still ask for: to end a task for good, delete it "
-    "there and apply"
+    "flowplan destroy ends everything, destroy FILE what FILE asks for, destroy --target task.NAME one task; what the "
+    "files still ask for, the next apply places again: to end it for good, delete it there and apply"
 )
 _STATUS = "flowplan status shows the bids, instances, ssh destinations and ports"
 _WORKSPACES = "give each environment a --state and a --var-file: docs/environments.md"

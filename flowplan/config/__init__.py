@@ -28,11 +28,16 @@ from flowplan.config.config import (
     VolumeUse,
     VolumeWanted,
 )
+from flowplan.config.keys import TASK
 from flowplan.config.read import read
 from flowplan.model.catalogue import PRIORITIES
 
+TASK_KEYS = TASK.every
+"""The keys at the top of a task."""
+
 __all__ = [
     "PRIORITIES",
+    "TASK_KEYS",
     "Config",
     "GpuWanted",
     "LimitPrice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from flowplan.classes import frozen
+from flowplan.patterns import regex
 from flowplan.printable import Natural, natural
 
 Kind: TypeAlias = Literal["volume", "bid", "ports"]
@@ -14,6 +15,7 @@ KINDS: tuple[Kind, ...] = ("volume", "bid", "ports")
 _GENERATION = "@g"  # no name in a file has an @
 # The key of an instance behind a name, as people write it: a regular expression. Quotes may be left out.
 KEYED = r'(?:\[(?:"[A-Za-z0-9._-]+"|[A-Za-z0-9._-]+)\])?'
+_BARE = regex(r"[A-Za-z0-9][A-Za-z0-9._-]*" + KEYED)
 
 
 @frozen(cache_hash=True)
@@ -47,8 +49,11 @@ class Address:
         except ValueError:
             from flowplan.diagnostics import looks_like  # what a mistake costs
 
-            near = looks_like(kind, (*KINDS, "task")) if dot and name else None
-            meant = f"; did you mean {near}.{name}?" if near else ""
+            if not dot and _BARE.fullmatch(text):
+                meant = f"; did you mean task.{text} or volume.{text}?"
+            else:
+                near = looks_like(kind, (*KINDS, "task")) if dot and name else None
+                meant = f"; did you mean {near}.{name}?" if near else ""
             raise ValueError(
                 f"{text!r} is not an address: expected volume.NAME, bid.NAME, ports.NAME or task.NAME{meant}"
             ) from None

@@ -260,6 +260,29 @@ def test_an_error_reaches_another_process_as_it_is(raises: Any, tmp_path: Path) 
     assert vars(copied).keys() == vars(error).keys()
 
 
+@pytest.mark.parametrize(
+    ("given", "said", "hint"),
+    [
+        ({"directry": "T3"}, "'directry'", "did you mean directory=?"),
+        ({**TASK, "api_ulr": "sim:"}, "'api_ulr'", "did you mean api_url=?"),
+        ({**TASK, "dir": "T3"}, "'dir'", "did you mean directory=?"),
+        ({"verbose": True}, "'verbose'", "settings are directory, api_url, project, ssh_key, state, "),
+    ],
+)
+def test_a_setting_that_is_misspelt(given: dict[str, Any], said: str, hint: str) -> None:
+    with pytest.raises(flowplan.UsageProblem, match=said) as caught:
+        flowplan.load("flowplan.yaml", **given)
+    assert (caught.value.hint or "").startswith(hint)
+
+
+def test_a_key_of_a_task_is_no_setting_however_like_one(tmp_path: Path) -> None:
+    assert stack_in(tmp_path, **TASK, ssh_key_name="my-ssh-key", **{"x-note": 1}).plan().plan.changes
+    with pytest.raises(flowplan.ConfigError, match="unknown key 'prots'"):
+        stack_in(tmp_path, **TASK, prots=[80]).plan()
+    with pytest.raises(flowplan.UsageProblem, match="needs a name"):
+        stack_in(tmp_path, ports=[80])
+
+
 def test_what_is_no_proposal_is_refused(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
     for given in ("x", None, stack.plan().plan):

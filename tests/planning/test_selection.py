@@ -64,6 +64,22 @@ def test_what_is_no_pattern(text: str) -> None:
         held(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("eval", "; did you mean task.eval or volume.eval?"),
+        ("sweep[a]", "; did you mean task.sweep[a] or volume.sweep[a]?"),
+        ("bids.train", "; did you mean bid.train?"),
+        ("host.train", ""),
+        ("a b", ""),
+    ],
+)
+def test_what_may_be_meant_by_what_is_no_address(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match="expected volume") as caught:
+        held(text)
+    assert str(caught.value).endswith(f"or task.NAME{meant}")
+
+
 def selected(asked: Patterns, *, known: bool, mode: str = "apply") -> Plan:
     wishes = Wishes("destroy" if mode == "destroy" else "apply", patterns=asked)
     desired = Desired({} if mode == "destroy" else WANTED)
