@@ -24,6 +24,7 @@ from tests.api.test_api import TASK, stack_in
 from tests.api.test_goes_on import tasks
 from tests.conftest import Place, live_ids
 from tests.processes import LONGEST
+from tests.typed.scheduler import schedule
 
 
 @pytest.fixture
@@ -144,6 +145,13 @@ def test_one_event_stops_the_runs_of_many_stacks(tmp_path: Path, asked: threadin
     assert len(errors) == 2
     for stack in stacks:
         stack.apply(stack.plan())
+
+
+def test_a_typed_scheduler_runs_and_is_stopped(tmp_path: Path) -> None:
+    stop = threading.Event()
+    assert schedule(tmp_path, ["a", "b"], stop) == {"a": "bid.a done", "b": "bid.b done"}
+    stop.set()
+    assert schedule(tmp_path, ["a"], stop) == {"a": "stopped; nothing was under way: nothing was begun"}
 
 
 def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> None:

@@ -236,7 +236,7 @@ def _undeclared(section: Section, options: str) -> str:
 
 def _warn_of_options(section: Section, context: str | None, options: str | None) -> None:
     """They are part of the script: everyone with access to the bid may read them. flowplan shows and keeps none of the
-    values. Whoever declares a variable to be sensitive knows what it holds."""
+    values. Who declares a variable to be sensitive knows what it holds."""
     found = {
         "run_options": options is not None and masking.options(_undeclared(section, options))[1],
         "build_context": context is not None and masking.masked(context) != context,
