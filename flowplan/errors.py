@@ -30,7 +30,7 @@ what the run came to:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class FlowplanError(Exception):
         super().__init__(message)
         self.hint = hint
         self.detail = detail
+
+    def hide(self, secretless: Callable[[str], str]) -> None:
+        """Have it say nothing that must stay secret: `secretless` gives a text without that."""
+        self.args = tuple(secretless(one) if isinstance(one, str) else one for one in self.args)
+        self.hint, self.detail = (one and secretless(one) for one in (self.hint, self.detail))
 
     def __reduce__(self) -> tuple[object, ...]:
         """A copy, as another process gets one, is made of what it holds: each class is made of other arguments."""

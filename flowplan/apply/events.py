@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowplan.classes import frozen
@@ -122,3 +122,14 @@ class PassesOn(Reporter):
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         for one in self.reporters:
             one.summary(plan, outcome)
+
+
+@frozen
+class Secretless(PassesOn):
+    """Passes on each failure without what must stay secret: an API may repeat what it was sent."""
+
+    secretless: Callable[[str], str]
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        error.hide(self.secretless)
+        PassesOn.failed(self, step, change, error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 from attrs import field
 
-from flowplan.apply.events import Prices
+from flowplan.apply.events import Prices, Secretless
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import ApplyFailed, Outcome, verdict, with_outcome
@@ -311,7 +311,7 @@ class Run:
             cloud=self.session.cloud(),
             journal=journal,
             render=script.render,
-            events=self.reporter,
+            events=Secretless((self.reporter,), self.session.listener.secretless),
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
             over=partial(over, self.session),

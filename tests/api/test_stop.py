@@ -22,6 +22,7 @@ from flowplan.planning.steps import Step
 from flowplan.state.state import State
 from tests.api.test_api import TASK, stack_in
 from tests.api.test_goes_on import tasks
+from tests.config.task_texts import TYPE
 from tests.conftest import Place, live_ids
 from tests.processes import LONGEST
 from tests.typed.scheduler import schedule
@@ -193,6 +194,32 @@ def test_steps_that_failed_say_which_and_why(place: Place) -> None:
     assert str(error).startswith(f"4 steps failed; what was done is saved: bid.b: {first[1]}; bid.c: ")
     assert str(error).endswith("; and 1 more") and error.summary == "4 steps failed; what was done is saved"
     assert isinstance(first[1], flowplan.CloudError) and len(others) == 3
+
+
+def test_what_the_api_repeats_of_a_secret_is_in_no_error(place: Place) -> None:
+    """A program logs them: nothing else masks what it writes."""
+    place.write(
+        f"version: 2\nname: s\nvariables: {{token: {{sensitive: true}}}}\ntasks:\n  t:\n    {TYPE}"
+        '    container_image: {image_name: a, run_options: "-e TOKEN=${var.token}"}\n'
+    )
+    heard: list[str] = []
+
+    class Hears(flowplan.Silent):
+        def failed(self, step: Step, change: Change, error: flowplan.FlowplanError) -> None:
+            heard.append(str(error))
+
+    stack = stack_in(place.path, variables={"token": "hunter2-longer"})
+    proposal = stack.plan()
+    with place.simulator() as simulator:
+        said = '{"detail": "bad script: TOKEN=hunter2-longer"}'
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, body=said)
+        simulator.faults.add("GET /v2/projects", "status", status=400, body=said, nth=2)
+    with pytest.raises(flowplan.ApplyFailed) as caught:
+        stack.apply(proposal, reporter=Hears())
+    with pytest.raises(flowplan.CloudError) as looked:
+        stack.plan()
+    for text in (*heard, str(caught.value), *map(str, caught.value.outcome.failed.values()), str(looked.value)):
+        assert "bad script: TOKEN=********" in text
 
 
 def test_a_create_in_doubt_says_which_and_why(place: Place) -> None:

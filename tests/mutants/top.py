@@ -55,6 +55,20 @@ MISTAKES = (
         ("tests/api/test_interrupted.py", "-k", "another_thread and as", "-o", "timeout=20"),
     ),
     Mistake(
+        "an error has the secret that the API repeats",
+        "operations/opening/session.py",
+        "            error.hide(self.listener.secretless)\n",
+        "            pass\n",
+        ("tests/api/test_stop.py", "-k", "repeats"),
+    ),
+    Mistake(
+        "a step that failed has the secret that the API repeats",
+        "apply/events.py",
+        "        error.hide(self.secretless)\n",
+        "",
+        ("tests/api/test_stop.py", "-k", "repeats"),
+    ),
+    Mistake(
         "a program that asks a run to stop is not heard",
         "api/thread.py",
         "                event.stop()\n\n    try:",

@@ -76,6 +76,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, FlowplanError):  # an API may repeat what it was sent
+            error.hide(self.listener.secretless)
         self.close()
 
     def close(self) -> None:
