@@ -80,9 +80,10 @@ class Opened:
         return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
     def names_us(self) -> bool:
-        """Whether it still says what we wrote: looked at often, so its bytes are compared, not read again."""
+        """Whether it still says what we wrote, or nothing: looked at often, so its bytes are compared, not read
+        again."""
         with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
-            return self.written != b"" and os.pread(self.file.fileno(), SIZE_LIMIT, 0) == self.written
+            return os.pread(self.file.fileno(), SIZE_LIMIT, 0) == self.written
         return False
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from flowplan.backends.room import copy_named, no_room
 from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
-from flowplan.files.atomic import WRITABLE
+from flowplan.files.atomic import FULL, WRITABLE
 from flowplan.files.regular import read_regular
 from flowplan.model.owner import SCOPE, Owner
 
@@ -99,7 +100,7 @@ class Lock(StateLock):
             return _left(self.path, left, fate)
         if left is not None:
             say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
-        self._sign(opened, owner)
+        self._sign(opened, owner, say)
         return None
 
     def _left_by_an_earlier_version(self, owner: Owner) -> Locked | None:
@@ -126,12 +127,18 @@ class Lock(StateLock):
                 self._drop()
         return opened if taken else None
 
-    def _sign(self, opened: Opened, owner: Owner) -> None:
-        """Write who we are into the file."""
+    def _sign(self, opened: Opened, owner: Owner, say: Callable[[str], None]) -> None:
+        """Write who we are into the file. On a full disk it is locked without a name: to stop what runs, that will do,
+        and nothing is begun without room for the journal."""
         data = opened.written = json.dumps(asdict(owner)).encode()
         try:
             opened.write(data)
         except OSError as error:
+            if error.errno in FULL:
+                with suppress(OSError):
+                    opened.written = b""
+                    opened.write(b"")
+                    return say(f"the lock {self.path} names nobody: {error.strerror}")
             self._drop()
             raise StateError(
                 f"the lock {self.path} cannot be written: {error.strerror}",

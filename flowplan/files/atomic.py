@@ -19,7 +19,8 @@ PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 WRITABLE = "free some space, or make the directory writable, and run the same command again"
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
 
 
 def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: int = PRIVATE) -> None:

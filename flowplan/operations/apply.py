@@ -46,6 +46,7 @@ from flowplan.operations.running.meanwhile import hold_same_place, hold_same_rec
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
+from flowplan.operations.running.stopping import Stopping
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unreported import left_unread, only_stops, stops
 from flowplan.pricing.entry import to_win
@@ -183,6 +184,7 @@ class Run:
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
     ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
+    _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
     carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
 
@@ -243,7 +245,10 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
-        if not only_stops(plan):  # to stop paying, no state need be saved: what stops is in the journal
+        if stops(plan):
+            self._stopping = Stopping(found.journal, self.session.listener.note)
+            found = attrs.evolve(found, journal=self._stopping)
+        elif not only_stops(plan):
             store.hold_savable()
         interruption = self.session.interruption
         interruption.release = lock.release
@@ -254,7 +259,7 @@ class Run:
             state = with_prefix(state, self._recorded, plan, outcome)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
-            saved = self._save(plan, outcome, found, changed=changed)
+            saved = self._save(outcome, found, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
             self.ran = (plan, outcome, seen.live)
             self._keep_forecast(plan, outcome, approving.shown)
@@ -358,7 +363,7 @@ class Run:
 
         def save(ended: Outcome) -> State:
             ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
-            return self._keep(plan, ended, before, found.doubted)
+            return self._keep(ended, before, found.doubted)
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
@@ -371,16 +376,14 @@ class Run:
 
     # -- the end
 
-    def _save(self, plan: Plan, outcome: Outcome, found: Looked, *, changed: bool) -> State:
+    def _save(self, outcome: Outcome, found: Looked, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             self.session.store.close()
             return outcome.state
-        return self._keep(plan, outcome, found.loaded.state.bindings, found.doubted)
+        return self._keep(outcome, found.loaded.state.bindings, found.doubted)
 
-    def _keep(
-        self, plan: Plan, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]
-    ) -> State:
+    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
         """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
         doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
         after once more."""
@@ -388,7 +391,7 @@ class Run:
             with_bill(self.session, outcome.state),
             (*outcome.pending, *doubted),
             before=before,
-            stops=stops(plan),
+            stopped=self._stopping.where if self._stopping is not None else "",
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",
             config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
         )

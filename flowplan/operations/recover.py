@@ -18,6 +18,7 @@ from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.looking.observe import observe
+from flowplan.operations.opening.session import IN_JOURNAL
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import find_created
 from flowplan.state.state import State, with_ended
@@ -57,7 +58,9 @@ def settle(
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stops=True)
+                state = session.save(
+                    found.state, found.absent.values(), before=loaded.state.bindings, stopped=IN_JOURNAL
+                )
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
     for note in _notes(found, loaded, live):

@@ -429,3 +429,26 @@ def test_a_lock_that_belongs_to_somebody_else_is_no_lack_of_room(
             flock.Opened.at(path)
         hints.append(caught.value.hint)
     assert hints == [WRITABLE, "make the lock's file readable and writable for you, or run as its owner"]
+
+
+def test_on_a_full_disk_it_is_locked_without_a_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants to stop what runs needs no room for that."""
+    lock, said = Lock(path), list[str]()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        lock.acquire(me(), say=said.append)
+    assert said == [f"the lock {path} names nobody: No space left on device"]
+    with pytest.raises(Locked, match="another process holds the lock"):
+        Lock(path).acquire(me())
+    lock.verify()
+    path.write_text('{"id": "another"}')
+    with pytest.raises(StateError, match="was taken away"):
+        lock.verify()
+    lock.release()
+    path.write_text("")
+    lock.acquire(me())  # nothing was left locked
+    lock.release()

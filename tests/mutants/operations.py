@@ -6,16 +6,30 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "stop nothing for want of room to write it down",
+        "operations/running/stopping.py",
+        "            except NoRoom as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        ("tests/faults/test_matrix_process.py", "-k", "destroy and (before-the-first or mid-run)"),
+    ),
+    Mistake(
+        "begin something without room for its journal",
+        "operations/apply.py",
+        "        if stops(plan):\n",
+        "        if True:\n",
+        ("tests/faults/test_matrix_process.py", "-k", "apply and before-the-first"),
+    ),
+    Mistake(
         "stop nothing where the state cannot be saved, though the journal can",
         "operations/apply.py",
-        "        if not only_stops(plan):  #",
-        "        if True:  #",
+        "        elif not only_stops(plan):\n",
+        "        if True:\n",
         ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
     ),
     Mistake(
         "call a state saved that is not, and of which somebody asked more than to stop",
         "operations/opening/session.py",
-        "            if not stops:\n",
+        "            if not stopped:\n",
         "            if False:\n",
         ("tests/faults/test_matrix_process.py", "-k", "at-the-snapshot"),
     ),

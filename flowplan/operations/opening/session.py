@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FromFile = TypeVar("FromFile", "Binding", "Intent")
 _LONGEST_NAME = 64  # characters of a stack's name
+IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
 
 def calls_left() -> bool:
@@ -286,21 +287,21 @@ class Session:
         *,
         before: Mapping[Address, Binding],
         stated: bool = False,
-        stops: bool = False,
+        stopped: str = "",
         plan_sha256: str = "",
         config_sha256: str = "",
     ) -> State:
         """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
         be kept is a note. `before`: what the state held when this operation began. Raises StateError; but where this
-        run only `stops` what costs money, and nothing can be written, its journal is enough: that is noted, and the
-        state returned as it was."""
+        run only stops what costs money, `stopped` says where that is recorded, and nothing can be written, that is
+        noted, and the state returned as it was."""
         pending = tuple(pending)
         try:
             saved = self.store.save(state, pending, stated=stated)
         except NoRoom as error:
-            if not stops:
+            if not stopped:
                 raise
-            self.listener.note(f"{error}; what was stopped is in the journal, and the next run goes on from there")
+            self.listener.note(f"{error}; what was stopped {stopped}")
             return state
         self.elsewhere.note(saved, len(pending))
         self.keep(saved, before, plan_sha256, config_sha256)

@@ -59,8 +59,8 @@ def a_plan_is_shown_and_the_file_is_all_or_nothing(world: World, command: str, n
     assert [path.name for path in world.path.glob("saved.plan*")] == []
 
 
-@cell("enospc", "apply", "destroy", variants={"before-the-first-call": errno.ENOSPC})
-@cell("other-errnos", "apply", "destroy", variants={"edquot": errno.EDQUOT})
+@cell("enospc", "apply", variants={"before-the-first-call": errno.ENOSPC})
+@cell("other-errnos", "apply", variants={"edquot": errno.EDQUOT})
 def a_full_disk_is_met_before_anything_is_done(world: World, command: str, number: int) -> None:
     world.begin(command)
     before = world.state_files()
@@ -72,7 +72,42 @@ def a_full_disk_is_met_before_anything_is_done(world: World, command: str, numbe
     assert {name: data.rstrip(b"\0") for name, data in after.items() if data} == before
 
 
-@cell("enospc", "apply", "destroy", variants={"mid-run": errno.ENOSPC})
+@cell("enospc", "destroy", variants={"before-the-first-call": "posix_fallocate", "mid-run": "fdatasync"})
+def what_only_stops_goes_on_without_its_journal(world: World, command: str, call: str) -> None:
+    world.begin(command)
+    with failing(Disk(errno.ENOSPC, call, nth=2 if call == "fdatasync" else 1), open_journal) as disk:
+        told = world.do(command, "--parallelism", "1")
+    assert told.code == 0, told
+    assert "this run only stops, and goes on without it" in " ".join(told.said.split())
+    assert len(disk.calls) == disk.nth  # it is not tried again
+    assert LocalStore(world.path / STATE).read().state.bindings == {}
+
+
+@cell("other-errnos", "destroy", variants={"edquot": "home", "edquot-nowhere-to-keep": "nowhere"})
+def and_without_the_state(world: World, command: str, home: str) -> None:
+    """Nothing that costs money runs on for want of room to write down that it has ended."""
+    world.begin(command)
+    if home == "nowhere":
+        world.environ(XDG_STATE_HOME="/dev/null/nowhere")
+    with failing(Disk(errno.EDQUOT, "posix_fallocate"), open_journal), pytest.MonkeyPatch.context() as patch:
+        replace = os.replace
+
+        def replaced(source: Path, target: Path) -> None:
+            if Path(target).name.startswith(STATE):
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+            replace(source, target)
+
+        patch.setattr(os, "replace", replaced)
+        told = world.do(command)
+    assert told.code == 0, told
+    assert f"what was stopped is {'kept in' if home == 'home' else 'recorded nowhere'}" in " ".join(told.said.split())
+    again = world.do(command)
+    assert again.code == 0, again
+    assert not [one for one in again.mutations if one.method == "POST"]
+    assert LocalStore(world.path / STATE).read().state.bindings == {}
+
+
+@cell("enospc", "apply", variants={"mid-run": errno.ENOSPC})
 @cell("eio", "apply", "destroy", variants={"journal": errno.EIO})
 def what_the_journal_cannot_take_is_overflowed_and_merged(world: World, command: str, number: int) -> None:
     world.begin(command)
