@@ -52,9 +52,12 @@ class FlowplanError(Exception):
         self.detail = detail
 
     def hide(self, secretless: Callable[[str], str]) -> None:
-        """Have it say nothing that must stay secret: `secretless` gives a text without that."""
+        """Have it, and what it came of, say nothing that must stay secret: `secretless` gives a text without that."""
         self.args = tuple(secretless(one) if isinstance(one, str) else one for one in self.args)
         self.hint, self.detail = (one and secretless(one) for one in (self.hint, self.detail))
+        for one in {self.__cause__, self.__context__}:  # a traceback shows them, too
+            if isinstance(one, FlowplanError):
+                one.hide(secretless)
 
     def __reduce__(self) -> tuple[object, ...]:
         """A copy, as another process gets one, is made of what it holds: each class is made of other arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,24 @@ def test_what_the_api_repeats_of_a_secret_is_in_no_error(place: Place) -> None:
         stack.plan()
     for text in (*heard, str(caught.value), *map(str, caught.value.outcome.failed.values()), str(looked.value)):
         assert "bad script: TOKEN=********" in text
+
+
+def test_nor_in_what_its_traceback_shows() -> None:
+    def fails() -> None:
+        raise flowplan.StateError("hunter2")
+
+    try:
+        try:
+            raise flowplan.CloudError("TOKEN=hunter2", hint="hunter2")
+        except flowplan.CloudError as error:
+            raise flowplan.CloudError(f"could not check: {error}") from error
+    except flowplan.CloudError:
+        with pytest.raises(flowplan.StateError) as caught:
+            fails()
+    caught.value.hide(lambda text: text.replace("hunter2", "********"))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "could not check: TOKEN=********" in shown and '"TOKEN=hunter2"' in shown  # the line of this test
+    assert [line for line in shown.splitlines() if line.startswith("flowplan.") and "hunter2" in line] == []
 
 
 def test_a_create_in_doubt_says_which_and_why(place: Place) -> None:

@@ -69,6 +69,13 @@ MISTAKES = (
         ("tests/api/test_stop.py", "-k", "repeats"),
     ),
     Mistake(
+        "a traceback has the secret that an error was rid of",
+        "errors.py",
+        "                one.hide(secretless)\n",
+        "                pass\n",
+        ("tests/api/test_stop.py", "-k", "traceback"),
+    ),
+    Mistake(
         "a program that asks a run to stop is not heard",
         "api/thread.py",
         "                event.stop()\n\n    try:",
