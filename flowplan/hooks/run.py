@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from flowplan.classes import frozen
+from attrs import field
+
+from flowplan.classes import define, frozen
 from flowplan.hooks.descendants import kill_descendants
 
 KEPT = 16 * 1024  # bytes of what it writes
@@ -24,10 +26,16 @@ _LAST_WORDS = 1.0  # seconds in which what it wrote is read once it has ended
 @frozen
 class Ended:
     """`code`: its exit code, that of a signal is negative; None: it was killed, as its time was over or somebody
-    asked. `output`: the beginning of what it wrote to stdout and stderr."""
+    asked. `output`: the beginning of what it wrote to stdout and stderr, `written` bytes in all."""
 
     code: int | None
     output: str
+    written: int = field(default=0, eq=False)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it wrote more than `output` has."""
+        return self.written > KEPT
 
 
 def run(
@@ -49,15 +57,15 @@ def run(
         raise
     finally:
         os.close(writes)
-    kept = bytearray()
-    reader = threading.Thread(target=_drain, args=(written, kept), daemon=True, name="flowplan-hook")
+    heard = _Heard()
+    reader = threading.Thread(target=heard.drain, args=(written,), daemon=True, name="flowplan-hook")
     try:
         reader.start()
         code = _waited(process, timeout, stopped)
     finally:
         _kill(process)
     reader.join(_LAST_WORDS)  # what it left in the background may keep the pipe open
-    return Ended(code, bytes(kept).decode("utf-8", "replace"))
+    return Ended(code, bytes(heard.kept).decode("utf-8", "replace"), heard.written)
 
 
 def _started(
@@ -96,10 +104,18 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _drain(written: int, kept: bytearray) -> None:
-    """Read all that it writes, so that it never waits for us; keep the beginning."""
-    try:
-        while data := os.read(written, 65536):
-            kept.extend(data[: max(KEPT - len(kept), 0)])
-    finally:
-        os.close(written)
+@define
+class _Heard:
+    """What a command has written so far: its beginning, and how many bytes in all."""
+
+    kept: bytearray = field(factory=bytearray)
+    written: int = 0
+
+    def drain(self, pipe: int) -> None:
+        """Read all that it writes, so that it never waits for us."""
+        try:
+            while data := os.read(pipe, 65536):
+                self.kept.extend(data[: max(KEPT - len(self.kept), 0)])
+                self.written += len(data)
+        finally:
+            os.close(pipe)

@@ -51,15 +51,20 @@ def _meant(
     option: str, patterns: Iterable[str], known: set[Address], every: set[Address], former: Mapping[Address, Address]
 ) -> frozenset[Address]:
     found: set[Address] = set()
+    wrong: list[tuple[str, str | None]] = []
     for pattern in patterns:
         matched = matching(pattern, known)
         if not matched:
             moved = sorted(matching(pattern, former.keys()), key=in_order)
             if moved:
                 new = former[moved[0]]
-                raise UsageProblem(f"{option} {pattern}: {moved[0]} has moved to {new}", hint=f"{option} {new}")
-            raise UsageProblem(f"{option} {pattern}: {_why_not(pattern, every)}", hint=_instead(pattern, known))
+                wrong.append((f"{option} {pattern}: {moved[0]} has moved to {new}", f"{option} {new}"))
+            else:
+                wrong.append((f"{option} {pattern}: {_why_not(pattern, every)}", _instead(pattern, known)))
         found |= matched
+    if wrong:
+        (first, hint), *others = wrong
+        raise UsageProblem(first, detail="\n".join(one for one, _ in others) or None, hint=hint)
     return frozenset(found)
 
 

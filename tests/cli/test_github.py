@@ -48,6 +48,15 @@ def test_a_step_has_annotations_a_summary_and_outputs(place: Place, runner: Path
     assert "has_changes<<" in (runner / "output").read_text()
 
 
+def test_a_limit_that_is_raised_says_what_changes_of_an_hour(place: Place, runner: Path) -> None:
+    """The price of now does not: it said that it costs as much as before, instead of it."""
+    place.write(task_text("kept", "20"))
+    place.ok(*APPLY)
+    place.write(task_text("kept", "30"))
+    last = place.ok("plan", "--format", "github").splitlines()[-1]
+    assert last.endswith("An hour now costs $8.00 as before; at most $30.00 instead of $20.00 (+$10.00).")
+
+
 def test_a_saved_plan_says_the_same_in_a_later_step(place: Place, runner: Path) -> None:
     place.write(task_text("a", "20"))
     out = place.ok("plan", "--format", "github", "--out", "p")

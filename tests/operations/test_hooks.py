@@ -246,6 +246,18 @@ def test_much_of_what_it_writes_is_cut(place: Place) -> None:
     hook(place, {"planned": ["seq", "50"]})
     said = place.run("plan").err
     assert said.count("note: hook planned: ") == 21 and "30 more lines are not shown" in said
+    hook(place, {"planned": ["seq", "21"]})
+    assert "1 more line is not shown" in place.run("plan").err
+    hook(place, {"planned": ["seq", "100000"]})  # of so many nobody keeps count: it named those that were kept
+    said = place.run("plan").err
+    assert "the rest of the 588,895 bytes that it wrote is not shown" in said and "more lines" not in said
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM"])
+def test_one_that_a_signal_kills_is_told_by_its_name(place: Place, name: str) -> None:
+    hook(place, {"planned": ["sh", "-c", f"kill -{name} $$"]})
+    said = " ".join(place.run("plan").err.split())
+    assert f"was killed by SIG{name}; what flowplan did stands" in said and "exit code" not in said
 
 
 def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(

@@ -356,6 +356,9 @@ def test_a_destroy_that_only_removes_outputs_says_so(place: Place) -> None:
     found = place.run("plan", "--destroy", "--detailed-exitcode")
     assert (found.code, '- region = "us-central1-b"' in found.out) == (2, True)
     assert found.out.endswith("No objects need to be destroyed. A destroy removes the outputs.\n")
+    done = place.ok("destroy", "--auto-approve")
+    assert done.endswith("A destroy removes the outputs.\nDestroy complete: removed the outputs.\n")
+    assert "Apply complete: saved the outputs.\n\nOutputs:" in place.ok(*APPLY)
     place.ok("plan", "--destroy", "--out", "p.json")
     place.ok("apply", "p.json")
     assert place.ok("output") == "There are no outputs.\n"

@@ -48,6 +48,10 @@ def test_only_what_is_named_exactly_goes(text: str) -> None:
         (("vv",), "the plan has no volume 'vv': did you mean v? there are: v"),
         (("volume.vw",), "the plan has no volume 'volume.vw': did you mean volume.v? there are: volume.v"),
         (("v,w",), "the plan has no volume 'v,w': the option takes one name, and may be given again; there are: v"),
+        (
+            ("vv", "wv"),
+            "the plan has no volumes 'vv', 'wv': did you mean v for 'vv'? did you mean v for 'wv'? there are: v; ",
+        ),
         (("twin", "stage-w"), ""),
         ((), ""),
     ],

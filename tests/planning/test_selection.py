@@ -159,6 +159,12 @@ def test_what_matches_nothing_is_wrong_usage_with_candidates(option: str) -> Non
         planned(Desired(WANTED), wishes=Wishes(patterns=Patterns(**{option: ("task.x*",)})))
 
 
+def test_of_several_that_match_nothing_each_is_named() -> None:
+    with pytest.raises(UsageProblem, match="neither the files nor the state hold it") as caught:
+        planned(Desired(WANTED), wishes=Wishes(patterns=Patterns(("bid.trian", "bid.train", "volume.dta"))))
+    assert caught.value.detail == "--target volume.dta: neither the files nor the state hold it"
+
+
 def test_what_belongs_to_a_file_that_is_not_given() -> None:
     wishes = Wishes(patterns=Patterns(("bid.other",)), in_scope=lambda binding: False)
     with pytest.raises(UsageProblem, match="belongs to a file that you did not give"):

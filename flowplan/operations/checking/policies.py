@@ -24,7 +24,15 @@ _ALIKE = 0.75  # of two names of time zones of which one is a slip for the other
 def policy_files(session: Session, names: Iterable[str], saved: Mapping[str, str]) -> dict[str, str]:
     """The texts of policy files by their names; those of a `saved` plan beside the ones that are given now. Raises
     ConfigError for one that cannot be read."""
-    found = {name: _text(session, name) for name in names}
+    found: dict[str, str] = {}
+    problems: list[Diagnostic] = []
+    for name in names:
+        try:
+            found[name] = _text(session, name)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
     for name, of_plan in saved.items():
         if found.get(name, of_plan) != of_plan:
             name = f"{name} (of the saved plan)"

@@ -201,7 +201,7 @@ def find(
     for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
         wanted.add(path, directory, optional=optional, made=lambda path: made(_scope(root, here, [path], [path])))
     files = wanted.files
-    sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
+    sources = _all_read(_once(files, here), ready, directory)
     strange = _strange(source for source in sources if source.name in wanted.brought - wanted.named)
     strange = {name: one for name, one in strange.items() if not may_have_made(_scope(root, here, [name], []))}
     if strange:
@@ -411,11 +411,17 @@ def read_beside(directory: Path, source: str, path: str) -> bytes:
     return read_regular((directory / source).parent / there, SIZE_LIMIT)
 
 
-def _read(name: str, directory: Path) -> bytes:
-    try:
-        return read_regular(directory / name, SIZE_LIMIT)
-    except OSError as error:
-        raise ConfigError([_unreadable(name, error)]) from error
+def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path) -> list[Source]:
+    """The files of these names, but for those that are `ready`. Raises ConfigError with each that cannot be read."""
+    found, problems = [], []
+    for name in names:
+        try:
+            found.append(ready.get(name) or Source(name, read_regular(directory / name, SIZE_LIMIT)))
+        except OSError as error:
+            problems.append(_unreadable(name, error))
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def _unreadable(name: str, error: OSError) -> Diagnostic:

@@ -149,15 +149,28 @@ def _tell(session: Session, hook: Hook, ended: Ended, *, is_due: bool) -> None:
     lines = [line for line in ended.output.splitlines() if line.strip()]
     for line in lines[:_LINES]:
         note(f"hook {hook.event}: {line}")
-    if len(lines) > _LINES:
-        note(f"hook {hook.event}: {len(lines) - _LINES} more lines are not shown")
+    if ended.is_cut:  # how many lines that is nobody has counted
+        note(f"hook {hook.event}: the rest of the {ended.written:,} bytes that it wrote is not shown")
+    elif (more := len(lines) - _LINES) > 0:
+        note(f"hook {hook.event}: {more} more line{' is' if more == 1 else 's are'} not shown")
     if ended.code is None and session.interruption.stopped():
         session.listener.warn(f"{_named(hook)} was killed")
     elif ended.code is None:
         why = "as the next round of the watch is due" if is_due else f"after {_span(hook)}"
         session.listener.warn(f"{_named(hook)} was killed {why}; what flowplan did stands")
+    elif ended.code < 0:
+        session.listener.warn(f"{_named(hook)} was killed by {_signal(-ended.code)}; what flowplan did stands")
     elif ended.code:
         session.listener.warn(f"{_named(hook)} failed with exit code {ended.code}; what flowplan did stands")
+
+
+def _signal(number: int) -> str:
+    from signal import Signals  # hardly any hook ends like this
+
+    try:
+        return Signals(number).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {number}"
 
 
 def _span(hook: Hook) -> str:

@@ -31,9 +31,13 @@ def lines(document: SealedPlan | FailedPlan, _: Paint) -> str:
 def _verdict(body: SealedPlan) -> str:
     cost = body["cost"]
     text = counted(body, ordered(body["resource_changes"]), Paint(on=False))
-    if cost["current"] != cost["planned"]:
-        before, after = price(cost["current"]["now"]), price(cost["planned"]["now"])
-        text += f" An hour now costs {after} instead of {before} ({signed(cost['delta']['now'])})."
+    before, after = cost["current"], cost["planned"]
+    if before["now"] != after["now"]:
+        now = f"{price(after['now'])} instead of {price(before['now'])} ({signed(cost['delta']['now'])})"
+        text += f" An hour now costs {now}."
+    elif before["worst"] != after["worst"]:  # as by another limit: the price of now stays
+        text += f" An hour now costs {price(after['now'])} as before; at most {price(after['worst'])} instead of"
+        text += f" {price(before['worst'])} ({signed(cost['delta']['worst'])})."
     return command("notice", text, {"title": f"flowplan: {body['stack']['name']}"})
 
 

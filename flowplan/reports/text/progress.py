@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flowplan.apply.events import Awaited, Reporter
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
-from flowplan.documents.outputs import document
+from flowplan.documents.outputs import document, saved_besides
 from flowplan.errors import FlowplanError
 from flowplan.model.durations import brief
 from flowplan.model.live import ALLOCATED, OPEN
@@ -58,9 +58,11 @@ class ProgressLines(Reporter):
     def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
         self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
         self._awaited: dict[Step, str] = {}
+        self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
         """The plan itself, from its document."""
+        self._saves = saved_besides(body["outputs"], body["diagnostics"])
         self._out(text(cast("PlanDocument", body), self._paint_out).removesuffix("\n"))
 
     def started(self, step: Step, change: Change) -> None:
@@ -118,6 +120,9 @@ class ProgressLines(Reporter):
             return
         word = {"destroy": "Destroy", "refresh-only": "Refresh"}.get(plan.mode, "Apply")
         if outcome.clean and plan.empty and not outcome.done:
+            if self._saves:
+                did = "removed" if plan.mode == "destroy" else "saved"
+                self._out(self._paint_out(f"{word} complete: {did} {' and '.join(self._saves)}.", "bold", "green"))
             self._outputs(outcome)
             return
         done = ", ".join(
