@@ -33,6 +33,16 @@ class Ended:
     written: int = field(default=0, eq=False)
 
     @property
+    def signal(self) -> str:
+        """The name of the signal that ended it; "": none did."""
+        if self.code is None or self.code >= 0:
+            return ""
+        try:
+            return signal.Signals(-self.code).name
+        except ValueError:  # one of the real-time signals
+            return f"signal {-self.code}"
+
+    @property
     def is_cut(self) -> bool:
         """Whether it wrote more than `output` has."""
         return self.written > KEPT

@@ -409,7 +409,10 @@ class Run:
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
         if self.session.interruption.stopped() and not outcome.unknown:
-            raise with_outcome(self.session.interruption.interrupted("what was done is saved"), outcome)
+            stopped = self.session.interruption.interrupted("what was done is saved")
+            if isinstance(stopped, FlowplanError) and not self.carried_out:
+                stopped.hint = "run the same command again: it continues from here"
+            raise with_outcome(stopped, outcome)
         if found.doubt is not None:
             raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)

@@ -32,6 +32,11 @@ def test_it_is_told(place: Place, words: tuple[str, ...], meant: str) -> None:
     assert (result.code in (64, 65, 1), meant in " ".join(result.err.split())) == (True, True), result
 
 
+def test_an_option_of_other_commands_is_told_where_it_is(place: Place) -> None:
+    result = place.run("validate", "--policy", "policy.yaml")
+    assert (result.code, "flowplan plan, apply and destroy take --policy" in result.err) == (64, True)
+
+
 def test_what_is_like_none_is_told_what_there_is(place: Place) -> None:
     result = place.run("plan", "--format", "yaml")
     assert result.code == 64 and "'json'" in result.err and "Did you mean" not in result.err

@@ -77,10 +77,17 @@ def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int)
     assert process.returncode == code, (out, err)
     assert "stopping" in err
     assert "not started" in out
+    assert "what was done is saved\n  hint: run the same command again: it continues from here\n" in err
     state = json.loads((place.path / "flowplan.state.json").read_text())
     assert 0 < len(state["resources"]) < 3 * TASKS
     assert (place.path / "flowplan.lock").read_bytes() == b""
     converge(place)
+
+
+_GO_ON = (
+    "hint: plan again and apply the new plan: it continues from here; a saved plan is begun only once: `flowplan plan "
+    "--out FILE` makes a new one"
+)
 
 
 def test_a_saved_plan_that_is_stopped_says_how_to_go_on(place: Place) -> None:
@@ -91,7 +98,7 @@ def test_a_saved_plan_that_is_stopped_says_how_to_go_on(place: Place) -> None:
     read_until(process, lambda line: "created" in line)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LONGEST)
-    assert (process.returncode, "`flowplan plan --out FILE` makes a new one" in " ".join(err.split())) == (143, True)
+    assert (process.returncode, _GO_ON in " ".join(err.split())) == (143, True)
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")
     converge(place)

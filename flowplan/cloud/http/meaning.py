@@ -39,7 +39,7 @@ from typing import Any, Final, NoReturn, Protocol
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.cloud.http.redaction import CREDENTIALS_HINT
+from flowplan.cloud.http.redaction import REFUSED_HINT
 from flowplan.cloud.http.response import GARBLED, LOST, TLS, TOO_BIG, UNREACHABLE, Reply
 from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized, Unreachable
 from flowplan.patterns import regex
@@ -243,7 +243,7 @@ def _refusal(method: str, status: int, words: str, names: bool) -> tuple[type[Cl
     says what is missing."""
     hint = next((hint for pattern, hint in _HINTS if pattern.search(words)), None)
     if status == 401 or (status == 409 and "needs_reauth" in words):
-        return Unauthorized, "the API does not accept the credentials", CREDENTIALS_HINT
+        return Unauthorized, "the API does not accept the credentials", REFUSED_HINT
     if status == 404 and not names:
         # A proxy's, or another server's own: it must not pass for "your bid is gone".
         return (

@@ -25,14 +25,14 @@ def policy_files(session: Session, names: Iterable[str], saved: Mapping[str, str
     """The texts of policy files by their names; those of a `saved` plan beside the ones that are given now. Raises
     ConfigError for one that cannot be read."""
     found: dict[str, str] = {}
-    problems: list[Diagnostic] = []
+    unread: list[Diagnostic] = []
     for name in names:
         try:
             found[name] = _text(session, name)
         except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+            unread += error.problems
+    if unread:
+        raise ConfigError(unread)
     for name, of_plan in saved.items():
         if found.get(name, of_plan) != of_plan:
             name = f"{name} (of the saved plan)"

@@ -158,19 +158,10 @@ def _tell(session: Session, hook: Hook, ended: Ended, *, is_due: bool) -> None:
     elif ended.code is None:
         why = "as the next round of the watch is due" if is_due else f"after {_span(hook)}"
         session.listener.warn(f"{_named(hook)} was killed {why}; what flowplan did stands")
-    elif ended.code < 0:
-        session.listener.warn(f"{_named(hook)} was killed by {_signal(-ended.code)}; what flowplan did stands")
+    elif ended.signal:
+        session.listener.warn(f"{_named(hook)} was killed by {ended.signal}; what flowplan did stands")
     elif ended.code:
         session.listener.warn(f"{_named(hook)} failed with exit code {ended.code}; what flowplan did stands")
-
-
-def _signal(number: int) -> str:
-    from signal import Signals  # hardly any hook ends like this
-
-    try:
-        return Signals(number).name
-    except ValueError:  # one of the real-time signals
-        return f"signal {number}"
 
 
 def _span(hook: Hook) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @define
 class Stopping:
     """`journal` as long as there is room for it. After that results are kept where they overflow to, and where they
-    cannot be kept either, nowhere: whoever looks next sees in the cloud what has ended, and a removal that is asked for
+    cannot be kept either, nowhere: the next run sees in the cloud what has ended, and a removal that is asked for
     twice does no harm. `where` says which it is; `say` hears that there is no room."""
 
     journal: Journal
