@@ -67,11 +67,13 @@ class Bid:
 
 @frozen
 class Planned:
-    """What a plan is about to do: its exit code, address -> actions, and why."""
+    """What a plan is about to do: its exit code, address -> actions, and why. `bounded`: the bids with a lifetime,
+    which an apply ends once it is over, also where no plan can be made."""
 
     code: int
     actions: Mapping[str, tuple[str, ...]]
     reasons: Mapping[str, str]
+    bounded: frozenset[str]
 
     def of(self, *wanted: str) -> set[str]:
         return {address for address, actions in self.actions.items() if set(actions) & set(wanted)}
@@ -306,10 +308,13 @@ class Language(Life):
         body = json.loads(result.out) if result.out.startswith("{") else {}
         found = {one["address"]: one for one in body.get("resource_changes", ())}
         self.figures[f"plans of {result.code}"] += 1
+        written = {address for address, task in self.file.addresses().items() if task.ending}
+        bindings = self._loaded(environment).state.bindings
         return Planned(
             result.code,
             {address: tuple(one["change"]["actions"]) for address, one in found.items()},
             {address: str(one["action_reason"]) for address, one in found.items()},
+            frozenset(written | {str(address) for address, one in bindings.items() if one.lifetime is not None}),
         )
 
     def _run(self, environment: str, *words: str, changes: bool = True, variables: bool = True) -> Result:
@@ -417,7 +422,8 @@ class Language(Life):
                 assert (entry.method, address) not in made, f"{address} was made twice"
                 made.add(address)
             elif entry.method == "DELETE":
-                assert address in {one.partition("@")[0] for one in planned.of("delete")}, f"{address}: {planned}"
+                ends = {one.partition("@")[0] for one in planned.of("delete")}
+                assert address in ends | (planned.bounded if planned.code == 65 else set()), f"{address}: {planned}"
                 ended.add(address)
             else:
                 assert address in planned.of("create", "update"), f"{address} was changed: {planned}"
