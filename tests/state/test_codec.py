@@ -275,10 +275,15 @@ ENDING = attrs.evolve(
 )
 # What each form is made of, how it is written, and the fields that it leaves out on purpose.
 SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
+NOT_PLACED = {"Bid.runs"}  # the script that a bid of somebody else runs: it may hold a secret
 FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "state": (attrs.evolve(STATE, bindings={}), kept, set()),
     "volume": (BOUND[V], lambda one: frames(Done("i", V, one)), set()),
-    "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", "Inputs.unordered_sha256", *SCRIPT_TEXT}),
+    "bid": (
+        ENDING,
+        lambda one: frames(Done("i", B, one)),
+        {"Mount.created", "Inputs.unordered_sha256", *NOT_PLACED, *SCRIPT_TEXT},
+    ),
     "ports": (BOUND[P], lambda one: frames(Done("i", P, one)), set()),
     "header": (Header.of(STATE), header_frame, set()),
     "intent": (attrs.evolve(INTENT, resource=None, lifetime=BOUNDS, raised_from=Decimal(17)), frames, set()),
@@ -347,6 +352,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "Inputs.unordered_sha256",
             "Inputs.ends",
             "ContainerImage.run_options",  # the value in it that is masked: the configuration has its digest
+            *NOT_PLACED,
             *SCRIPT_TEXT,
         },
     ),
