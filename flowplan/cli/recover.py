@@ -14,6 +14,7 @@ from flowplan.errors import UsageProblem
 @options.paths
 @click.option("--from-live", is_flag=True, help="Rebuild a lost state from the markers of live bids.")
 @click.option("--lineage", metavar="ID", help="With --from-live: the stack to rebuild, if several are live.")
+@click.option("--force", is_flag=True, help="With --from-live: even if the state is there, for keys that nobody has.")
 @click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a bid of this stack that no file names.")
 @options.settle_window
 @options.form("recovered")
@@ -23,6 +24,7 @@ def recover(
     paths: tuple[str, ...],
     from_live: bool,
     lineage: str | None,
+    force: bool,
     ids: tuple[str, ...],
     settle_window: float,
     form: str,
@@ -31,17 +33,18 @@ def recover(
 
     With --cancel, cancel bids that this stack placed and that no file names: its state does not hold them, or does
     not know their file. A plan or an error message showed their ids. With --from-live, rebuild a lost state: PATHs
-    are the task files, which name the stack and identify the volumes.
+    are the task files, which name the stack and identify the volumes. A state that is encrypted for others is not
+    lost; with --force another one takes its place, and who has the old key cannot open that one.
 
     Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
     """
     here = Context.of(ctx)
     if from_live and ids:
         raise UsageProblem("--from-live and --cancel cannot be combined", hint="rebuild the state first")
-    if not from_live and (paths or lineage):
-        raise UsageProblem("PATHs and --lineage need --from-live")
+    if not from_live and (paths or lineage or force):
+        raise UsageProblem("PATHs, --lineage and --force need --from-live")
     if from_live:
-        _rebuild(here, paths, lineage, form)
+        _rebuild(here, paths, lineage, form, force=force)
     else:
         _settle(here, ids, settle_window, form)
     return 0
@@ -55,10 +58,10 @@ def _settle(here: Context, ids: tuple[str, ...], window: float, form: str) -> No
     here.report("recovered", form, found)
 
 
-def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None, form: str) -> None:
+def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None, form: str, *, force: bool) -> None:
     from flowplan.operations.rebuild import from_live
 
-    found = from_live(here.session, paths, lineage)
+    found = from_live(here.session, paths, lineage, force=force)
     here.terminal.note(
         "anything that `state rm` had released is in the state again: only the lost state recorded the release"
     )

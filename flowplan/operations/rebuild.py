@@ -19,7 +19,7 @@ from flowplan.state.journal import fold
 from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import is_live, placed_bids
 from flowplan.state.rebuild import rebuild
-from flowplan.state.seal import InTheClear, Unopened
+from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
 from flowplan.state.state import State, consistent
 
 if TYPE_CHECKING:
@@ -35,13 +35,14 @@ _MARGIN = 1000  # saves since the last version that is kept, or ever
 _MENDED = "`flowplan plan` shows each with its place, and `flowplan import` takes a volume back"
 
 
-def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> AfterRecovery:
+def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, force: bool = False) -> AfterRecovery:
     """The state rebuilt, and saved. `paths`: the task files, which name the stack, and by which volumes are known
-    again; `lineage`: which stack, where that does not tell. Raises UsageProblem where the state is intact,
-    FlowplanError where nothing carries a marker."""
+    again; `lineage`: which stack, where that does not tell; `force`: also where the state is only encrypted for others.
+    Raises UsageProblem where the state is intact, Unopened where others may have its key, FlowplanError where nothing
+    carries a marker."""
     config = _configuration(session, paths)
     with session.changing() as lock:
-        _hold_lost(session)
+        _hold_lost(session, force=force)
         lists = session.cloud().everything()
         project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
         marker = _chosen(session, config, live, lineage)
@@ -117,17 +118,21 @@ def _note_kept(session: Session) -> None:
         )
 
 
-def _hold_lost(session: Session) -> None:
+def _hold_lost(session: Session, *, force: bool) -> None:
     """Raise unless the state is missing or cannot be read, and no backup could stand in for it. One that is not
-    encrypted, beside a key, is not lost."""
+    encrypted, beside a key, is not lost; nor, without `force`, is one that is encrypted for others: in its place they
+    would find one that they cannot open."""
     store = session.store
     try:
         loaded = store.read()
     except InTheClear:
         raise
     except StateError as error:
-        if isinstance(error, Unopened) and store.form.seal is None:
-            session.listener.note("what is rebuilt is not encrypted, because no key is given")
+        if isinstance(error, Unopened):
+            if not force:
+                raise Unopened(f"{error}: the state is not lost", hint=FOR_OTHERS) from None
+            if store.form.seal is None:
+                session.listener.note("what is rebuilt is not encrypted, because no key is given")
         backup = store.backup()
         if backup is not None:
             raise UsageProblem(

@@ -11,7 +11,12 @@ from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state.codec import RESTORE
 
-WITHOUT_KEY = "if the key is lost, `flowplan recover --from-live` rebuilds the state from the markers of live bids"
+# What becomes of a state whose key somebody may have: who has it could not open the one that is made in its place.
+_ANEW = "`flowplan recover --from-live --force` makes another state, from the markers of live bids, in its place"
+WITHOUT_KEY = f"if nobody has the key any more, {_ANEW}"
+FOR_OTHERS = (
+    "give the key, or ask somebody who has it to add yours to the recipients (`flowplan state rekey`); " + WITHOUT_KEY
+)
 
 
 class Unopened(StateError):

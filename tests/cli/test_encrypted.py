@@ -55,9 +55,13 @@ def test_without_its_key_nothing_is_done_and_what_runs_can_be_found_again(
     monkeypatch.setenv("FLOWPLAN_AGE_KEY", other or "")
     for words in (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("state", "list")):
         refused = place.run(*words)
-        assert (refused.code, "recover --from-live" in refused.err) == (5, True), refused
+        assert (refused.code, "recover --from-live" in " ".join(refused.err.split())) == (5, True), refused
     assert place.run("state", "rekey").code in (5, 64)
-    place.ok("recover", "--from-live")
+    before = kept_in(place)
+    refused = place.run("recover", "--from-live")
+    assert (refused.code, "the state is not lost" in " ".join(refused.err.split())) == (5, True), refused
+    assert kept_in(place) == before
+    place.ok("recover", "--from-live", "--force")
     place.ok("destroy", "--auto-approve")
 
 
@@ -74,7 +78,7 @@ def test_a_state_that_is_rebuilt_without_a_key_is_said_not_to_be_encrypted(
     sealed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FLOWPLAN_AGE_KEY")
-    done = sealed.run("recover", "--from-live")
+    done = sealed.run("recover", "--from-live", "--force")
     assert (done.code, "not encrypted, because no key is given" in " ".join(done.err.split())) == (0, True), done
 
 

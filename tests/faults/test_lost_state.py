@@ -241,6 +241,7 @@ def test_the_older_of_two_is_kept(applied: Place) -> None:
         (("--from-live", "--cancel", "bid_x"), "cannot be combined"),
         (("--lineage", "x"), "need --from-live"),
         (("flowplan.yaml",), "need --from-live"),
+        (("--force",), "need --from-live"),
     ],
 )
 def test_recover_used_wrongly(place: Place, arguments: tuple[str, ...], says: str) -> None:

@@ -510,6 +510,13 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py", "-k", "put_back"),
     ),
     Mistake(
+        "put another state in the place of one that is encrypted for others",
+        "operations/rebuild.py",
+        "            if not force:\n",
+        "            if False:\n",
+        ("tests/cli/test_encrypted.py", "-k", "without_its_key"),
+    ),
+    Mistake(
         "rebuild the stack of this directory's name where the file names another",
         "operations/rebuild.py",
         "        called = given or {",
