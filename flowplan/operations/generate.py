@@ -12,7 +12,7 @@ from flowplan.classes import frozen
 from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.model.live import LiveBid
+from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.operations.files import write_new
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.observe import observe
@@ -20,11 +20,12 @@ from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import shown
 from flowplan.startup.carried import script_of
+from flowplan.state.moving import command_word
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.model.catalogue import Catalogue
-    from flowplan.model.live import Live, LiveVolume
+    from flowplan.model.live import Live
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
     from flowplan.planning.actions import Change
@@ -77,11 +78,19 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         if not write_new(target, settled.written, locked=True):
             raise _exists(path)
         session.save(_taken_in(session, path, loaded.state, settled), before=loaded.state.bindings, stated=True)
-    return Generated(tuple(settled.found), tuple(left_out), tuple(_unsaid(settled.found)))
+    unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
+    return Generated(tuple(settled.found), tuple(left_out), unsaid)
 
 
 def _unsaid(found: Sequence[Found]) -> list[str]:
     return [said for one in found for said in (one.unsaid, one.secret) if said is not None]
+
+
+def _unowned(found: Sequence[Found]) -> list[str]:
+    """That a volume may be another stack's: it carries no marker, and no bid that uses it tells."""
+    why = "no bid uses it, and a volume does not say which stack made it: if another did, take it out of the file, then"
+    unused = [one.address for one in found if isinstance(one.live, LiveVolume) and not one.live.users]
+    return [f"{address}: {why} `flowplan state rm {command_word(str(address))}`" for address in unused]
 
 
 def _exists(path: str) -> UsageProblem:

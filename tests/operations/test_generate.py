@@ -59,6 +59,16 @@ def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> No
     assert "0 added, 1 changed, 0 destroyed" in live.ok("apply", "got.yaml", "--auto-approve")
 
 
+def test_a_volume_that_no_bid_uses_is_said_to_tell_of_no_stack(place: Place) -> None:
+    place.write(stack(task("train", ATTACHED), volumes=DATA + DATA.replace("data", "spare")))
+    place.ok(*APPLY)
+    for address in ("bid.train", "volume.data", "volume.spare"):
+        place.ok("state", "rm", address)
+    result = place.run(*ALL)
+    said = " ".join(result.err.split())
+    assert (result.code, "volume.spare: no bid uses it" in said, "volume.data:" in said) == (0, True, False), said
+
+
 def test_no_volume_that_was_imported_so_is_destroyed_before_somebody_lifts_its_protection(live: Place) -> None:
     """The API does not say whose a volume is: it may be another stack's, of which no live bid uses it."""
     live.ok(*ALL)
