@@ -4,6 +4,7 @@ tests/contracts."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,11 @@ from flowplan.state.form import Form
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
+from flowplan.state.seal import Unopened
 from flowplan.state.state import State
+
+UNREADABLE = "no version that is kept can be read"
+UNKNOWN_SINCE = "what was created since is not known then"
 
 
 @frozen
@@ -246,3 +251,25 @@ def left_behind(store: Store) -> State | None:
             return None
         raise
     return left if left.moved_to or left.moving_from else None
+
+
+def last_readable(store: Store) -> Version | None:
+    """The newest version of the state saved last that this run, with its keys, can read; None: there is none."""
+    kept = store.versions()
+    for one in reversed(kept):
+        if one.lineage == kept[-1].lineage:
+            with suppress(StateError):
+                store.version(one.lineage, one.serial)
+                return one
+    return None
+
+
+def without_newest(store: Store, error: StateError) -> str:
+    """What to type where the newest version does not read, as `error` says: a key may open it, and an older one that
+    reads takes its place only by force."""
+    reads = last_readable(store)
+    older = UNREADABLE
+    if reads is not None:
+        restore = f"`flowplan state restore {reads.serial} --force`"
+        older = f"{restore} restores the newest version that can be read; {UNKNOWN_SINCE}"
+    return "; ".join(filter(None, [error.hint if isinstance(error, Unopened) else None, older]))

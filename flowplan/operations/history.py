@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, last_readable, without_newest
 from flowplan.documents.history import History
-from flowplan.errors import FlowplanError, GuardRefused, StateError
+from flowplan.errors import FlowplanError, GuardRefused, StateError, Unread
 from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
-from flowplan.state.history import PutBack, put_back
+from flowplan.state.history import PutBack, Version, put_back
 from flowplan.state.moving import hold_in_use
+from flowplan.state.seal import Unopened
 
 if TYPE_CHECKING:
-    from flowplan.backends.store import Loaded
+    from flowplan.backends.store import Loaded, Store
     from flowplan.operations.opening.session import Session
     from flowplan.state.state import Binding, State
 
@@ -38,10 +40,12 @@ def history(session: Session) -> History:
 
 def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
     """Make version `serial` the state. `force`: also where flowplan would no longer know objects that are in the state
-    by then. Raises GuardRefused with those, StateError for a version that is not there or does not read."""
+    by then, or newer versions do not read, so that these are not known. Raises GuardRefused with those objects,
+    StateError for a version that is not there or does not read; then nothing is moved."""
     with session.changing():
         store = session.store
-        loaded = _loaded(session, serial, force=force)
+        there = _loaded(session, serial, force=force)
+        loaded = there or store.fresh()
         _hold_settled(loaded)
         lineage = _lineage(session, loaded)
         version = store.version(lineage, serial)
@@ -51,19 +55,25 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
                 hint="`flowplan state history` lists the versions",
             )
         version = attrs.evolve(version, moving_from="")  # one that was kept while it was still arriving
-        now = last_known(session, loaded, lineage)
+        now = last_known(session, loaded, lineage, force=force)
         if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")
         found = put_back(version, now)
         if not force:
             hold_nothing_forgotten(found, f"version {serial}")
-        state = found.state.as_put_back() if loaded.fresh else found.state
+        state = found.state
+        if loaded.fresh:
+            serial = max(state.serial, newest_serial(session, loaded, lineage))
+            state = attrs.evolve(state, serial=serial).as_put_back()
+        if there is None:
+            for path in store.begin_anew():
+                session.listener.note(f"set aside as {path}")
         saved = session.save(state, before=now.bindings, stated=True)
         return attrs.evolve(found, state=saved)
 
 
-def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
-    """The state; with `force`, a fresh start in the place of one that nothing mends, which is set aside."""
+def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
+    """The state; None: nothing mends it, and with `force` a version takes its place."""
     store = session.store
     try:
         loaded = store.read()
@@ -73,19 +83,27 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
             raise
         session.hold_not_moved()
         if not force:
-            error.hint = (
-                f"{error.hint}; `flowplan state restore {serial} --force` restores that version without the journal"
-            )
+            error.hint = "; ".join(filter(None, [error.hint, _forced(store, versions[-1].lineage, serial)]))
             raise
-        store.version(versions[-1].lineage, serial)  # before anything is moved
-    else:
-        hold_in_use(loaded.state, store.name)
-        if loaded.fresh:
-            session.hold_not_moved()
-        return loaded
-    for path in store.begin_anew():
-        session.listener.note(f"set aside as {path}")
-    return store.fresh()
+        if isinstance(error, Unopened) and store.form.seal is None:
+            session.listener.note("what is restored is not encrypted, because no key is given")
+        return None
+    hold_in_use(loaded.state, store.name)
+    if loaded.fresh:
+        session.hold_not_moved()
+    return loaded
+
+
+def _forced(store: Store, lineage: str, serial: int) -> str:
+    """Which version `--force` restores: that of `serial`, or the newest that reads in its place."""
+    try:
+        store.version(lineage, serial)
+    except StateError:
+        reads = last_readable(store)
+        if reads is None:
+            return UNREADABLE
+        serial = reads.serial
+    return f"`flowplan state restore {serial} --force` restores version {serial} without the journal; {UNKNOWN_SINCE}"
 
 
 def _hold_settled(loaded: Loaded) -> None:
@@ -106,13 +124,44 @@ def _lineage(session: Session, loaded: Loaded) -> str:
     return versions[-1].lineage
 
 
-def last_known(session: Session, loaded: Loaded, lineage: str) -> State:
+def last_known(session: Session, loaded: Loaded, lineage: str, *, force: bool = False) -> State:
     """What is known of the stack by now: the state, or the newest version of one that is lost. Raises StateError for a
-    version that does not read."""
+    version that does not read; with `force` the newest that reads stands for it, and that is noted."""
     if not loaded.fresh:
         return loaded.state
-    serials = [one.serial for one in session.store.versions() if one.lineage == lineage]
-    return session.store.version(lineage, max(serials)) if serials else loaded.state
+    found, unread = loaded.state, None
+    for one in _newest_first(session, lineage):
+        try:
+            found = session.store.version(lineage, one.serial)
+            break
+        except Unread:
+            raise
+        except StateError as error:
+            if not force:
+                error.hint = without_newest(session.store, error)
+                raise
+            unread = unread or _unknown(one, error)
+    if unread:
+        since = f"after version {found.serial} " if found.serial else ""
+        session.listener.note(f"{unread}; what was created {since}may still cost money")
+    return found
+
+
+def _newest_first(session: Session, lineage: str) -> list[Version]:
+    return [one for one in reversed(session.store.versions()) if one.lineage == lineage]
+
+
+def _unknown(newest: Version, error: StateError) -> str:
+    """What is known of a version that does not read, a clause."""
+    held = f"{newest.resources} resource{'' if newest.resources == 1 else 's'}"
+    saved = f", saved {newest.change.at} by {shown(newest.change.who)}" if newest.change else ""
+    return f"what version {newest.serial}, the newest ({held}{saved}), held is not known: {error}"
+
+
+def newest_serial(session: Session, loaded: Loaded, lineage: str) -> int:
+    """The highest serial of the versions of a state that is lost, also of those that do not read; 0: none is kept, or
+    the state is there."""
+    return max((one.serial for one in _newest_first(session, lineage)), default=0) if loaded.fresh else 0
 
 
 def hold_nothing_forgotten(found: PutBack, name: str, *, lost: bool = False) -> None:

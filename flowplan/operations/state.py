@@ -12,7 +12,7 @@ from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
-from flowplan.operations.history import hold_nothing_forgotten, last_known, listed
+from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
@@ -149,7 +149,7 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
                 "the journal holds results of an interrupted run; this would lose them",
                 hint="run `flowplan recover` first: it takes them into the state; --force drops them",
             )
-        now = _now(session, loaded, new, force=force)
+        now = last_known(session, loaded, new.lineage, force=force)
         found = replaced(new, now)
         if not loaded.fresh and new.lineage != now.lineage:
             _hold_same_stack(found, now, name, force=force)
@@ -158,24 +158,12 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
             hold_nothing_forgotten(found, name, lost=loaded.fresh)
             if not loaded.fresh:
                 _hold_continued(now, new, name)
-        serial = max(new.serial, now.serial)
+        serial = max(new.serial, now.serial, newest_serial(session, loaded, new.lineage))
         begun = sorted({*now.plans, *new.plans}, key=lambda plan: (plan.serial, plan.completed))
         plans = tuple({plan.sha256: plan for plan in begun}.values())[-PLANS_KEPT:]
         state = attrs.evolve(found.state, serial=serial, plans=plans, put_back=max(new.put_back, now.put_back))
         saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
         return attrs.evolve(found, state=saved)
-
-
-def _now(session: Session, loaded: Loaded, new: State, *, force: bool) -> State:
-    """What is known of the stack of `new` by now; with `force` also where a version that is kept of it does not read.
-    Raises StateError."""
-    try:
-        return last_known(session, loaded, new.lineage)
-    except StateError as error:
-        if not force:
-            raise
-        session.listener.note(f"what the newest version of the lost state held is not known: {error}")
-        return loaded.state
 
 
 def restore(session: Session) -> Restored:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from flowplan.backends import open as opening
 from flowplan.operations.completion import addresses
 from tests.conftest import Place
+from tests.contracts.memory import Memory, opener
 from tests.texts import task_text
 
 
@@ -233,3 +235,107 @@ def test_a_key_of_bytes_that_are_no_text_is_said_to_be_none(
     refused = place.run("plan")
     assert (refused.code, refused.err.splitlines()[0]) == (64, f"error: {name} is not UTF-8"), refused
     assert "CANARY" not in refused.out + refused.err
+
+
+@pytest.fixture
+def objects(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a server has its objects that keeps the state of `place`."""
+    server = Memory(tmp_path_factory.mktemp("server"))
+    monkeypatch.setattr(opening, "STORES", {**opening.STORES, "memory": opener(server)})
+    monkeypatch.setenv("FLOWPLAN_STATE", "memory://team/train")
+    return server.directory
+
+
+@pytest.fixture(params=["file", "objects"])
+def newer_is_kims(request: pytest.FixtureRequest, place: Place, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Version 1 is encrypted for the key that is given; what was saved since, with one more bid, for another."""
+    directory: Path = request.getfixturevalue("objects") if request.param == "objects" else place.path
+    request.getfixturevalue("sealed")  # only now: it is applied to that state
+    mine = os.environ["FLOWPLAN_AGE_KEY"]
+    (first,) = (path for path in directory.rglob("*") if path.is_file() and b'{"version":' in path.read_bytes())
+    kept = first.read_bytes()
+    place.write(task_text("second"), "second.yaml")
+    place.ok("apply", "--auto-approve", "second.yaml")
+    (place.path / "old.txt").write_text(mine)
+    (place.path / "old.txt").chmod(0o600)
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    place.ok("state", "rekey")
+    monkeypatch.delenv("FLOWPLAN_OLD_AGE_KEY_FILE")
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine)
+    first.write_bytes(kept)
+    return directory
+
+
+def states_in(directory: Path) -> dict[Path, bytes]:
+    """What is kept there, without the lock."""
+    files = (path for path in directory.rglob("*") if path.is_file() and path.suffix not in (".lock", ".db"))
+    return {path: path.read_bytes() for path in files}
+
+
+def restored_by_force(place: Place, directory: Path) -> None:
+    """Version 1, which alone the key opens, and nothing was moved before it was read."""
+    before = states_in(directory)
+    for words in (("1",), ("2",), ("3",), ("3", "--force")):
+        refused = place.run("state", "restore", *words)
+        assert (refused.code, "no key that is given opens it" in " ".join(refused.err.split())) == (5, True), refused
+        assert states_in(directory) == before
+    named = " ".join(place.run("state", "restore", "1").err.split())
+    assert ("restore 1 --force` restores" in named, "since is not known" in named) == (True, True), named
+    forced = place.run("state", "restore", "1", "--force")
+    said = " ".join(forced.err.split())
+    assert (forced.code, "what version 3, the newest (" in said, "may still cost money" in said) == (0, True, True), (
+        said
+    )
+    assert place.ok("state", "list").split() == ["bid.train"]
+    assert json.loads(place.ok("state", "pull"))["serial"] == 4
+    calls = len(place.ledger())
+    place.ok("apply", "--auto-approve", "second.yaml")
+    assert len(place.ledger()) == calls
+
+
+def test_a_version_is_restored_by_force_although_no_key_opens_newer_versions(place: Place, newer_is_kims: Path) -> None:
+    restored_by_force(place, newer_is_kims)
+
+
+@pytest.mark.parametrize("newer_is_kims", ["file"], indirect=True)
+def test_so_it_is_where_the_state_beside_newer_versions_is_lost(place: Place, newer_is_kims: Path) -> None:
+    for path in newer_is_kims.glob("flowplan.state.j*"):
+        path.unlink()
+    restored_by_force(place, newer_is_kims)
+
+
+@pytest.mark.parametrize("newer_is_kims", ["file"], indirect=True)
+def test_only_versions_are_named_that_a_key_opens(
+    place: Place, newer_is_kims: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {path: path.read_bytes() for path in newer_is_kims.glob("flowplan.state.j*")}
+    for path in there:
+        path.unlink()
+    refused = place.run("state", "list")
+    assert (refused.code, "state restore 3" in refused.err, "state restore 1" in refused.err) == (5, False, True), (
+        refused
+    )
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    refused = place.run("state", "list")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "no version that is kept can be read" in said, "state restore" in said) == (5, True, False)
+    for path, data in there.items():
+        path.write_bytes(data)
+    said = " ".join(place.run("state", "restore", "1").err.split())
+    assert ("no version that is kept can be read" in said, "restore 1 --force" in said) == (True, False), said
+
+
+def test_what_is_restored_without_a_key_is_said_not_to_be_encrypted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    (first,) = (place.path / ".flowplan/versions").rglob("*.1.json")
+    kept = first.read_bytes()
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    place.ok("state", "rekey", "--allow-plaintext")
+    monkeypatch.delenv("FLOWPLAN_AGE_KEY")
+    first.write_bytes(kept)
+    forced = place.run("state", "restore", "1", "--force")
+    assert (forced.code, "not encrypted, because no key is given" in " ".join(forced.err.split())) == (0, True), forced

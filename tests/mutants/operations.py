@@ -379,7 +379,7 @@ MISTAKES = (
     Mistake(
         "put a version back where the state has moved away",
         "operations/history.py",
-        "        hold_in_use(loaded.state, store.name)\n",
+        "    hold_in_use(loaded.state, store.name)\n",
         "",
         ("tests/operations/test_migrate.py", "-k", "no_command"),
     ),
@@ -393,8 +393,8 @@ MISTAKES = (
     Mistake(
         "put a version back where what was left of a moved state is gone",
         "operations/history.py",
-        "        if loaded.fresh:\n            session.hold_not_moved()\n        return loaded\n",
-        "        return loaded\n",
+        "    if loaded.fresh:\n        session.hold_not_moved()\n    return loaded\n",
+        "    return loaded\n",
         ("tests/operations/test_migrate.py", "-k", "second_state"),
     ),
     Mistake(
@@ -505,8 +505,8 @@ MISTAKES = (
     Mistake(
         "apply a plan of before the state was lost and a version restored",
         "operations/history.py",
-        "found.state.as_put_back() if loaded.fresh else found.state",
-        "found.state",
+        "state = attrs.evolve(state, serial=serial).as_put_back()",
+        "state = attrs.evolve(state, serial=serial)",
         ("tests/operations/test_applied_once.py", "-k", "put_back"),
     ),
     Mistake(
@@ -557,6 +557,34 @@ MISTAKES = (
         "        if not force:\n            hold_nothing_forgotten(",
         "        if not force and not found.state.bindings:\n            hold_nothing_forgotten(",
         ("tests/operations/test_history.py",),
+    ),
+    Mistake(
+        "set a state aside before it is known that a version can take its place",
+        "operations/history.py",
+        "        loaded = there or store.fresh()\n",
+        "        loaded = there or (store.begin_anew() and None) or store.fresh()\n",
+        ("tests/cli/test_encrypted.py", "-k", "newer_versions"),
+    ),
+    Mistake(
+        "restore an older version where no key opens what was saved since",
+        "operations/history.py",
+        "            if not force:\n                error.hint = without",
+        "            if False:\n                error.hint = without",
+        ("tests/cli/test_encrypted.py", "-k", "newer_versions"),
+    ),
+    Mistake(
+        "give a restored state a serial that a version has which no key opens",
+        "operations/history.py",
+        "            serial = max(state.serial, newest_serial(session, loaded, lineage))\n",
+        "            serial = state.serial\n",
+        ("tests/cli/test_encrypted.py", "-k", "newer_versions"),
+    ),
+    Mistake(
+        "restore in the clear what was encrypted, without a word",
+        "operations/history.py",
+        "        if isinstance(error, Unopened) and store.form.seal is None:\n",
+        "        if False:\n",
+        ("tests/cli/test_encrypted.py", "-k", "restored_without_a_key"),
     ),
     Mistake(
         "a version that cannot be kept fails the run",
@@ -883,8 +911,8 @@ MISTAKES = (
     Mistake(
         "push an earlier state where the newest version of a lost one holds more",
         "operations/history.py",
-        "if serials else loaded.state\n",
-        "if False else loaded.state\n",
+        "    for one in _newest_first(session, lineage):\n",
+        "    for one in ():\n",
         ("tests/operations/test_history.py", "-k", "push"),
     ),
     Mistake(

@@ -379,6 +379,8 @@ class Session:
     def hold_not_lost(self) -> None:
         """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
         it has moved."""
+        from flowplan.backends.store import without_newest
+
         last = next(reversed(self.store.versions()), None)
         if last is None:
             return
@@ -386,10 +388,16 @@ class Session:
             self.hold_not_moved()
             return
         count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
-        raise StateError(
+        lost = StateError(
             f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
             hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
         )
+        try:
+            self.store.version(last.lineage, last.serial)
+        except StateError as error:
+            lost.detail = str(error)
+            lost.hint = f"{without_newest(self.store, error)}; `apply --init` starts a new state"
+        raise lost
 
     def hold_not_moved(self) -> None:
         """Raise StateError where the last version says that the state has moved from here, whatever became of what was
