@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from flowplan.documents.books import Auction, Books
@@ -12,6 +14,7 @@ from flowplan.errors import UsageProblem
 from flowplan.model.catalogue import InstanceType
 from flowplan.model.type_names import find_types, read_type_name
 from flowplan.operations.opening.settings import SIMULATOR_DATA
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session
@@ -29,15 +32,26 @@ def data_of(settings: Settings, db: str | None, start: str | None = None) -> tup
 
 
 def say_which(session: Session, data: Path) -> None:
-    """Note which `data` are moved, where others may be meant: nobody named them, and the API is served, or there are
-    none yet."""
+    """Note which `data` are moved, where others may be meant: nobody named them, and the API is served from others, as
+    far as it says, or there are none yet."""
+    from flowplan.cloud.served import file_served
+
     url = session.settings.api_url
-    if url.startswith("http://"):
-        session.listener.note(
-            f"this moves the data in {data}, not those that {url} serves: give --db FILE, the data of that server"
-        )
+    if url.startswith("http://") and not _is(data, served := file_served(url)):
+        if served is None:
+            said = f"this moves the data in {data}: unless {url} serves them, give --db FILE, the data of that server"
+        else:
+            said = f"this moves the data in {data}, not those that {url} serves: give --db {quote(shown(served))}"
+        session.listener.note(said)
     elif not data.exists():
         session.listener.note(f"there are no data in {data}: new ones are made")
+
+
+def _is(data: Path, served: str | None) -> bool:
+    """Whether `served` is the file of these `data`."""
+    with suppress(OSError, ValueError):
+        return served is not None and data.samefile(served)
+    return False
 
 
 def books(

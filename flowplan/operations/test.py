@@ -12,24 +12,25 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.apply.events import Silent
+from flowplan.apply.outcome import ApplyFailed
 from flowplan.classes import frozen
 from flowplan.config import Source
 from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import is_regular, read_regular
 from flowplan.operations.apply import How, apply
+from flowplan.operations.case_time import CaseTime
 from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import SIMULATOR, Settings
 from flowplan.operations.opening.sources import CASES, DEFAULT, SUFFIXES, find
 from flowplan.operations.plan import Request, plan
-from flowplan.operations.running.approval import Approved
 from flowplan.operations.validate import configuration
 from flowplan.pricing.units import usd
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from flowplan.config.cases import Case
+    from flowplan.config.cases import Case, Price
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.simulator import Simulator
@@ -187,22 +188,36 @@ def _furnish(settings: Settings, cases: Cases, case: Case, listener: Listener) -
             furnish.add_ssh_key(simulator, name)
         for volume in case.volumes:
             furnish.add_volume(simulator, volume.name, volume.size_gb, volume.interface, volume.region)
-        if case.hours is None:
-            _set_prices(simulator, case)
-    if case.applied:
-        with Session(settings, listener) as session:
-            apply(session, Request(before), How(), Approved(), Silent())
-    if case.hours is not None:
-        with Simulator.open(settings.simulator_data) as simulator:
+        hold = partial(_set_prices, simulator, case.prices if case.hours is None else ())
+        hold()
+        if case.applied:
+            _apply(settings, before, CaseTime(simulator=simulator, hold=hold), listener)
+        if case.hours is not None:
             simulator.advance(float(case.hours) * 3600)
-            _set_prices(simulator, case)
+            _set_prices(simulator, case.prices)
 
 
-def _set_prices(simulator: Simulator, case: Case) -> None:
-    """Make the prices of the case those of now. Raises ValueError."""
+def _apply(settings: Settings, before: tuple[Source, ...], case_time: CaseTime, listener: Listener) -> None:
+    """Apply what was applied before. Raises ValueError where a step failed, with why, and FlowplanError."""
+    try:
+        with Session(settings, listener, case_time) as session:
+            apply(session, Request(before), How(), case_time.jobs, case_time.jobs)
+    except ApplyFailed as error:
+        why = "; ".join(f"{step.address}: {one}" for step, one in error.outcome.failed.items())
+        raise ValueError(f"{why}{_WAITED if case_time.passed else ''}") from error
+
+
+_WAITED = (  # time has passed: something waited
+    ", in the simulated market of the case; raise the limit, give prices without hours, or say applied: FILE, an"
+    " earlier text of the stack without what waits"
+)
+
+
+def _set_prices(simulator: Simulator, prices: Sequence[Price]) -> None:
+    """Make `prices` those of now. Raises ValueError."""
     from flowplan.simulator import furnish
 
-    for price in case.prices:
+    for price in prices:
         furnish.set_price(simulator, price.instance_type, price.region, price.price)
 
 

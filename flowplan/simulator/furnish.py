@@ -1,4 +1,5 @@
-"""A simulated cloud in which there is what somebody asks for: SSH keys, volumes, prices."""
+"""A simulated cloud in which there is what somebody asks for: SSH keys, volumes, prices, jobs that have
+ended."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from flowplan.simulator.clock import DAY, to_ms
 from flowplan.simulator.ids import next_age
 from flowplan.simulator.simulator import SIMULATOR_KEY, Simulator
 
-__all__ = ["PROJECT", "add_ssh_key", "add_volume", "set_price"]
+__all__ = ["PROJECT", "add_ssh_key", "add_volume", "end_running", "set_price"]
 
 
 def add_ssh_key(simulator: Simulator, name: str) -> None:
@@ -51,6 +52,18 @@ def set_price(simulator: Simulator, instance_type: str, region: str, price: Deci
                 )
                 db.executemany(sql, rivals)
                 clearing.clear_pool(db, auction.pool, now)
+
+
+def end_running(simulator: Simulator, bid: str) -> None:
+    """Let a bid (its id) end for good, as a job that is done does; nothing happens unless all its instances run."""
+    with simulator.exclusive() as db:
+        running = db.execute(
+            "SELECT 1 FROM bids b WHERE b.fid = ? AND b.status = 'Allocated' AND b.quantity ="
+            " (SELECT count(*) FROM instances i WHERE i.bid = b.seq AND i.status = 'STATUS_RUNNING')",
+            (bid,),
+        ).fetchone()
+    if running is not None:
+        simulator.end(bid)
 
 
 def _project(simulator: Simulator) -> str:

@@ -112,6 +112,12 @@ class Simulator:
             self._time.advance(timedelta(seconds=given))
 
     @property
+    def file(self) -> str:
+        """The absolute path of the file of the data; "": they are in this process."""
+        with self._lock:
+            return str(self._db.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0])
+
+    @property
     def is_running(self) -> bool:
         """Whether virtual time passes by itself."""
         return self._time.runs

@@ -9,11 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from flowplan import __version__
+from flowplan.simulator import Simulator
+from flowplan.simulator.serve import Server
 from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, live_ids
 from tests.faults.process.disk import frozen_directory
 from tests.texts import task_text
@@ -349,10 +352,30 @@ def test_advance_says_which_data_it_moves_where_others_may_be_meant(
     there = applied.run("--chdir", "other", *advance)
     assert (there.code, "there are no data in" in there.err) == (0, True), there
     monkeypatch.delenv("FLOWPLAN_API_URL", raising=False)
-    monkeypatch.setenv("MITHRIL_API_URL", "http://127.0.0.1:8571")
-    served = applied.run(*advance)
-    assert served.code == 0 and "not those that http://127.0.0.1:8571 serves: give --db FILE" in flat(served.err)
-    assert applied.run(*advance, "--db", str(applied.path / ".flowplan" / "simulator.db")).err == ""
+    monkeypatch.setenv("MITHRIL_API_URL", "http://127.0.0.1:9")  # nobody answers there
+    unknown = applied.run(*advance)
+    said = "unless http://127.0.0.1:9 serves them, give --db FILE, the data of that server"
+    assert unknown.code == 0 and said in flat(unknown.err)
+    data = str(applied.path / ".flowplan" / "simulator.db")
+    assert applied.run(*advance, "--db", data).err == ""
+
+
+def test_advance_asks_the_server_which_data_it_serves(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOWPLAN_API_URL", raising=False)
+    advance = ("simulator", "advance", "1h")
+    with Simulator.open(applied.path / ".flowplan" / "simulator.db") as same, Server(same) as server:
+        monkeypatch.setenv("MITHRIL_API_URL", server.url)
+        before = same.now()
+        moved = applied.run(*advance)
+        assert (moved.code, moved.err, same.now() - before) == (0, "", timedelta(hours=1))
+    other = applied.path / "other.db"
+    with Simulator.open(other) as another, Server(another) as server:
+        monkeypatch.setenv("MITHRIL_API_URL", server.url)
+        said = flat(applied.run(*advance).err).replace(" ", "")
+        assert f"not those that {server.url} serves: give --db {other.resolve()}".replace(" ", "") in said
+    with Simulator.open(":memory:") as nowhere, Server(nowhere) as server:
+        monkeypatch.setenv("MITHRIL_API_URL", server.url)
+        assert f"unless {server.url} serves them" in flat(applied.run(*advance).err)
 
 
 def flat(text: str) -> str:

@@ -1077,6 +1077,20 @@ MISTAKES = (
         ("tests/operations/test_stack_cases.py", "-k", "nothing_of_yours"),
     ),
     Mistake(
+        "a job ends in a case before what waits for it to run is placed",
+        "operations/case_time.py",
+        'if one.until == "terminated"} - needed',
+        'if one.until == "terminated"}',
+        ("tests/operations/test_stack_cases.py", "-k", "jobs_end"),
+    ),
+    Mistake(
+        "the market of a case goes on from the prices that it gives while the set-up waits",
+        "operations/case_time.py",
+        "        self.hold()\n",
+        "",
+        ("tests/operations/test_stack_cases.py", "-k", "prices_that_are_given_hold"),
+    ),
+    Mistake(
         "a case passes although the plan is refused",
         "operations/test.py",
         'if one["severity"] == "error" and one["detail"] not in case.refused:',

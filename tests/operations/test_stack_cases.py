@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from flowplan.documents.schema import schema_of
+from flowplan.operations.opening.interaction import Event
 from tests.conftest import Place
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,85 @@ def test_time_may_have_passed_since_it_was_applied(place: Place, given: str, exp
     cases(place, f"cases: {{one: {{given: {{applied: true, {given}}}, expect: {expect}}}}}\n".replace("PRICE", price))
     place.write(LIMITED)
     assert place.ok("test").endswith("1 passed, 0 failed\n")
+
+
+NIGHTLY = """\
+version: 2
+tasks:
+  prepare:
+    for_each: [x, y]
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: LIMIT}
+    lifetime: {max_hours: HOURS, when_done: cancel}
+  watch:
+    depends_on: [{task: prepare, until: running}]
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 9}
+  train:
+    depends_on: [{task: prepare, until: terminated}, {task: watch, until: running}]
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 9}
+"""
+_PRICES = "prices: [{instance_type: a100-80gb.sxm.1x, region: us-central1-b, price: 2}]"
+
+
+def nightly(place: Place, given: str, expect: str, *, limit: str = "9", hours: str = "2") -> str:
+    """What `flowplan test` says of a stack whose tasks wait for each other, in one line."""
+    cases(place, f"cases: {{one: {{given: {{applied: true, {given}}}, expect: {expect}}}}}\n")
+    place.write(NIGHTLY.replace("LIMIT", limit).replace("HOURS", hours))
+    return " ".join(place.run("test").out.split())
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for real fails."""
+
+    def pause(event: Event, seconds: float) -> None:
+        raise AssertionError(f"waits {seconds} s")
+
+    monkeypatch.setattr(Event, "pause", pause)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("given", ["", "hours: 3", _PRICES])
+def test_the_set_up_waits_for_nobody_and_jobs_end(place: Place, given: str) -> None:
+    assert nightly(place, given, "{summary: {no-op: 4, create: 0}}") == "pass one 1 passed, 0 failed"
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_prices_that_are_given_hold_while_the_set_up_waits(place: Place) -> None:
+    expect = "{cost: {min_hourly_cost: 16, max_hourly_cost: 16, budget_basis: p50}}"
+    cases(place, f"cases: {{one: {{given: {{applied: true, {_PRICES}}}, expect: {expect}}}}}\n")
+    tasks = [
+        f"  t{n}:\n    depends_on: [{{task: t{n - 1}, until: running}}]\n"
+        "    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}\n"
+        "    task_management: {utility_threshold_price: 9}\n"
+        for n in range(8)
+    ]
+    place.write("version: 2\ntasks:\n" + "".join(tasks).replace("depends_on: [{task: t-1, until: running}]", ""))
+    assert place.ok("test") == "pass  one\n\n1 passed, 0 failed\n"  # an hour later each still costs 2
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (
+            {"limit": "0.5"},
+            "the given state could not be set up: bid.watch: waited 30m for bid.prepare[x], which is open, to be"
+            " running; bid.prepare[y], which is open, to be running, in the simulated market of the case; raise the"
+            " limit, give prices without hours, or say applied: FILE, an earlier text",
+        ),
+        (
+            {"hours": "0.01"},
+            "bid.watch: waits until bid.prepare[x] is running, but its lifetime is over: it has run 0.0 hours, of"
+            " max_hours 0.01",
+        ),
+    ],
+)
+def test_a_wait_in_vain_says_what_for_and_what_to_write(place: Place, how: dict[str, str], says: str) -> None:
+    said = nightly(place, _PRICES, "{summary: {no-op: 4}}", **how)
+    assert said.startswith("FAIL one (stack.test.yaml:1:9) ") and says in said.replace('"', "")
 
 
 @pytest.mark.parametrize(

@@ -514,6 +514,7 @@ def test_the_control_path_does_what_python_does(served: Api, simulator: Simulato
     assert control(served, "DELETE", "faults").status_code == 204
     assert control(served, "GET", "faults").json() == {"faults": [], "conditions": simulator.faults.conditions()}
     assert [entry["status"] for entry in control(served, "GET", "ledger").json()] == [201]
+    assert control(served, "GET", "data").json() == {"file": simulator.file}
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[", "127.0.0.1@evil.example", ""])

@@ -9,6 +9,7 @@
     POST   /_simulator/end          {"bid": "bid_x"}
     POST   /_simulator/advance      {"seconds": 3600}
     GET    /_simulator/ledger       the mutating requests received
+    GET    /_simulator/data         {"file": "/home/me/.flowplan/simulator.db"}; "": there is none
 
 It needs no key, so it must not be reachable from a web page: the Host has to be the loopback address (a name that a
 stranger's DNS points here will not do), a page's Origin is refused, and a body has to be called JSON.
@@ -113,6 +114,10 @@ def _ledger(simulator: Simulator, body: Mapping[str, Any]) -> Response:
     return reply(200, [entry._asdict() | {"at": entry.at.isoformat()} for entry in entries])
 
 
+def _data(simulator: Simulator, body: Mapping[str, Any]) -> Response:
+    return reply(200, {"file": simulator.file})
+
+
 _ACTS: dict[tuple[str, str], Callable[[Simulator, Mapping[str, Any]], Response]] = {
     ("POST", "faults"): _add,
     ("GET", "faults"): _show,
@@ -123,4 +128,5 @@ _ACTS: dict[tuple[str, str], Callable[[Simulator, Mapping[str, Any]], Response]]
     ("POST", "end"): _end,
     ("POST", "advance"): _advance,
     ("GET", "ledger"): _ledger,
+    ("GET", "data"): _data,
 }
