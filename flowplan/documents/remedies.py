@@ -104,7 +104,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "policy": "Change what the rule refuses, or have the rule changed: the message has its place and figures.",
     "policy-unused": "Write the type as `flowplan market` lists it, the address as a plan does, or take the rule out.",
     "volume-data": "To let the data be destroyed, give --allow-volume-destroy NAME; to keep them, --keep-volumes.",
-    "volume-in-use": "First end what uses the volume, or both together; `destroy --target 'task.*'` ends the bids now.",
+    "volume-in-use": "End what uses the volume first, or end both together; `destroy --target bid.NAME` leaves it.",
     # what else refuses
     "errored": "Correct what was refused, and run `flowplan plan --out FILE` again.",
     "invalid-plan": "Run `flowplan plan --out FILE` again, and do not edit the file.",

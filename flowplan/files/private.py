@@ -17,6 +17,17 @@ def make_directory(path: Path) -> None:
         raise NotADirectoryError(20, "Not a directory", str(path))
 
 
+def is_absent(path: Path) -> bool:
+    """Whether there is proved to be nothing at `path`; what cannot be looked at may be there."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def is_missing(directory: Path) -> bool:
     """Whether that is proved to be no directory; one that cannot be looked at may be one."""
     try:

@@ -162,7 +162,7 @@ def _applied(
     try:
         outcome = run()
     except FlowplanError as error:
-        if saved is not None and run.begun and not run.carried_out:
+        if saved is not None and run.begun and not (run.carried_out and run.ran is not None):  # None: not saved
             say_begun(error, saved)
         run.set_off()
         raise
@@ -316,12 +316,16 @@ class Run:
             cloud=self.session.cloud(),
             journal=journal,
             render=script.render,
-            events=Secretless((self.reporter,), self.session.listener.secretless),
+            events=self._events,
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
             over=partial(over, self.session),
             refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),
         )
+
+    @property
+    def _events(self) -> Secretless:
+        return Secretless((self.reporter,), self.session.listener.secretless)
 
     @property
     def _options(self) -> Options:
@@ -367,7 +371,7 @@ class Run:
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
-        waiting = Waiting(cloud, how.wait, how.timeout, clock, self.reporter, prices=partial(_prices, cloud), end=end)
+        waiting = Waiting(cloud, how.wait, how.timeout, clock, self._events, prices=partial(_prices, cloud), end=end)
         if session.settings.simulated:
             from flowplan.operations.simulator import STANDS_STILL
 

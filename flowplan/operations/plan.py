@@ -182,6 +182,9 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         raise
     named = named_in(session, sources, request.variables) if request.destroy else Named()
     if named.why_unread is not None and request.paths and not session.may_have_made(scope):
+        from flowplan.operations.opening.not_given import say_gone
+
+        say_gone(session, scope)
         raise named.why_unread  # nobody is helped by "nothing to destroy": what runs is some other file's
     files = policy_files(session, request.policies, request.saved_policies)
     return config, Wishes(

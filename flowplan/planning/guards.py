@@ -5,6 +5,7 @@ A guard decides whether a plan is carried out, never what is in it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from flowplan.classes import frozen
@@ -17,6 +18,8 @@ from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.protection import prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
+
+_LISTED = 4  # bids that a hint names one by one
 
 
 def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
@@ -82,16 +85,21 @@ def _still_used(changes: Iterable[Change], live: Live, wishes: Wishes) -> Iterab
             continue
         if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
-            yield refusal("volume-in-use", change, message, _without_it(wishes))
+            yield refusal("volume-in-use", change, message, _without_it(changes, wishes))
 
 
-def _without_it(wishes: Wishes) -> str:
+def _without_it(changes: Iterable[Change], wishes: Wishes) -> str:
     """How the rest is done while somebody uses a volume: bids cost by the hour, and need not wait for that."""
-    if wishes.mode == "destroy":
-        rest = "`flowplan destroy --target 'task.*'` ends the bids now, and leaves the volumes"
-    else:
-        rest = "name it in a file again, and apply: the rest is done now"
-    return f"{rest}; the volume can go once its user is gone, or together with it"
+    later = "the volume can go once its user is gone, or together with it"
+    if wishes.mode != "destroy":
+        return f"name it in a file again, and apply: the rest is done now; {later}"
+    bids = [str(one.address) for one in changes if isinstance(one, Delete) and one.address.kind == "bid"]
+    if not bids:
+        return later
+    few = len(bids) <= _LISTED or wishes.patterns.partial  # of a part, not every bid is meant
+    targets = bids if few else ["bid.*"]
+    words = shlex.join(f"--target={one}" for one in targets)
+    return f"the same command with {words} ends the bids now, and leaves the volumes; {later}"
 
 
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:

@@ -223,6 +223,28 @@ def test_what_the_api_repeats_of_a_secret_is_in_no_error(place: Place) -> None:
         assert "bad script: TOKEN=********" in text
 
 
+def test_nor_in_what_is_said_of_a_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(
+        f"version: 2\nname: s\nvariables: {{token: {{sensitive: true}}}}\ntasks:\n  t:\n    {TYPE}"
+        '    container_image: {image_name: a, run_options: "-e TOKEN=${var.token}"}\n'
+    )
+    heard: list[str] = []
+
+    class Hears(flowplan.Silent):
+        def failed(self, step: Step, change: Change, error: flowplan.FlowplanError) -> None:
+            heard.append(str(error))
+
+    def repeats(*_: object, **__: object) -> None:
+        raise flowplan.CloudError("TOKEN=hunter2-longer")
+
+    monkeypatch.setattr("flowplan.apply.waits.standings", repeats)
+    stack = stack_in(place.path, variables={"token": "hunter2-longer"})
+    with pytest.raises(flowplan.ApplyFailed) as caught:
+        stack.apply(stack.plan(), wait="allocated", reporter=Hears())
+    for text in (*heard, str(caught.value), *map(str, caught.value.outcome.failed.values())):
+        assert "TOKEN=********" in text
+
+
 def test_nor_in_what_its_traceback_shows() -> None:
     def fails() -> None:
         raise flowplan.StateError("hunter2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -71,6 +72,16 @@ def test_a_file_that_is_gone_ends_it_too(late: Place) -> None:
     said = apply(late, FILES[0], "--auto-approve")
     assert "train.yaml" in said
     assert live(late) == ["long"]
+
+
+def test_a_directory_that_is_gone_ends_it_too(place: Place) -> None:
+    (place.path / "jobs").mkdir()
+    place.write(train(2), "jobs/train.yaml")
+    place.ok("apply", "jobs", "--auto-approve")
+    place.ok("simulator", "advance", "5h")
+    shutil.rmtree(place.path / "jobs")
+    assert "there is no file jobs" in apply(place, "jobs", "--auto-approve")
+    assert live(place) == []
 
 
 def test_without_any_file_too(late: Place) -> None:

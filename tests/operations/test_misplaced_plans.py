@@ -36,7 +36,7 @@ def test_without_its_files_it_names_them(place: Place, paths: tuple[str, ...], n
     place.ok("plan", *paths, "--out", "p")
     there = elsewhere(place, "p")
     said = refused(place, "--chdir", str(there), "apply", "p", code=65)
-    assert f"this plan was made of {named}, which" in said
+    assert f"this plan was made from {named}, which" in said
     assert "apply it in the directory where it was planned" in said
 
 
@@ -66,6 +66,17 @@ def test_a_plan_that_is_not_there_can_be_made(place: Place) -> None:
     assert "there is no file tonight.plan hint: `flowplan plan --out tonight.plan` saves a plan there" in said
     place.ok("plan", "--out", "tonight.plan")
     place.ok("apply", "tonight.plan")
+
+
+def test_destroy_of_a_broken_file_that_made_nothing_names_the_one_that_did(place: Place) -> None:
+    place.write(many(1), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")
+    (place.path / "a.yaml").rename(place.path / "b.yaml")
+    place.write("a: [", "b.yaml")
+    said = refused(place, "destroy", "b.yaml", "--auto-approve", "--allow-volume-destroy", "*", code=65)
+    assert "a.yaml made what the state holds, and is gone: `flowplan destroy a.yaml` ends it" in said
+    place.ok("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert live_ids(place) == []
 
 
 def test_destroy_takes_no_saved_plan(place: Place) -> None:

@@ -73,6 +73,7 @@ def test_a_task_that_was_moved_to_a_file_beside_is_named_with_it(place: Place) -
     assert said(place, "named_beside") == []
     place.write(HEAD + "tasks:\n" + task("evaluate"), "other.yaml")
     place.write("eval: [", "broken.yaml")
+    (place.path / "absent.yaml").symlink_to("nowhere")  # what cannot be read hides nothing behind it
     assert said(place, "named_beside") == []
     place.write(HEAD + "tasks:\n" + task("eval"), "eval.yaml")
     (warning,) = said(place, "named_beside")

@@ -21,8 +21,9 @@ def test_a_destroy_that_a_volume_in_use_refuses_says_how_the_bids_end(place: Pla
     place.write(re.sub("persistent_storage.*", attached, many(1, first=1)), "b.yaml")
     place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
     refused = place.run("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*")
-    assert (refused.code, "`flowplan destroy --target 'task.*'` ends the bids now" in said(refused.err)) == (3, True)
-    place.ok("destroy", "a.yaml", "--target", "task.*", "--auto-approve")
+    assert (refused.code, "with --target=bid.task-000 ends the bids now" in said(refused.err)) == (3, True)
+    again = ("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*", "--target=bid.task-000")
+    place.ok(*again)
     assert sorted(one["address"] for one in kept(place)["resources"]) == [
         *("bid.task-001", "ports.task-001", "volume.vol-000"),
     ]

@@ -44,6 +44,19 @@ def say_not_given(session: Session, scope: Scope, sources: Sequence[Source], err
         session.listener.note(f"{', '.join(others)} made a part of this stack, and {was} not given: give {every}")
 
 
+def say_gone(session: Session, scope: Scope) -> None:
+    """Note which command ends what runs of files that are gone: none that is given made it. A state that cannot be read
+    says nothing."""
+    try:
+        bindings = session.store.read().state.bindings.values()
+    except FlowplanError:
+        return
+    gone = sorted({scope.for_people(one.source) for one in bindings if one.source and scope.is_gone(one.source)})
+    if gone:
+        made = f"{', '.join(gone)} made what the state holds, and {'is' if len(gone) == 1 else 'are'} gone"
+        session.listener.note(f"{made}: `{shlex.join(('flowplan', 'destroy', *gone))}` ends it")
+
+
 def beside(scope: Scope, names: Collection[str]) -> Iterator[Source]:
     """The configuration files that stand beside those given, are not given themselves, and have one of `names` as a
     word. What cannot be read has none."""
@@ -52,8 +65,11 @@ def beside(scope: Scope, names: Collection[str]) -> Iterator[Source]:
     given = {os.path.normpath(name) for name, _ in scope.given}
     words = regex(rb"(?<![\w-])(?:" + b"|".join(re.escape(one.encode()) for one in names) + rb")(?![\w-])")
     for folder in sorted({str(Path(name).parent) for name in given}):
+        paths: list[str] = []
         with suppress(OSError):
-            for path in [one for one in in_directory(folder, scope.here) if one not in given]:
+            paths = [one for one in in_directory(folder, scope.here) if one not in given]
+        for path in paths:
+            with suppress(OSError):
                 data = read_regular(scope.here / path, _LARGEST)
                 if words.search(data):
                     yield Source(path, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
+from flowplan.files.private import is_absent
 from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.printable import shown
 
@@ -37,7 +39,8 @@ def without_file(name: str) -> str:
     return f"<task {name}>"
 
 
-def _has_no_file(entry: str) -> bool:
+def has_no_file(entry: str) -> bool:
+    """Whether it is such a source, below any directory."""
     return re.fullmatch(r"<task [^/]+>", os.path.basename(entry)) is not None  # noqa: PTH119
 
 
@@ -71,7 +74,7 @@ class Scope:
         if entry in self.files:
             return True
         return (
-            str(Path(entry).parent) in self.directories and not _has_no_file(entry) and not self.may_be(binding.source)
+            str(Path(entry).parent) in self.directories and not has_no_file(entry) and not self.may_be(binding.source)
         )
 
     def kept(self, name: str) -> str:
@@ -92,15 +95,7 @@ class Scope:
     def is_gone(self, source: str) -> bool:
         """Whether that file is proved not to be there any more; one that cannot be looked at is not, nor what never was
         a file: some program has it still."""
-        if _has_no_file(source):
-            return False
-        try:
-            os.stat(self._place(source))  # noqa: PTH116 - the same as everywhere here: text in, text out
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except OSError:
-            return False
-        return False
+        return not has_no_file(source) and is_absent(Path(self._place(source)))
 
     def may_be(self, source: str) -> tuple[str, ...]:
         """The files that are skipped, if the one that the state calls `source` is gone: it may be any of them, renamed
@@ -313,7 +308,7 @@ def _without(
 def _hold_no_file(ready: Iterable[str], paths: Iterable[str | Source], here: Path) -> None:
     """Raise UsageProblem for a file that is called what a task without a file is: the state could not tell the two
     apart."""
-    given = [path for path in paths if isinstance(path, str) and _has_no_file(path) and not _is_directory(here / path)]
+    given = [path for path in paths if isinstance(path, str) and has_no_file(path) and not _is_directory(here / path)]
     for name in (*ready, *given):
         if os.path.lexists(here / name):
             raise UsageProblem(
@@ -366,7 +361,8 @@ def _plain(path: str, here: Path) -> str:
 def _nothing_in(directory: Path) -> UsageProblem:
     every = list(directory.iterdir())
     entries = [entry for entry in every if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))]
-    if not entries and any(entry.name.startswith("flowplan.state") for entry in every):
+    states = [one.name for one in every if one.name.startswith("flowplan.state") and not one.name.endswith(".lock")]
+    if not entries and states:
         return UsageProblem(
             f"there is no {DEFAULT} here, and no PATH was given",
             detail="this directory has a state, and no task file",
@@ -425,5 +421,8 @@ def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path
 
 
 def _unreadable(name: str, error: OSError) -> Diagnostic:
+    if isinstance(error, FileNotFoundError) and not name.endswith(SUFFIXES):
+        hint = f"`flowplan plan --out {shlex.quote(name)}` saves a plan there; else name a task file or a directory"
+        return Diagnostic("file-unreadable", f"there is no file {name}", hint)
     hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
     return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)

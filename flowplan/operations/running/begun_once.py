@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.apply.events import PassesOn
 from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StalePlan
+from flowplan.operations.opening.sources import has_no_file
 from flowplan.operations.running.saved_plan import keeps_volumes
 from flowplan.state.journal import intent_of
 from flowplan.state.state import PLANS_KEPT, State
@@ -55,7 +56,10 @@ def hold_not_begun(saved: SealedPlan, state: State) -> None:
 
 
 def plan_command(saved: SealedPlan) -> str:
-    """What to type for a new plan of the same kind, of the same files and of the same part of the stack."""
+    """What to type for a new plan of the same kind, of the same files and of the same part of the stack, held to the
+    same rules and budgets. Sensitive values are kept nowhere: they are given as they were."""
+    if any(has_no_file(one) for one in saved["stack"]["paths"]):
+        return "`plan()` of the same stack"
     words = ["flowplan", "plan"]
     if saved["mode"] != "apply":
         words.append(f"--{saved['mode']}")
@@ -64,6 +68,13 @@ def plan_command(saved: SealedPlan) -> str:
     part = saved.get("selection")
     for option in ("target", "exclude"):
         words += [f"--{option}={address}" for address in (part[option] if part else ())]
+    given = saved.get("variables", {}).items()
+    words += [f"--var={name}={one['value']}" for name, one in given if one["value"] is not None]
+    words += [f"--policy={name}" for name in saved.get("policies", ())]
+    budgets = [one for one in saved["cost"]["guards"] if one["source"] is None]
+    words += [f"--{one['guard'].replace('_', '-')}={one['limit']}" for one in budgets]
+    if "://" not in (state := saved["stack"].get("state", "")) and state:
+        words.append(f"--state={state}")
     return f"`{shlex.join(words)} --out FILE{''.join(' ' + shlex.quote(one) for one in saved['stack']['paths'])}`"
 
 

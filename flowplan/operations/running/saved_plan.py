@@ -13,6 +13,7 @@ import attrs
 from flowplan.backends.state_name import DEFAULT
 from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.errors import ConfigError, GuardRefused, StalePlan, StateError, UsageProblem
+from flowplan.files.private import is_absent
 from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
@@ -93,12 +94,9 @@ def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
     except OSError as error:
         if path.endswith(SUFFIXES):
             return None  # to read it as a configuration says so
-        if isinstance(error, FileNotFoundError):
-            hint = f"`flowplan plan --out {shlex.quote(path)}` saves a plan there; else name a task file or a directory"
-            raise ConfigError([Diagnostic("file-unreadable", f"there is no file {path}", hint)]) from error
         if is_regular(settings.directory / path):
             raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
-        return None  # a directory, or a name that is too long
+        return None  # a directory, a name that is too long, or none: what is over ends all the same
     return read_plan(data, path, settings)
 
 
@@ -252,9 +250,9 @@ def hold_checked(saved: SealedPlan, settings: Settings) -> None:
 def hold_there(saved: SealedPlan, settings: Settings) -> None:
     """Raise ConfigError where the files that `saved` was made of are not here: apply reads them again, and what one
     types to get files would make others."""
-    gone = [path for path in saved["stack"]["paths"] or [DEFAULT_FILE] if not (settings.directory / path).exists()]
+    gone = [path for path in saved["stack"]["paths"] or [DEFAULT_FILE] if is_absent(settings.directory / path)]
     if gone and saved["mode"] != "destroy":
-        summary = f"this plan was made of {', '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here"
+        summary = f"this plan was made from {', '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here"
         hint = "apply it in the directory where it was planned, or with --chdir: apply reads the files again"
         raise ConfigError([Diagnostic("file-unreadable", summary, hint)])
 
