@@ -15,12 +15,14 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import attrs
+
 from flowplan.classes import frozen
 from flowplan.errors import StateError, Unread
 from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
-from flowplan.state.form import Form
+from flowplan.state.form import Form, Frames
 from flowplan.state.journal import Closed, Done, Header, Record
 from flowplan.state.state import State
 
@@ -67,6 +69,8 @@ class Overflow:
         self._run = uuid.uuid4().hex[:8]
         self.kept: tuple[OverflowFile, ...] = ()  # as they were read: others may be kept meanwhile
         self.news: tuple[Record, ...] = ()  # what of them the state did not know
+        self._results: list[Done | Closed] = []  # what this run has kept,
+        self._own: tuple[Header, Frames, bytes] | None = None  # and the file that has it: read again, it would cost
 
     def found(self, lineage: str | None = None) -> list[Path]:
         """The files of this place: those for the state `lineage`, or for any. Raises StateError."""
@@ -113,10 +117,16 @@ class Overflow:
             make_directory(self._directory)
         except OSError as error:
             raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
-        before = self._read(path, state.lineage)
-        kept = [*before.results, *results] if before is not None else results
-        frames = self._form.frames()
-        replace_file(path, frames.begin(Header.of(state), self._kind) + frames.add(kept), through_link=False)
+        header = Header.of(state)
+        if self._own is not None and self._own[0] == header:
+            frames, data, new = attrs.evolve(self._own[1]), self._own[2], results
+        else:
+            frames = self._form.frames()
+            data, new = frames.begin(header, self._kind), [*self._results, *results]
+        data += frames.add(new)
+        replace_file(path, data, through_link=False)
+        self._own = (header, frames, data)
+        self._results += results
         return path
 
     @property

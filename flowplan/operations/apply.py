@@ -48,7 +48,7 @@ from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping
 from flowplan.planning.plan import Plan, Wishes, key_of
-from flowplan.planning.unreported import left_unread, only_stops, stops
+from flowplan.planning.unreported import is_stated, left_unread, only_stops, stops
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
@@ -245,10 +245,10 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
-        if stops(plan):
+        if stops(plan) and not is_stated(plan):
             self._stopping = Stopping(found.journal, self.session.listener.note)
             found = attrs.evolve(found, journal=self._stopping)
-        elif not only_stops(plan):
+        elif is_stated(plan) or not only_stops(plan):
             store.hold_savable()
         interruption = self.session.interruption
         interruption.release = lock.release

@@ -58,9 +58,8 @@ def settle(
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                state = session.save(
-                    found.state, found.absent.values(), before=loaded.state.bindings, stopped=IN_JOURNAL
-                )
+                stopped = IN_JOURNAL if ids else ""  # what is settled may run on
+                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stopped=stopped)
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
     for note in _notes(found, loaded, live):

@@ -15,7 +15,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Create, Replace, Update
+from flowplan.planning.actions import Change, Create, Forget, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
@@ -63,6 +63,13 @@ def only_stops(plan: Plan) -> bool:
 def stops(plan: Plan) -> bool:
     """Whether `plan` stops something, and does nothing else."""
     return only_stops(plan) and not plan.empty and plan.mode != "refresh-only"
+
+
+def is_stated(plan: Plan) -> bool:
+    """Whether `plan` is to record what the files say, a `moved` or `removed` block, which no look at the cloud tells
+    again: unrecorded, the next plan may end what was to stay. A destroy stops whatever it can record."""
+    said = (one for one in plan.changes if one.previous_address is not None or isinstance(one, Forget))
+    return plan.mode == "apply" and any(one.reason != "gone_outside" or one.previous_address for one in said)
 
 
 def _stops(change: Change) -> bool:

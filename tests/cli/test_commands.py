@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from flowplan import __version__
+from flowplan.backends import open_journal
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server
 from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, live_ids
-from tests.faults.process.disk import frozen_directory
+from tests.faults.process.disk import Disk, failing, frozen_directory
 from tests.texts import task_text
 
 # ---- approval ---------------------------------------------------------------------------------------------
@@ -296,6 +297,18 @@ def test_where_nothing_can_be_written_a_copy_of_the_state_stops_what_runs(
     for path in applied.path.glob("flowplan.state*"):
         shutil.copy(path, copy)
     assert "Destroy complete" in applied.ok("--state", str(copy / "flowplan.state.json"), *DESTROY)
+
+
+def test_where_there_is_no_room_to_place_it_is_told_that_a_destroy_needs_none(
+    applied: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied.edit("17.92", "18.92")
+    disk = Disk(errno.ENOSPC, "posix_fallocate")
+    with monkeypatch.context() as patch, failing(disk, open_journal):
+        patch.setattr("flowplan.backends.room.room_in", lambda _: 0)
+        refused, stopped = applied.run(*APPLY), applied.run(*DESTROY)
+    assert (refused.code, stopped.code) == (5, 0), (refused, stopped)
+    assert "to stop what runs, `flowplan destroy` needs no room" in " ".join(refused.err.split())
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EBUSY], ids=errno.errorcode.get)

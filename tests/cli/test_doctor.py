@@ -43,6 +43,7 @@ def test_a_disk_without_room_for_a_change_is_wrong(
     monkeypatch.setattr("flowplan.backends.room.room_in", lambda _: room)
     verdict, summary, _ = checks(place)["backend"]
     assert (verdict, said is None or said in summary) == ("ok" if said is None else "failed", True)
+    assert ("what only stops still works" in summary) == (said is not None)
 
 
 @pytest.mark.parametrize(

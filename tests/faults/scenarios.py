@@ -194,6 +194,7 @@ class Scenario:
     parallel: bool = False  # points are numbered only roughly
     saves: int = 1
     idle: bool = False
+    stops: bool = False  # and does nothing else: it goes on without room to record it
 
 
 def _applied(*before: str, then: Sequence[str]) -> Callable[[Folder], None]:
@@ -385,11 +386,13 @@ SCENARIOS: dict[str, Scenario] = {
     "replace": Scenario(_applied(ONE, then=[ONE.replace("8080", "8090")])),
     "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
     "replace a job": Scenario(_applied(JOB, then=[JOB.replace("8080", "8090")])),
-    "the end of a lifetime": Scenario(_ended_lifetime),
+    "the end of a lifetime": Scenario(_ended_lifetime, stops=True),
     "a lifetime that ends during a wait": Scenario(_ends_while_another_waits),
     "replace a job that was about to end": Scenario(_about_to_end),
     "replace, the name not free yet": Scenario(_name_still_taken),
-    "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
+    "destroy": Scenario(
+        _applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode"), stops=True
+    ),
     "attach": Scenario(_attach),
     "add one, remove another": Scenario(
         _applied(task("a", volume=created("va")), task("b"), then=[task("b"), task("c", volume=created("vc"))]),
@@ -412,12 +415,13 @@ SCENARIOS: dict[str, Scenario] = {
         DESTROY,
         (DESTROY,),
         ("plan", "--destroy", "--detailed-exitcode"),
+        stops=True,
     ),
     "recover": Scenario(_interrupted(_written(ONE), "answer POST spot/bids"), ("recover",), (("recover",), APPLY)),
     "recover what did not happen": Scenario(
         _interrupted(_written(ONE), "sent POST spot/bids"), ("recover",), (("recover",), APPLY)
     ),
-    "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,)),
+    "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,), stops=True),
     "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is intact; nothing was restored"),
     "restore a version": Scenario(_released_since, RESTORE_FIRST, (RESTORE_FIRST,)),
     "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
@@ -455,7 +459,11 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "other keys": Scenario(_applied(chain(), then=[chain(keys="y, z")])),
     "destroy, the volumes kept": Scenario(
-        _applied(ONE, then=[ONE]), KEEPING, (KEEPING,), ("plan", "--destroy", "--detailed-exitcode")
+        _applied(ONE, then=[ONE]),
+        KEEPING,
+        (KEEPING,),
+        ("plan", "--destroy", "--detailed-exitcode"),
+        stops=True,
     ),
     "only the state": Scenario(_gone, REFRESH, (REFRESH,), ("plan", "--refresh-only", "--detailed-exitcode")),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.points import REMEMBERED, Act
-from tests.faults.proof import Proof, numbers
+from tests.faults.proof import Proof, numbers, stopped
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import SCENARIOS, STATE
 
@@ -93,17 +93,10 @@ def refused(rest: Sequence[str], ran: Ran) -> bool:
 
 
 WORDING = tuple(f"file {call} {STATE}{name}" for call in ("open", "close") for name in ("", ".backup"))
-STOPPED = ("; what was stopped is in the journal", "; this run only stops, and goes on without it")
 PUT_BACK = "The state is now the one in version 2, with serial 3."
 LETTING_GO = tuple(
     f"file {call} {name}" for call in ("ftruncate", "close") for name in ("flowplan.lock", "flowplan.state.lock")
 )
-
-
-def stopped(ran: Ran) -> bool:
-    """What was to stop has, though there was no room for the journal, or the state; or only for the lock's name."""
-    said = " ".join(ran.err.split())
-    return any(f"No space left on device{what}" in said for what in STOPPED) or "names nobody: No space" in said
 
 
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:

@@ -3,10 +3,13 @@ an error, or what the journal was at an earlier moment."""
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 
 from flowplan.backends.overflow import Overflow
@@ -203,6 +206,26 @@ def test_what_overflowed_is_no_journal_and_stays_in_its_place(tmp_path: Path) ->
     path.replace(moved)
     with pytest.raises(StateError, match=f"frame 1 of {moved} was not written there"):
         Overflow(tmp_path, "/other/flowplan.state.json", mine()).read("here")
+
+
+@pytest.mark.parametrize("made", [mine, Form])
+def test_what_a_run_keeps_bit_by_bit_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[], Form]
+) -> None:
+    """Nor is what could not be written taken for kept."""
+    one = Overflow(tmp_path, "/one/flowplan.state.json", made())
+    with monkeypatch.context() as patch:
+        patch.setattr(Form, "read_journal", lambda *_: pytest.fail("read again"))
+        one.write(STATE, [DONE])
+        with monkeypatch.context() as full:
+            full.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no room")))
+            with pytest.raises(StateError):
+                one.write(STATE, [DONE_SECOND])
+        one.write(STATE, [DONE_SECOND])
+        later = attrs.evolve(STATE, serial=8)
+        one.write(later, [DONE])
+    (found,) = Overflow(tmp_path, "/one/flowplan.state.json", made()).read("here")
+    assert (found.serial, found.results) == (8, (DONE, DONE_SECOND, DONE))
 
 
 def test_a_journal_is_nothing_that_overflowed(tmp_path: Path) -> None:
