@@ -182,7 +182,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
     "renamed": Code("What is destroyed and what is created differ only by their names.", "renamed"),
     "named-beside": Code("A file beside those given names what would be destroyed.", "named_beside"),
-    "uncompared": Code("What a bid that flowplan did not place carries is not compared with the files.", "uncompared"),
+    "uncompared": Code("A bid that flowplan did not place is not wholly compared, or differs and stays.", "uncompared"),
     "script-dropped": Code("A replacement runs no startup script; what it replaces does, or may.", "script_dropped"),
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),
     "preempting": Code("The cloud takes back the instances of a bid.", "preempting"),
@@ -196,7 +196,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     # what ends a command
     "failed": Code("A command failed: the API or this machine did not do what it needed."),
     "internal": Code("A bug in flowplan ended the command."),
-    "interrupted": Code("A signal stopped a command."),
+    "interrupted": Code("A signal, or the program that called it, stopped a command."),
     "locked": Code("Somebody else holds the lock of the state."),
     "not-approved": Code("Nobody approved the plan."),
     "outcome-unknown": Code("A create may or may not have happened; its intent is kept."),
@@ -261,7 +261,7 @@ _ALIKE = 0.6  # of two words of which one is a slip for the other
 
 def looks_like(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
     """The one of `known` that `word` was probably meant to be: the beginning of that one alone, where `alike` is as
-    usual; else the share of `alike` of the two is the same. The one place that decides it."""
+    usual; else at least `alike` of the letters agree. The one place that decides it."""
     from difflib import get_close_matches  # what a mistake costs; most runs have none
 
     plain = word[:64].lower().replace("-", "_")

@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from flowplan.config import TASK_KEYS, Source
+from flowplan.config import EXPLAINED, TASK_KEYS, Source
 from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
@@ -43,6 +43,8 @@ def hold_keywords(task: Mapping[str, Any], settings: Collection[str]) -> None:
     for keyword in task if "version" not in task else ():
         if keyword in TASK_KEYS or keyword.startswith("x-"):
             continue
+        if keyword in EXPLAINED and TASK_KEYS & task.keys():
+            continue  # the check of the task says what to write
         near = looks_like(keyword, (*settings, *TASK_KEYS))
         if near in settings or not TASK_KEYS & task.keys():
             hint = f"did you mean {near}=?" if near in settings else f"settings are {', '.join(settings)}"

@@ -24,7 +24,7 @@ from flowplan.api.arguments import (
     within,
 )
 from flowplan.api.proposal import Proposal
-from flowplan.api.thread import Stop, in_a_thread
+from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
@@ -41,7 +41,6 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.hooks import after_plan
-from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -174,7 +173,7 @@ class Stack:
         stop: Stop | None = None,
     ) -> Outcome:
         """Do exactly what `proposal` says, once, or raise. It is planned again first: StalePlan when the files, the
-        state or what is live have changed since, or when it was applied already; GuardRefused when a guard refuses it.
+        state or what is live have changed since, or when it was begun already; GuardRefused when a guard refuses it.
 
         `timeout`: for a removal, and for what `wait` waits for. `parallelism`: calls at once, at most 256.
         `settle_window`: seconds in which a create whose answer was lost may still show up, at most 3600. `reporter`
@@ -196,7 +195,7 @@ class Stack:
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
         if not isinstance(proposal, Proposal):  # notebooks have no type checker
-            raise UsageProblem(f"apply carries out what plan returns, not {shown(repr(proposal))}", hint=_PROPOSAL)
+            raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
         with self._session() as session:
             here = session.identity
         request, document = proposal.approved(here)
@@ -265,6 +264,7 @@ class Stack:
         """
         from flowplan.operations.watching.rounds import hold_pace, rounds
 
+        hold_stop(stop)
         pace = seconds(every, "every")
         hold_pace(pace, "every", simulated=self._settings.simulated)
         request = planning.Request(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from flowplan.errors import UsageProblem
 from flowplan.operations.opening.interaction import Event
 
 T = TypeVar("T")
@@ -20,11 +21,19 @@ class Stop(Protocol):
         """Whether the run is to stop."""
 
 
+def hold_stop(stop: Stop | None) -> None:
+    """Raise UsageProblem for a `stop` that cannot be asked: notebooks have no type checker."""
+    if stop is not None and (isinstance(stop, type) or not callable(getattr(stop, "is_set", None))):
+        raise UsageProblem(f"stop: {stop!r} cannot be asked whether to stop", hint="give a threading.Event")
+
+
 def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Stop | None = None) -> T:
     """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
     writing: the run is asked to stop, by `event` or one of its own, and waited for. A second one leaves it alone; the
     process ends after it. However often it comes, and wherever: nobody goes on who was not asked to stop. Once `stop`
-    is set, the run is asked to stop, too, and what it then raises comes out; before it has begun, it does not begin."""
+    is set, the run is asked to stop, too, and what it then raises comes out; before it has begun, it does not begin.
+    Raises UsageProblem for a `stop` that is none."""
+    hold_stop(stop)
     event = event or Event()
     if stop is not None and stop.is_set():
         event.stop()

@@ -80,8 +80,8 @@ class Opened:
         return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
     def names_us(self) -> bool:
-        """Whether it still says what we wrote, or nothing: looked at often, so its bytes are compared, not read
-        again."""
+        """Whether it still says what we wrote, which may be nothing (a full disk): looked at often, so its bytes are
+        compared, not read again."""
         with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
             return os.pread(self.file.fileno(), SIZE_LIMIT, 0) == self.written
         return False

@@ -15,8 +15,8 @@ from flowplan.printable import shown
 
 _APPLY = "flowplan apply FILE places what the file asks for, after it has shown the plan"
 _DESTROY = (
-    "flowplan destroy ends everything, destroy FILE what FILE asks for, destroy --target task.NAME one task; what the "
-    "files still ask for, the next apply places again: to end it for good, delete it there and apply"
+    "flowplan destroy ends what flowplan.yaml asks for, destroy FILE what FILE does, destroy --target task.NAME one "
+    "task; what the files still ask for, the next apply places again: to end it for good, delete it there and apply"
 )
 _STATUS = "flowplan status shows the bids, instances, ssh destinations and ports"
 _WORKSPACES = "give each environment a --state and a --var-file: docs/environments.md"
@@ -65,7 +65,7 @@ HOMES: Mapping[str, str] = MappingProxyType({
     "destroy": "flowplan destroy; flowplan plan --destroy only shows it",
     "refresh-only": "flowplan plan and flowplan apply take --refresh-only",
     "refresh": "leave it out: a plan always looks at the cloud",
-    "policy": "flowplan plan, apply and destroy take --policy: rules are held to a plan, its prices and what is live",
+    "policy": "flowplan plan, apply, destroy and watch take --policy: a plan is held to its rules",
     "replace": "flowplan plan and flowplan apply take --replace",
     "target": "flowplan plan, apply and destroy take --target",
     "json": "--format json writes JSON to stdout, --json FILE into a file beside the text",

@@ -14,7 +14,7 @@ from flowplan.errors import UsageProblem
 @options.paths
 @click.option("--from-live", is_flag=True, help="Rebuild a lost state from the markers of live bids.")
 @click.option("--lineage", metavar="ID", help="With --from-live: the stack to rebuild, if several are live.")
-@click.option("--force", is_flag=True, help="With --from-live: even if the state is there, for keys that nobody has.")
+@click.option("--force", is_flag=True, help="With --from-live: replace a state whose key nobody has any more.")
 @click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a bid of this stack that no file names.")
 @options.settle_window
 @options.form("recovered")

@@ -28,14 +28,17 @@ from flowplan.config.config import (
     VolumeUse,
     VolumeWanted,
 )
-from flowplan.config.keys import TASK
+from flowplan.config.keys import MEANINGS, TASK
 from flowplan.config.read import read
 from flowplan.model.catalogue import PRIORITIES
 
 TASK_KEYS = TASK.every
 """The keys at the top of a task."""
+EXPLAINED = frozenset((*TASK.instead, *MEANINGS))
+"""What people write in place of one: the problem of such a key says what to write."""
 
 __all__ = [
+    "EXPLAINED",
     "PRIORITIES",
     "TASK_KEYS",
     "Config",

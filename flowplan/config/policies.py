@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import time
 
+from attrs import evolve
+
 from flowplan.config import keys
 from flowplan.config.config import Source
 from flowplan.config.keys.policies import POLICY_FILE
@@ -22,8 +24,8 @@ from flowplan.patterns import regex
 _LOOSE_CLOCK = regex(r"([0-9]{1,2})(?:[:.h]([0-5][0-9]))?\s*(?:([ap])\.?m\.?)?(?:\s*uhr)?", re.A | re.I)
 
 
-def _clock_hint(written: str) -> str:
-    """How to write a time that is written in another way, as 7, 7:30 or 7 pm."""
+def _clock_hint(written: str, day_end: str) -> str:
+    """How to write a time that is written in another way, as 7, 7:30 or 7 pm. `day_end`: what 24 stands for."""
     found = _LOOSE_CLOCK.fullmatch(written.strip())
     hour = int(found[1]) if found else 25
     if found and found[3]:
@@ -31,15 +33,16 @@ def _clock_hint(written: str) -> str:
     minute = int(found[2] or 0) if found else 0
     if hour > 24 or (hour == 24 and minute):
         return "write hours and minutes, from '00:00' to '24:00'"
-    return f"write '{hour:02}:{minute:02}'"
+    return f"write '{day_end if hour == 24 else f'{hour:02}:{minute:02}'}'"
 
 
 _CLOCK = Grammar(
     regex(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", re.A),
     regex(r"[0-9:]", re.A),
     "a time such as '08:00'",
-    hint=_clock_hint,
+    hint=lambda written: _clock_hint(written, "24:00"),
 )
+_BEGIN = evolve(_CLOCK, hint=lambda written: _clock_hint(written, "00:00"))
 _ZONE = Grammar(
     regex(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.A),
     regex(r"[A-Za-z0-9_+/-]", re.A),
@@ -196,7 +199,7 @@ def _hours(section: Section) -> Hours | None:
     inner = section.within("hours", keys.HOURS)
     if inner is None:
         return None
-    start, end = (text(inner, key, _CLOCK) or default for key, default in (("from", "00:00"), ("to", "24:00")))
+    start, end = text(inner, "from", _BEGIN) or "00:00", text(inner, "to", _CLOCK) or "24:00"
     zone, days = text(inner, "time_zone", _ZONE), _days(inner)
     if zone is None and inner.lacks("time_zone"):
         hint = f"add time_zone: Europe/Berlin, as in {keys.HOURS.example}"

@@ -336,7 +336,11 @@ def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> in
     name = section.name(key)
     wanted = f"{name} must be a whole number{f' of {unit}' if unit else ''} from {low:,} to {high:,}"
     if not isinstance(node, Scalar) or not is_plain_number(node):
-        hint = _digits_hint(key, node.text, unit, low) if isinstance(node, Scalar) and node.kind == "string" else None
+        hint = (
+            _digits_hint(key, node.text, unit, low, high)
+            if isinstance(node, Scalar) and node.kind == "string"
+            else None
+        )
         section.document.problem(node, f"{wanted}, not {KINDS[node.kind]}", hint, code="type")
         return None
     if not _WHOLE.fullmatch(node.text):
@@ -349,15 +353,18 @@ def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> in
     return number
 
 
-def _digits_hint(key: str, text: str, unit: str, low: int) -> str:
-    """What to write for a text that stands for a whole number of `unit`."""
+def _digits_hint(key: str, text: str, unit: str, low: int, high: int) -> str:
+    """What to write for a text that stands for a whole number of `unit`, of which one from `low` to `high` is taken."""
     if _WHOLE.fullmatch(text):
         return "write it without quotes"
-    with_unit = re.fullmatch(r"([0-9]{1,18})\s*([GT])i?B?", text.strip(), re.IGNORECASE) if unit else None
-    if with_unit is None:
+    with_unit = re.fullmatch(r"([0-9]{1,18})\s*([GT])i?B?", text.strip(), re.IGNORECASE)
+    of = f"{with_unit[2].upper()}B" if with_unit is not None else ""
+    if with_unit is None or (of != unit and key != "size"):  # no other key has a unit beside it
         return f"write it in digits, such as {low}"
-    size, of = with_unit[1], f"{with_unit[2].upper()}B"
-    return f"write {key}: {size}" + ("" if of == unit else f", and {key}_unit: {of.lower()}")
+    most = high if of == unit else high // 1024 if of == "TB" else high * 1024
+    if not low <= int(with_unit[1]) <= most:
+        return f"write a size from {low} to {most:,} {of}"
+    return f"write {key}: {int(with_unit[1])}" + ("" if of == unit else f", and {key}_unit: {of.lower()}")
 
 
 def is_plain_number(node: Scalar) -> bool:

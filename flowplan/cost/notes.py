@@ -133,8 +133,8 @@ def _renamed(plan: Plan) -> Iterator[Diagnostic]:
     """Once for all: what may have another name now, and is not to be made again."""
     if not plan.renamed:
         return
-    pairs = ", ".join(f"{old} and {new}" for old, new in plan.renamed)
-    what = f"{pairs} differ only by name: the first is destroyed, and the second created"
+    pairs = ", ".join(f"{old} -> {new}" for old, new in plan.renamed)
+    what = f"{pairs}: only the name differs; what is on the left is destroyed, and what is on the right created"
     blocks = ", ".join(f"{{from: {old.word}, to: {new.word}}}" for old, new in plan.renamed)
     moves = "; ".join(f"flowplan state mv {old.word} {new.word}" for old, new in plan.renamed)
     remedy = f"if it was renamed, it is kept by `moved: [{blocks}]` in a stack file; without one: {moves}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_CONTINUES = "Run the same command again, or, after a saved plan, plan again and apply that: it continues from there."
+_CONTINUES = "Run the same command again; if it was a saved plan, make and apply a new one: it continues from there."
 _IN_DOUBT = (
-    "Run `flowplan recover`, or the same command again (after a saved plan: plan again and apply that): it looks "
+    "Run `flowplan recover`, or the same command again (if it was a saved plan, make and apply a new one): it looks "
     "before it creates anything."
 )
 

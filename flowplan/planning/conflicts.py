@@ -79,7 +79,8 @@ class _Whose:
         stacks = sorted({(m.stack, m.lineage) for m in markers if m is not None and m.lineage != self._lineage})
         use = "choose another name"
         if kind == "volume":
-            use = f"a task uses it as it is with persistent_storage: {{attach: {{volume_name: {name}}}}}"
+            use = "take it out of `volumes` or `create`, and a task uses it as it is with "
+            use += f"persistent_storage: {{attach: {{volume_name: {name}}}}}"
         take = taking_back(address, ids[0])
         if kind == "bid" and self._released.issuperset(ids):
             return "it was released", f"{take} takes it back; otherwise {use}"
@@ -88,6 +89,7 @@ class _Whose:
         whose, (stack, lineage) = "belongs to" if kind == "bid" else "is used by a bid of", stacks[0]
         return (
             f"it {whose} another state of flowplan (stack {stack})",
-            "if a colleague has that state, use it together: `flowplan state migrate` there, and --state here; "
-            f"if it is lost: flowplan recover --from-live --lineage {lineage}; otherwise {use}",
+            "if a colleague has that state, use it together: `flowplan state migrate FROM URL` there, and `--state "
+            f"URL` here; if it is lost: flowplan recover --from-live --lineage {lineage}, in a directory of its own; "
+            f"otherwise {use}",
         )

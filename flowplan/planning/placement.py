@@ -127,7 +127,9 @@ class Placement:
             hint = f"the volume is there already, and data stays in its region: leave the task in {where}; or use a "
             hint += f"volume of another name in {task.region}, and copy the data yourself"
             if isinstance(use.volume, Address):
-                hint += f"; or write region_id: {task.region} at the volume, which makes it again, and its data is lost"
+                hint += (
+                    f"; or write region_id: {task.region} at the volume, which replaces the volume: its data is lost"
+                )
             return hint
         return None
 

@@ -45,7 +45,7 @@ def _open(change: Change, bid: Bid, asked: Inputs, lifecycle: Lifecycle) -> Iter
     word = change.address.word
     leave = f"`lifecycle: {{ignore_changes: [{', '.join(ignored)}]}}` leaves it as it is, without this warning"
     if ignored == ["startup_script"] and asked.startup_script is None:
-        remedy = f"`{_written(change)}` writes it to a file; {leave}"
+        remedy = f"{_written(change)}; {leave}"
     else:
         remedy = f"--replace {word} places it again, as the files say; {leave}"
     yield _warning("uncompared", change, f"{change.address} was not placed by flowplan: {', and '.join(found)}", remedy)
@@ -75,7 +75,7 @@ def _dropped(change: Replace | Create, bid: Bid) -> Iterator[Diagnostic]:
     runs = f"its startup script{_size(known)} is not in the files" if known is not None else "what it runs is not known"
     if isinstance(change, Replace):
         what = f"{change.address} is replaced, and {runs}: its replacement runs no startup script"
-        remedy = f"put the script into the files first: `{_written(change)}` writes what is known"
+        remedy = f"put the script into the files first: {_written(change)}"
     else:
         what = f"{change.address} is placed again, and {runs}: it will run no startup script"
         remedy = "put the script into the files first"
@@ -83,7 +83,9 @@ def _dropped(change: Replace | Create, bid: Bid) -> Iterator[Diagnostic]:
 
 
 def _written(change: Change) -> str:
-    return f"flowplan import {change.address.word} {change.id} --generate FILE"
+    """How its script comes into the files. FILE asks for the same bid, so it cannot stay beside them."""
+    command = f"flowplan import {change.address.word} {change.id} --generate FILE"
+    return f"`{command}` writes what is known; copy its startup_script into the task, and delete FILE"
 
 
 def _size(script: Script) -> str:

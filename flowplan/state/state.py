@@ -166,7 +166,7 @@ class KnownIds:
             self._paid.follow(new.id, address)
 
     def learn(self, *, released: str = "", adopted: str = "") -> None:
-        """These ids (\"\": none) are released, and adopted, from now on."""
+        """These ids ("": none) are released, and adopted, from now on."""
         self._released |= {released} - {""}
         self._adopted |= {adopted} - {""}
 

@@ -180,6 +180,10 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
         (lambda stack: stack.apply(stack.plan(), timeout=float("inf")), "timeout: inf is not between"),
         (lambda stack: stack.apply(stack.plan(), on_unknown="again"), "on_unknown: 'again'"),
         (lambda stack: stack.recover(settle_window=7200), "settle_window"),
+        (lambda stack: stack.recover(stop=untyped(True)), "stop: True cannot be asked whether to stop"),
+        (lambda stack: stack.apply(stack.plan(), stop=untyped(lambda: False)), "cannot be asked whether to stop"),
+        (lambda stack: stack.watch(stop=untyped(threading.Event)), "cannot be asked whether to stop"),
+        (lambda stack: stack.apply(untyped(stack.plan().plan)), "carries out what plan returns, not Plan"),
         (lambda stack: stack_in(stack.directory, lock_timeout=-1), "lock_timeout: -1"),
     ],
 )
@@ -266,6 +270,7 @@ def test_an_error_reaches_another_process_as_it_is(raises: Any, tmp_path: Path) 
         ({"directry": "T3"}, "'directry'", "did you mean directory=?"),
         ({**TASK, "api_ulr": "sim:"}, "'api_ulr'", "did you mean api_url=?"),
         ({**TASK, "dir": "T3"}, "'dir'", "did you mean directory=?"),
+        ({"env": {}}, "'env'", "did you mean environ=?"),
         ({"verbose": True}, "'verbose'", "settings are directory, api_url, project, ssh_key, state, "),
     ],
 )
@@ -281,6 +286,18 @@ def test_a_key_of_a_task_is_no_setting_however_like_one(tmp_path: Path) -> None:
         stack_in(tmp_path, **TASK, prots=[80]).plan()
     with pytest.raises(flowplan.UsageProblem, match="needs a name"):
         stack_in(tmp_path, ports=[80])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "hint"),
+    [("env", {"A": "b"}, "export them in startup_script; "), ("ssh_keys", ["laptop"], "write ssh_key_name: ")],
+)
+def test_a_key_of_other_tools_is_explained_as_in_a_dict(key: str, value: Any, hint: str, tmp_path: Path) -> None:
+    """Though it is like a setting of load, too."""
+    for stack in (stack_in(tmp_path, {**TASK, key: value}), stack_in(tmp_path, **TASK, **{key: value})):
+        with pytest.raises(flowplan.ConfigError) as caught:
+            stack.validate()
+        assert [(problem.hint or "").startswith(hint) for problem in caught.value.problems] == [True]
 
 
 def test_what_is_no_proposal_is_refused(tmp_path: Path) -> None:

@@ -349,11 +349,13 @@ def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:
 
 
 def test_state_show_has_the_lifetime(place: Place) -> None:
-    place.write(task_text("a", more="lifetime: {max_hours: 1.50, max_cost: 20, end_at: 2027-01-31T09:00Z}\n"))
+    place.write(
+        task_text("a", more="lifetime: {max_hours: 1.50, max_cost: 20, end_at: 2027-01-31T09:00Z, when_done: cancel}\n")
+    )
     place.ok(*APPLY)
     for words in (("state", "show", "bid.a"), ("show",)):
         said = " ".join(place.ok(*words).split())
-        assert "lifetime = max_hours 1.5, max_cost $20.00, end_at 2027-01-31 09:00 UTC" in said
+        assert "lifetime = max_hours 1.5, max_cost $20.00, end_at 2027-01-31 09:00 UTC, when_done cancel" in said
 
 
 def test_advance_says_which_data_it_moves_where_others_may_be_meant(

@@ -89,7 +89,7 @@ def _beginnings(words: list[str]) -> Iterator[str]:
         ("taint bid.a", "flowplan apply --replace ADDR replaces a resource"),
         ("refresh", "flowplan apply --refresh-only"),
         ("submit task.yaml", "flowplan apply FILE places"),
-        ("cancel bid_1", "flowplan destroy ends everything"),
+        ("cancel bid_1", "flowplan destroy ends what flowplan.yaml asks for"),
         ("logs", "/var/log/flowplan-startup.log"),
         ("ssh", "flowplan status shows the ssh destination"),
     ],

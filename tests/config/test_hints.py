@@ -24,6 +24,17 @@ COMMA = "between braces a comma begins the next key: write "
         ("persistent_storage: {create: {volume_name: d, size: 500GB}}", "write size: 500"),
         ("persistent_storage: {create: {volume_name: d, size: 2 TiB}}", "write size: 2, and size_unit: tb"),
         ("persistent_storage: {create: {volume_name: d, size: 2T, size_unit: tb}}", "write size: 2"),
+        (
+            "persistent_storage: {create: {volume_name: d, size: 500GB, size_unit: tb}}",
+            "write size: 500, and size_unit: gb",
+        ),
+        ("persistent_storage: {create: {volume_name: d, size: 0GB}}", "write a size from 1 to 32,768 GB"),
+        ("persistent_storage: {create: {volume_name: d, size: 33T}}", "write a size from 1 to 32 TB"),
+        ("persistent_storage: {create: {volume_name: d, size: 33T, size_unit: tb}}", "write a size from 1 to 32 TB"),
+        (
+            "persistent_storage: {create: {volume_name: d, size: 0GB, size_unit: tb}}",
+            "write a size from 1 to 32,768 GB",
+        ),
         ("persistent_storage: {create: {volume_name: d, size: '500'}}", "write it without quotes"),
         ("persistent_storage: {create: {volume_name: d, size: much}}", "write it in digits, such as 1"),
         ("num_instances: one", "write it in digits, such as 1"),

@@ -22,6 +22,8 @@ TIME = "write hours and minutes, from '00:00' to '24:00'"
         ("policies: {hours: {to: 12am, time_zone: Etc/UTC}}", "write '00:00'"),
         ("policies: {hours: {to: 13pm, time_zone: Etc/UTC}}", TIME),
         ("policies: {hours: {to: 24, time_zone: Etc/UTC}}", "write '24:00'"),
+        ("policies: {hours: {from: 24, time_zone: Etc/UTC}}", "write '00:00'"),
+        ("policies: {hours: {from: 24h00, time_zone: Etc/UTC}}", "write '00:00'"),
         ("policies: {hours: {to: true, time_zone: Etc/UTC}}", TIME),
         ("policies: {hours: {from: '08:00', to: '25:00', time_zone: Etc/UTC}}", TIME),
     ],

@@ -145,7 +145,7 @@ def test_no_change_names_what_was_not_compared_and_what_to_do(live: Place) -> No
     """Until the files say that it is to be left so; nothing is replaced because of what is not known."""
     imported(live, SCRIPT, ", ports: [9999], startup_script: echo other")
     shown = live.run("plan")
-    assert shown.out.endswith("What is live matches the configuration, as far as it can be compared.\n")
+    assert shown.out.endswith("No changes. The warnings say what differs, or cannot be compared.\n")
     text = " ".join((shown.out + shown.err).split())
     assert "its startup script (27 bytes) is not that of the files, and its ports are not known" in text
     assert [one["detail"] for one in said(live)] == ["uncompared"]
@@ -171,8 +171,9 @@ def test_no_change_names_what_was_not_compared_and_what_to_do(live: Place) -> No
 )
 def test_only_what_the_files_ask_for_is_named(live: Place, script: str | None, more: str, expected: str | None) -> None:
     imported(live, script, more)
-    found = [one["summary"] for one in said(live)]
+    found, hints = [one["summary"] for one in said(live)], str([one["hint"] for one in said(live)])
     assert found == ([] if expected is None else [f"bid.web was not placed by flowplan: {expected}"])
+    assert ("copy its startup_script into the task, and delete FILE" in hints) == ("do not have" in str(expected))
 
 
 def test_a_replacement_names_the_script_that_it_drops(live: Place) -> None:

@@ -22,7 +22,7 @@ def test_a_task_that_was_renamed_is_kept_by_the_block_that_the_plan_gives(place:
     id, ledger = bid_id(place, "bid.train"), place.ledger()
     place.edit("  train:", "  pretrain:")
     (warning,) = said(place, "renamed")
-    assert "bid.train and bid.pretrain differ only by name" in warning["summary"]
+    assert "bid.train -> bid.pretrain: only the name differs" in warning["summary"]
     block = re.search(r"`(moved: .*)` in a stack file", warning["hint"])
     assert block is not None
     place.write(f"{(place.path / 'flowplan.yaml').read_text()}{block[1]}\n")

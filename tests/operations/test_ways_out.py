@@ -61,12 +61,14 @@ def test_a_task_that_leaves_its_volume_is_told_where_the_region_comes_from(place
     assert refused.code == 65
     hint = said(refused.err)
     assert "the volume is there already, and data stays in its region: leave the task in us-central1-b" in hint
-    assert "or write region_id: eu-central1-a at the volume, which makes it again, and its data is lost" in hint
+    assert "or write region_id: eu-central1-a at the volume, which replaces the volume: its data is lost" in hint
     place.edit("size: 5", "size: 5, region_id: eu-central1-a")
     guarded = place.run("plan")
     assert (guarded.code, "destroys the data on volume data" in said(guarded.err)) == (3, True)
     place.edit("region_id: eu-central1-a", "region_id: us-central1-b")
-    assert "which makes it again" not in said(place.run("plan").err)  # the file says it: there is nothing to explain
+    assert "which replaces the volume" not in said(
+        place.run("plan").err
+    )  # the file says it: there is nothing to explain
 
 
 def test_a_directory_with_only_a_state_is_not_called_empty(place: Place) -> None:

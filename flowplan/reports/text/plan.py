@@ -287,8 +287,9 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
             return paint(f"{none} A destroy removes {saved}." if saved else f"No changes. {none}", "bold")
         if saved:
             return paint(f"No changes to what is live. An apply saves {saved}.", "bold")
-        known = ", as far as it can be compared" if _is_uncompared(body) else ""
-        return paint(f"No changes. What is live matches the configuration{known}.", "bold")
+        if _is_uncompared(body):
+            return paint("No changes. The warnings say what differs, or cannot be compared.", "bold")
+        return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
     imported = f"{counts['import']} to import, " if counts["import"] else ""
     line = f"Plan: {imported}{add} to add, {counts['update']} to change, {gone} to destroy"

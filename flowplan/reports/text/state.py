@@ -73,7 +73,7 @@ def _ends(bounds: Bounds) -> Iterator[str]:
     if bounds.end_at is not None:
         yield f"end_at {bounds.end_at:%Y-%m-%d %H:%M} UTC"
     if bounds.cancel_when_done:
-        yield "cancel_when_done"
+        yield "when_done cancel"
 
 
 def _field(data: Mapping[str, Any], name: str) -> str:
