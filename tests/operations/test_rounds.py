@@ -14,6 +14,7 @@ import pytest
 from attrs import evolve
 
 from flowplan.apply.events import Silent
+from flowplan.apply.outcome import Interrupted
 from flowplan.backends.local import LocalStore
 from flowplan.backends.processes import this_process
 from flowplan.documents.watch import Round
@@ -249,7 +250,7 @@ def test_pauses_double_up_to_an_hour_and_are_never_shorter_than_asked_for(tmp_pa
 def test_a_pause_ends_at_once_when_somebody_asks() -> None:
     event = Event()
     event.stop()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         module.wait(event, 3600)
 
 
