@@ -405,7 +405,8 @@ SCENARIOS: dict[str, Scenario] = {
         _interrupted(_applied(ONE, then=[ONE.replace("8080", "8090")]), "answer DELETE spot/bids")
     ),
     "recovery of a successor that was placed": Scenario(
-        _interrupted(_applied(FIRST, then=[FIRST.replace("8080", "8090")]), "answer POST spot/bids")
+        _interrupted(_applied(FIRST, then=[FIRST.replace("8080", "8090")]), "answer POST spot/bids"),
+        stops=True,
     ),
     "recovery with the old one still there": Scenario(
         _interrupted(_applied(FIRST, then=[FIRST.replace("8080", "8090")]), "sent DELETE spot/bids")
