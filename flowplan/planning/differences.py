@@ -34,13 +34,16 @@ def differences(
     written; one that is made of the address is no difference either. A mount of a volume that is detached is none where
     the bid can stay, and forces nothing where it cannot."""
     found = _differences(before, _with_detached(before, after), lifecycle, named=named)
-    forcing = {one.name for one in found if one.forces}
+    forcing = {one.name: one for one in found if one.forces}
     if not forcing:
         return found
-    return tuple(
+    whole = tuple(
         attrs.evolve(one, forces=False) if one.name == "mounts" and one.name not in forcing else one
         for one in _differences(before, after, lifecycle, named=named)
     )
+    if any(one.forces for one in whole):
+        return whole
+    return (*whole, *forcing.values())  # where only the marker is known, a mount that differs hides that the rest does
 
 
 def _with_detached(before: Resource, after: Resource) -> Resource:

@@ -243,7 +243,8 @@ class Judge:
             return True
         created = volume_name(name)
         renewed = self.uses(name) == ("new",) and created in self.volumes
-        as_it_is = (bid.type_id, bid.region, bid.quantity, bid.ports, bid.script, bid.mounts)
+        mounts = tuple(one for one in bid.mounts if one in self.uses(name))  # what is detached is not mounted either
+        as_it_is = (bid.type_id, bid.region, bid.quantity, bid.ports, bid.script, mounts)
         wanted = (task.type_id, task.region, task.quantity, task.ports, task.script, self.mounts(name))
         return renewed or as_it_is != wanted
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take another script for a change in place where only the marker is known",
+        "planning/differences.py",
+        "    if any(one.forces for one in whole):\n",
+        "    if whole:\n",
+        ("tests/planning/test_differences.py", "-k", "hides_no_script"),
+    ),
+    Mistake(
         "look for each bound volume among all that are wanted",
         "planning/changes.py",
         "if a not in meant and",

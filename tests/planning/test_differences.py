@@ -195,6 +195,14 @@ def test_the_mount_of_a_volume_that_is_detached_is_no_difference_where_nothing_e
     assert found == {"volumes": False, "ports": True, "mounts": False}  # it would stay, were it for that alone
 
 
+def test_of_a_bid_known_by_its_marker_a_mount_that_is_detached_hides_no_script_that_differs() -> None:
+    """It was taken for a change in place, which nothing could make: the run ended with an internal error."""
+    before = bid(inputs=marked(FULL), volumes=("vol_1",))
+    after = bid(inputs=attrs.evolve(FULL, mounts=(), startup_script=Script.of("echo 2\n")), volumes=())
+    found = {one.name: one.forces for one in differences(before, after)}
+    assert found == {"volumes": False, "mounts": False, "inputs": True}
+
+
 def test_a_change_in_place_keeps_all_else_as_it_is() -> None:
     """The script that runs stays the one that was sent, whatever the file says of fields that do not differ."""
     before = bid(memory_gb=64, inputs=None)
