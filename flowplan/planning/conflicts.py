@@ -90,6 +90,6 @@ class _Whose:
         return (
             f"it {whose} another state of flowplan (stack {stack})",
             "if a colleague has that state, use it together: `flowplan state migrate FROM URL` there, and `--state "
-            f"URL` here; if it is lost: flowplan recover --from-live --lineage {lineage}, in a directory of its own; "
+            f"URL` here; if it is lost: flowplan recover --from-live --lineage {lineage}, where it was; "
             f"otherwise {use}",
         )

@@ -557,7 +557,7 @@ def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> Non
     lose(applied)
     result = applied.run("plan")
     assert result.code == 65
-    told = result.err.replace("\n  ", " ")
+    told = " ".join(result.err.split())
     assert "it belongs to another state of flowplan (stack work)" in told
     assert "it is used by a bid of another state of flowplan (stack work)" in told
     assert told.count("flowplan recover --from-live") == 2
