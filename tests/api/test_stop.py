@@ -270,7 +270,7 @@ def test_a_create_in_doubt_says_which_and_why(place: Place) -> None:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
         simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     with pytest.raises(flowplan.OutcomeUnknown) as caught:
-        stack.apply(proposal)
+        stack.apply(proposal, settle_window=0.1)
     outcome = caught.value.outcome
     assert outcome is not None and names(outcome.unknown) == ["bid.train"] and len(outcome.pending) == 1
     assert "kept: bid.train: flowplan cannot tell whether it was created: " in str(caught.value)
