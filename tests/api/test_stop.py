@@ -197,51 +197,55 @@ def test_steps_that_failed_say_which_and_why(place: Place) -> None:
     assert isinstance(first[1], flowplan.CloudError) and len(others) == 3
 
 
-def test_what_the_api_repeats_of_a_secret_is_in_no_error(place: Place) -> None:
-    """A program logs them: nothing else masks what it writes."""
+class Hears(flowplan.Silent):
+    """Hears what is said of each failure."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def failed(self, step: Step, change: Change, error: flowplan.FlowplanError) -> None:
+        self.heard.append(str(error))
+
+
+def with_a_secret(place: Place) -> flowplan.Stack:
+    """A stack whose sensitive variable goes to the API."""
     place.write(
         f"version: 2\nname: s\nvariables: {{token: {{sensitive: true}}}}\ntasks:\n  t:\n    {TYPE}"
         '    container_image: {image_name: a, run_options: "-e TOKEN=${var.token}"}\n'
     )
-    heard: list[str] = []
+    return stack_in(place.path, variables={"token": "hunter2-longer"})
 
-    class Hears(flowplan.Silent):
-        def failed(self, step: Step, change: Change, error: flowplan.FlowplanError) -> None:
-            heard.append(str(error))
 
-    stack = stack_in(place.path, variables={"token": "hunter2-longer"})
+def test_what_the_api_repeats_of_a_secret_is_in_no_error(place: Place) -> None:
+    """A program logs them: nothing else masks what it writes."""
+    stack, reporter = with_a_secret(place), Hears()
     proposal = stack.plan()
     with place.simulator() as simulator:
         said = '{"detail": "bad script: TOKEN=hunter2-longer"}'
         simulator.faults.add("POST /v2/spot/bids", "status", status=400, body=said)
         simulator.faults.add("GET /v2/projects", "status", status=400, body=said, nth=2)
     with pytest.raises(flowplan.ApplyFailed) as caught:
-        stack.apply(proposal, reporter=Hears())
+        stack.apply(proposal, reporter=reporter)
     with pytest.raises(flowplan.CloudError) as looked:
         stack.plan()
-    for text in (*heard, str(caught.value), *map(str, caught.value.outcome.failed.values()), str(looked.value)):
+    for text in (
+        *reporter.heard,
+        str(caught.value),
+        *map(str, caught.value.outcome.failed.values()),
+        str(looked.value),
+    ):
         assert "bad script: TOKEN=********" in text
 
 
 def test_nor_in_what_is_said_of_a_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.write(
-        f"version: 2\nname: s\nvariables: {{token: {{sensitive: true}}}}\ntasks:\n  t:\n    {TYPE}"
-        '    container_image: {image_name: a, run_options: "-e TOKEN=${var.token}"}\n'
-    )
-    heard: list[str] = []
-
-    class Hears(flowplan.Silent):
-        def failed(self, step: Step, change: Change, error: flowplan.FlowplanError) -> None:
-            heard.append(str(error))
-
     def repeats(*_: object, **__: object) -> None:
         raise flowplan.CloudError("TOKEN=hunter2-longer")
 
     monkeypatch.setattr("flowplan.apply.waits.standings", repeats)
-    stack = stack_in(place.path, variables={"token": "hunter2-longer"})
+    stack, reporter = with_a_secret(place), Hears()
     with pytest.raises(flowplan.ApplyFailed) as caught:
-        stack.apply(stack.plan(), wait="allocated", reporter=Hears())
-    for text in (*heard, str(caught.value), *map(str, caught.value.outcome.failed.values())):
+        stack.apply(stack.plan(), wait="allocated", reporter=reporter)
+    for text in (*reporter.heard, str(caught.value), *map(str, caught.value.outcome.failed.values())):
         assert "TOKEN=********" in text
 
 

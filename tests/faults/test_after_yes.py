@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
@@ -185,40 +185,16 @@ def test_a_volume_that_a_bid_took_since_is_kept_at_once(shared: Place) -> None:
     assert deletes(shared) == []
 
 
-def test_many_volumes_share_their_looks() -> None:
-    """A list for each would grow with the square of the volumes."""
-    looks: list[float] = []
-    gate, begun = Event(), Event()
+def eight_ask(answer: Callable[[int], int]) -> tuple[Shared[int], list[Future[int]]]:
+    """Eight threads that ask for a shared look, seven of them while the first one is under way; each look comes to
+    `answer` of its number. All have their results."""
+    numbers, gate, begun = itertools.count(1), Event(), Event()
 
     def look() -> int:
-        looks.append(len(looks))
+        number = next(numbers)
         begun.set()
         gate.wait(LONGEST)
-        return len(looks)
-
-    shared = Shared(look)
-    with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(shared)
-        assert begun.wait(LONGEST)
-        others = [pool.submit(shared) for _ in range(7)]
-        while shared.asked < 8:
-            pass
-        gate.set()
-        assert first.result() == 1  # who asked while it was under way gets a later one
-        assert {one.result() for one in others} == {2}
-
-
-def test_many_volumes_share_the_failure_of_a_look() -> None:
-    """One after the other, each would try it as often as any call is tried. What each raises is its own: a run says in
-    it which line of a file it is about."""
-    looks: list[float] = []
-    gate, begun = Event(), Event()
-
-    def look() -> int:
-        looks.append(len(looks))
-        begun.set()
-        gate.wait(LONGEST)
-        raise CloudError(f"failure {len(looks)}", status=500)
+        return answer(number)
 
     shared = Shared(look)
     with ThreadPoolExecutor(8) as pool:
@@ -228,7 +204,25 @@ def test_many_volumes_share_the_failure_of_a_look() -> None:
         while shared.asked < 8:
             pass
         gate.set()
-        errors = [one.exception() for one in asked]
+    return shared, asked
+
+
+def test_many_volumes_share_their_looks() -> None:
+    """A list for each would grow with the square of the volumes."""
+    _, asked = eight_ask(lambda number: number)
+    # Who asked while it was under way gets a later one.
+    assert [one.result() for one in asked] == [1, *[2] * 7]
+
+
+def test_many_volumes_share_the_failure_of_a_look() -> None:
+    """One after the other, each would try it as often as any call is tried. What each raises is its own: a run says in
+    it which line of a file it is about."""
+
+    def fails(number: int) -> int:
+        raise CloudError(f"failure {number}", status=500)
+
+    shared, asked = eight_ask(fails)
+    errors = [one.exception() for one in asked]
     assert [str(one) for one in errors] == ["failure 1", *["failure 2"] * 7]
     assert [isinstance(one, CloudError) and one.status for one in errors] == [500] * 8
     assert len({*map(id, errors)}) == 8

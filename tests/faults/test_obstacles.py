@@ -273,13 +273,14 @@ def test_too_few_open_files_are_said_in_words(tasks: Place, limit: int) -> None:
     assert done.returncode in (0, 1, 5), done
 
 
+def none_left(*_: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
 def test_too_few_open_files_to_tell_a_program_why_are_said_in_words(
     tasks: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What reads the command line once more is a module that is imported only where a command fails."""
-
-    def none_left(*_: object) -> None:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr("flowplan.cli._asked", none_left)
     result = tasks.run("state", "list", "--state", "nosuch/state.json")
@@ -291,9 +292,6 @@ def test_of_a_failure_that_comes_of_too_few_open_files_the_remedy_is_said(
     tasks: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever helps against other failures of the kind."""
-
-    def none_left(*_: object) -> None:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr("flowplan.backends.state_files.read_regular", none_left)
     result = tasks.run("state", "list")
