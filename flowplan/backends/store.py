@@ -238,11 +238,10 @@ class Store(Protocol):
 
 
 def left_behind(store: Store) -> State | None:
-    """The last version, where it is what was left when the state moved from there, or what was still arriving (who
-    saved that is not said); None: it is neither. Raises StateError for a last version without resources that does not
-    read."""
+    """The last version, where it is what was left when the state moved from there, or what was still arriving; None:
+    it is neither. Raises StateError for a last version without resources that does not read."""
     last = next(reversed(store.versions()), None)
-    if last is None or (last.resources and last.change is not None):
+    if last is None:
         return None
     try:
         left = store.version(last.lineage, last.serial)

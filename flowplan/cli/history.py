@@ -11,6 +11,9 @@ from flowplan.cli.base import Command
 from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
+from flowplan.printable import shown
+
+_DIGITS = 16  # of the longest serial
 
 
 @click.command("history", cls=Command)
@@ -26,11 +29,11 @@ def history(ctx: click.Context, form: str) -> int:
 
 
 @click.command("restore", cls=Command)
-@click.argument("serial", metavar="[SERIAL]", type=click.IntRange(min=1), required=False)
+@click.argument("serial", metavar="[SERIAL]", required=False)
 @click.option("--force", is_flag=True, help="Restore version SERIAL even if flowplan then forgets resources.")
 @options.form("restored")
 @click.pass_context
-def restore(ctx: click.Context, serial: int | None, force: bool, form: str) -> int:
+def restore(ctx: click.Context, serial: str | None, force: bool, form: str) -> int:
     """Restore version SERIAL of the state, or the last good version of a damaged one.
 
     Without SERIAL: the newest version that reads, and the changes that the journal holds since. If only the journal is
@@ -44,7 +47,12 @@ def restore(ctx: click.Context, serial: int | None, force: bool, form: str) -> i
     """
     here = Context.of(ctx)
     if serial is not None:
-        return _put_back(here, serial, force, form)
+        if not (serial.isascii() and serial.isdigit() and len(serial) <= _DIGITS and int(serial)):
+            raise UsageProblem(
+                f"{shown(serial)} is not the serial of a version",
+                hint="`flowplan state history` lists them; `flowplan state push FILE` makes a file the state",
+            )
+        return _put_back(here, int(serial), force, form)
     if force:
         raise UsageProblem("--force is for a version", hint="name it: flowplan state restore SERIAL --force")
     from flowplan.operations import state as states

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -20,16 +21,34 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases of 
         return value
 
 
+class Whole(click.IntRange):
+    """A whole number within its range."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number {_within(self)}.", param, ctx)
+
+
 class Finite(click.FloatRange):
     """A number within its range: NaN, which no comparison finds outside of one, is not."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = super().convert(value, param, ctx)
+        found = math.nan
+        with suppress(click.BadParameter):
+            found = super().convert(value, param, ctx)
         if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number.", param, ctx)
+            self.fail(f"{value!r} is not a number {_within(self)}.", param, ctx)
         return found
+
+
+def _within(range: click.IntRange | click.FloatRange) -> str:
+    return f"of {range.min} or more" if range.max is None else f"from {range.min} to {range.max}"
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]

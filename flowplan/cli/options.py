@@ -11,7 +11,7 @@ from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.everywhere import remember
 from flowplan.cli.forms import Form, events
-from flowplan.cli.kinds import Choice, Duration, Finite
+from flowplan.cli.kinds import Choice, Duration, Finite, Whole
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
 
@@ -27,14 +27,14 @@ keep_volumes = click.option(
 )
 max_bytes = click.option(
     "--max-bytes",
-    type=click.IntRange(min=4000),
+    type=Whole(min=4000),
     metavar="N",
     help="Cut --format markdown at a resource, to N bytes.  [default: 60000]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 parallelism = click.option(
     "--parallelism",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     default=10,
     show_default=True,
     metavar="N",

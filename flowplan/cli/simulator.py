@@ -12,7 +12,7 @@ import click
 from flowplan.cli import completing, options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
-from flowplan.cli.kinds import Finite
+from flowplan.cli.kinds import Finite, Whole
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 from flowplan.operations.opening.settings import SIMULATOR_DATA, SIMULATOR_START
@@ -34,7 +34,7 @@ def simulator() -> None:
 
 
 @simulator.command(cls=Command)
-@click.option("--port", type=click.IntRange(0, 65535), default=8571, show_default=True, metavar="P", help="0: any.")
+@click.option("--port", type=Whole(0, 65535), default=8571, show_default=True, metavar="P", help="0: any.")
 @_db
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For newly created data.")
 @_start
@@ -118,7 +118,7 @@ def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> i
 @click.argument("kind", shell_complete=completing.simulated_types, metavar="[TYPE]", required=False)
 @click.option("--region", metavar="R", help="Show only this region.")
 @click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back, up to 14d.")
-@click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")
+@click.option("--depth", type=Whole(0), default=5, show_default=True, metavar="N", help="Orders of others.")
 @_db
 @options.form("books")
 @click.pass_context

@@ -199,7 +199,7 @@ class _Move:
         arriving = attrs.evolve(state, serial=serial, moving_from=self.old.identity)
         saved = store.save(arriving, pending, stated=True)
         # A version too, before those that could be put back: who removes the rest does not get a second state of them.
-        store.keep(saved, None)
+        self.new.keep(saved, before=saved.bindings)
         with self.new.listener.busy("copying the versions of the state..."):
             if store.form.seal is not None and not self.there.fresh:  # those of an earlier time may be for others
                 store.rewrite_versions()
@@ -210,10 +210,11 @@ class _Move:
     def _copy_versions(self) -> dict[VersionId, State]:
         """Those that the target lacks."""
         old, new, copied = self.old.store, self.new.store, {}
-        known = {_id(one) for one in new.versions() if one.change is not None or not self._is_arriving(one)}
+        known = {one for one in new.versions() if one.change is not None}  # by who saved it: what arrives has another
         for version in old.versions():
-            if (id := _id(version)) in known:
+            if version in known:
                 continue
+            id = _id(version)
             try:
                 state = self._names.state(old.version(*id))
             except StateError as error:
@@ -224,13 +225,6 @@ class _Move:
             new.keep(state, version.change)
             copied[id] = state
         return copied
-
-    def _is_arriving(self, version: Version) -> bool:
-        """Whether it was kept of a copy that was still arriving, and may be none that the state has had."""
-        try:
-            return bool(self.new.store.version(*_id(version)).moving_from)
-        except StateError:
-            return True
 
     def _hold_read_back(self, saved: State, pending: Iterable[Intent], copied: Mapping[VersionId, State]) -> None:
         """Raise StateError unless another look at the target finds exactly what was written, as far as it keeps it."""
@@ -278,8 +272,7 @@ class _Move:
 
     def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:
         self._tell_watched()
-        kept = [one for one in self.new.store.versions() if one.lineage == state.lineage]
-        versions = sum(one.change is not None or not self._is_arriving(one) for one in kept)
+        versions = sum(one.lineage == state.lineage for one in self.new.store.versions())
         return Migrated(self.old.store.name, self.new.store.name, state, versions, len(pending), already)
 
     def _tell_watched(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.backends.store import last_readable
 from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
 from flowplan.model import bounds
@@ -106,15 +107,21 @@ def _declared(
 
 
 def _note_kept(session: Session) -> None:
-    """Say so where a version of the state is kept: it holds what markers do not, as volumes that nothing uses."""
-    last: Version | None = None
+    """Say so where a version of the state is kept: it holds what markers do not, as volumes that nothing uses. The
+    newest that this run can read is named, for that alone can be put back; without one, why the newest does not."""
+    store, last, remedy = session.store, None, ""
     with suppress(StateError):
-        last = next(reversed(session.store.versions()), None)
+        last = last_readable(store)
+    if last is not None:
+        remedy = f": `flowplan state history` lists it, and `flowplan state restore {last.serial}` puts it back"
+    else:
+        with suppress(StateError):
+            last = next(reversed(store.versions()), None)
+        remedy = ", but this run cannot read it: no key that is given opens it, or it is damaged"
     if last is not None and last.resources:
         count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
         session.listener.note(
-            f"version {last.serial} of the state, with {count}, is kept, and holds more than the markers do: "
-            "`flowplan state history` lists it, and `flowplan state restore` puts a version back"
+            f"version {last.serial} of the state, with {count}, is kept, and may hold more than the markers do{remedy}"
         )
 
 

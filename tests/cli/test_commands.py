@@ -272,6 +272,26 @@ def test_everything_left_behind_is_private(applied: Place) -> None:
 # ---- what two strangers found -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("given", ["x", "0", "flowplan.state.json.backup", "9" * 5000])
+def test_what_is_no_serial_is_named_and_what_lists_them(applied: Place, given: str) -> None:
+    found = applied.run("state", "restore", given)
+    said = " ".join(found.err.split())
+    assert (found.code, "is not the serial of a version" in said, "state history" in said) == (64, True, True), found
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("apply", "--parallelism", "0"), "'0' is not a whole number from 1 to 256."),
+        (("plan", "--max-bytes", "x"), "'x' is not a whole number of 4000 or more."),
+        (("simulator", "serve", "--speed", "nan"), "'nan' is not a number from 0 to 1000000."),
+    ],
+)
+def test_a_number_that_is_none_is_told_its_range(place: Place, command: tuple[str, ...], said: str) -> None:
+    found = place.run(*command)
+    assert (found.code, said in found.err) == (64, True), found
+
+
 def test_state_restore(applied: Place) -> None:
     applied.edit("17.92", "21.50")
     applied.ok("apply", "--auto-approve")

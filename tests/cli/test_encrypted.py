@@ -326,6 +326,19 @@ def test_only_versions_are_named_that_a_key_opens(
     assert ("no version that is kept can be read" in said, "restore 1 --force" in said) == (True, False), said
 
 
+@pytest.mark.parametrize("newer_is_kims", ["file"], indirect=True)
+def test_a_rebuilt_state_names_a_version_that_can_be_put_back(
+    place: Place, newer_is_kims: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuild = ("recover", "--from-live", "--force", "--lineage", "none")  # tells what is kept, and finds nothing
+    said = " ".join(place.run(*rebuild).err.split())
+    assert ("version 1 of the state, with 1 resource," in said, "state restore 1` puts" in said) == (True, True), said
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    said = " ".join(place.run(*rebuild).err.split())
+    assert ("version 3 of the state, with 2" in said, "state restore" in said) == (True, False), said
+    assert "no key that is given opens it, or it is damaged" in said
+
+
 def test_what_is_restored_without_a_key_is_said_not_to_be_encrypted(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -365,7 +365,7 @@ MISTAKES = (
     Mistake(
         "keep no version that says that a state was still arriving",
         "operations/migrate.py",
-        "        store.keep(saved, None)\n",
+        "        self.new.keep(saved, before=saved.bindings)\n",
         "",
         ("tests/operations/test_migrate.py", "-k", "tidied_up_in_mid_way"),
     ),

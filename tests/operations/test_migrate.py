@@ -364,7 +364,7 @@ def served(place: Place, world: World) -> Place:
 
 def test_what_has_moved_is_used_by_no_command(served: Place) -> None:
     out = served.ok("state", "migrate", FILE, URL)
-    assert " ".join(out.split()) == (f"The state has moved from {FILE} to {URL}: 1 resource, serial 3, 2 versions.")
+    assert " ".join(out.split()) == (f"The state has moved from {FILE} to {URL}: 1 resource, serial 3, 3 versions.")
     before = served.ledger()
     copy = served.path / "copy.json"
     copy.write_text(served.ok("state", "pull", "--state", URL))
@@ -445,13 +445,20 @@ def test_the_documents(served: Place) -> None:
         "lineage": found["lineage"],
         "serial": 3,
         "resources": 1,
-        "versions": 2,
+        "versions": 3,
         "pending": 0,
         "already": False,
     }
     assert json.loads(served.ok("state", "migrate", FILE, URL, "--format", "json"))["already"] is True
     result = served.run("state", "migrate", URL, FILE)
     assert "say where it is" not in result.err
+
+
+def test_a_history_says_who_moved_the_state(served: Place) -> None:
+    for source, target in ((FILE, URL), (URL, FILE), (FILE, URL)):
+        served.ok("state", "migrate", source, target)
+        found = json.loads(served.ok("--state", target, "state", "history", "--format", "json"))["versions"]
+        assert len(found) > 2 and all(one["change"] for one in found), found
 
 
 def test_what_is_in_doubt_is_settled_at_the_new_place(place: Place, world: World) -> None:
