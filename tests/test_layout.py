@@ -24,7 +24,7 @@ ROOT = Path(flowplan.__file__).parent
 
 # Room -> the rooms below it that it may import. A room is a folder of the package, or a module beside the folders; what
 # belongs to the same room is free, as long as no circle comes of it.
-GROUND = {"errors", "diagnostics", "printable", "secret", "masking", "clock"}
+GROUND = {"errors", "diagnostics", "printable", "names", "secret", "masking", "clock"}
 NOUNS = GROUND | {"model"}
 PURE_STAGES = NOUNS | {
     "config",
@@ -41,6 +41,7 @@ PURE_STAGES = NOUNS | {
 }
 ALLOWED: dict[str, set[str]] = {
     "printable": set(),
+    "names": {"printable"},
     "masking": set(),
     "secret": set(),
     "clock": set(),
@@ -91,7 +92,7 @@ ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
 }
 ALLOWED["reports.github"] = {"reports", "reports.text", "documents", "documents.shapes", "printable"}
 ALLOWED["reports.html"] = {"reports.svg", *ALLOWED["reports.svg"]}
-ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
+ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "names", "printable"}
 ALLOWED["api"] = {
     *(
         "operations",

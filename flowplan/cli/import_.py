@@ -61,10 +61,11 @@ def import_(
 
 
 def _generated(here: Context, path: str, one: tuple[str, str] | None) -> int:
+    from flowplan.names import together
     from flowplan.operations.generate import generate
 
-    made = generate(here.session, path, one)
-    for line in (*made.left_out, *made.unsaid):
+    made, paint = generate(here.session, path, one), here.terminal.paint_err
+    for line in together((*made.left_out, *made.unsaid), paint.dots, each=paint.verbose):
         here.terminal.note(line)
     for found in made.imported:
         here.terminal.line(f"{found.address} is now {found.id}")

@@ -25,6 +25,8 @@ from flowplan.model.resources import (
     Script,
     Volume,
 )
+from flowplan.names import Said, together
+from flowplan.printable import shown
 from flowplan.state.ownership import as_known
 
 _KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
@@ -49,7 +51,7 @@ class Found:
         return self.live.volume.name if isinstance(self.live, LiveVolume) else self.live.bid.name
 
     @property
-    def unsaid(self) -> str | None:
+    def unsaid(self) -> Said | None:
         """What the file leaves out of it, since it is not known."""
         bid, ignored = self.resource, self.ignored
         if not isinstance(bid, Bid):
@@ -57,11 +59,11 @@ class Found:
         if ignored:
             rest = "its startup script is" if self.script is None else "what else its script does is"
             cannot = "known" if bid.inputs is not None else "text that the file can have as it is"
-            return f"{self.address}: {rest} not {cannot}; the file ignores that (ignore_changes)"
+            return self._said(f"{rest} not {cannot}; the file ignores that (ignore_changes)")
         if bid.inputs is not None:
             return None
         unknown = "ports, mounts and startup script" if bid.runs is None else "ports and mounts"
-        return f"{self.address}: its {unknown} are not known, and not in the file"
+        return self._said(f"its {unknown} are not known, and not in the file")
 
     @property
     def ignored(self) -> list[str]:
@@ -75,15 +77,21 @@ class Found:
         return ["startup_script"] if self.script is None and bid.runs is not None and bid.runs.size else []
 
     @property
-    def secret(self) -> str | None:
+    def secret(self) -> Said | None:
         """That its script, which the file has as it runs, seems to hold a secret."""
         found = secret_in(self.script.text or "") if self.script is not None else None
         if self.script is None or found is None:
             return None
         line = (self.script.text or "").count("\n", 0, found) + 1
-        return (
-            f"{self.address}: its startup script seems to hold a secret in its line {line}, and is in the file as it is"
-        )
+        return self._said(f"its startup script seems to hold a secret in its line {line}, and is in the file as it is")
+
+    def left_out(self, why: str) -> Said:
+        """That it is not imported."""
+        name = f"{self.address.kind} {shown(self.name)}"
+        return Said(name, f"{name} ({self.id}) is left out: {why}", f"left out, because {why.replace(self.id, 'it')}")
+
+    def _said(self, what: str) -> Said:
+        return Said(str(self.address), f"{self.address}: {what}", what)
 
     @property
     def resource(self) -> Bid | Volume:
@@ -105,7 +113,7 @@ def addressed(objects: Iterable[LiveBid | LiveVolume], taken: Collection[Address
     return found
 
 
-def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Iterable[str] = ()) -> str:
+def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Iterable[Said] = ()) -> str:
     """The stack file of `found`, with `import` blocks for it. `said`: comments at its head."""
     volumes = {one.id: one for one in found if isinstance(one.live, LiveVolume)}
     names = [one.name for one in found]
@@ -120,7 +128,7 @@ def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Itera
     if tasks:
         made["tasks"] = tasks
     made["import"] = [{"address": str(one.address), "id": one.id} for one in found]
-    lines = [f"# {line}" for line in said]
+    lines = [f"# {line}" for line in together(said, "...")]
     return "\n".join([*lines, *mapping(made)]) + "\n"
 
 

@@ -13,12 +13,13 @@ from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
+from flowplan.names import Said
 from flowplan.operations.files import write_new
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.observe import observe
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
-from flowplan.printable import shown
+from flowplan.printable import natural, shown
 from flowplan.startup.carried import script_of
 from flowplan.state.moving import command_word
 
@@ -40,8 +41,8 @@ class Generated:
     """What was imported, what was left out, each with why, and what the file leaves unsaid."""
 
     imported: tuple[Found, ...]
-    left_out: tuple[str, ...]
-    unsaid: tuple[str, ...] = ()
+    left_out: tuple[Said, ...]
+    unsaid: tuple[Said, ...] = ()
 
 
 @frozen
@@ -67,11 +68,11 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         if loaded.pending:
             raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
         project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
-        left_out: list[str] = []
+        left_out: list[Said] = []
         found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
         settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)
         if one is not None and left_out:
-            raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0]}")
+            raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0].alone}")
         if settled is None:
             return Generated((), tuple(left_out))
         lock.verify()
@@ -82,15 +83,17 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
     return Generated(tuple(settled.found), tuple(left_out), unsaid)
 
 
-def _unsaid(found: Sequence[Found]) -> list[str]:
+def _unsaid(found: Sequence[Found]) -> list[Said]:
     return [said for one in found for said in (one.unsaid, one.secret) if said is not None]
 
 
-def _unowned(found: Sequence[Found]) -> list[str]:
+def _unowned(found: Sequence[Found]) -> list[Said]:
     """That a volume may be another stack's: it carries no marker, and no bid that uses it tells."""
     why = "no bid uses it, and a volume does not say which stack made it: if another did, take it out of the file, then"
-    unused = [one.address for one in found if isinstance(one.live, LiveVolume) and not one.live.users]
-    return [f"{address}: {why} `flowplan state rm {command_word(str(address))}`" for address in unused]
+    unused = [str(one.address) for one in found if isinstance(one.live, LiveVolume) and not one.live.users]
+    release = [f"`flowplan state rm {command_word(address)}`" for address in unused]
+    each = f"{why} `flowplan state rm` with its address"
+    return [Said(address, f"{address}: {why} {do}", each) for address, do in zip(unused, release, strict=True)]
 
 
 def _exists(path: str) -> UsageProblem:
@@ -112,12 +115,12 @@ def _with_script(one: Found) -> Found:
     return attrs.evolve(one, script=script_of(one.live)) if isinstance(one.live, LiveBid) else one
 
 
-def _all(session: Session, loaded: Loaded, live: Live, left_out: list[str]) -> list[Found]:
+def _all(session: Session, loaded: Loaded, live: Live, left_out: list[Said]) -> list[Found]:
     """Everything that may be imported; `left_out` gets the rest."""
     state = loaded.state
     bound = {binding.id for address, binding in state.bindings.items() if address.kind != "ports"}
-    volumes = sorted(live.volumes.values(), key=lambda one: (one.volume.name, one.id))
-    bids = sorted(live.bids.values(), key=lambda one: (one.bid.name, one.created_at, one.id))
+    volumes = sorted(live.volumes.values(), key=lambda one: (natural(one.volume.name), one.id))
+    bids = sorted(live.bids.values(), key=lambda one: (natural(one.bid.name), one.created_at, one.id))
     loose: list[LiveBid | LiveVolume] = [one for one in volumes if one.id not in bound]
     loose += [one for one in bids if one.id not in bound and not one.ended]
     found = []
@@ -131,7 +134,7 @@ def _all(session: Session, loaded: Loaded, live: Live, left_out: list[str]) -> l
         if why is None:
             found.append(candidate)
         else:
-            left_out.append(_line(candidate, why))
+            left_out.append(candidate.left_out(why))
     return found
 
 
@@ -139,10 +142,6 @@ def _unreported(one: Found) -> str | None:
     """Why it cannot be written down: what the API does not report."""
     missing = [name for name in one.resource.unreported if name not in _NEVER_WRITTEN]
     return f"the API does not report its {', '.join(missing)}" if missing else one.live.unfit or None
-
-
-def _line(one: Found, why: str) -> str:
-    return f"{one.address.kind} {shown(one.name)} ({one.id}) is left out: {why}"
 
 
 # ---- the file -----------------------------------------------------------------------------------------------
@@ -154,7 +153,7 @@ def _settle(
     loaded: Loaded,
     of: tuple[str, Catalogue],
     found: Sequence[Found],
-    left_out: list[str],
+    left_out: list[Said],
 ) -> _Settled | None:
     """The file, planned: what a file cannot say of an object, or not without changing it, is left out, until nothing is
     left to do; None: nothing is left at all. `of`: the project and what it offers."""
@@ -178,7 +177,7 @@ def _settle(
             if not wrong:
                 return _Settled(found, written, seen, plan)
         wrong |= {Address("bid", one.name): why for one, why in wrong.items() if one.kind == "ports"}
-        left_out += [_line(one, wrong[one.address]) for one in found if one.address in wrong and one.script is None]
+        left_out += [one.left_out(wrong[one.address]) for one in found if one.address in wrong and one.script is None]
         # A script that a file cannot hold as it runs: it is tried without.
         kept = [one for one in found if one.address not in wrong or one.script is not None]
         found = [attrs.evolve(one, script=None) if one.address in wrong else one for one in kept]

@@ -59,6 +59,23 @@ def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> No
     assert "0 added, 1 changed, 0 destroyed" in live.ok("apply", "got.yaml", "--auto-approve")
 
 
+def test_what_is_said_of_many_alike_is_said_once(live: Place) -> None:
+    """Of what is imported, and of what is another stack's; in the file, too. `--verbose` says it of each."""
+    for n in (1, 2, 3, 10):
+        somebodys(live, f"web-{n}")
+    live.write(stack(*(task(f"mine-{n}") for n in range(5))), "mine.yaml")
+    live.ok("--state", "mine.json", "apply", "mine.yaml", "--auto-approve")
+    said = live.run(*ALL).err
+    left = "bid mine-0 … 4 (5 alike): left out, because it belongs to stack llm"
+    unsaid = "bid.web-1 … 3, bid.web-10 (4 alike): its ports and mounts are not known, and not in the file"
+    assert left in " ".join(said.split()) and unsaid in " ".join(said.split())
+    head = (live.path / "got.yaml").read_text().split("version:")[0].replace("...", "…")
+    assert (head.count("\n"), left in head, unsaid in head) == (2, True, True)
+    every = " ".join(live.run("--state", "third.json", "--verbose", *ALL[:-1], "each.yaml").err.split())
+    assert every.count("is left out: it belongs to stack llm") == 5 + 2
+    assert all(f"bid.web-{n}: its ports and mounts are not known" in every for n in (1, 2, 3, 10))
+
+
 def test_a_volume_that_no_bid_uses_is_said_to_tell_of_no_stack(place: Place) -> None:
     place.write(stack(task("train", ATTACHED), volumes=DATA + DATA.replace("data", "spare")))
     place.ok(*APPLY)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowplan.names import Said, ranges, together
 from flowplan.printable import natural
 from flowplan.reports.text.actions import ordered
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import folded, in_common
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import block_of, changes
 
@@ -218,3 +218,11 @@ def test_no_pattern_is_compiled_for_a_change(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(re._compiler, "compile", lambda *of: compiled.append(of[0]) or real(*of))  # type: ignore[attr-defined]
     folded(of("unlike", "others"))
     assert compiled == []
+
+
+def test_sentences_that_say_the_same_are_one_where_they_are_more_than_a_few() -> None:
+    few = [Said(f"a-{n}", f"a-{n} waits", "it waits") for n in range(3)]
+    others = [Said(f"b-{n}", f"b-{n} runs", "it runs") for n in (7, 8, 10, 9)]
+    mixed = [few[0], *others, *few[1:]]
+    assert list(together(mixed, "...")) == ["a-0 waits", "a-1 waits", "a-2 waits", "b-7 ... 10 (4 alike): it runs"]
+    assert sorted(together(mixed, each=True)) == sorted(one.alone for one in mixed)

@@ -48,3 +48,16 @@ def test_what_differs_is_not_alike(sweep: Place) -> None:
     out = sweep.ok("status")
     assert "(119 alike)" in out
     assert out.count("limit $22.00") == 1
+
+
+def test_cost_says_once_what_is_alike(sweep: Place) -> None:
+    """In the estimate, and beside what was forecast."""
+    out = sweep.ok("cost")
+    assert len(out.splitlines()) < 40
+    assert re.search(r"bid\.sweep-0 … 119 \(120 alike\)  Allocated; each \$0\.\d\d to \$0\.\d\d paid so far\n", out)
+    assert "each 1 x a40-48gb.pcie.1x in us-central1-a\n    each $0.21 an hour now, at most $20.00; over 30 days" in out
+    table = out.partition("Forecast and paid")[2]
+    assert sum(int(one) for one in re.findall(r"\((\d+) alike\)", table)) >= 115  # what was paid differs by cents
+    each = sweep.ok("cost", "--verbose")
+    assert len(re.findall(r"^  bid\.sweep-\d+  Allocated; \$", each, re.MULTILINE)) == 120
+    assert len(re.findall(r"^  bid\.sweep-\d+$", each, re.MULTILINE)) == 120

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan.classes import frozen
 from flowplan.documents.amounts import price
+from flowplan.names import ranges
 from flowplan.reports.text.actions import head_of, ordered, symbol_of
 from flowplan.reports.text.cost import cost_line
 from flowplan.reports.text.fields import fields_of
 from flowplan.reports.text.folding import Fold, folded
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.plan import ending_of
 
 if TYPE_CHECKING:

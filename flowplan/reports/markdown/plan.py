@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from attrs import evolve
 
+from flowplan.names import ranges
 from flowplan.patterns import regex
 from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, message, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
@@ -18,7 +19,6 @@ from flowplan.reports.text.actions import head_of, ordered, symbol_of
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
 from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import PLAIN, Paint
 from flowplan.reports.text.plan import block_of, counted, drift, lines_apart, moves, outputs

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from flowplan.names import runs, spelled
 from flowplan.printable import natural, shown
-from flowplan.reports.text.names import runs, spelled
 from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:

@@ -5,38 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from flowplan.documents.amounts import price
+from flowplan.names import Said, together
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from flowplan.documents.shapes.cost import BidCost, VolumeCost
     from flowplan.documents.shapes.plan import LeftAlone, PlanBody, ResourceLeftAlone
-
-_FEW = 3  # so many that are alike have a line each
 
 
 def left_alone(found: LeftAlone, paint: Paint) -> str:
     """The resources, those of one file that cost the same in one line."""
-    alike: dict[tuple[str, str], list[ResourceLeftAlone]] = {}
-    for one in found["resources"]:
-        alike.setdefault((_cost(one), _why(one)), []).append(one)
-    lines = [line for (cost, why), these in alike.items() for line in _lines(these, cost, why, paint)]
+
+    def sentence(one: ResourceLeftAlone) -> Said:
+        name, said = shown(one["address"]), f"{_cost(one)} ({_why(one)})"
+        return Said(name, f"{paint(name, 'bold')}: {said}", f"each {said}")
+
+    said = together(map(sentence, found["resources"]), paint.dots, each=paint.verbose)
+    lines = [line for one in said for line in wrapped(one, "  ", "    ", paint.width)]
     return "\n".join(["Left alone by this plan, and still paid for:", *lines])
-
-
-def _lines(found: Sequence[ResourceLeftAlone], cost: str, why: str, paint: Paint) -> list[str]:
-    if paint.verbose or len(found) <= _FEW:
-        return [
-            line
-            for one in found
-            for line in wrapped(f"{paint(shown(one['address']), 'bold')}: {cost} ({why})", "  ", "    ", paint.width)
-        ]
-    names = ", ".join(ranges((shown(one["address"]) for one in found), paint.dots))
-    return wrapped(f"{names} ({len(found):,} alike): each {cost} ({why})", "  ", "    ", paint.width)
 
 
 def _cost(one: ResourceLeftAlone) -> str:

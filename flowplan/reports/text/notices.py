@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowplan.classes import frozen
+from flowplan.names import ranges
 from flowplan.patterns import regex
 from flowplan.printable import natural, shown
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:

@@ -129,4 +129,9 @@ class Paint(NamedTuple):
         return self(symbol, SYMBOL_STYLES[symbol]) if symbol in SYMBOL_STYLES else symbol
 
 
+def bold(names: str, paint: Paint) -> list[str]:
+    """Names as a heading, in lines."""
+    return [paint(line, "bold") for line in listed(names, "", "  ", paint.width)]
+
+
 PLAIN = Paint()

@@ -6,22 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import chain
 
 from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
 from flowplan.model.lifecycle import Bounds
+from flowplan.names import alike, ranges
 from flowplan.patterns import regex
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import natural, shown
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paid import in_all, rounded
-from flowplan.reports.text.paint import WIDTH, Paint, apart, listed, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, apart, bold, wrapped
 
-_ALONE = 3  # so many bids of which the same is to be said have a paragraph each
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
 
@@ -32,7 +30,7 @@ def text(found: Status, paint: Paint) -> str:
     volumes = sorted(found.volumes, key=lambda row: natural(row.address))
     if not rows and not volumes:
         return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
-    groups = _groups(rows, paint)
+    groups = list(alike(rows, _same, each=paint.verbose))
     parts = list(_paragraphs(groups, paint))
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
@@ -84,15 +82,6 @@ def _paid_over_life(found: Status, width: int) -> list[str]:
     return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", width)
 
 
-def _groups(rows: Iterable[Row], paint: Paint) -> list[list[Row]]:
-    """Each bid alone; those together of which the same is to be said, where they are more than a few."""
-    alike: dict[object, list[Row]] = {}
-    for row in rows:
-        alike.setdefault(row.id if paint.verbose else _same(row), []).append(row)
-    groups = ([[row] for row in these] if len(these) <= _ALONE else [these] for these in alike.values())
-    return list(chain.from_iterable(groups))
-
-
 def _paragraphs(groups: Iterable[Sequence[Row]], paint: Paint) -> Iterator[str]:
     for these in groups:
         yield _paragraph(these[0], paint) if len(these) == 1 else _together(these, paint)
@@ -117,12 +106,8 @@ def _together(rows: Sequence[Row], paint: Paint) -> str:
         *_instances_of(rows),
         *([f"ports of each: {_ports(first)}"] if first.pairs else []),
     ]
-    head = apart([*_bold(f"{names} ({len(rows):,} alike)", paint), _status(first, paint)], "", "  ", paint.width)
+    head = apart([*bold(f"{names} ({len(rows):,} alike)", paint), _status(first, paint)], "", "  ", paint.width)
     return "\n".join([*head, *(line for one in said for line in wrapped(one, "  ", "    ", paint.width))])
-
-
-def _bold(text: str, paint: Paint) -> list[str]:
-    return [paint(line, "bold") for line in listed(text, "", "  ", paint.width)]
 
 
 def _instances_of(rows: Iterable[Row]) -> Iterator[str]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from flowplan.documents.amounts import number, price
 from flowplan.documents.totals import Over, expected_make
 from flowplan.documents.track_record import has_past, held_of, overrun
+from flowplan.names import alike, ranges
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
-from flowplan.pricing.units import percent, span
+from flowplan.pricing.units import percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, stored
 from flowplan.reports.text.paid import paid_over_life, rounded
-from flowplan.reports.text.paint import Paint, apart, wrapped
+from flowplan.reports.text.paint import Paint, apart, bold, wrapped
 from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
@@ -58,41 +59,52 @@ def _estimate(found: shape.Estimate | None, paint: Paint) -> Iterator[str]:
     if not found["resources"]:
         yield "No bid or volume of this stack is live now."
         return
-    lines = [paint("The live stack", "bold")]
-    for one in found["resources"]:
-        lines += _resource(one, paint)
-    yield "\n".join([*lines, "", *_in_all(found, paint.width)])
+    groups = list(alike(found["resources"], _said, each=paint.verbose))
+    lines = [line for these in groups for line in _resources(these, paint)]
+    whole = _in_all(found, paint.width, folded=len(groups) < len(found["resources"]))
+    yield "\n".join([paint("The live stack", "bold"), *lines, "", *whole])
 
 
-def _resource(one: shape.Resource, paint: Paint) -> list[str]:
-    name = paint(shown(one["address"]), "bold")
-
-    def head(says: str) -> list[str]:
-        return apart([name, says], "  ", "    ", paint.width)
-
-    if one["cost"] is None:
-        return head(f"{'gone' if one['type'] == 'volume' else 'ended'}{_paid(one)}")
-    if one["type"] == "volume":
-        return head(stored(one["cost"]))
-    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
+def _resources(these: Sequence[shape.Resource], paint: Paint) -> list[str]:
+    """One resource, or all of which the same is said."""
+    first, many = these[0], len(these) > 1
+    state, *figures = _said(first)
+    name = ", ".join(ranges((shown(one["address"]) for one in these), paint.dots))
+    heads = [*bold(f"{name} ({len(these):,} alike)" if many else name, paint), f"{state}{_paid(these)}"]
+    each = [f"each {one}" if many else one for one in figures]
     return [
-        *head(f"{shown(one['status'] or '')}{_paid(one)}"),
-        *wrapped(what, "    ", "    ", paint.width),
-        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    ", paint.width),
-        *(wrapped(_raised(one["raised_from"]), "    ", "    ", paint.width) if "raised_from" in one else ()),
+        *apart(heads, "  ", "    ", paint.width),
+        *(line for one in each for line in wrapped(one, "    ", "    ", paint.width)),
     ]
+
+
+def _said(one: shape.Resource) -> tuple[str, ...]:
+    """What is said of it but for its name and what was paid: its state, or what it costs; then its figures."""
+    if one["cost"] is None:
+        return ("gone" if one["type"] == "volume" else "ended",)
+    if one["type"] == "volume":
+        return (stored(one["cost"]),)
+    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
+    raised = (_raised(one["raised_from"]),) if "raised_from" in one else ()
+    return shown(one["status"] or ""), what, bidding(one["cost"], ends="left" in one), *raised
 
 
 def _raised(limit: str) -> str:
     return f"its limit was raised by watch from {price(limit)} per instance-hour"
 
 
-def _paid(one: shape.Resource) -> str:
-    return "" if one["paid"] is None else f"; {price(one['paid'])} paid so far"
+def _paid(these: Sequence[shape.Resource]) -> str:
+    """What was paid for it; of several from the least to the most: the document has cents, which do not add up."""
+    amounts = [number(one["paid"]) for one in these if one["paid"] is not None]
+    if len(amounts) < len(these):
+        return ""
+    least, most = usd(min(amounts)), usd(max(amounts))
+    each = "each " if len(these) > 1 else ""
+    return f"; {each}{least if least == most else f'{least} to {most}'} paid so far"
 
 
-def _in_all(found: shape.Estimate, width: int) -> list[str]:
-    """The whole, storage included; how sure it is."""
+def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
+    """The whole, storage included; how sure it is. `folded`: not every amount that it is the sum of is shown."""
     hour, ahead = found["hour"], found["horizon"]
     bids = [one["cost"] for one in found["resources"] if one["type"] == "bid" and one["cost"] is not None]
     most = "at most " if any(map(is_at_most, bids)) else ""
@@ -100,7 +112,8 @@ def _in_all(found: shape.Estimate, width: int) -> list[str]:
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
     paid = f"{price(found['paid'])} paid so far for instances."
-    said = " ".join([f"{said}.", *_adding_up(found), paid, *_rounded(found)])
+    rows = [] if folded else [one["paid"] for one in found["resources"] if one["type"] == "bid"]
+    said = " ".join([f"{said}.", *_adding_up(found), paid, *(rounded(rows, found["paid"]) if rows else ())])
     lines = wrapped(said, "  ", "  ", width)
     sure = [] if ahead is None else wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ", width)
     return [*lines, *sure]
@@ -117,11 +130,6 @@ def _adding_up(found: shape.Estimate) -> list[str]:
         return []
     said = adding_up(made)
     return [f"{said[0].upper()}{said[1:]}."]
-
-
-def _rounded(found: shape.Estimate) -> list[str]:
-    """That what was paid for each does not add up to what was paid for all."""
-    return rounded([one["paid"] for one in found["resources"] if one["type"] == "bid"], found["paid"])
 
 
 def _ahead(ahead: SavingPart) -> str:
@@ -165,14 +173,17 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
 
 
 def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint: Paint) -> list[str]:
-    chosen = {name: rows[-latest:] for name, rows in by_address.items()}
     head = ("from (UTC)", "over", "expected", "80% band", "paid")
-    made = {name: [_row(one) for one in rows] for name, rows in chosen.items()}
-    figures = [head, *(row[:-1] for rows in made.values() for row in rows)]
+    made = [
+        (name, tuple(map(_row, rows[-latest:])), tuple(_earlier(rows[:-latest]))) for name, rows in by_address.items()
+    ]
+    groups = list(alike(made, lambda one: one[1:], each=paint.verbose))
+    figures = [head, *(row[:-1] for (_, rows, _), *_ in groups for row in rows)]
     lines, *below = lined(figures, paint.width)
-    for name, rows in made.items():
-        earlier = by_address[name][: -len(rows)]
-        lines += apart([paint(name, "bold"), *_earlier(earlier)], "  ", "    ", paint.width)
+    for (name, rows, earlier), *others in groups:
+        many = f" ({len(others) + 1:,} alike)" if others else ""
+        names = ", ".join(ranges([name, *(one[0] for one in others)], paint.dots))
+        lines += apart([*bold(f"{names}{many}", paint), *earlier], "  ", "    ", paint.width)
         for row in rows:
             *above, last = below.pop(0)
             lines += [*above, *apart([last, *_verdict(row[-1], paint)], "", "    ", paint.width)]

@@ -9,14 +9,13 @@ from types import MappingProxyType
 from flowplan.documents.about import moment
 from flowplan.documents.watched import Told
 from flowplan.errors import FlowplanError, reasons
+from flowplan.names import Said, together
 from flowplan.planning.watching import Act, Finding, Kind
 from flowplan.pricing.units import usd
 from flowplan.printable import shown
-from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, cut, wrapped
 
 _REASONS = 5  # of an error that are told
-_ALONE = 3  # so many addresses of which the same is to be said have a line each
 _WHICH = "it"  # a bid, where several are spoken of
 _DONE: Mapping[Act, str] = MappingProxyType(
     {
@@ -68,16 +67,12 @@ def lines(told: Told, paint: Paint, now: str) -> list[str]:
 
 def _by_what(found: Iterable[tuple[str, str | None, str]], paint: Paint) -> Iterator[str]:
     """What is said of each address, whose live object has the id; once of several of which the same is said."""
-    alike: dict[str, list[tuple[str, str]]] = {}
-    for address, id, said in found:
-        key = said if id is None or paint.verbose else said.replace(shown(id), _WHICH)
-        alike.setdefault(key, []).append((address, said))
-    for key, these in alike.items():
-        if len(these) <= _ALONE:
-            yield from (f"{shown(address)}: {said}" for address, said in these)
-        else:
-            names = ", ".join(ranges((shown(address) for address, _ in these), paint.dots))
-            yield f"{names} ({len(these):,} alike): {key}"
+
+    def sentence(address: str, id: str | None, said: str) -> Said:
+        of_many = said if id is None else said.replace(shown(id), _WHICH)
+        return Said(shown(address), f"{shown(address)}: {said}", of_many)
+
+    return together((sentence(*one) for one in found), paint.dots, each=paint.verbose)
 
 
 def _said(one: Finding, told: Told) -> str:

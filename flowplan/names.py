@@ -1,15 +1,30 @@
-"""Names and addresses as people read them: in natural order, and consecutive ones as a range."""
+"""Names and addresses as people read them: in natural order, consecutive ones as a range, and those together of which
+the same is said."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 from flowplan.patterns import regex
 from flowplan.printable import natural
 
 _LAST_NUMBER = regex(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 _FEW = 2  # consecutive names that are no range yet
+_ALONE = 3  # so many of which the same is said stand one by one
+_DOTS = "\N{HORIZONTAL ELLIPSIS}"
+
+
+T = TypeVar("T")
+
+
+class Said(NamedTuple):
+    """A sentence on the one called `name`; `of_many`: the rest of it where it is said of many at one time."""
+
+    name: str
+    alone: str
+    of_many: str
 
 
 def runs(names: Iterable[str]) -> list[list[str]]:
@@ -23,7 +38,7 @@ def runs(names: Iterable[str]) -> list[list[str]]:
     return found
 
 
-def ranges(names: Iterable[str], dots: str = "\N{HORIZONTAL ELLIPSIS}") -> list[str]:
+def ranges(names: Iterable[str], dots: str = _DOTS) -> list[str]:
     """`names` in natural order, three and more that are numbered consecutively as the first and how the last ends: from
     its number on, or its key (`a-000 ... 119`, `a["1"] ... ["9"]`)."""
     return [text for run in runs(names) for text in spelled(run, dots)]
@@ -34,6 +49,29 @@ def spelled(run: list[str], dots: str) -> list[str]:
     before, number, after = _numbered(run[-1])
     _, bracket, key = before.partition("[")
     return run if len(run) <= _FEW else [f"{run[0]} {dots} {bracket}{key}{number}{after}"]
+
+
+def alike(found: Iterable[T], same: Callable[[T], object], *, each: bool = False) -> Iterator[list[T]]:
+    """Those together of which `same` is the same, where they are more than a few; every other alone. They are in the
+    order of the first of each kind. `each`: all are alone."""
+    kinds: dict[object, list[T]] = {}
+    for index, one in enumerate(found):
+        kinds.setdefault(index if each else same(one), []).append(one)
+    for these in kinds.values():
+        if len(these) <= _ALONE:
+            yield from ([one] for one in these)
+        else:
+            yield these
+
+
+def together(sentences: Iterable[Said], dots: str = _DOTS, *, each: bool = False) -> Iterator[str]:
+    """The sentences, one for all of which the same is said, where they are `alike`."""
+    for first, *others in alike(sentences, lambda one: one.of_many, each=each):
+        if others:
+            names = ", ".join(ranges((one.name for one in (first, *others)), dots))
+            yield f"{names} ({len(others) + 1:,} alike): {first.of_many}"
+        else:
+            yield first.alone
 
 
 def _is_next(name: str, other: str) -> bool:
