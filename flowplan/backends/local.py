@@ -43,7 +43,7 @@ from flowplan.errors import StateError, Unread, UsageProblem
 from flowplan.files.atomic import durable, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form
-from flowplan.state.history import Change, Version
+from flowplan.state.history import Change, Rewritten, Version
 from flowplan.state.journal import Intent, Journal, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
@@ -138,7 +138,7 @@ class LocalStore(Store):
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
     def versions(self) -> tuple[Version, ...]:
-        return self._versions.list()
+        return self._versions.heads()
 
     def version(self, lineage: str, serial: int) -> State:
         return self._versions.read(lineage, serial)
@@ -195,7 +195,7 @@ class LocalStore(Store):
             self._versions.keep(before, None)
         self._versions.keep(saved, change)
 
-    def rewrite_versions(self) -> tuple[int, int]:
+    def rewrite_versions(self) -> Rewritten:
         self._hold()
         return self._versions.rewrite()
 
@@ -233,7 +233,7 @@ class LocalStore(Store):
     def _kept(self, journal: Journal) -> State | None:
         """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""
         with suppress(StateError):
-            found = continued(self._versions.list(), journal.header)
+            found = continued(self._versions.heads(), journal.header)
             return None if found is None else self._versions.read(found.lineage, found.serial)
         return None
 

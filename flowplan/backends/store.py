@@ -15,7 +15,7 @@ from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
-from flowplan.state.history import Change, Version
+from flowplan.state.history import Change, Rewritten, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
@@ -215,9 +215,8 @@ class Store(Protocol):
         (state/history.py). `change` None: who saved it is not known. The state itself is as it was
         saved, whatever happens here. Raises StateError: the version is not kept, all others are."""
 
-    def rewrite_versions(self) -> tuple[int, int]:
-        """Write every version that is kept again, in the form of this run: how many, and how many stay as they were
-        because they do not read. Raises StateError."""
+    def rewrite_versions(self) -> Rewritten:
+        """Write every version that is kept again, in the form of this run. Raises StateError."""
 
     def close(self) -> None:
         """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""

@@ -24,6 +24,7 @@ from flowplan.state.history import (
     LEAST_VERSIONS,
     MOST_VERSIONS,
     Change,
+    Rewritten,
     Version,
     ordered,
     outdated,
@@ -48,7 +49,7 @@ class Versions:
     def _directory(self) -> Path:
         return self.path.parent / DIRECTORY / self.path.name
 
-    def list(self) -> tuple[Version, ...]:
+    def heads(self) -> tuple[Version, ...]:
         """All that read, the oldest first. Raises StateError for some that must not be trusted."""
         found = []
         for path in self._files():
@@ -85,10 +86,9 @@ class Versions:
         with durable(self.directory):
             self._drop_oldest(path, change)
 
-    def rewrite(self) -> tuple[int, int]:
+    def rewrite(self) -> Rewritten:
         """Write each again; see `store.Store.rewrite_versions`."""
-        found = self.list()
-        written = 0
+        found, written = self.heads(), set()
         for one in found:
             try:
                 state = self.read(one.lineage, one.serial)
@@ -96,13 +96,23 @@ class Versions:
                 continue
             document = self.form.dump_version(state, one.change)
             replace_file(self._of(one.lineage, one.serial), document, through_link=False)
-            written += 1
-        return written, len(list(self._files())) - written
+            written.add((one.lineage, one.serial))
+        if found:
+            with durable(self.directory):
+                self._fitting(self._of(found[-1].lineage, found[-1].serial))
+        return Rewritten.of(map(_named, self._files()), written)
 
     def _drop_oldest(self, newest: Path, change: Change | None) -> None:
-        """Drop what no longer fits, `newest` last: first what other lineages left, and what comes after `newest`, of a
-        time that the state went back from; then by serial. No clock decides: it may jump, and a copy has its own.
-        Then what is outdated beside `change`, which saved `newest`."""
+        """Drop what no longer fits beside `newest`, then what is outdated beside `change`, which saved it."""
+        oldest, serial = self._fitting(newest), _named(newest)[1]
+        if serial % AGED_EVERY == 0:
+            for one in oldest[: outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)]:
+                one.unlink(missing_ok=True)
+
+    def _fitting(self, newest: Path) -> list[Path]:
+        """Those that fit, the oldest first; the others are dropped, `newest` last: first what other lineages left, and
+        what comes after `newest`, of a time that the state went back from; then by serial. No clock decides: it may
+        jump, and a copy has its own."""
         sizes = {path: path.stat().st_size for path in self._files()}
         lineage, last = _named(newest)
 
@@ -113,9 +123,7 @@ class Versions:
         oldest = sorted(sizes, key=age)
         while len(oldest) > 1 and (len(oldest) > MOST_VERSIONS or sum(sizes[one] for one in oldest) > MOST_BYTES):
             oldest.pop(0).unlink(missing_ok=True)
-        if last % AGED_EVERY == 0:
-            for one in oldest[: outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)]:
-                one.unlink(missing_ok=True)
+        return oldest
 
     def _files(self) -> Iterator[Path]:
         with durable(self.directory):

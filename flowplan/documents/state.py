@@ -11,7 +11,7 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid
 from flowplan.state.codec import converter
-from flowplan.state.history import PutBack
+from flowplan.state.history import PutBack, Rewritten
 from flowplan.state.journal import Intent
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding, State
@@ -66,13 +66,13 @@ class Pushed:
 
 @frozen
 class Rekeyed:
-    """The state as it was saved, who can open it now (nobody is named where it is in the clear), how many versions
-    were written again, and how many were not because they do not read."""
+    """The state as it was saved, who can open it now (nobody is named where it is in the clear), and what became of its
+    versions. `dropped`: the serials of those that are kept no more, because there is no room for them."""
 
     state: State
     recipients: tuple[str, ...]
-    versions: int
-    unread: int
+    versions: Rewritten
+    dropped: tuple[int, ...] = ()
 
 
 @frozen
@@ -169,8 +169,9 @@ def rekeyed(found: Rekeyed) -> RekeyedDocument:
         "format_version": "1.0",
         "serial": found.state.serial,
         "recipients": list(found.recipients),
-        "versions": found.versions,
-        "unread": found.unread,
+        "versions": len(found.versions.written),
+        "unread": list(found.versions.unread),
+        "dropped": list(found.dropped),
     }
 
 

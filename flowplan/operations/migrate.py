@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -25,10 +25,9 @@ from flowplan.state.moving import command_word, hold_in_use
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
-    from flowplan.state.history import Version
+    from flowplan.state.history import Version, VersionId
     from flowplan.state.journal import Intent
 
-VersionId: TypeAlias = tuple[str, int]
 BEYOND = 1000  # saves that the old place may have seen since the copy was made
 
 

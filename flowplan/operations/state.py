@@ -121,10 +121,12 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         if loaded.fresh:
             raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
         store.form.change_recipients = True
-        state = loaded.state
+        state, kept = loaded.state, store.versions()
         saved = session.save(state, loaded.pending.values(), before=state.bindings, stated=True)
-        written, unread = store.rewrite_versions()
-    return Rekeyed(saved, () if decrypt else seal.recipients, written, unread)
+        versions = store.rewrite_versions()
+        left = {(one.lineage, one.serial) for one in store.versions()}
+    dropped = tuple(one.serial for one in kept if (one.lineage, one.serial) not in left)
+    return Rekeyed(saved, () if decrypt else seal.recipients, versions, dropped)
 
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> PutBack:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 SEALED_FORMAT = 3  # of a whole state, see form.py; flowplans that know no seal refuse it as a later one
+PACKED_FORMAT = 4  # of one that was compressed before it was sealed, as kept versions are
 # What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
 # that has one of these is of format 2, every other one of format 1.
 _FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from", "moved_as")

@@ -5,13 +5,15 @@ A sealed document is one that names the state it is of, and hides all else:
     {"format_version": 3, ..., "lineage": "...", "serial": 7, "recipients": ["age1..."], "key": "...", "sealed": "..."}
 
 `sealed` is the document in the clear, encrypted for a key that was made for this one run; `key` is that key, encrypted
-for the recipients. A journal is sealed frame by frame in the same way, so that a torn one loses only its last frame.
+for the recipients. A version that is kept is compressed before it is encrypted (format 4): afterwards nothing would be
+gained by it. A journal is sealed frame by frame in the same way, so that a torn one loses only its last frame.
 What is sealed in a frame says which one it follows: one that was moved, repeated or taken from elsewhere is damage.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +31,8 @@ from flowplan.state.state import State
 
 _SEALED_JOURNAL = 2
 REKEY = "set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them"
-_SEALED = regex(rb'\s*\{\s*"format_version":\s*3\b')
+_SEALED = regex(rb'\s*\{\s*"format_version":\s*[34]\b')
+_GZIP = 31  # what zlib calls that format
 
 
 @define
@@ -52,10 +55,16 @@ class Form:
     def dump(self, state: State) -> bytes:
         """The state file of `state`. Raises StateError for a state that `load` would refuse, and where the recipients
         would be others than of what was read."""
+        return self._dumped(state, codec.SEALED_FORMAT)
+
+    def _dumped(self, state: State, format: int) -> bytes:
+        """In this format, if it is sealed."""
         clear, seal = codec.dump(state), self._writing
         if seal is None:
             return clear
-        head = {"format_version": codec.SEALED_FORMAT, "flowplan_version": __version__}
+        if format == codec.PACKED_FORMAT:
+            clear = zlib.compress(clear, wbits=_GZIP)
+        head = {"format_version": format, "flowplan_version": __version__}
         body = {**head, "lineage": state.lineage, "serial": state.serial, **self._sealed(seal, clear).entry()}
         return (json.dumps(body, indent=1) + "\n").encode()
 
@@ -64,14 +73,17 @@ class Form:
         `goes_on` from, or what it has read first. Raises StateError, never takes damage for an empty state; Unopened
         for one that may be whole."""
         if _SEALED.match(data) is None:
-            clear = self._in_the_clear(data, name)  # what is damaged, or of a later flowplan, says so
+            state = self._in_the_clear(data, name)  # what is damaged, or of a later flowplan, says so
             self.hold_allowed(name)
-            return clear
+            return state
         body = _object_in(data, name)
         if "sealed" not in body:  # of a later flowplan
             return codec.load(data, name)
         sealed = Sealed.of(body, name)
-        state = self._in_the_clear(self.open(sealed, name), name)
+        clear = self.open(sealed, name)
+        if body["format_version"] == codec.PACKED_FORMAT:
+            clear = _unpacked(clear, name)
+        state = self._in_the_clear(clear, name)
         _hold_bound(body, state.lineage, state.serial, name)
         if goes_on or not self._found:
             self._found = sealed.recipients
@@ -96,7 +108,7 @@ class Form:
 
     def dump_version(self, state: State, change: Change | None) -> bytes:
         """The document of `state`, saved by `change`. Raises StateError as `dump` does."""
-        return history.dump_version(state, change, self.dump)
+        return history.dump_version(state, change, lambda kept: self._dumped(kept, codec.PACKED_FORMAT))
 
     def load_version(self, data: bytes, name: str, lineage: str, serial: int) -> State:
         """The state in the document `data`, called `name`, which must be version `serial` of `lineage`. Raises
@@ -257,6 +269,19 @@ def _hold_follows(entry: Mapping[str, Any], end: End, name: str) -> None:
         "left out",
         hint=codec.RESTORE,
     )
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """What was compressed as `data`. Raises StateError, also for what becomes larger than any state: everyone can
+    encrypt something for recipients, which are public."""
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        found = unpacking.decompress(data, codec.SIZE_LIMIT)
+    except zlib.error:
+        found = b""
+    if not unpacking.eof or unpacking.unused_data:
+        raise StateError(f"{name} is damaged: what is encrypted in it cannot be unpacked", hint=codec.RESTORE)
+    return found
 
 
 def _object_in(data: bytes, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -24,6 +24,7 @@ from flowplan.model.digest import digest
 from flowplan.state.codec import SIZE_LIMIT, dump, load, no_constant, no_duplicates, reason
 from flowplan.state.state import Binding, State, consistent, with_ended
 
+VersionId: TypeAlias = tuple[str, int]  # lineage and serial of a state that is kept
 FORMAT_VERSION = 1
 HEAD_LIMIT = 64 * 1024  # bytes of a first line; nothing flowplan writes comes near it
 MOST_VERSIONS, LEAST_VERSIONS = 100, 10  # of one state: more are never kept, and so many are, however old
@@ -66,6 +67,22 @@ class Version:
     serial: int
     resources: int
     change: Change | None = None
+
+
+@frozen
+class Rewritten:
+    """What became of the versions that are kept, by serial: those that were `written` again, and those that stay as
+    they were because they do not read (`unread`)."""
+
+    written: tuple[int, ...] = ()
+    unread: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, kept: Iterable[VersionId], written: set[VersionId]) -> Rewritten:
+        """By which are `kept` by now."""
+        found = sorted(kept)
+        again = [serial for lineage, serial in found if (lineage, serial) in written]
+        return cls(tuple(again), tuple(serial for lineage, serial in found if (lineage, serial) not in written))
 
 
 def ordered(versions: Iterable[Version]) -> tuple[Version, ...]:

@@ -45,6 +45,22 @@ def test_of_versions_that_take_too_much_room_the_oldest_go() -> None:
     other = Packed.of(("a", 7), b"other")
     assert made.keeping(other, replace=False) == made.versions
     assert [one.unpacked() == b"other" for one in made.keeping(other, replace=True)] == [False, True, False]
+    grown = Packed.of(("a", 7), noise.randbytes(KEPT_BYTES // 2))
+    assert [one.serial for one in made.keeping(grown, replace=True)] == [7, 8]
+    copied = Packed.of(("a", 1), noise.randbytes(KEPT_BYTES // 5))  # as of a state that moves, whose newest came first
+    assert [one.serial for one in made.keeping(copied, replace=False)] == [7, 8, 1]
+    begun = Packed.of(("b", 1), noise.randbytes(KEPT_BYTES // 5))
+    assert [one.id for one in made.keeping(begun, replace=False)] == [("a", 7), ("a", 8), ("b", 1)]
+
+
+def test_versions_of_a_large_state_have_the_room_that_it_takes_itself() -> None:
+    noise = random.Random(1)
+    for size, count in ((0, 3), (2 * KEPT_BYTES, 7), (100 * KEPT_BYTES, 14)):
+        made = Document(snapshot=bytes(size))
+        for serial in range(1, 21):
+            new = Packed.of(("a", serial), noise.randbytes(KEPT_BYTES // 5))
+            made = made.next(versions=made.keeping(new, replace=False))
+        assert len(made.versions) == count
 
 
 def test_a_version_that_is_damaged_reads_as_none() -> None:

@@ -23,7 +23,7 @@ CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply")
 
 
 def serials(kept: Versions) -> list[int]:
-    return [one.serial for one in kept.list()]
+    return [one.serial for one in kept.heads()]
 
 
 def kept_up_to(path: Path, last: int) -> Versions:
@@ -61,7 +61,7 @@ def test_those_of_other_states_and_of_a_time_that_was_left_go_first(
     kept.keep(attrs.evolve(STATE, lineage="b", serial=9), CHANGE)
     monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
     kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
-    assert [(one.lineage, one.serial) for one in kept.list()] == [("a", 1), ("a", 2), ("a", 3)]
+    assert [(one.lineage, one.serial) for one in kept.heads()] == [("a", 1), ("a", 2), ("a", 3)]
     monkeypatch.setattr(versions, "MOST_VERSIONS", 2)
     kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
     assert serials(kept) == [1, 2]

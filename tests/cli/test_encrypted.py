@@ -124,7 +124,7 @@ def test_rekey_says_who_can_read_it_now(place: Place, monkeypatch: pytest.Monkey
     assert place.run("plan").code == 5
     said = json.loads(place.ok("state", "rekey", "--allow-plaintext", "--format", "json"))
     public = str(pyrage.x25519.Identity.from_str(mine).to_public())
-    assert (said["recipients"], said["versions"], said["unread"]) == ([public], 2, 0)
+    assert (said["recipients"], said["versions"], said["unread"]) == ([public], 2, [])
     assert "No changes" in place.ok("plan")
 
 
@@ -180,10 +180,36 @@ def test_a_plan_of_somebody_else_says_for_whom_it_is(sealed: Place, monkeypatch:
     place.ok("apply", "both.plan")
 
 
+def test_rekey_names_the_versions_that_it_leaves_and_those_that_go(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, mine = sealed, os.environ["FLOWPLAN_AGE_KEY"]
+    for price in ("18.00", "19.00", "20.00"):
+        place.write(task_text("train", price))
+        place.ok("apply", "--auto-approve")
+    (second,) = (place.path / ".flowplan/versions").rglob("*.2.json")
+    kept = second.read_bytes()
+    (place.path / "old.txt").write_text(mine)
+    (place.path / "old.txt").chmod(0o600)
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    with monkeypatch.context() as patch:
+        patch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+        place.ok("state", "rekey")
+    second.write_bytes(kept)
+    sizes = [path.stat().st_size for path in second.parent.iterdir()]
+    said = " ".join(place.ok("state", "rekey").split())
+    assert "Left as it was, because no key that is given opens it or it is damaged: version 2." in said, said
+    monkeypatch.setattr("flowplan.backends.versions.MOST_BYTES", sum(sizes) - min(sizes))
+    said = " ".join(place.ok("state", "rekey").split())
+    assert "Kept no more, because there is no room for it: versions 1 to 3." in said, said
+    found = json.loads(place.ok("state", "rekey", "--format", "json"))
+    assert (found["versions"], found["unread"], found["dropped"]) == (4, [], [4]), found
+
+
 def test_to_the_clear_and_back(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place, mine = sealed, os.environ["FLOWPLAN_AGE_KEY"]
     said = json.loads(place.ok("state", "rekey", "--decrypt", "--format", "json"))
-    assert (said["recipients"], said["versions"], said["unread"]) == ([], 2, 0)
+    assert (said["recipients"], said["versions"], said["unread"]) == ([], 2, [])
     assert place.run("plan").code == 5  # the key is still given
     monkeypatch.delenv("FLOWPLAN_AGE_KEY")
     assert "No changes" in place.ok("plan")

@@ -9,6 +9,7 @@ import pytest
 from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.form import Form
+from flowplan.state.history import Rewritten
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, INTENT, PARTS
 from tests.contracts.places import LocalPlace, Place
@@ -46,7 +47,7 @@ def both() -> Form:
 
 def test_a_change_of_keys_leaves_nothing_that_the_old_one_opens(site: Place, opens: Opener) -> None:
     begun(opens(mine()))
-    assert rekey(opens(both())) == (2, 0)
+    assert rekey(opens(both())) == Rewritten((1, 2))
     hold_all_read(opens(kims()))
     for part in PARTS:
         assert public(MINE).encode() not in (site.holds(part) or b"")
@@ -77,7 +78,7 @@ def test_killed_before_any_of_its_writes_the_same_command_ends_it(
     for name in ("save", "keep_version"):
         monkeypatch.setattr(place, name, dies(getattr(place, name)))
     if before == 3:
-        assert rekey(store) == (2, 0)
+        assert rekey(store) == Rewritten((1, 2))
     else:
         with pytest.raises(Killed):
             rekey(store)
@@ -88,7 +89,7 @@ def test_killed_before_any_of_its_writes_the_same_command_ends_it(
             with pytest.raises(StateError, match="no key that is given opens it"):
                 opens(one).read()
     hold_all_read(opens(both()))
-    assert rekey(opens(both())) == (2, 0)
+    assert rekey(opens(both())) == Rewritten((1, 2))
     hold_all_read(opens(kims()))
 
 

@@ -132,6 +132,13 @@ MISTAKES = (
         ("tests/backends/test_versions.py",),
     ),
     Mistake(
+        "drop the newest version for an older one that is copied to a server",
+        "backends/remote/http_document.py",
+        ", one.lineage == new.lineage, one.serial))",
+        ", 0, 0))",
+        ("tests/backends/test_http_document.py", "-k", "oldest_go"),
+    ),
+    Mistake(
         "let a clock say which versions are old",
         "backends/versions.py",
         "serial <= last, found, serial",

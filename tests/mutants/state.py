@@ -329,6 +329,13 @@ MISTAKES = (
         ("tests/state/test_form.py", "-k", "was_changed"),
     ),
     Mistake(
+        "unpack whatever somebody has encrypted for the recipients",
+        "state/form.py",
+        "unpacking.decompress(data, codec.SIZE_LIMIT)",
+        "unpacking.decompress(data)",
+        ("tests/state/test_form.py", "-k", "unpacked_no_further"),
+    ),
+    Mistake(
         "read a clear state though there is a key",
         "state/form.py",
         "        if self.seal is not None and not self.allow_plaintext and not self.decrypt:\n",

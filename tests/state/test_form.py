@@ -16,7 +16,9 @@ import pytest
 from flowplan.backends.keys import form_of
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
+from flowplan.state import history
 from flowplan.state.form import Form
+from flowplan.state.history import Rewritten
 from flowplan.state.seal import Unopened
 from tests.builders import DATA, bound, create_of, state, volume
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
@@ -101,7 +103,7 @@ def test_who_is_taken_away_reads_nothing_that_is_there_any_more(opens: Open, tmp
     store = opens(mine())
     store.form.change_recipients = True
     store.save(store.read().state, stated=True)
-    assert store.rewrite_versions() == (1, 0)
+    assert store.rewrite_versions() == Rewritten((1,))
     kims = opens(form(AGE_KEY=KIMS))
     with pytest.raises(StateError, match="no key that is given opens it"):
         kims.read()
@@ -118,7 +120,7 @@ def test_clear_text_beside_a_key_is_refused_unless_it_is_allowed_once(opens: Ope
         opens(mine()).read()
     store = opens(form(AGE_KEY=MINE, plain=True))
     state = store.save(store.read().state)
-    assert store.rewrite_versions() == (1, 0)
+    assert store.rewrite_versions() == Rewritten((1,))
     store.keep(state, CHANGE)
     assert opens(mine()).read().state.bindings == {DATA: BINDING}
     assert b"vol_1" not in b"".join(data for path, data in files_in(tmp_path).items() if path.suffix != ".spill")
@@ -158,7 +160,8 @@ def changed_at(text: str, at: int) -> str:
         (lambda body: body.update(key="%"), "is damaged: it is not what was encrypted"),
         (lambda body: body.update(key=sealed_for(public(MINE), b"no key")), "what its key opens with is no key"),
         (lambda body: body.update(key=body["key"] * 200), "its key is longer than any that flowplan writes"),
-        (lambda body: body.update(format_version=4), "in format 4; this is flowplan"),
+        (lambda body: body.update(format_version=4), "what is encrypted in it cannot be unpacked"),
+        (lambda body: body.update(format_version=5), "in format 5; this is flowplan"),
     ],
 )
 def test_what_was_changed_is_an_error(tmp_path: Path, change: Callable[[dict[str, Any]], None], match: str) -> None:
@@ -177,6 +180,21 @@ def test_a_key_that_is_damaged_keeps_nobody_from_putting_the_backup_back(tmp_pat
     with pytest.raises(Unopened):
         opens(form(AGE_KEY=KIMS)).restore()
     assert opens(mine()).restore().state.bindings == {DATA: BINDING}
+
+
+def test_a_version_is_compressed_before_it_is_encrypted_and_unpacked_no_further_than_a_state_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = mine()
+    large = state(*(bound(attrs.evolve(DATA, name=f"v{at}"), f"vol_{at}", volume()) for at in range(100)))
+    document = one.dump_version(large, CHANGE)
+    assert len(document) < len(one.dump(large)) / 4
+    assert one.load_version(document, "it", large.lineage, large.serial) == large
+    as_before = history.dump_version(large, CHANGE, one.dump)  # of a flowplan that compressed none
+    assert mine().load_version(as_before, "it", large.lineage, large.serial) == large
+    monkeypatch.setattr("flowplan.state.codec.SIZE_LIMIT", len(one.dump(large)) // 4)
+    with pytest.raises(StateError, match="what is encrypted in it cannot be unpacked"):
+        mine().load_version(document, "it", large.lineage, large.serial)
 
 
 def test_nobody_is_left_out_where_there_is_only_a_journal(opens: Open) -> None:

@@ -12,6 +12,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.form import Form
+from flowplan.state.history import Rewritten
 from tests.backends.test_local import Killed, every_point, faults
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, OTHER, SECOND
@@ -57,7 +58,7 @@ CHANGES: dict[str, tuple[Forms, Forms, Forms]] = {  # before, during, after
 }
 
 
-def rekey(store: Store) -> tuple[int, int]:
+def rekey(store: Store) -> Rewritten:
     """What `operations.state.rekey` does with the store."""
     store.form.change_recipients = True
     loaded = store.read()
@@ -84,7 +85,7 @@ def hold_all_read(store: Store) -> None:
 def test_who_has_the_new_keys_reads_everything(opens: Open, tmp_path: Path, change: tuple[Forms, Forms, Forms]) -> None:
     before, during, after = change
     begun(opens(before()))
-    assert rekey(opens(during())) == (2, 0)
+    assert rekey(opens(during())) == Rewritten((1, 2))
     hold_all_read(opens(after()))
     with pytest.raises(StateError):
         opens(before()).read()
@@ -114,7 +115,7 @@ def test_killed_at_any_write_the_same_command_ends_it(in_memory: Path, change: t
             except StateError as error:
                 assert "encrypted" in str(error)  # by its keys, and not for damage
         hold_all_read(LocalStore(path, form=during()))  # whatever a kill left
-        assert rekey(LocalStore(path, form=during()))[1] == 0
+        assert not rekey(LocalStore(path, form=during())).unread
         hold_all_read(LocalStore(path, form=after()))
     assert points > 15
     print(f"{points} points, {points} recovered")
@@ -125,7 +126,7 @@ def test_what_a_passphrase_sealed_another_seals_again(tmp_path: Path) -> None:
     path = tmp_path / "flowplan.state.json"
     run(LocalStore(path, form=form(PASSPHRASE="an old passphrase")))
     both = form(PASSPHRASE="a newer passphrase", OLD_PASSPHRASE="an old passphrase")
-    assert rekey(LocalStore(path, form=both)) == (1, 0)
+    assert rekey(LocalStore(path, form=both)) == Rewritten((1,))
     assert LocalStore(path, form=form(PASSPHRASE="a newer passphrase")).read().state.bindings == {DATA: BINDING}
     with pytest.raises(StateError, match="no key that is given opens it"):
         LocalStore(path, form=form(PASSPHRASE="an old passphrase")).read()
@@ -136,12 +137,12 @@ def test_from_keys_to_a_passphrase_and_back(tmp_path: Path) -> None:
     path = tmp_path / "flowplan.state.json"
     run(LocalStore(path, form=mine()))
     passphrase = form(PASSPHRASE="a newer passphrase", OLD_AGE_KEY_FILE=KEY_FILE)
-    assert rekey(LocalStore(path, form=passphrase)) == (1, 0)
+    assert rekey(LocalStore(path, form=passphrase)) == Rewritten((1,))
     assert b'"passphrase"' in path.read_bytes()
     with pytest.raises(StateError, match="is encrypted for passphrase, and no key that is given opens it"):
         LocalStore(path, form=form(PASSPHRASE="another long passphrase")).read()
     back = form(AGE_KEY=MINE, OLD_PASSPHRASE="a newer passphrase")
-    assert rekey(LocalStore(path, form=back)) == (1, 0)
+    assert rekey(LocalStore(path, form=back)) == Rewritten((1,))
     assert LocalStore(path, form=mine()).read().state.bindings == {DATA: BINDING}
 
 

@@ -26,10 +26,11 @@ from flowplan.backends.parts import Part
 from flowplan.backends.remote.http_client import HttpClient, LockInfo
 from flowplan.backends.remote.http_document import ASIDE, Aside, Document, Packed
 from flowplan.backends.remote.lease import Clocks, Record
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered, VersionId
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.sent import Sent
 from flowplan.errors import StateError
+from flowplan.state.history import VersionId
 
 _TRIES = 4  # of one write
 _PAUSE = 0.5  # seconds before the second; it doubles

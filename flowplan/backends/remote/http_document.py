@@ -14,14 +14,15 @@ from typing import Any
 from attrs import evolve, field
 
 from flowplan.backends.remote.lease import Record
-from flowplan.backends.remote.place import Contents, VersionId
+from flowplan.backends.remote.place import Contents
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state.codec import no_constant, no_duplicates
+from flowplan.state.history import VersionId
 
 FORMAT, FORMAT_VERSION = "flowplan-state", 1
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of a document
-KEPT_BYTES = 256 * 1024  # of versions, packed: each write sends them all
+KEPT_BYTES, MOST_KEPT_BYTES = 256 * 1024, 1024 * 1024  # of versions, packed: each write sends them all
 ASIDE = 5  # copies of damaged parts
 
 
@@ -111,16 +112,19 @@ class Document:
         return Contents(self.snapshot, self.backup, self.journal, self.fence, self.version)
 
     def keeping(self, new: Packed, *, replace: bool) -> tuple[Packed, ...]:
-        """Its versions with `new`; of more than KEPT_BYTES the oldest go, and the newest stays."""
-        if any(one.id == new.id for one in self.versions):
-            return tuple(new if one.id == new.id and replace else one for one in self.versions)
-        kept, room = [new], KEPT_BYTES - len(new.data)
-        for one in reversed(self.versions):
-            room -= len(one.data)
-            if room < 0:
-                break
-            kept.append(one)
-        return tuple(reversed(kept))
+        """Its versions with `new`, or with it in the place of the one that it is. They have the room that the state
+        takes, from KEPT_BYTES to MOST_KEPT_BYTES: those of other lineages go first, then the oldest. One that was not
+        there before stays, and the last one."""
+        others = [one for one in self.versions if one.id != new.id]
+        is_new = len(others) == len(self.versions)
+        if not is_new and not replace:
+            return self.versions
+        kept = sorted([*others, new], key=lambda one: (is_new and one is new, one.lineage == new.lineage, one.serial))
+        room = min(max(KEPT_BYTES, len(self.snapshot or b"")), MOST_KEPT_BYTES)
+        over = sum(len(one.data) for one in kept) - room
+        while over > 0 and len(kept) > 1:
+            over -= len(kept.pop(0).data)
+        return tuple(kept)
 
     def dump(self) -> bytes:
         """As the server keeps it."""

@@ -31,10 +31,11 @@ from flowplan.backends.remote.objects import (
     numbers_in,
     version_in,
 )
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved
 from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.state.history import VersionId
 
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free

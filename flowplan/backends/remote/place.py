@@ -8,7 +8,7 @@ names it: the server, not the writer, refuses what comes under a fence that is n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from attrs import evolve, field
 
@@ -17,8 +17,7 @@ from flowplan.backends.sent import Sent
 from flowplan.backends.store import StateLock
 from flowplan.classes import frozen
 from flowplan.errors import StateError
-
-VersionId: TypeAlias = tuple[str, int]  # lineage and serial of a state that is kept
+from flowplan.state.history import VersionId
 
 
 class Conflict(StateError):

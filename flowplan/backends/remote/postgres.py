@@ -10,13 +10,14 @@ from typing import NoReturn
 
 from flowplan.backends.parts import Part
 from flowplan.backends.remote import postgres_tables as tables
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved, VersionId
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved
 from flowplan.backends.remote.postgres_connection import Limits, Row, Server
 from flowplan.backends.remote.postgres_tables import Tables
 from flowplan.backends.remote.postgres_url import Target
 from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.state.history import VersionId
 
 
 class PostgresPlace(Place, Leases):

@@ -26,7 +26,7 @@ from flowplan.backends.parts import (
     went_back,
 )
 from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
-from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved, VersionId
+from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved
 from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
 from flowplan.backends.sent import Sent
@@ -38,7 +38,9 @@ from flowplan.state.history import (
     LEAST_VERSIONS,
     MOST_VERSIONS,
     Change,
+    Rewritten,
     Version,
+    VersionId,
     head_of,
     ordered,
     outdated,
@@ -233,9 +235,9 @@ class RemoteStore(Store):
                 kept = (*kept, id)
         self._drop_oldest(kept, newest, change)
 
-    def rewrite_versions(self) -> tuple[int, int]:
+    def rewrite_versions(self) -> Rewritten:
         self._hold()
-        written = 0
+        written = set()
         for one in self.versions():
             id = (one.lineage, one.serial)
             kept = self._place.read_version(id)
@@ -244,8 +246,8 @@ class RemoteStore(Store):
             except StateError:
                 continue
             self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)
-            written += 1
-        return written, len(self._place.version_ids()) - written
+            written.add(id)
+        return Rewritten.of(self._place.version_ids(), written)
 
     def _drop_oldest(self, ids: tuple[VersionId, ...], newest: VersionId, change: Change | None) -> None:
         if len(ids) > MOST_VERSIONS:

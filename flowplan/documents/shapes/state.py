@@ -248,13 +248,15 @@ class RecoveredDocument(TypedDict):
 
 class RekeyedDocument(TypedDict):
     """`state rekey --format json`: who can open the state now ("passphrase": with one; nobody is listed where it is in
-    the clear), how many versions were written again, and how many stay as they were because they do not read."""
+    the clear), how many versions were written again, and the serials of those that do not read, and stay as they were,
+    and of those that are kept no more because there is no room for them."""
 
     format_version: str
     serial: int
     recipients: list[str]
     versions: int
-    unread: int
+    unread: list[int]
+    dropped: list[int]
 
 
 # `from` and `to` name the places; `serial` is that of the state now; `versions` counts those that are kept there,

@@ -10,6 +10,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.state import AfterRecovery, Kept, Migrated, Pushed, Rekeyed
 from flowplan.model.address import Address, in_order
 from flowplan.model.lifecycle import Bounds
+from flowplan.names import ranges as in_ranges
 from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.fields import value_of
@@ -132,16 +133,21 @@ def recovered(done: AfterRecovery, paint: Paint) -> str:
 def rekeyed(done: Rekeyed, paint: Paint) -> str:
     """What `state rekey` did."""
     who = "with the passphrase" if done.recipients == ("passphrase",) else f"for {', '.join(done.recipients)}"
-    what = f"The state is encrypted {who}, with serial {done.state.serial}; so are its {done.versions} versions."
+    form, written = f"encrypted {who}" if done.recipients else "in the clear", len(done.versions.written)
+    kept = "; so is the version that is kept" if written == 1 else f"; so are the {written} versions that are kept"
+    said = [f"The state is {form}, with serial {done.state.serial}{kept * bool(written)}."]
     if not done.recipients:
-        what = (
-            f"The state is in the clear, with serial {done.state.serial}; so are its {done.versions} versions. "
-            "Unset the variables of the key: with one, a state in the clear is refused."
-        )
-    said = [what]
-    if done.unread:
-        said.append(f"{done.unread} versions do not read, and stay as they were.")
+        said.append("Unset the variables of the key: with one, a state in the clear is refused.")
+    if done.versions.unread:
+        which = _serials(done.versions.unread)
+        said.append(f"Left as it was, because no key that is given opens it or it is damaged: {which}.")
+    if done.dropped:
+        said.append(f"Kept no more, because there is no room for it: {_serials(done.dropped)}.")
     return _sentence(" ".join(said), paint)
+
+
+def _serials(found: Sequence[int]) -> str:
+    return f"version{'' if len(found) == 1 else 's'} {', '.join(in_ranges(map(str, found), 'to'))}"
 
 
 def migrated(found: Migrated, paint: Paint) -> str:
