@@ -35,7 +35,7 @@ def copy_named(state: Path | None) -> Iterator[None]:
     except StateError as error:
         if state is not None and os.path.lexists(state) and no_room(state.absolute().parent) is not None:
             files, copy = shlex.quote(str(state).removesuffix(".json")), shlex.quote(state.name)
-            error.detail = "nothing was changed: what runs goes on, and costs money"
+            error.detail = "nothing was changed: anything that runs goes on, and costs money"
             error.hint = f"{WRITABLE}; or cp {files}* DIR, give --state DIR/{copy}, and copy it back afterwards"
             if isinstance(error, NoRoom) and os.access(state.absolute().parent, os.W_OK):  # the lock is held
                 error.hint = f"{WRITABLE}; to stop what runs, `flowplan destroy` needs no room"

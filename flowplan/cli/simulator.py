@@ -89,7 +89,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
     here = Context.of(ctx)
     data, start = data_of(here.session.settings, db)
     if db is None:
-        say_which(here.session, data)
+        say_which(here.session, data, "moves")
     with Simulator.open(data, start=start) as found:
         found.advance(read_duration(time, "TIME"))
         here.terminal.line(f"It is now {found.now():%Y-%m-%d %H:%M:%S} UTC in the simulator.")
@@ -103,14 +103,16 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 @click.pass_context
 def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> int:
     """Delete the simulator's data and create it again."""
-    from flowplan.operations.simulator import data_of
+    from flowplan.operations.simulator import data_of, say_which
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
     data, begin = data_of(here.session.settings, db, start)
+    if db is None:
+        say_which(here.session, data, "resets")
     with Simulator.open(data, seed=seed, start=begin) as found:
         found.reset(seed, begin)
-    here.terminal.out("The simulator's data is created again.")
+    here.terminal.line(f"The data in {data} are created again.")
     return 0
 
 
@@ -131,12 +133,15 @@ def market(
     real platform only the auctioneer sees the books. `--depth` orders of others are shown on either side of the line
     between winning and waiting orders; the JSON has all of them.
     """
-    from flowplan.operations.simulator import books, data_of
+    from flowplan.operations.simulator import books, data_of, say_which
 
     here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
-    found = books(*data_of(here.session.settings, db), kind, region, since, depth)
+    data, start = data_of(here.session.settings, db)
+    if db is None:
+        say_which(here.session, data, "shows")
+    found = books(data, start, kind, region, since, depth)
     here.report("books", form, found)
     return 0

@@ -20,6 +20,7 @@ from flowplan.state.state import State
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.config import Config, Source
+    from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.doctor import Subject
 
 
@@ -53,8 +54,7 @@ def _configuration(session: Session, paths: Sequence[str | Source]) -> tuple[Con
         sources, _ = session.sources(paths)
         config = configuration(session, sources)
     except ConfigError as error:
-        what = f"{called} has {len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}"
-        return None, Check("configuration", "failed", what, "flowplan validate shows each with its place")
+        return None, _of_problems(called, error.problems)
     except (FlowplanError, OSError) as error:
         problem = error
         return None, _guarded("configuration", lambda: _raised(problem))
@@ -63,14 +63,27 @@ def _configuration(session: Session, paths: Sequence[str | Source]) -> tuple[Con
     return config, Check("configuration", "ok", f"{called} is valid: {counted}")
 
 
+def _of_problems(called: str, problems: Sequence[Diagnostic]) -> Check:
+    """A variable without a value is nothing wrong with the files: each command is given it, and this one was not."""
+    first, count = problems[0], len(problems)
+    if all(one.code == "variable-missing" for one in problems):
+        return Check(
+            "configuration", "warning", f"{called} cannot be checked: {first.summary}{_more(count - 1)}", first.hint
+        )
+    what = f"{called} has {count} problem{'' if count == 1 else 's'}"
+    return Check("configuration", "failed", what, "flowplan validate shows each with its place")
+
+
+def _more(count: int) -> str:
+    return f", and {count} more problem{'' if count == 1 else 's'}" if count else ""
+
+
 def _placeable(session: Session, config: Config, state: State, valid: Check) -> Check:
     """`valid`, where every task of `config` can go somewhere now: there are such types and regions."""
     try:
         hold_places(session, config, state)
     except ConfigError as error:
-        count = len(error.problems) - 1
-        more = f", and {count} more problem{'' if count == 1 else 's'}" if count else ""
-        what = f"{error.problems[0].summary}{more}"
+        what = f"{error.problems[0].summary}{_more(len(error.problems) - 1)}"
         return Check("configuration", "failed", what, "flowplan plan shows each problem with its place")
     except FlowplanError as error:
         what = f"{valid.summary}; whether it can be placed is not known: {error}"

@@ -31,17 +31,17 @@ def data_of(settings: Settings, db: str | None, start: str | None = None) -> tup
     return Path(db) if db else data, start_of(start, "--start") if start else settings.simulator_start
 
 
-def say_which(session: Session, data: Path) -> None:
-    """Note which `data` are moved, where others may be meant: nobody named them, and the API is served from others, as
-    far as it says, or there are none yet."""
+def say_which(session: Session, data: Path, done: str) -> None:
+    """Note with which `data` something is `done` ("moves"), where others may be meant: nobody named them, and the API
+    is served from others, as far as it says, or there are none yet."""
     from flowplan.cloud.served import file_served
 
     url = session.settings.api_url
     if url.startswith("http://") and not _is(data, served := file_served(url)):
         if served is None:
-            said = f"this moves the data in {data}: unless {url} serves them, give --db FILE, the data of that server"
+            said = f"this {done} the data in {data}: unless {url} serves them, give --db FILE, the data of that server"
         else:
-            said = f"this moves the data in {data}, not those that {url} serves: give --db {quote(shown(served))}"
+            said = f"this {done} the data in {data}, not those that {url} serves: give --db {quote(shown(served))}"
         session.listener.note(said)
     elif not data.exists():
         session.listener.note(f"there are no data in {data}: new ones are made")

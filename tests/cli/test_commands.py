@@ -310,7 +310,7 @@ def test_where_nothing_can_be_written_a_copy_of_the_state_stops_what_runs(
         frozen_directory(patch)
         refused = applied.run(*DESTROY)
     said = " ".join(refused.err.split())
-    assert (refused.code, "what runs goes on, and costs money" in said) == (5, True), refused
+    assert (refused.code, "anything that runs goes on, and costs money" in said) == (5, True), refused
     assert "cp flowplan.state* DIR, give --state DIR/flowplan.state.json" in said
     copy = applied.path.parent / "copy"
     copy.mkdir()
@@ -393,6 +393,9 @@ def test_advance_says_which_data_it_moves_where_others_may_be_meant(
     assert unknown.code == 0 and said in flat(unknown.err)
     data = str(applied.path / ".flowplan" / "simulator.db")
     assert applied.run(*advance, "--db", data).err == ""
+    for done, command in (("shows", ("simulator", "market")), ("resets", ("simulator", "reset"))):
+        assert f"this {done} the data in .flowplan/simulator.db: unless" in flat(applied.run(*command).err)
+        assert applied.run(*command, "--db", data).err == ""
 
 
 def test_advance_asks_the_server_which_data_it_serves(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,19 @@ def checks(place: Place, *arguments: str) -> dict[str, tuple[str, str, str | Non
     return {one["subject"]: (one["verdict"], one["summary"], one["remedy"]) for one in body["checks"]}
 
 
+def test_a_variable_that_has_no_value_here_is_nothing_wrong(place: Place) -> None:
+    """Each command is given its own. With another problem beside it, something is wrong."""
+    stack = "version: 2\nvariables:\n  x: {type: string}\noutputs:\n  a: {value: '${var.x}'}\n"
+    place.write(stack)
+    verdict, said, remedy = checks(place)["configuration"]
+    assert (verdict, said) == ("warning", "flowplan.yaml cannot be checked: variable x has no value")
+    assert remedy is not None and "--var x=VALUE" in remedy
+    assert place.run("doctor").code == 0
+    assert checks(place, "--var", "x=1")["configuration"][0] == "ok"
+    place.write(stack + "tasks: 3\n")
+    assert checks(place)["configuration"][0] == "failed"
+
+
 def there(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 

@@ -360,7 +360,7 @@ def test_a_destroy_that_only_removes_outputs_says_so(place: Place) -> None:
     assert done.endswith("A destroy removes the outputs.\nDestroy complete: removed the outputs.\n")
     assert "Apply complete: saved the outputs.\n\nOutputs:" in place.ok(*APPLY)
     place.ok("plan", "--destroy", "--out", "p.json")
-    place.ok("apply", "p.json")
+    assert place.ok("apply", "p.json") == "Destroy complete: removed the outputs.\n"
     assert place.ok("output") == "There are no outputs.\n"
     found = place.run("plan", "--destroy", "--detailed-exitcode")
     assert (found.code, found.out.endswith("No changes. No objects need to be destroyed.\n")) == (0, True)

@@ -271,6 +271,13 @@ def test_what_a_message_says_you_type_is_code() -> None:
     assert message("one ` alone, _x_") == "one &#96; alone, &#95;x&#95;"
 
 
+def test_a_url_can_be_copied_as_it_is() -> None:
+    said = "GET https://api.x.ai/v2/bids?a=_b_: refused (see s3://b/k.json), * sim:, not"
+    told = "GET `https://api.x.ai/v2/bids?a=_b_`: refused (see `s3://b/k.json`), &#42; `sim:`, not"
+    assert message(said) == told
+    assert message("one ` at http://127.0.0.1:1.") == "one &#96; at `http://127.0.0.1:1`."
+
+
 @examples(40)
 @given(NASTY, NASTY, NASTY)
 def test_no_name_of_a_plan_breaks_its_comment(name: str, note: str, value: str) -> None:

@@ -8,6 +8,7 @@ from flowplan.diagnostics import Position
 from flowplan.errors import Refused
 from flowplan.planning.actions import Create, Delete
 from flowplan.planning.steps import Step
+from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.progress import ProgressLines
 from tests.builders import TRAIN, bid
@@ -16,10 +17,14 @@ from tests.conftest import Place
 _FAILED = r"^error: bid\.[^\n]*\n(?:[^\n]+\n)*?  at flowplan.yaml:(\d+):\d+\n  \1 \| (.*)$"
 
 
+def outlet(out: list[str], said: list[str]) -> Outlet:
+    return Outlet(out.append, said.append, Paint(on=False), Paint(on=False), str, lambda lines: None)
+
+
 def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
     out: list[str] = []
     said: list[str] = []
-    lines = ProgressLines(out.append, said.append, Paint(on=False), Paint(on=False))
+    lines = ProgressLines(outlet(out, said))
     made, gone = Create(TRAIN, bid()), Delete(TRAIN, bid(), id="bid_1")
     lines.started(Step("up", TRAIN), made)
     lines.progress(Step("up", TRAIN), made, 10.04)
@@ -36,7 +41,7 @@ def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
 
 def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:
     said: list[str] = []
-    lines = ProgressLines(print, said.append, Paint(on=False), Paint(on=False))
+    lines = ProgressLines(outlet([], said))
     error = Refused("the API refused it (422)", hint="raise the limit")
     error.excerpt = "  train: {limit: 1}"
     made = Create(TRAIN, bid(), position=Position("flowplan.yaml", 7, 3))

@@ -13,7 +13,8 @@ from flowplan.patterns import regex
 from flowplan.printable import shown
 
 LONGEST = 400  # characters of a text
-_MARKUP = regex(r"[\\`*_{}\[\]<>!|~^&@#]|:(?=\S)|\$(?!\d)|^[-+=]|^\d+[.)]|(?<=www)\.", re.IGNORECASE)
+_MARKUP = regex(r"[\\`*_{}\[\]<>!|~^&@#]|:(?=[\w/+-])|\$(?!\d)|^[-+=]|^\d+[.)]|(?<=www)\.", re.IGNORECASE)
+_URL = regex(r"(\b(?:(?:https?|s3|az|postgres(?:ql)?)://[^\s`'\"<>|]*[\w/=%&#]|sim:[\w./-]*))", re.IGNORECASE)
 _NO_WIDTH = "&#8203;"
 _LINKING = "@#:"
 
@@ -33,10 +34,16 @@ def _reference(found: re.Match[str]) -> str:
 
 
 def message(text: str, longest: int = LONGEST) -> str:
-    """As `prose`; but what stands between two backticks is code, as messages write what you type."""
+    """As `prose`; but what stands between two backticks is code, as messages write what you type, and so is a URL: it
+    opens nothing, and can be copied as it is."""
     parts = shown(text, longest).split("`")
     if len(parts) % 2 == 0:  # one has no other
-        return prose(text, longest)
+        return _with_urls("`".join(parts), longest)
+    return "".join(code(part) if index % 2 else _with_urls(part, longest) for index, part in enumerate(parts) if part)
+
+
+def _with_urls(text: str, longest: int) -> str:
+    parts = _URL.split(text)
     return "".join(code(part) if index % 2 else prose(part, longest) for index, part in enumerate(parts) if part)
 
 

@@ -71,7 +71,7 @@ class BoardLines(ProgressLines):
     """Lines that stay for what a reader comes back to (failures, notes, results), the rest below them for now."""
 
     def __init__(self, outlet: Outlet) -> None:
-        super().__init__(outlet.out, outlet.say, outlet.paint_say, outlet.paint_out)
+        super().__init__(outlet)
         self._below = outlet.below
         self._board = Board()
         self._few = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.apply.events import Awaited, Reporter
@@ -21,7 +21,7 @@ from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.diagnostics import one as problem
 from flowplan.reports.text.outputs import text as outputs
-from flowplan.reports.text.paint import Paint, listed, wrapped
+from flowplan.reports.text.paint import listed, wrapped
 from flowplan.reports.text.plan import text
 from flowplan.reports.text.status import waiting
 
@@ -33,7 +33,7 @@ _NOTABLE = 1.0  # seconds: what is faster is shown without a time
 
 def lines(outlet: Outlet) -> ProgressLines:
     """A reporter that writes them."""
-    return ProgressLines(outlet.out, outlet.say, outlet.paint_say, outlet.paint_out)
+    return ProgressLines(outlet)
 
 
 def awaited(one: Awaited) -> str:
@@ -53,12 +53,12 @@ def in_short(one: Awaited) -> str:
 
 
 class ProgressLines(Reporter):
-    """One line an event. `out` gets the plan and the summary, `say` the rest."""
+    """One line an event. `out` of the outlet gets the plan and the summary, `say` the rest."""
 
-    def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
-        self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
+    def __init__(self, outlet: Outlet) -> None:
+        self._out, self._say, self._paint, self._paint_out = outlet.out, outlet.say, outlet.paint_say, outlet.paint_out
         self._awaited: dict[Step, str] = {}
-        self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
+        self._saves = outlet.saves  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
         """The plan itself, from its document."""
