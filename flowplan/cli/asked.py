@@ -9,6 +9,7 @@ import click
 
 from flowplan.cli.base import spelled
 from flowplan.cli.forms import Form
+from flowplan.cli.github import LEAST
 
 Words = Sequence[str]
 
@@ -39,7 +40,7 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     if not subjects:
         return Asked(events=form == "json", file=file, state=state, used=used)
     size = str(given.get("max_bytes", ""))
-    most = int(size) if size.isdecimal() and size.isascii() else None
+    most = max(int(size), LEAST) if size.isdecimal() and size.isascii() else None
     return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most)
 
 

@@ -64,6 +64,9 @@ class Filled(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise at_home(error) from None
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # whose usage is shown: the parser of click does not say it
+            raise
 
     def _hold_filled(self, ctx: click.Context, args: list[str]) -> None:
         """Raise click.BadParameter, which names the parameter, for an empty value."""

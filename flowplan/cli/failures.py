@@ -131,11 +131,10 @@ def _usage(error: click.ClickException, terminal: Terminal) -> Failed:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         terminal.err(error.format_message())
         return Failed(error.exit_code, (Diagnostic("usage", "no command is given"),))
-    says = shown(" ".join(error.format_message().split()), 2000)
-    terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {says}")
-    hint = None
+    says, hint, width = shown(" ".join(error.format_message().split()), 2000), None, terminal.paint_err.width
+    lines = wrapped(f"{terminal.paint_err('error:', 'red', 'bold')} {says}", "", "  ", width)
     if context is not None:
         hint = f"{context.command_path} --help lists the options and arguments"
-        terminal.err(context.get_usage())
-        terminal.err(f"  hint: {hint}")
+        lines += [context.get_usage(), *wrapped(f"hint: {hint}", "  ", "    ", width)]
+    terminal.err("\n".join(lines))
     return Failed(error.exit_code, (Diagnostic("usage", says, hint),))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
 _LIMIT = 1024 * 1024  # bytes of a summary
-_LEAST = 4000  # bytes for what has to stand in one
+LEAST = 4000  # bytes for what has to stand in one, or in a comment
 
 
 def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _summarize(terminal: Terminal, document: SealedPlan | FailedPlan, path: Path
     from flowplan.reports.formats import report_of
 
     room = _LIMIT - (path.stat().st_size if path.is_file() else 0) - 1
-    if room < _LEAST:
+    if room < LEAST:
         terminal.note(f"the summary of this step has no room left for the plan: GitHub takes {_LIMIT // 1024:,} KiB")
         return
     append(path, terminal.secretless(report_of("plan", "markdown", room)(document, terminal.paint)), SUMMARY)

@@ -46,7 +46,8 @@ def import_(
             )
         return _generated(here, generate, None)
     if address is None or id is None:
-        raise UsageProblem("ADDR and ID are missing", hint="import ADDR ID, or import --all --generate FILE")
+        missing = "ADDR and ID are missing" if address is None else "ID is missing"
+        raise UsageProblem(missing, hint="import ADDR ID, or import --all --generate FILE")
     if generate is not None:
         if lineage is not None:
             raise UsageProblem(

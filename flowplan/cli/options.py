@@ -11,6 +11,7 @@ from flowplan.cli.base import F, all_of
 from flowplan.cli.completing import files
 from flowplan.cli.everywhere import remember
 from flowplan.cli.forms import Form, events
+from flowplan.cli.github import LEAST
 from flowplan.cli.kinds import Choice, Duration, Finite, Whole
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
@@ -27,7 +28,7 @@ keep_volumes = click.option(
 )
 max_bytes = click.option(
     "--max-bytes",
-    type=Whole(min=4000),
+    type=Whole(min=LEAST),
     metavar="N",
     help="Cut --format markdown at a resource, to N bytes.  [default: 60000]",
 )

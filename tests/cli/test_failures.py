@@ -91,6 +91,21 @@ def test_short_options_in_one_word_are_wrong_usage_too(place: Place) -> None:
     assert (done.code, "Option '-o' requires an argument" in done.err) == (64, True)
 
 
+@pytest.mark.parametrize(
+    "words", [("--parallelism", "f" * 50), ("--target",), ("--budget-basis", "worstt"), ("--no-such-option-" * 6,)]
+)
+def test_wrong_usage_keeps_to_the_width_and_says_where_help_is(place: Place, words: tuple[str, ...]) -> None:
+    done = place.run("apply", *words)
+    assert done.code == 64
+    assert max(len(line) for line in done.err.splitlines() if " " in line.strip()) <= 80
+    assert done.err.endswith("  hint: flowplan apply --help lists the options and arguments\n")
+
+
+def test_a_size_that_is_too_small_cuts_nothing_of_the_failure(place: Place) -> None:
+    done = place.run("plan", "--format", "markdown", "--max-bytes", "3")
+    assert (done.code, "_Cut at" in done.out, "a whole number of 4000 or more" in done.out) == (64, False, True)
+
+
 def test_a_value_that_looks_like_the_format_is_none(place: Place) -> None:
     """`--out --format` names a file; and what comes behind `--` is a PATH."""
     assert place.run("plan", "--out", "--format", "json").out == ""

@@ -58,7 +58,8 @@ def comment(document: SealedPlan | FailedPlan, _: Paint, max_bytes: int = MAX_BY
     """The comment, in at most `max_bytes`. Its first line, which nobody sees, names stack, project and digest."""
     document = lines_apart(document)
     pieces = [*(_plan(document) if "stack" in document else _failed(document))]
-    return fitted(pieces, max_bytes, lambda missing: _left_out(missing, max_bytes))
+    rest = "`flowplan show` with the saved plan has" if "stack" in document else "what the command writes to stderr has"
+    return fitted(pieces, max_bytes, lambda missing: _left_out(missing, max_bytes, rest))
 
 
 def header(document: SealedPlan) -> str:
@@ -213,11 +214,11 @@ def _folded(head: str, text: str, kind: str = "more") -> Iterator[Piece]:
         yield Piece(whole, rank=3 if kind == "more" else 1, kind=kind)
 
 
-def _left_out(missing: Mapping[str, int], limit: int) -> str:
+def _left_out(missing: Mapping[str, int], limit: int, rest: str) -> str:
     parts = [
         (one if missing[kind] == 1 else many).format(missing[kind])
         for kind, (one, many) in _KINDS.items()
         if kind in missing
     ]
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"\n_Cut at {limit:,} bytes. Left out: {listed}. `flowplan show` with the saved plan has all of it._\n"
+    return f"\n_Cut at {limit:,} bytes. Left out: {listed}; {rest} all of it._\n"
