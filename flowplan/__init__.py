@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowplan.api import Proposal, Stack, load
     from flowplan.apply.events import Silent
-    from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown, RefusedMeanwhile
+    from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown, RefusedMeanwhile, SaveFailed
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.doctor import Checkup
@@ -60,6 +60,7 @@ _PLACES = {
     "Plan": "planning.plan",
     "Proposal": "api",
     "RefusedMeanwhile": "apply.outcome",
+    "SaveFailed": "apply.outcome",
     "Silent": "apply.events",
     "Stack": "api",
     "State": "state.state",
@@ -89,6 +90,7 @@ __all__ = [
     "Plan",
     "Proposal",
     "RefusedMeanwhile",
+    "SaveFailed",
     "Silent",
     "Stack",
     "StalePlan",

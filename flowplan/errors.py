@@ -20,6 +20,7 @@ what the run came to:
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
     |   |- NoLocks           5   files cannot be locked where the state is
+    |   |- SaveFailed *      5   of a run that had begun
     |   |- NoRoom            5   nothing can be written where the state is
     |   `- Unread            5   the system does not let it be read: it may be whole
     |- OutcomeUnknown *      6   a create may have happened; its intent is kept

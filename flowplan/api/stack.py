@@ -183,7 +183,8 @@ class Stack:
 
         Raises UsageProblem, ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was
         created, RefusedMeanwhile when a guard refuses steps that had to wait, and CloudError, StateError, Locked.
-        ApplyFailed, RefusedMeanwhile, and, where a step had begun, OutcomeUnknown and Interrupted have the `outcome`.
+        ApplyFailed, RefusedMeanwhile, SaveFailed (a StateError) and, where a step had begun, OutcomeUnknown and
+        Interrupted have the `outcome`.
         Whatever is raised, what was done is in the state and its journal, and the next plan goes on from there.
         KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted.
         """

@@ -8,22 +8,18 @@ from collections.abc import Callable, Sequence
 from attrs import field
 
 from flowplan.apply.interfaces import Journal
-from flowplan.apply.workers import GRACE, Result, Workers
-from flowplan.apply.works import Work
+from flowplan.apply.workers import Result, Workers
 from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.state.journal import Closed, Done, Record
-from flowplan.state.state import Binding
 
 
 @define
 class Durable:
-    """The journal of a run, for the one thread that owns it. `finished`: what to make durable of a call that is
-    done."""
+    """The journal of a run, for the one thread that owns it."""
 
     journal: Journal
     workers: Workers
-    finished: Callable[[Work, Binding | None], Sequence[Record]]
     _under_way: threading.Thread | None = field(default=None, init=False)
 
     @property
@@ -56,13 +52,11 @@ class Durable:
             raise failed[0]
 
     def rescue(self, error: StateError, records: Sequence[Record], back: Sequence[Result]) -> None:
-        """The run ends with `error`: the results among `records`, which are of what is `back`, and what comes back yet,
-        are kept elsewhere, and the detail of `error` says where."""
+        """The run ends with `error`: the results among `records`, which are of what is `back`, are kept elsewhere, and
+        the detail of `error` says where."""
         results = [record for record in records if isinstance(record, (Done, Closed))]
-        late = [r for r in self.workers.drain(GRACE) if r.binding is not None or (r.error is None and not r.unproved)]
-        kept = [*results, *(record for r in late for record in self.finished(r.work, r.binding))]
-        made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
-        error.detail = "\n".join(filter(None, [self._overflow(kept, made), error.detail]))
+        made = [r for r in back if r.binding and r.work.intent.op == "create"]
+        error.detail = "\n".join(filter(None, [self._overflow(results, made), error.detail]))
         if (under_way := self._under_way) is not None:  # nothing is written any more once the run is over
             under_way.join()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.errors import Ambiguous, FlowplanError, GuardRefused, NameTaken, first_of
+from flowplan.errors import Ambiguous, FlowplanError, GuardRefused, NameTaken, StateError, first_of
 from flowplan.model.address import Address
 from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
@@ -78,6 +78,23 @@ class RefusedMeanwhile(GuardRefused):
     def __init__(self, message: str, outcome: Outcome, *, code: str, hint: str) -> None:
         super().__init__(message, code=code, hint=hint)
         self.outcome = outcome
+
+
+class SaveFailed(StateError):
+    """What a run did could not be recorded where the state is, because of `cause`, which is its `__cause__`, too. It
+    started nothing more. `outcome`: what the run came to, its `state` with all of it; `detail` says where that is kept
+    until the next run takes it over, and what is kept nowhere."""
+
+    def __init__(self, cause: StateError, outcome: Outcome) -> None:
+        super().__init__(cause.summary, hint=cause.hint, detail=cause.detail)
+        self.outcome = outcome
+        self.__cause__ = cause
+
+    def hide(self, secretless: Callable[[str], str]) -> None:
+        """Also in what its steps failed with: of some nobody was told."""
+        super().hide(secretless)
+        for one in (*self.outcome.failed.values(), *self.outcome.unknown.values()):
+            one.hide(secretless)
 
 
 class Interrupted(FlowplanError):

@@ -11,6 +11,7 @@ announced already, and these go before the frame of this round, and while one is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import attrs
 
@@ -21,11 +22,11 @@ from flowplan.apply.gates import Gates
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import Outcome, in_doubt
+from flowplan.apply.outcome import Outcome, SaveFailed, in_doubt
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.telling import tell
 from flowplan.apply.unproved import Unproved
-from flowplan.apply.workers import Announcement, Result, Workers
+from flowplan.apply.workers import GRACE, Announcement, Result, Workers, unseen
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
@@ -74,7 +75,7 @@ class Applying:
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
         )
         self._unproved = Unproved(around.clock, self._workers, self._works.deleted, self._schedule.deletions)
-        self._durable = Durable(around.journal, self._workers, self._finished)
+        self._durable = Durable(around.journal, self._workers)
         self._gates = Gates(around, self._working, options.timeout, options.late)
         self._lifetimes = Lifetimes(around, self._changes)
         self._expired: dict[Step, Expire] = {}  # steps that no plan has
@@ -101,15 +102,16 @@ class Applying:
     # -- the rounds
 
     def run(self) -> Outcome:
-        """Do the plan, once. Raises StateError when a result could not be made durable; everything else is in the
+        """Do the plan, once. Raises SaveFailed when a result could not be made durable; everything else is in the
         Outcome."""
         try:
             self._rounds()
         except StateError as error:
             self._halted = first = self._halted if isinstance(self._halted, StateError) else error
             self._announce_again(*self._asked)
+            self._come_back(self._workers.drain(GRACE))
             self._durable.rescue(first, self._records, self._back)
-            raise first from None
+            raise SaveFailed(first, self._outcome()) from first
         finally:
             self._workers.close()
         return self._outcome()
@@ -227,7 +229,7 @@ class Applying:
             except StateError as error:
                 self._halted = error
                 for one in asked:
-                    one.error = error
+                    one.error = copy(error)
             else:
                 for intent, one in zip(open_, asked, strict=True):
                     one.granted = intent is not None
@@ -411,16 +413,20 @@ class Applying:
         again = self._works.again(work)
         self._durable.append([again.intent])
         self._events.note(f"{work.step.address} was not created; sending it once more")
-        self._schedule.again(work.step)
         self._send(again)
+        self._schedule.again(work.step)
 
     # -- the end
 
     def _outcome(self) -> Outcome:
         for work in self._announced.values():  # nothing was sent: the state that is saved does not have them in doubt
             self._working.close(work.intent, "withdrawn")
-        for work in self._doubts:
-            self._lose(work.step, CloudError("flowplan stopped before it had looked whether it was created"))
+        for step in self._schedule.in_doubt:
+            if step.way == "up":
+                self._lose(step, CloudError("flowplan stopped before it had looked whether it was created"))
+            else:
+                self._schedule.fail(step)
+                self._failed[step] = unseen()
         for work in self._workers.under_way:
             if work.intent.op == "create":
                 self._lose(work.step, CloudError("flowplan stopped before the answer came"))

@@ -98,6 +98,11 @@ class Schedule:
         self._leave(step)
         self._in_doubt.add(step)
 
+    @property
+    def in_doubt(self) -> tuple[Step, ...]:
+        """The steps that are in doubt, in the order of the plan."""
+        return tuple(step for step in self._order if step in self._in_doubt)
+
     def again(self, step: Step) -> None:
         """It was in doubt and is sent once more. It does not queue again: the steps that need it already wait for
         it."""

@@ -23,7 +23,6 @@ from flowplan.state.state import Binding
 NAMED = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
-_UNSEEN = CloudError("its deletion was answered with success, but not seen: this process is ending")
 
 
 @frozen
@@ -83,7 +82,7 @@ class Workers:
         by the proof of its own work. It is under way again."""
         since = self._clock.monotonic()
         self._sent |= {one.work.step: (one.work, since) for one in results}
-        self._submit([attrs.evolve(one, unproved=False, error=_UNSEEN) for one in results], self._prove, results, look)
+        self._submit([attrs.evolve(one, unproved=False, error=unseen()) for one in results], self._prove, results, look)
 
     def take(self, at_most: float | None = None) -> list[Result]:
         """The results that are back, at least one, or none when the run is stopped and out of grace, or when nothing is
@@ -195,7 +194,7 @@ class Workers:
             if one.work.intent.id in shown:
                 self._queue.put(attrs.evolve(one, unproved=False))
             else:
-                self._submit([attrs.evolve(one, unproved=False, error=_UNSEEN)], self._prove_alone, one)
+                self._submit([attrs.evolve(one, unproved=False, error=unseen())], self._prove_alone, one)
 
     def _prove_alone(self, result: Result) -> None:
         began, proved = self._clock.monotonic(), attrs.evolve(result, unproved=False)
@@ -205,6 +204,12 @@ class Workers:
         except BaseException as error:  # noqa: BLE001 - as above
             proved = attrs.evolve(proved, error=_error_of(error))
         self._queue.put(attrs.evolve(proved, seconds=result.seconds + self._clock.monotonic() - began))
+
+
+def unseen() -> CloudError:
+    """Why a removal is not done that was only answered. One for each: an error that several share grows with each that
+    raises it."""
+    return CloudError("its deletion was answered with success, but not seen: this process is ending")
 
 
 def _error_of(error: BaseException) -> FlowplanError:

@@ -45,8 +45,12 @@ class LocalJournal(Journal):
 
     def overflow(self, records: Iterable[Record]) -> str | None:
         # Where the journal itself is gone, so is what it held: everything that this run did is kept then.
-        kept = [*(() if self._in_place() else self._recorded), *records]
-        return str(self._overflow.write(self._state, kept)) if kept else None
+        lost = [] if self._in_place() else self._recorded
+        if not (kept := [*lost, *records]):
+            return None
+        path = self._overflow.write(self._state, kept)
+        lost.clear()
+        return str(path)
 
     def rescued(self) -> str:
         """What became of all that was recorded, where the directory is gone, and the journal with it; else nothing."""

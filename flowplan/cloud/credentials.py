@@ -15,6 +15,7 @@ import os
 import stat
 import threading
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Login:
     def _log_in(self, known: int) -> Secret:
         """The token of a new login. `known`: the failures by the time that this thread began to wait for its turn."""
         if self._failure is not None and self._failures > known:
-            raise self._failure
+            raise copy(self._failure)  # each thread its own: one that several raise grows
         try:
             self._token = _login(self._credentials, self._base_url, self._options)
         except CloudError as error:

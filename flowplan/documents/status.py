@@ -17,6 +17,7 @@ from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import hours_left, money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import listed
+from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
@@ -69,7 +70,7 @@ class Row:
     None: that is unknown. `life` None: no run has recorded a lifetime, or the bid is not live. `raised_from`: the limit
     price, in dollars per instance-hour, from which the watch has raised that of the bid; None: it has not."""
 
-    address: str
+    address: Address
     id: str
     status: str
     is_billed: bool | None
@@ -131,7 +132,7 @@ class Row:
 class VolumeRow:
     """One volume: it costs from the moment it exists, used or not. `there`: whether the cloud lists it."""
 
-    address: str
+    address: Address
     id: str
     volume: Volume
     there: bool
@@ -200,7 +201,7 @@ def document(found: Status) -> shape.StatusDocument:
 def _bid(row: Row) -> shape.BidStatus:
     bid = row.bid
     found: shape.BidStatus = {
-        "address": row.address,
+        "address": str(row.address),
         "id": row.id,
         "status": row.status,
         "name": bid.name,
@@ -243,7 +244,7 @@ def _instances(instances: Iterable[Instance]) -> list[shape.Running]:
 def _volume(row: VolumeRow) -> shape.VolumeStatus:
     volume = row.volume
     return {
-        "address": row.address,
+        "address": str(row.address),
         "id": row.id,
         "status": "live" if row.there else GONE,
         "name": volume.name,

@@ -31,7 +31,7 @@ class Told:
     error: FlowplanError | None
     differs: bool
     began: tuple[Finding, ...] = ()
-    over: tuple[str, ...] = ()
+    over: tuple[Address, ...] = ()
     heard: tuple[Finding, ...] = ()
     is_new_error: bool = False
     recovered: bool = False
@@ -52,7 +52,7 @@ def events(told: Told) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
     for one in told.began:
         yield "watch_finding", str(one.address), {"over": False, **_finding(one, told)}
     for address in told.over:
-        yield "watch_finding", address, {"over": True}
+        yield "watch_finding", str(address), {"over": True}
     error = told.error
     for why in reasons(error) if error is not None and told.is_new_error else ():
         yield "diagnostic", None, dict(of(why))

@@ -12,7 +12,7 @@ from attrs import field
 from flowplan.apply.events import Prices, Secretless
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import ApplyFailed, Outcome, verdict, with_outcome
+from flowplan.apply.outcome import ApplyFailed, Outcome, SaveFailed, verdict, with_outcome
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
@@ -24,6 +24,7 @@ from flowplan.errors import (
     FlowplanError,
     GuardRefused,
     Locked,
+    StateError,
     Unauthorized,
     Unreachable,
     UsageProblem,
@@ -391,14 +392,17 @@ class Run:
         """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
         doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
         after once more."""
-        return self.session.save(
-            with_bill(self.session, outcome.state),
-            (*outcome.pending, *doubted),
-            before=before,
-            stopped=self._stopping.where if self._stopping is not None else "",
-            plan_sha256=self.saved["sha256"] if self.saved is not None else "",
-            config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
-        )
+        try:
+            return self.session.save(
+                with_bill(self.session, outcome.state),
+                (*outcome.pending, *doubted),
+                before=before,
+                stopped=self._stopping.where if self._stopping is not None else "",
+                plan_sha256=self.saved["sha256"] if self.saved is not None else "",
+                config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
+            )
+        except StateError as error:
+            raise SaveFailed(error, outcome) from error
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome, costs: Costs | None) -> None:
         """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""

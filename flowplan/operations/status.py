@@ -47,7 +47,7 @@ def status(session: Session) -> Status:
     if isinstance(billed, CloudError):
         cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")
     volumes = [
-        VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
+        VolumeRow(address, binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
@@ -139,7 +139,7 @@ def bid_rows(
         listed_as = live.bids.get(binding.id)
         made.append(
             Row(
-                address=str(address),
+                address=address,
                 id=binding.id,
                 status=listed_as.status if listed_as else GONE,
                 is_billed=listed_as.is_billed if listed_as else False,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
+import pickle
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +21,14 @@ from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.operations.opening.interaction import Event
 from flowplan.operations.running import hooks
+from flowplan.operations.watching import rounds
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
 from flowplan.state.state import State
 from tests.api.test_api import TASK, stack_in
 from tests.api.test_goes_on import tasks
 from tests.config.task_texts import TYPE
-from tests.conftest import Place, live_ids
+from tests.conftest import START, Place, live_ids
 from tests.processes import LONGEST
 from tests.typed.scheduler import schedule
 
@@ -172,12 +176,13 @@ def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> No
     stack.apply(proposal)
 
 
-def test_the_pause_of_a_watch_is_stopped_and_the_watch_is_free(place: Place) -> None:
+def test_the_pause_of_a_watch_is_stopped_and_the_watch_is_free(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     stack, stop = stack_in(place.path, TASK), threading.Event()
     stack.apply(stack.plan())
     made = stack.watch("1h", stop=stop)
     next(made)
-    threading.Timer(0.01, stop.set).start()
+    real = rounds.wait
+    monkeypatch.setattr(rounds, "wait", lambda *given: (stop.set(), real(*given)))
     assert "the watch is over" in str(ended(lambda: next(made)))
     assert len(list(stack.watch(once=True))) == 1
 
@@ -278,6 +283,49 @@ def test_a_create_in_doubt_says_which_and_why(place: Place) -> None:
     outcome = caught.value.outcome
     assert outcome is not None and names(outcome.unknown) == ["bid.train"] and len(outcome.pending) == 1
     assert "kept: bid.train: flowplan cannot tell whether it was created: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "taken", "done", "not_started"),
+    [("local_journal.LocalJournal.append", 2, "ab", "c"), ("local.LocalStore._save", 0, "abc", "")],
+    ids=["a result", "the snapshot"],
+)
+def test_a_state_that_takes_no_more_says_what_was_done(
+    where: str, taken: int, done: str, not_started: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {**START, "HOME": str(place.path / "home")}
+    stack = flowplan.load(*tasks("abc"), directory=place.path, api_url="sim:", environ=environ)
+    proposal, calls = stack.plan(), itertools.count()
+    name = f"flowplan.backends.{where}"
+    real = derived(name)
+
+    def full(*given: Any, **named: Any) -> Any:
+        if next(calls) >= taken:
+            raise flowplan.StateError("the disk is full", hint="make room")
+        return real(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(name, full)
+        with pytest.raises(flowplan.StateError, match="the disk is full") as caught:
+            stack.apply(proposal, parallelism=1)
+    error = caught.value
+    assert isinstance(error, flowplan.SaveFailed) and (error.exit_code, str(error)) == (5, "the disk is full")
+    assert error.hint is not None and error.hint.startswith("make room")
+    outcome = error.outcome
+    assert (names(outcome.done), names(outcome.not_started)) == (bids(done), bids(not_started))
+    assert [*map(str, outcome.state.bindings)] == bids(done) == [*map(str, stack.state().bindings)]
+    assert pickle.loads(pickle.dumps(error)).outcome == outcome
+    assert len(stack.apply(stack.plan()).done) == len(not_started) and len(live_ids(place)) == 3
+
+
+def bids(names: str) -> list[str]:
+    return [f"bid.{one}" for one in names]
+
+
+def derived(name: str) -> Any:
+    """What a dotted name stands for, as pytest patches it."""
+    module, cls, attribute = name.rsplit(".", 2)
+    return getattr(getattr(importlib.import_module(module), cls), attribute)
 
 
 def test_what_a_guard_refuses_after_the_wait_says_what_was_done() -> None:

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import Outcome
+from flowplan.apply.outcome import Outcome, SaveFailed
 from flowplan.apply.run import YOUNG, Applying
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
@@ -186,11 +186,36 @@ def test_a_frame_that_is_not_taken_loses_nothing_that_came_back_meanwhile() -> N
         raise StateError("the server is away")
 
     second_ends_in_the_second_frame(run, then)
-    with pytest.raises(StateError, match="the server is away"):
+    with pytest.raises(SaveFailed, match="the server is away") as caught:
         run()
+    outcome = caught.value.outcome
+    assert (len(outcome.done), len(outcome.not_started), len(outcome.state.bindings)) == (4, VOLUMES - 4, 4)
     made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
     assert made == {f"vol_{n}" for n in range(1, 5)}
     assert len(run.cloud.sent) == 4
+
+
+def test_what_comes_back_after_the_frame_is_refused_is_kept_and_told() -> None:
+    run, refused = Running(), threading.Event()
+
+    def until(frame: list[Record]) -> None:
+        if len(run.journal.frames) == 1:
+            refused.set()
+            raise StateError("the server is away")
+
+    run.cloud.meets = lambda number: None if number == 1 else assert_set(refused)
+    run.journal.until = until
+    with pytest.raises(SaveFailed) as caught:
+        run(Options(parallelism=2))
+    made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
+    assert made == {"vol_1", "vol_2"}
+    outcome = caught.value.outcome
+    assert (len(outcome.done), len(outcome.not_started), outcome.unknown) == (2, VOLUMES - 2, {})
+    assert outcome.pending == ()
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(LONGEST)
 
 
 def test_what_the_first_frame_announces_is_not_sent_once_the_run_is_stopped() -> None:
@@ -314,8 +339,9 @@ def test_results_that_are_not_durable_are_kept_elsewhere_when_the_lock_is_lost()
 
     both = threading.Barrier(2, lose)
     run.cloud.meets = lambda number: both.wait(LONGEST) and None
-    with pytest.raises(StateError, match="lock was lost"):
+    with pytest.raises(SaveFailed, match="lock was lost") as caught:
         run()
+    assert (len(caught.value.outcome.done), len(caught.value.outcome.not_started)) == (2, VOLUMES - 2)
     made = {one.binding.id for one in run.journal.records if isinstance(one, Done) and one.binding}
     assert (len(run.cloud.sent), made) == (2, {"vol_1", "vol_2"})
 

@@ -12,7 +12,7 @@ import pytest
 from flowplan.backends.parts import Part
 from flowplan.backends.processes import this_process
 from flowplan.errors import FlowplanError, Locked, StateError
-from flowplan.state.journal import Done
+from flowplan.state.journal import Closed, Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, DONE_SECOND, INTENT, OTHER, SECOND, begun, found, killed, run
@@ -281,6 +281,15 @@ def test_what_overflows_next_leaves_the_first(site: Place) -> None:
     overflowed(site)
     begun(site).overflow([DONE_SECOND])
     assert set(found(site).state.bindings) == {DATA, OTHER}
+
+
+def test_what_overflows_after_that_has_nothing_twice(site: Place) -> None:
+    store = begun(site)
+    store.append([INTENT])
+    store.append([DONE])
+    kept = [store.overflow([one]) for one in (DONE_SECOND, Closed("i-9", "x"))]
+    found = site.open().overflowed(site.open().read().state.lineage)
+    assert (len(set(kept)), found.count(DONE) <= 1, found.count(DONE_SECOND)) == (1, True, 1)
 
 
 def test_nothing_to_keep_is_kept_nowhere(site: Place) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
+import attrs
 import pytest
 from attrs import define, field
 
-from flowplan.apply.durable import Durable
+import flowplan
 from flowplan.apply.unproved import EVERY, Unproved
-from flowplan.apply.workers import Result
+from flowplan.apply.workers import Result, Workers
 from flowplan.apply.works import Answer, Work
+from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.errors import CloudError, StateError
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Done
+from flowplan.state.journal import Intent, Record
+from tests.api.test_api import TASK, stack_in
 from tests.apply.around import Memory
-from tests.builders import DATA, intent_of, volume
+from tests.builders import DATA, TRAIN, intent_of, volume
 from tests.conftest import Place, many
+from tests.processes import LONGEST
 
 MANY = 6
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
@@ -71,6 +78,11 @@ def test_a_look_that_fails_leaves_them_in_the_state(applied: Place, monkeypatch:
     assert held(applied) == []
 
 
+def with_a_volume(name: str) -> dict[str, Any]:
+    disk = {"volume_name": name, "size": 1, "mount_point": "/mnt/data", "disk_interface": "Block"}
+    return {**TASK, "name": name, "persistent_storage": {"create": disk}}
+
+
 @define
 class Sent:
     """What is handed to workers."""
@@ -79,9 +91,6 @@ class Sent:
 
     def prove(self, results: list[Result], look: Callable[[], frozenset[str]]) -> None:
         self.results += results
-
-    def drain(self, seconds: float) -> list[Result]:
-        return self.results
 
 
 WORK = Work(
@@ -117,12 +126,47 @@ def test_they_are_looked_for_at_once_where_no_other_is_deleted_and_else_in_time(
     assert len(sent.results) == 4
 
 
-def test_what_is_only_answered_is_not_kept_as_done_when_the_journal_fails() -> None:
-    memory = Memory()
-    kept = [Done("i-1", DATA, None)]
-    durable = Durable(memory, Sent([ANSWERED]), lambda *_: kept)  # type: ignore[arg-type]
-    durable.rescue(StateError("the disk is full"), (), ())
-    assert memory.records == []
-    proved = Durable(memory, Sent([Result(WORK)]), lambda *_: kept)  # type: ignore[arg-type]
-    proved.rescue(StateError("the disk is full"), (), ())
-    assert memory.records == kept
+def test_what_is_only_answered_is_not_kept_as_done_when_the_journal_fails(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intent of the third deletion is refused, while the first is answered and not yet looked for. The second is
+    answered after that."""
+    stack = stack_in(place.path, *(with_a_volume(name) for name in "abc"))
+    stack.apply(stack.plan())
+    append, delete, calls = LocalJournal.append, Fcp.delete_volume, itertools.count(1)
+    both, full, begun = threading.Event(), threading.Event(), list[Intent]()
+
+    def takes_no_third(journal: LocalJournal, records: Iterable[Record]) -> None:
+        records = tuple(records)
+        begun.extend(one for one in records if isinstance(one, Intent) and one.address.kind == "volume")
+        if len(begun) > 2:
+            full.set()
+            raise StateError("the disk is full")
+        append(journal, records)
+        if len(begun) == 2:
+            both.set()
+
+    def second_is_late(cloud: Fcp, id: str, **how: Any) -> None:
+        event = both if next(calls) == 1 else full
+        delete(cloud, id, **how)
+        assert event.wait(LONGEST)
+
+    monkeypatch.setattr(LocalJournal, "append", takes_no_third)
+    monkeypatch.setattr(Fcp, "delete_volume", second_is_late)
+    with pytest.raises(flowplan.SaveFailed, match="the disk is full") as caught:
+        stack.destroy(allow_volume_destroy="*", parallelism=2)
+    outcome = caught.value.outcome
+    assert [step.address.kind for step in outcome.failed] == ["volume"] * 2 and len(outcome.not_started) == 1
+    assert all("not seen" in str(why) for why in outcome.failed.values())
+    assert {str(one) for one in stack.state().bindings} == {"volume.a", "volume.b", "volume.c"}
+
+
+def test_each_that_nobody_looks_for_any_more_has_an_error_of_its_own() -> None:
+    """One that threads share grows with each that raises it, and says what the others were about."""
+    workers = Workers(1, Clock(), Memory(), announced=print, stopping=bool)
+    workers.close()
+    works = [attrs.evolve(WORK, step=Step("down", address)) for address in (DATA, TRAIN)]
+    workers.prove([Result(work, unproved=True) for work in works], frozenset)
+    first, second = workers.drain(0.0)
+    assert "this process is ending" in str(first.error) and str(first.error) == str(second.error)
+    assert first.error is not second.error

@@ -274,8 +274,8 @@ MISTAKES = (
     Mistake(
         "a journal that is gone takes what it held along",
         "backends/local_journal.py",
-        "        kept = [*(() if self._in_place() else self._recorded), *records]\n",
-        "        kept = [*records]\n",
+        "        lost = [] if self._in_place() else self._recorded\n",
+        "        lost: list[Record] = []\n",
         ("tests/state/test_journal.py",),
     ),
     Mistake(

@@ -652,8 +652,8 @@ MISTAKES = (
     Mistake(
         "forget what is in doubt with the snapshot",
         "operations/apply.py",
-        "            (*outcome.pending, *doubted),\n            before=",
-        "            before=",
+        "                (*outcome.pending, *doubted),\n                before=",
+        "                before=",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from flowplan.documents.shapes.paid import PaidFor, PaidInAll
 from flowplan.documents.status import Row, Status, VolumeRow, document
+from flowplan.model.address import Address
 from flowplan.model.live import LiveBid
 from flowplan.pricing.entry import Market
 from flowplan.reports.text.paid import paid_over_life
@@ -34,11 +35,11 @@ def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactiva
     live = LiveBid("bid_1", wanted, status, deactivated=deactivated)
     win = None if price is None else price + Decimal("0.01")
     market = Market(wanted.instance_type, wanted.region, 2, spot=price, win_price=win)
-    return Row("bid.train", "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5"))
+    return Row(Address("bid", "train"), "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5"))
 
 
 def status(*rows: Row, there: bool = True) -> Status:
-    return Status(State(LINEAGE), rows, [VolumeRow("volume.data", "vol_1", volume(size_gb=730), there)])
+    return Status(State(LINEAGE), rows, [VolumeRow(Address("volume", "data"), "vol_1", volume(size_gb=730), there)])
 
 
 STORAGE = "0.08"  # dollars an hour of 730 GB
@@ -117,7 +118,9 @@ def test_what_was_paid_is_said_in_all_and_what_it_leaves_out() -> None:
 def test_rows_that_do_not_add_up_to_the_total_say_so(paid: tuple[str | None, ...], said: str) -> None:
     """Who pays adds them."""
     rows = [
-        attrs.evolve(row("Allocated"), id=f"bid_{n}", address=f"bid.t{n}", paid=None if one is None else Decimal(one))
+        attrs.evolve(
+            row("Allocated"), id=f"bid_{n}", address=Address("bid", f"t{n}"), paid=None if one is None else Decimal(one)
+        )
         for n, one in enumerate(paid)
     ]
     shown = " ".join(text(status(*rows), Paint(on=False)).split())

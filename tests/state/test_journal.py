@@ -133,6 +133,9 @@ def test_a_directory_that_is_gone_keeps_nothing_and_is_noticed_at_once(stores: S
         first.append([done("b", B)])
     kept = first.overflow([done("b", B)])
     assert kept is not None and [Path(kept)] == stores.overflows()
+    size = Path(kept).stat().st_size
+    assert kept == first.overflow([Closed("c", "x")])
+    assert Path(kept).stat().st_size < 1.5 * size, "what is there is kept again"
     (stores.path / "work").mkdir(exist_ok=True)
     with pytest.raises(StateError, match="holds results of an earlier run here") as caught:
         stores.open()  # it is no fresh start

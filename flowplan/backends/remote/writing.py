@@ -170,4 +170,8 @@ class RemoteJournal(Journal):
     def overflow(self, records: Iterable[Record]) -> str | None:
         # All of it: what the server was given may be gone with the server, and what it has is known by its intent.
         kept = [*self._recorded, *records]
-        return str(self._overflow.write(self._state, kept)) if kept else None
+        if not kept:
+            return None
+        path = self._overflow.write(self._state, kept)
+        self._recorded.clear()
+        return str(path)

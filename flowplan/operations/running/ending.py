@@ -10,7 +10,7 @@ from attrs import field
 
 from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import Outcome
+from flowplan.apply.outcome import Outcome, SaveFailed
 from flowplan.apply.run import Applying
 from flowplan.apply.working_state import WorkingState
 from flowplan.classes import frozen
@@ -48,13 +48,22 @@ class Ending:
         self.session.interruption.wake = ending.wake
         for one in found:
             ending.expire(one)
-        ended = ending.run()
-        return attrs.evolve(
-            outcome,
-            state=self.save(ended),
-            pending=ended.pending,
-            done=(*outcome.done, *ended.done),
-            failed={**outcome.failed, **ended.failed},
-            not_started=(*outcome.not_started, *ended.not_started),
-            expired={**outcome.expired, **ended.expired},
-        )
+        try:
+            both = _both(outcome, ending.run())
+        except SaveFailed as error:
+            error.outcome = _both(outcome, error.outcome)
+            raise
+        return attrs.evolve(both, state=self.save(both))
+
+
+def _both(outcome: Outcome, ended: Outcome) -> Outcome:
+    """`outcome`, and what came of what ended after it."""
+    return attrs.evolve(
+        outcome,
+        state=ended.state,
+        pending=ended.pending,
+        done=(*outcome.done, *ended.done),
+        failed={**outcome.failed, **ended.failed},
+        not_started=(*outcome.not_started, *ended.not_started),
+        expired={**outcome.expired, **ended.expired},
+    )

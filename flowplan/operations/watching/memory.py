@@ -21,6 +21,7 @@ from flowplan.errors import ConfigError, FlowplanError, Locked, StalePlan, State
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
+from flowplan.model.address import Address, in_order
 from flowplan.planning.watching import Finding, Kind, event_of
 
 DIRECTORY = ".flowplan/watch"
@@ -54,10 +55,11 @@ class Memory:
         try:
             data = read_regular(path, _SIZE_LIMIT)
             found = json.loads(data)
-            made = cls(path, dict(found["told"]), str(found["error"]), int(found["failures"]))
+            told = {str(Address.parse(one)): mark for one, mark in found["told"].items()}
+            made = cls(path, told, str(found["error"]), int(found["failures"]))
             if found["format_version"] != FORMAT_VERSION or not all(map(_is_mark, made.told.values())):
                 return cls(path)
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
             return cls(path)
         made._kept = data
         return made
@@ -82,7 +84,7 @@ class Memory:
             return told
         now = {str(one.address): _mark(one) for one in found.findings}
         began = tuple(one for one in found.findings if self._is_news(one, found))
-        over = tuple(sorted(self.told.keys() - now.keys()))
+        over = tuple(sorted(map(Address.parse, self.told.keys() - now.keys()), key=in_order))
         heard = tuple(one for one in found.findings if self._sets_off(one))
         self.told = now
         return evolve(told, began=began, over=over, heard=heard)

@@ -53,7 +53,7 @@ def page(found: Status, _: Paint) -> str:
 def _bid(row: Row) -> Bid:
     kind = row.bid.instance_type_name or row.bid.instance_type
     return Bid(
-        address=row.address,
+        address=str(row.address),
         id=row.id,
         status=row.status,
         tone=_TONES[row.charge],
@@ -69,5 +69,5 @@ def _volume(row: VolumeRow) -> tuple[str, str, str, str]:
     """Its address, id, what it is, and what it costs a month."""
     volume = row.volume
     if not row.there:
-        return row.address, row.id, "gone", usd(None)
-    return row.address, row.id, f"{volume.held_gb:,} GB {volume.interface} in {volume.region}", usd(row.month)
+        return str(row.address), row.id, "gone", usd(None)
+    return str(row.address), row.id, f"{volume.held_gb:,} GB {volume.interface} in {volume.region}", usd(row.month)

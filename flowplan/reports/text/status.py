@@ -11,12 +11,13 @@ from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
+from flowplan.model.address import in_order
 from flowplan.model.lifecycle import Bounds
 from flowplan.names import alike, ranges
 from flowplan.patterns import regex
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
-from flowplan.printable import natural, shown
+from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all, rounded
 from flowplan.reports.text.paint import WIDTH, Paint, apart, bold, wrapped
 
@@ -26,8 +27,8 @@ _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused"
 def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, or one for several that are alike, a line a volume, and what is paid an hour now; ends in a
     newline."""
-    rows = sorted(found.bids, key=lambda row: natural(row.address))
-    volumes = sorted(found.volumes, key=lambda row: natural(row.address))
+    rows = sorted(found.bids, key=lambda row: in_order(row.address))
+    volumes = sorted(found.volumes, key=lambda row: in_order(row.address))
     if not rows and not volumes:
         return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
     groups = list(alike(rows, _same, each=paint.verbose))
@@ -45,8 +46,12 @@ def text(found: Status, paint: Paint) -> str:
 def _volume(row: VolumeRow, paint: Paint) -> str:
     volume = row.volume
     what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
-    parts = [paint(shown(row.address), "bold"), what if row.there else "gone", f"({shown(row.id)})"]
+    parts = [_name(row, paint), what if row.there else "gone", f"({shown(row.id)})"]
     return "\n".join(apart(parts, "", "  ", paint.width))
+
+
+def _name(row: Row | VolumeRow, paint: Paint) -> str:
+    return paint(shown(str(row.address)), "bold")
 
 
 def _total(found: Status) -> str:
@@ -96,7 +101,7 @@ def _same(row: Row) -> object:
 
 def _together(rows: Sequence[Row], paint: Paint) -> str:
     """One paragraph for all of them."""
-    first, names = rows[0], ", ".join(ranges((shown(row.address) for row in rows), paint.dots))
+    first, names = rows[0], ", ".join(ranges((shown(str(row.address)) for row in rows), paint.dots))
     said = [
         f"each {_what(first)}",
         f"each {_charge(first)}",
@@ -133,7 +138,7 @@ def _ports(row: Row) -> str:
 
 def _paragraph(row: Row, paint: Paint) -> str:
     lines = [
-        *apart([paint(shown(row.address), "bold"), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
+        *apart([_name(row, paint), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
         *wrapped(_what(row), "  ", "    ", paint.width),
         *wrapped(_charge(row), "  ", "    ", paint.width),
         *(line for said in _raised(row) for line in wrapped(f"limit {said}", "  ", "    ", paint.width)),

@@ -57,7 +57,7 @@ def lines(told: Told, paint: Paint, now: str) -> list[str]:
     at = moment(told.at) or now
     found = [*_by_what(((str(one.address), one.id, _said(one, told)) for one in told.began), paint)]
     over = "as written again, or not in the stack any more"
-    found += _by_what(((address, None, over) for address in told.over), paint)
+    found += _by_what(((str(address), None, over) for address in told.over), paint)
     if told.is_new_error and told.error is not None:
         found += _failed(told.error)
     if told.recovered:
