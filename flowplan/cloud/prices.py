@@ -16,7 +16,7 @@ from flowplan.cloud.http.request import segment
 from flowplan.cloud.looks import Looks, or_why
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
-from flowplan.pricing.billing import Billed, Ender, Steered, each_once
+from flowplan.pricing.billing import Billed, Bills, Ender, Steered, each_once
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.past import Past
 
@@ -157,13 +157,23 @@ class Prices(Asking):
             self.note(f"unreadable past prices are left out: {error}")
             return None
 
-    def billed(self, *, shown_only: bool = False) -> tuple[Billed, ...]:
-        """What every instance of every bid was billed so far: its periods of one price each. `shown_only`: nothing
-        depends on it, so it is not tried for long."""
+    def billed(self, *, shown_only: bool = False) -> Bills:
+        """What every instance of every bid of the project was billed so far: its periods of one price each. What cannot
+        be read of one bid leaves the bills of all others as they are. `shown_only`: nothing depends on it, so it is not
+        tried for long."""
         path, most = "/v2/instances/pricing/history", SHOWN_ONLY if shown_only else None
         pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances", most=most)
+        found: list[Billed] = []
+        unread: dict[str, str] = {}
         with fields.answer_of(path):
-            return each_once(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
+            for row in (row for page in pages for row in page if row.get("bid_fid")):
+                bid = fields.text(row, "bid_fid")
+                try:
+                    for one in reading.billed(row):
+                        found.append(one)  # what comes before an error is kept
+                except CloudError as error:
+                    unread[bid] = f"GET {path}: {error}"
+        return Bills(each_once(found), unread)
 
     def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
         """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""

@@ -5,7 +5,7 @@ Instances alone: what storage costs is not billed by bid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
-from flowplan.pricing.billing import Billed, billed
+from flowplan.pricing.billing import Bills, billed
 from flowplan.state.state import State
 
 
@@ -57,15 +57,13 @@ class PaidInAll:
 NOTHING_PAID = PaidInAll()
 
 
-def paid_in_all(
-    state: State, listed: Mapping[str, Address], bill: Mapping[str, Sequence[Billed]] | None, now: datetime | None
-) -> PaidInAll:
-    """`listed`: the bids of this stack that have ended and are still listed, each with its address. `bill`: the periods
-    of each bid; None: nobody asked, so only what was read before is known."""
+def paid_in_all(state: State, listed: Mapping[str, Address], bills: Bills | None, now: datetime | None) -> PaidInAll:
+    """`listed`: the bids of this stack that have ended and are still listed, each with its address. `bills`:
+    None: nobody asked, so only what was read before is known."""
     bound = {binding.id: address.current for address, binding in state.bindings.items() if address.kind == "bid"}
     past = {**listed, **{id: one.address for id, one in state.paid.items()}}
     owners = {**past, **bound}
-    amounts = {id: _amount(id, state, bill, now, is_listed=id in bound or id in listed) for id in owners}
+    amounts = {id: _amount(id, state, bills, now, is_listed=id in bound or id in listed) for id in owners}
     of_others = {id for id in owners if id in state.released and id not in bound}
     counted = {id: address for id, address in owners.items() if id not in of_others}
     return PaidInAll(
@@ -76,15 +74,13 @@ def paid_in_all(
     )
 
 
-def _amount(
-    id: str, state: State, bill: Mapping[str, Sequence[Billed]] | None, now: datetime | None, *, is_listed: bool
-) -> Decimal | None:
+def _amount(id: str, state: State, bills: Bills | None, now: datetime | None, *, is_listed: bool) -> Decimal | None:
     """Dollars billed for one bid. What is listed and not on the bill was not billed; of anything else, as it was read
     last. None: unknown."""
     known = state.paid.get(id)
-    if bill is None or not (id in bill or is_listed):
+    if bills is None or id in bills.unread or not (id in bills.by_bid or is_listed):
         return None if known is None else known.amount
-    found = billed(bill.get(id, ()), now)
+    found = billed(bills.by_bid.get(id, ()), now)
     return found.amount if known is None else known.after(found, 0.0).amount
 
 

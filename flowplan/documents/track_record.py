@@ -5,12 +5,10 @@ Money as text, null where it is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
-
-from attrs import field
 
 from flowplan import __version__
 from flowplan.classes import frozen
@@ -22,7 +20,7 @@ from flowplan.documents.cost import cost, totals
 from flowplan.documents.paid import paid_in_all
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
-from flowplan.pricing.billing import Billed, paid
+from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.state import State
@@ -39,14 +37,14 @@ _OVER = Decimal("1.005")  # times
 @frozen
 class Truth:
     """What there is to tell, at the server's time `now`. `costs`: of the stack as it is, with its forecast; None where
-    nothing is placed. `billed`: the periods of every bid. `judged`: None when what was kept cannot be read.
+    nothing is placed. `bills`: of every bid. `judged`: None when what was kept cannot be read.
     `paid`: over the life of the stack."""
 
     state: State
     hours: float
     now: datetime | None = None
     costs: Costs | None = None
-    billed: Mapping[str, Sequence[Billed]] = field(factory=dict)
+    bills: Bills = Bills()
     judged: Sequence[Judged] | None = ()
     paid: PaidInAll = NOTHING_PAID
 
@@ -78,15 +76,11 @@ def _estimate(truth: Truth) -> shape.Estimate | None:
     if costs is None:
         return None
     total = totals(costs)
-    ours = [
-        one
-        for a, binding in truth.state.bindings.items()
-        if a.kind == "bid"
-        for one in truth.billed.get(binding.id, ())
-    ]
+    paid = [truth.bills.paid(one.id, truth.now) for a, one in truth.state.bindings.items() if a.kind == "bid"]
+    known = [amount for amount in paid if amount is not None]
     return {
         "hours": truth.hours,
-        "paid": money(paid(ours, truth.now)),
+        "paid": money(sum(known, Decimal(0))) if len(known) == len(paid) else None,
         "resources": list(_resources(truth, costs)),
         "hour": {"now": total["current"]["now"], "worst": total["current"]["worst"]},
         "horizon": total["horizon"]["current"] if total["horizon"] else None,
@@ -111,7 +105,7 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "instance_quantity": resource.instance_quantity if isinstance(resource, Bid) else None,
             "instance_type_name": resource.instance_type_name if isinstance(resource, Bid) else None,
             "region": getattr(resource, "region", None),
-            "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
+            "paid": money(truth.bills.paid(binding.id, truth.now)) if is_bid else None,
             "cost": cost(priced) if priced is not None else None,
         }
         if is_bid and priced is not None and binding.raised_from is not None:

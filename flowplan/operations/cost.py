@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,7 +12,7 @@ from flowplan.cloud.looks import single
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
-from flowplan.operations.looking.live import begun, with_begun
+from flowplan.operations.looking.live import begun, note_unread, with_begun
 from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.session import Session
 from flowplan.pricing.lifetime import ENDLESS
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.track_record import Truth
     from flowplan.model.live import Live
-    from flowplan.pricing.billing import Billed
+    from flowplan.pricing.billing import Bills
     from flowplan.pricing.track_record import Judged, KeptForecast
     from flowplan.state.state import State
 
@@ -43,26 +42,27 @@ def truth(session: Session, hours: float) -> Truth:
     kept = _kept(session, state)
     if not (state.bindings or state.paid or kept or begun(loaded)):
         return Truth(state, hours, judged=None if kept is None else ())
-    state, there, live, billed = as_it_is(session, loaded)
+    state, there, live, bills = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
+    note_unread(cloud, state, bills)
     now = cloud.time()
-    as_ends = _ending(there.costs, state, billed, now)
-    judged = None if kept is None else judged_by(cloud, kept, billed, now)
+    as_ends = _ending(there.costs, state, bills, now)
+    judged = None if kept is None else judged_by(cloud, kept, bills, now)
     if judged is not None:
         _settle(session, judged, coming_day(state, forecasted(as_ends, streams, DAY), now), now)
     ahead = forecasted(as_ends, streams, hours)
-    paid = paid_in_all(state, past_bids(state, live), billed, now)
-    return Truth(state, hours, now, ahead, billed, judged, paid)
+    paid = paid_in_all(state, past_bids(state, live), bills, now)
+    return Truth(state, hours, now, ahead, bills, judged, paid)
 
 
-def _ending(costs: Costs, state: State, billed: Mapping[str, Sequence[Billed]], now: datetime) -> Costs:
+def _ending(costs: Costs, state: State, bills: Bills, now: datetime) -> Costs:
     """`costs` with what is left of lifetimes, as far as the state knows them."""
     from flowplan.planning.lifetimes import Seen, as_applied, left_as_applied
 
     bids = {a: state.bindings[a] for one in costs.changes if (a := one.change.address).kind == "bid"}
     lifetimes = {address: bounds for address, one in bids.items() if (bounds := as_applied(one)) is not None}
-    left = left_as_applied(lifetimes, state, Seen(now, tuple(chain.from_iterable(billed.values()))))
+    left = left_as_applied(lifetimes, state, Seen(now, bills))
     lefts = [left.get(one.change.address, ENDLESS) for one in costs.changes]
     changes = zip(costs.changes, lefts, strict=True)
     return attrs.evolve(costs, changes=tuple(attrs.evolve(one, left_before=its, left=its) for one, its in changes))
@@ -79,7 +79,7 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Mapping[str, Sequence[Billed]]]:
+def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Bills]:
     """The state, with what a run began to make; a plan that changes nothing: it holds what there is, with its price
     now; all that is there; and what each bid was billed. The project is entered."""
     from flowplan.cost.estimate import auctions_needed, priced
@@ -88,13 +88,12 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     from flowplan.planning.lookup import Desired
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
-    from flowplan.pricing.billing import by_bid
     from flowplan.pricing.past import Fetched
     from flowplan.state.ownership import as_known
 
     cloud = session.cloud()
     lists = cloud.everything().beside(single(cloud.billed))
-    _, ((_, live), billed) = session.enter_and_list(loaded.state, None, lists)
+    _, ((_, live), bills) = session.enter_and_list(loaded.state, None, lists)
     state = with_begun(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():
@@ -110,18 +109,18 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     now = cloud.each_market(needed, company=[key for key, is_priced_by in needed.items() if not is_priced_by])
     markets, pasts = cloud.read(now.beside(cloud.each_past(auctions).or_error()))
     past = Fetched(frozenset(auctions), pasts)
-    return state, PricedPlan(plan, priced(plan, markets), past=past), live, by_bid(billed)
+    return state, PricedPlan(plan, priced(plan, markets), past=past), live, bills
 
 
-def judged_by(
-    cloud: Fcp, kept: Sequence[KeptForecast], billed: Mapping[str, Sequence[Billed]], now: datetime
-) -> list[Judged]:
-    """What came of each; one call for each bid that has a forecast without a final verdict."""
+def judged_by(cloud: Fcp, kept: Sequence[KeptForecast], bills: Bills, now: datetime) -> list[Judged]:
+    """What came of each, but of those whose bill cannot be read; one call for each bid that has a forecast without a
+    final verdict."""
     from flowplan.pricing.track_record import Account, judge
 
+    kept = [one for one in kept if one.verdict is not None or bills.unread.keys().isdisjoint(one.bids)]
     asked = sorted({bid for one in kept if one.verdict is None for bid in one.bids})
     steered = cloud.steered(asked)
-    accounts = {bid: Account(billed.get(bid, ()), steered.get(bid)) for bid in asked}
+    accounts = {bid: Account(bills.by_bid.get(bid, ()), steered.get(bid)) for bid in asked}
     return [judge(one, accounts, now) for one in kept]
 
 

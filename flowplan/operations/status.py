@@ -14,11 +14,11 @@ from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking.live import begun, listed, with_begun
+from flowplan.operations.looking.live import begun, listed, note_unread, with_begun
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.sources import DEFAULT
 from flowplan.planning.plan import key_of
-from flowplan.pricing.billing import Billed, by_bid, paid
+from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.state.ownership import past_bids
 
@@ -46,13 +46,15 @@ def status(session: Session) -> Status:
     bills = None if isinstance(billed, CloudError) else billed
     if isinstance(billed, CloudError):
         cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")
+    else:
+        note_unread(cloud, state, billed)
     volumes = [
         VolumeRow(address, binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
     now = cloud.now()
-    in_all = paid_in_all(state, past_bids(state, live), None if bills is None else by_bid(bills), now)
+    in_all = paid_in_all(state, past_bids(state, live), bills, now)
     return Status(state, bid_rows(session, state, live, bills, instances), volumes, now, in_all)
 
 
@@ -81,8 +83,9 @@ def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Addres
     }
     ended, remaining = over(bound, state, live, seen), left(bound, state, live, seen)
     lefts = {address: one.live for address, one in remaining.items()}
-    if seen.billed is None:  # nobody knows what is used up
-        lefts = {address: attrs.evolve(one, running=None, paid=None) for address, one in lefts.items()}
+    for address, one in lefts.items():
+        if seen.billed is None or state.bindings[address].id in seen.billed.unread:  # nobody knows what is used up
+            lefts[address] = attrs.evolve(one, running=None, paid=None)
     return {
         address: Life(
             lifetime,
@@ -107,7 +110,7 @@ def bid_rows(
     session: Session,
     state: State,
     live: Live,
-    bills: tuple[Billed, ...] | None,
+    bills: Bills | None,
     there: tuple[Instance, ...] | CloudError,
 ) -> list[Row]:
     """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows. `there`: all
@@ -129,7 +132,6 @@ def bid_rows(
     instances: dict[str, list[Instance]] = {}
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)
-    billed = None if bills is None else by_bid(bills)
     machines = tuple(Machine(one.id, one.bid, one.status) for one in there)
     lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines))
     made = []
@@ -147,8 +149,7 @@ def bid_rows(
                 market=markets.get(key_of(bid)),
                 instances=tuple(instances.get(binding.id, ())),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                # What is not listed was not billed.
-                paid=None if billed is None else paid(billed.get(binding.id, ()), cloud.now()),
+                paid=None if bills is None else bills.paid(binding.id, cloud.now()),
                 life=lifetimes.get(address),
                 raised_from=binding.raised_from if listed_as is not None and not listed_as.ended else None,
             )

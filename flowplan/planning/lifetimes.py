@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Bid, Ends
 from flowplan.patterns import regex
-from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
+from flowplan.pricing.billing import Billed, Bills, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import usd
 from flowplan.state.state import LIFETIME, Binding, State
@@ -43,8 +43,13 @@ class Seen:
     and ends nothing."""
 
     now: datetime
-    billed: tuple[Billed, ...] | None = ()
+    billed: Bills | None = Bills()
     instances: tuple[Machine, ...] | None = ()
+
+    @property
+    def bills(self) -> Mapping[str, Sequence[Billed]]:
+        """The periods of each bid that are known."""
+        return self.billed.by_bid if self.billed is not None else {}
 
 
 @frozen
@@ -61,7 +66,7 @@ def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
     """The tasks whose lifetime is over, each with why, for people: those that are live, and those whose `end_at` has
     passed whether they are or not."""
     found: dict[Address, str] = {}
-    billed = by_bid(seen.billed or ())
+    billed = seen.bills
     for address, lifetime in lifetimes.items():
         binding = state.bindings.get(address)
         bid = live.bids.get(binding.id) if binding is not None else None
@@ -71,7 +76,8 @@ def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
             shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
             why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
             why = why or (_HAVE_SHUT_DOWN if shut else None)
-            if why is None and binding is not None and binding.ended == LIFETIME and not _is_known(lifetime, seen):
+            was_over = binding is not None and binding.ended == LIFETIME
+            if why is None and was_over and not _is_known(lifetime, bid.id, seen):
                 why = _FOUND_BEFORE
         if why is not None:
             found[address] = why
@@ -80,7 +86,7 @@ def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
 
 def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, Lives]:
     """What is left of the lifetimes that bound what a bid costs. What is not known to be used up is left."""
-    billed = by_bid(seen.billed or ())
+    billed = seen.bills
     found = {}
     for address, lifetime in lifetimes.items():
         if lifetime.max_hours is None and lifetime.max_cost is None and lifetime.end_at is None:
@@ -108,9 +114,10 @@ def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Le
     )
 
 
-def _is_known(lifetime: Bounds, seen: Seen) -> bool:
-    """Whether all is known that `lifetime` goes by."""
-    bills = seen.billed is not None or (lifetime.max_hours is None and lifetime.max_cost is None)
+def _is_known(lifetime: Bounds, bid: str, seen: Seen) -> bool:
+    """Whether all is known that `lifetime` goes by for `bid`."""
+    read = seen.billed is not None and bid not in seen.billed.unread
+    bills = read or (lifetime.max_hours is None and lifetime.max_cost is None)
     return bills and (seen.instances is not None or not lifetime.cancel_when_done)
 
 
@@ -129,7 +136,7 @@ def as_applied(binding: Binding) -> Bounds | None:
 def left_as_applied(lifetimes: Mapping[Address, Bounds], state: State, seen: Seen) -> dict[Address, Left]:
     """What is left of the lifetimes that live bids have (`as_applied`), where something is: what has outlived its end
     runs until it is cancelled. What is not known to be used up is left."""
-    billed = by_bid(seen.billed or ())
+    billed = seen.bills
     found = {}
     for address, bounds in lifetimes.items():
         left = _left(bounds, seen.now, billed.get(state.bindings[address].id, ()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import attrs
+from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.model.bill import Bill
@@ -37,6 +39,24 @@ class Steered:
     at: datetime
     how: Steering
     limit: Decimal | None = None
+
+
+@frozen
+class Bills:
+    """The price periods of instances, as far as they can be read. `unread`: by bid, what of its bill cannot be; what
+    `periods` has of such a bid is the least that it was billed, and the whole is unknown."""
+
+    periods: tuple[Billed, ...] = ()
+    unread: Mapping[str, str] = field(factory=dict)
+
+    @cached_property
+    def by_bid(self) -> Mapping[str, Sequence[Billed]]:
+        """The periods of each bid."""
+        return by_bid(self.periods)
+
+    def paid(self, bid: str, until: datetime | None) -> Decimal | None:
+        """Dollars that `bid` was billed until `until`: what is not listed was not billed; None: that is unknown."""
+        return None if bid in self.unread else paid(self.by_bid.get(bid, ()), until)
 
 
 def paid(periods: Iterable[Billed], until: datetime | None, since: datetime | None = None) -> Decimal:

@@ -13,7 +13,7 @@ import pytest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import Ends, Inputs
 from flowplan.planning.lifetimes import Seen, as_applied, left_as_applied
-from flowplan.pricing.billing import Billed
+from flowplan.pricing.billing import Billed, Bills
 from flowplan.pricing.lifetime import Left
 from tests.builders import NOW, TRAIN, bid, bound, state
 from tests.conftest import Place
@@ -115,7 +115,7 @@ def test_a_limit_changes_nothing_of_what_its_instances_do_in_the_end(place: Plac
 def test_what_is_left_of_it(lifetime: Bounds, left: Left | None) -> None:
     billed = Billed("bid_1", "inst_1", D(5), NOW - 2 * HOUR, NOW)
     known = state(attrs.evolve(bound(TRAIN, "bid_1", bid()), lifetime=lifetime))
-    assert left_as_applied({TRAIN: lifetime}, known, Seen(NOW, (billed,))).get(TRAIN) == left
+    assert left_as_applied({TRAIN: lifetime}, known, Seen(NOW, Bills((billed,)))).get(TRAIN) == left
 
 
 def test_a_state_built_again_knows_what_instances_were_started_with() -> None:

@@ -1275,8 +1275,8 @@ MISTAKES = (
     Mistake(
         "take a bill that cannot be fetched for an empty one",
         "operations/status.py",
-        "paid=None if billed is None else paid(billed.get(binding.id, ()), cloud.now()),",
-        "paid=paid((billed or {}).get(binding.id, ()), cloud.now()),",
+        "paid=None if bills is None else bills.paid(",
+        "paid=Decimal(0) if bills is None else bills.paid(",
         ("tests/operations/test_paid.py", "-k", "status_shows"),
     ),
     Mistake(

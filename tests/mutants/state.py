@@ -303,8 +303,8 @@ MISTAKES = (
     Mistake(
         "count a bid that was terminated outside until its bill was read",
         "operations/running/paid.py",
-        "billed_by_end(bill[id], now, ends.get(id))",
-        "billed_by_end(bill[id], now, now)",
+        "billed_by_end(read[id], now, ends.get(id))",
+        "billed_by_end(read[id], now, now)",
         ("tests/operations/test_paid.py", "-k", "lagged"),
     ),
     Mistake(

@@ -23,7 +23,7 @@ from flowplan.planning.lifetimes import (
     over,
     past,
 )
-from flowplan.pricing.billing import Billed
+from flowplan.pricing.billing import Billed, Bills
 from tests.builders import bid, bound, live, live_bid, state
 
 TASK = Address("bid", "train")
@@ -47,7 +47,7 @@ def why(of: Lifetime, *periods: Billed, statuses: tuple[str, ...] = (), **how: A
     quantity, named = how.get("quantity", max(len(statuses), 1)), how.get("named", ())
     there = live(live_bid(bid(instance_quantity=quantity), status=how.get("status", "Allocated"), instances=named))
     machines = tuple(Machine(f"i{index}", "bid_1", one) for index, one in enumerate(statuses))
-    seen = Seen(NOON, how.get("billed", periods), how.get("instances", machines))
+    seen = Seen(NOON, Bills(periods) if "billed" not in how else how["billed"], how.get("instances", machines))
     return over({TASK: of}, state(bound(TASK, "bid_1", bid())), there, seen).get(TASK)
 
 
@@ -94,8 +94,10 @@ def test_what_an_earlier_run_found_over_stays_so_unless_it_is_seen_not_to_be() -
 
     assert again(Seen(NOON, None)) == "an earlier run found it over, and ended before the bid was cancelled"
     assert is_why(again(Seen(NOON, None)))
-    assert again(Seen(NOON, (billed(11),))) is None
-    assert again(Seen(NOON, (billed(12),))) == "it has run 12.0 hours, of max_hours 12"
+    assert again(Seen(NOON, Bills((billed(11),)))) is None
+    in_part = Bills((billed(11),), {"bid_1": "an instance lacks the list 'events'"})
+    assert again(Seen(NOON, in_part)) == "an earlier run found it over, and ended before the bid was cancelled"
+    assert again(Seen(NOON, Bills((billed(12),)))) == "it has run 12.0 hours, of max_hours 12"
 
 
 def test_a_preempted_bid_is_not_done() -> None:
@@ -118,7 +120,7 @@ def test_what_is_yet_to_be_placed_is_held_to_the_clock_only() -> None:
 def test_what_is_not_live_ends_by_the_clock_only() -> None:
     late = {TASK: lifetime("1", end=NOON)}
     assert over(late, state(), live(), Seen(NOON)) == {TASK: "its end_at, 2026-11-02 12:00 UTC, has passed"}
-    assert over({TASK: lifetime("1")}, state(), live(), Seen(NOON, (billed(9),))) == {}
+    assert over({TASK: lifetime("1")}, state(), live(), Seen(NOON, Bills((billed(9),)))) == {}
 
 
 def test_what_still_runs_counts_until_now() -> None:

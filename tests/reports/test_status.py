@@ -112,7 +112,7 @@ def test_what_was_paid_is_said_in_all_and_what_it_leaves_out() -> None:
         (("0.333", "0.333", "0.334"), "$1.00 paid so far for the instances of these bids, storage not included. $0.99"),
         (("1.25", "1.25", "1.25"), "$3.75 paid so far for the instances of these bids, storage not included."),
         (("0.004", "0.004", "0.004"), "$0.01 paid so far for the instances of these bids, storage not included."),
-        (("0.333", "0.333", None), "Paid so far: unknown, because the bill could not be fetched."),
+        (("0.333", "0.333", None), "Paid so far: unknown, because the bill could not be read."),
     ],
 )
 def test_rows_that_do_not_add_up_to_the_total_say_so(paid: tuple[str | None, ...], said: str) -> None:

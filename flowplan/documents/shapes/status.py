@@ -61,7 +61,7 @@ class BidStatus(TypedDict):
     raised_from: NotRequired[Amount]
     last_price: Amount | None
     hour: Now
-    paid: Amount | None  # null: the bill could not be fetched
+    paid: Amount | None  # null: the bill could not be read
     instances: list[Running]
     ports: list[Pair]
     lifetime: NotRequired[BidLifetime]  # absent: no run has recorded one, or the bid is not live

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from flowplan.model.lifecycle import Bounds
     from flowplan.model.live import Live
     from flowplan.planning.lifetimes import Machine, Seen
-    from flowplan.pricing.billing import Billed
     from flowplan.state.state import State
 
 T = TypeVar("T")
@@ -26,6 +25,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     instances, side by side, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is
     said."""
     from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances
+    from flowplan.pricing.billing import Bills
 
     cloud = session.cloud()
     ids = {a: state.bindings[a].id for a in lifetimes if a in state.bindings}
@@ -34,16 +34,16 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     def instances() -> tuple[Machine, ...]:
         return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
 
-    bills: Looks[tuple[Billed, ...] | CloudError]
+    bills: Looks[Bills | CloudError]
     machines: Looks[tuple[Machine, ...] | CloudError]
-    bills = single(cloud.billed).or_error() if needs_bills(there) else known(())
+    bills = single(cloud.billed).or_error() if needs_bills(there) else known(Bills())
     machines = single(instances).or_error() if needs_instances(there) else known(())
     billed, seen = cloud.read(bills.beside(machines))
-    return Seen(
-        cloud.time(),
-        _fetched(session, "what they were billed", billed),
-        _fetched(session, "their instances", seen),
-    )
+    read = _fetched(session, "what they were billed", billed)
+    for address in there:
+        if read is not None and needs_bills({address: there[address]}) and (why := read.unread.get(ids[address])):
+            cloud.note(f"{address}: its lifetime goes by the part of its bill that can be read: {why}")
+    return Seen(cloud.time(), read, _fetched(session, "their instances", seen))
 
 
 def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.cloud.looks import Looks
     from flowplan.model.catalogue import Catalogue
+    from flowplan.pricing.billing import Bills
     from flowplan.state.state import State
 
 
@@ -80,6 +81,15 @@ def with_begun(cloud: Fcp, loaded: Loaded, live: Live) -> State:
         " here. If that run has ended, `flowplan recover` settles it"
     )
     return presume(loaded.state, loaded.pending, live)
+
+
+def note_unread(cloud: Fcp, state: State, bills: Bills) -> None:
+    """Say of which bids of `state` what was paid is unknown, since their bills cannot be read."""
+    bids = {binding.id: address for address, binding in state.bindings.items() if address.kind == "bid"}
+    unread = {bids[id]: why for id, why in bills.unread.items() if id in bids}
+    if unread:
+        names, why = ", ".join(map(str, sorted(unread, key=in_order))), next(iter(unread.values()))
+        cloud.note(f"what was paid is unknown for {names}, since the bill cannot be read: {why}")
 
 
 def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:

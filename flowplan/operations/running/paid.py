@@ -20,7 +20,7 @@ def with_bill(session: Session, state: State) -> State:
     """`state`, which is about to be saved, with the bill of the bids in its ledger that may have been billed since it
     was read last: one list, none where there is no such bid, or somebody asked to stop. A bill that cannot be fetched
     is noted: the amounts stay unknown, the bids are known."""
-    from flowplan.pricing.billing import billed_by_end, by_bid
+    from flowplan.pricing.billing import billed_by_end
 
     cloud = session.cloud()
     now = cloud.time()
@@ -28,11 +28,12 @@ def with_bill(session: Session, state: State) -> State:
     if session.interruption.stopped() or not unsettled(state.paid, ended, now.timestamp()):
         return state
     try:
-        bill = by_bid(cloud.billed(shown_only=True))
+        bills = cloud.billed(shown_only=True)
     except CloudError as error:
         cloud.note(f"what the bids that have ended cost could not be fetched; `flowplan cost` asks again: {error}")
         return state
     ends = {id: datetime.fromtimestamp(at, UTC) for id, at in state.ended.items()}
-    found = {id: billed_by_end(bill[id], now, ends.get(id)) for id in state.paid if id in bill}
+    read = {id: periods for id, periods in bills.by_bid.items() if id not in bills.unread}
+    found = {id: billed_by_end(read[id], now, ends.get(id)) for id in state.paid if id in read}
     known = {id: one for id, one in found.items() if one is not None}
-    return attrs.evolve(state, paid=billed(state.paid, known, now.timestamp(), ended))
+    return attrs.evolve(state, paid=billed(state.paid, known, now.timestamp(), ended - bills.unread.keys()))

@@ -66,7 +66,7 @@ def _total(found: Status) -> str:
 def _paid_in_all(found: Status, groups: Iterable[Sequence[Row]]) -> str:
     """`groups`: those of which what was paid is shown in one figure."""
     if found.paid is None:
-        return "Paid so far: unknown, because the bill could not be fetched."
+        return "Paid so far: unknown, because the bill could not be read."
     said = f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
     return " ".join([said, *rounded([money(_paid_for(these)) for these in groups], money(found.paid))])
 

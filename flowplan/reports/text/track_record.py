@@ -97,7 +97,7 @@ def _paid(these: Sequence[shape.Resource]) -> str:
     """What was paid for it; of several from the least to the most: the document has cents, which do not add up."""
     amounts = [number(one["paid"]) for one in these if one["paid"] is not None]
     if len(amounts) < len(these):
-        return ""
+        return "; paid so far: unknown" if these[0]["type"] == "bid" else ""
     least, most = usd(min(amounts)), usd(max(amounts))
     each = "each " if len(these) > 1 else ""
     return f"; {each}{least if least == most else f'{least} to {most}'} paid so far"
@@ -111,7 +111,9 @@ def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
     said = f"In total {most}{price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
-    paid = f"{price(found['paid'])} paid so far for instances."
+    paid = "What was paid so far for instances is unknown."
+    if found["paid"] is not None:
+        paid = f"{price(found['paid'])} paid so far for instances."
     rows = [] if folded else [one["paid"] for one in found["resources"] if one["type"] == "bid"]
     said = " ".join([f"{said}.", *_adding_up(found), paid, *(rounded(rows, found["paid"]) if rows else ())])
     lines = wrapped(said, "  ", "  ", width)

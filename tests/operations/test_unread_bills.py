@@ -1,0 +1,109 @@
+"""Bills and instances that cannot be read: those of others change nothing of ours, and what is unknown of ours is said
+to be, and ends what it surely ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import APPLY, DESTROY, Place, bid_id
+from tests.faults.test_odd_rows import answers, get
+from tests.operations.test_jobs import ENDS
+from tests.texts import task_text
+
+BILL = "/v2/instances/pricing/history"
+START = "2026-11-02T10:00:00Z"
+ODD: list[dict[str, Any]] = [
+    {"events": [{"price_cents": 12.5, "start_time": START, "end_time": None}]},
+    {"events": [{"price_cents": -1, "start_time": START, "end_time": None}]},
+    {"events": [{"price_cents": "50", "start_time": START, "end_time": None}]},
+    {"events": [{"price_cents": 50, "start_time": "yesterday", "end_time": None}]},
+    {"events": [None]},
+    {"events": None},
+    {"instance_fid": None, "events": [{"price_cents": 50, "start_time": START, "end_time": None}]},
+]
+
+
+def add_to_bill(place: Place, bid: str, row: dict[str, Any]) -> None:
+    """The bill has one more instance of `bid`."""
+    project = get(place, "/v2/projects")[0]["fid"]
+    bill = get(place, f"{BILL}?project={project}&limit=100")
+    bill["instances"].append({"instance_fid": "inst_odd", "bid_fid": bid, **row})
+    answers(place, BILL, bill)
+
+
+def said(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def ran(place: Place) -> Place:
+    """`train` has run for longer than its lifetime lets it, beside `other`."""
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    return place
+
+
+@pytest.mark.parametrize("row", ODD, ids=str)
+def test_bills_of_others_change_nothing_of_ours(ran: Place, row: dict[str, Any]) -> None:
+    shown, cost = ran.ok("status"), json.loads(ran.ok("cost", "--format", "json"))
+    add_to_bill(ran, "bid_theirs", row)
+    assert ran.ok("status") == shown
+    assert json.loads(ran.ok("cost", "--format", "json"))["paid"] == cost["paid"]
+    planned = ran.run("plan")
+    assert "Plan: 0 to add, 0 to change, 2 to destroy." in planned.out  # the bid and its ports
+    assert "cannot be read" not in said(planned.err)
+
+
+def test_what_cannot_be_read_of_an_own_bill_makes_what_was_paid_unknown(ran: Place) -> None:
+    add_to_bill(ran, bid_id(ran, "bid.other"), ODD[0])
+    status = ran.run("status")
+    assert "what was paid is unknown for bid.other, since the bill cannot be read: GET" in said(status.err)
+    rows = {one["address"]: one["paid"] for one in json.loads(ran.ok("status", "--format", "json"))["bids"]}
+    assert rows == {"bid.other": None, "bid.train": "6.48"}
+    assert "Paid so far: unknown, because the bill could not be read." in status.out
+    cost = ran.run("cost")
+    assert "bid.other Allocated; paid so far: unknown" in said(cost.out)
+    assert "bid.train Allocated; $6.48 paid so far" in said(cost.out)
+    assert "What was paid so far for instances is unknown." in said(cost.out)
+    found = json.loads(ran.ok("cost", "--format", "json"))
+    assert (found["estimate"]["paid"], found["paid"]["paid"]) == (None, None)
+    assert {one["address"] for one in found["forecasts"]} == {"bid.train"}
+
+
+def test_the_part_of_an_own_bill_that_can_be_read_ends_a_lifetime(ran: Place) -> None:
+    add_to_bill(ran, bid_id(ran, "bid.train"), ODD[0])
+    planned = ran.run("plan")
+    assert "Plan: 0 to add, 0 to change, 2 to destroy." in planned.out
+    assert "bid.train: its lifetime goes by the part of its bill that can be read" in said(planned.err)
+
+
+def test_of_a_bid_that_has_ended_the_rest_of_the_bill_is_read_later(place: Place) -> None:
+    place.write(task_text("train"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "2h")
+    add_to_bill(place, bid_id(place, "bid.train"), ODD[0])
+    place.ok(*DESTROY)
+    assert json.loads(place.ok("cost", "--format", "json"))["paid"]["paid"] is None
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    paid = json.loads(place.ok("cost", "--format", "json"))["paid"]
+    assert float(paid["paid"]) > 10
+
+
+def test_an_instance_of_somebody_else_keeps_nothing_running(place: Place) -> None:
+    place.write(ENDS.replace("max_hours: 12", "when_done: cancel"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "1h")
+    project = get(place, "/v2/projects")[0]["fid"]
+    rows = get(place, f"/v2/instances?project={project}&limit=100")
+    rows["data"] = [{**one, "status": "STATUS_TERMINATED"} for one in rows["data"]]
+    rows["data"].append({**rows["data"][0], "fid": "inst_theirs", "bid": "bid_theirs", "status": None})
+    answers(place, "/v2/instances", rows)
+    planned = place.run("plan")
+    assert "Plan: 0 to add, 0 to change, 2 to destroy." in planned.out
+    assert "an instance is left out (inst_theirs): it lacks the text 'status'" in said(planned.err)
+    assert "bid.train  Allocated" in place.ok("status")
