@@ -110,7 +110,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "invalid-plan": "Run `flowplan plan --out FILE` again, and do not edit the file.",
     "not-ours": "Give the --state that it belongs to; or release it there, and import it here with --lineage.",
     "other-endpoint": "Give the --api-url that the message names, or another --state.",
-    "other-environment": "Give the variables of this state; if the prefix is to change, apply a saved plan.",
+    "other-environment": "Give the variables of this state; if that is meant, apply a saved plan.",
     "other-plan": "Run `flowplan plan --out FILE` again, with the API, project and state that you mean.",
     "would-forget": "Restore or push a newer version; with --force the resources are forgotten and still cost money.",
     "other-project": "Give the --project that the message names, or another --state.",

@@ -204,6 +204,7 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         given_up=named.given_up,
         unread=named.unread,
         variables=named.variables,
+        name_prefix=named.name_prefix,
         files=scope,
     )
 
@@ -278,7 +279,7 @@ def priced_plan(
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, prices, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
-    other = other_environment(seen) if wishes.mode == "apply" else None
+    other = other_environment(seen, wishes)
     warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
     if any(isinstance(one, Delete) for one in plan.changes) and wishes.mode == "apply":
         from flowplan.operations.beside import named_beside

@@ -63,7 +63,7 @@ class Named:
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
     `unread`: what they may say, where they cannot be read, and `why_unread`; `variables`: those that were given;
-    `policies` and `hooks`: their rules and commands."""
+    `name_prefix`: that of a stack file, None: none was read; `policies` and `hooks`: their rules and commands."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -73,6 +73,7 @@ class Named:
     unread: Unread | None = None
     why_unread: ConfigError | UsageProblem | None = None
     variables: Mapping[str, GivenValue] = field(factory=dict)
+    name_prefix: str | None = None
     policies: tuple[Policies, ...] = ()
     hooks: tuple[Hook, ...] = ()
 
@@ -99,6 +100,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
         spared=spared,
         given_up=given_up,
         variables=config.variables,
+        name_prefix=config.name_prefix if config.is_stack else None,
         policies=config.policies,
         hooks=config.hooks,
     )

@@ -179,6 +179,7 @@ class Wishes:
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
     unread: Unread | None = None  # to destroy: the files cannot be read
     variables: Mapping[str, GivenValue] = field(factory=dict)  # to destroy: those of the files that were given
+    name_prefix: str | None = None  # to destroy: that of the stack file; None: it is not known
     policies: tuple[Policies, ...] = ()  # what it is held to
     policy_files: Mapping[str, str] = field(
         factory=dict

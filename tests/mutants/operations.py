@@ -1177,9 +1177,23 @@ MISTAKES = (
     Mistake(
         "apply the variables of another environment",
         "operations/running/approval.py",
-        "                hold_environment(seen)\n",
+        "                hold_environment(seen, self.wishes)\n",
         "                pass\n",
         ("tests/operations/test_environments.py", "-k", "another_environment"),
+    ),
+    Mistake(
+        "destroy one environment with the variables of another",
+        "operations/checking/environment.py",
+        "prefix = wishes.name_prefix if config is None",
+        "prefix = None if config is None",
+        ("tests/operations/test_environments.py", "-k", "a_destroy_with_the_variables"),
+    ),
+    Mistake(
+        "a task file without its stack holds up a destroy",
+        "operations/validate.py",
+        "config.name_prefix if config.is_stack else None",
+        "config.name_prefix",
+        ("tests/operations/test_environments.py", "-k", "holds_up_a_destroy"),
     ),
     Mistake(
         "fmt writes a state again, without its lock",
@@ -1191,7 +1205,7 @@ MISTAKES = (
     Mistake(
         "the variables of another environment pass where nothing else changes",
         "operations/running/approval.py",
-        "not found.plan.empty or (applies and other_environment(seen) is not None):",
+        "not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):",
         "not found.plan.empty:",
         ("tests/operations/test_environments.py", "-k", "prefix_alone"),
     ),

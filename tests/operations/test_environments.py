@@ -107,6 +107,45 @@ def test_the_variables_of_another_environment_are_refused(stack: Place) -> None:
     assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
 
 
+DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+
+
+def test_a_destroy_with_the_variables_of_another_environment_is_refused(stack: Place) -> None:
+    """Else the loop that mixes them up ends production, and says that it is done."""
+    applied(stack)
+    before = live(stack)
+    refused = stack.run(*mixed(stack, *DESTROY))
+    said = " ".join(refused.err.split())
+    assert (refused.code, live(stack)) == (3, before)
+    assert "name_prefix production-, which is staging- here: another environment? nothing was changed" in said
+    assert "flowplan plan --destroy --out FILE, look at it, and flowplan apply FILE" in said
+
+
+def test_a_destroy_that_is_meant_goes_on_as_the_hint_says(stack: Place) -> None:
+    applied(stack)
+    stack.ok(*mixed(stack, "plan", "--destroy", "--allow-volume-destroy", "*", "--out", "p"))
+    stack.ok("--state", "production.json", "apply", "p", "--allow-volume-destroy", "*")
+    assert live(stack) == {"staging-api": "$17.92"}
+
+
+def test_a_destroy_that_somebody_looks_at_goes_on(stack: Place) -> None:
+    applied(stack)
+    command = [one for one in DESTROY if one != "--auto-approve"]
+    code, shown = at_terminal(stack, "yes\n", *mixed(stack, *command))
+    assert (code, "another environment?" in shown, live(stack)) == (0, True, {"staging-api": "$17.92"}), shown
+
+
+@pytest.mark.parametrize("left", [None, "", "version: 2\ntasks: [", STACK.replace("env: {type: string}", "env: {}")])
+def test_nothing_that_does_not_say_a_prefix_holds_up_a_destroy(stack: Place, left: str | None) -> None:
+    """Files that are gone, empty or broken: who wants to stop paying can."""
+    applied(stack)
+    (stack.path / "flowplan.yaml").unlink()
+    if left is not None:
+        stack.write(left)
+    stack.ok("--state", "production.json", *DESTROY)
+    assert live(stack) == {"staging-api": "$17.92"}
+
+
 def test_a_prefix_changes_by_a_plan_that_somebody_has_looked_at(stack: Place) -> None:
     applied(stack)
     stack.ok(*mixed(stack, "plan", "--out", "p"))

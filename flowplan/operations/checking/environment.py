@@ -13,30 +13,34 @@ if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
     from flowplan.operations.looking.observe import Observed
-    from flowplan.planning.plan import Plan
+    from flowplan.planning.plan import Plan, Wishes
     from flowplan.state.state import State
 
 _CODE = "other-environment"
-_HINT = (
-    "give the variables that belong to this state; if the prefix is to change: flowplan plan --out FILE, look at it, "
-    "and flowplan apply FILE"
-)
+_GIVE = "give the variables that belong to this state; if "
+_HINTS = {
+    "apply": "the prefix is to change: flowplan plan --out FILE, look at it, and flowplan apply FILE",
+    "destroy": "this state is meant: flowplan plan --destroy --out FILE, look at it, and flowplan apply FILE; "
+    "or leave out --auto-approve, and answer yes",
+}
 
 
-def other_environment(seen: Observed) -> Diagnostic | None:
+def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
     """A warning where the files give names another prefix than the state was applied with; None: they do not, or it is
     not known."""
     config, state = seen.config, seen.recorded
-    if config is None or not state.bindings or state.name_prefix in ("", config.name_prefix):
+    prefix = wishes.name_prefix if config is None else config.name_prefix
+    known = prefix is not None and wishes.mode in _HINTS
+    if not known or not state.bindings or state.name_prefix in ("", prefix):
         return None
-    now = f"is {config.name_prefix} here" if config.name_prefix else "is missing here"
+    now = f"is {prefix} here" if prefix else "is missing here"
     summary = f"the state was applied with the name_prefix {state.name_prefix}, which {now}: another environment?"
-    return Diagnostic(_CODE, summary, _HINT, severity="warning")
+    return Diagnostic(_CODE, summary, _GIVE + _HINTS[wishes.mode], severity="warning")
 
 
-def hold_environment(seen: Observed) -> None:
+def hold_environment(seen: Observed, wishes: Wishes) -> None:
     """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
-    if (found := other_environment(seen)) is not None:
+    if (found := other_environment(seen, wishes)) is not None:
         raise GuardRefused(f"{found.summary} nothing was changed", code=_CODE, hint=found.hint)
 
 

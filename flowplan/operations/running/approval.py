@@ -132,11 +132,10 @@ class Approving:
         found = self._typed_volumes(found, seen)
         refuse(found)
         applies = self.wishes.mode == "apply"
-        if not found.plan.empty or (applies and other_environment(seen) is not None):
-            asked = self.approval.approve(found.plan)
-            if not asked and applies:
-                hold_environment(seen)
-            self._asked |= asked
+        if not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):
+            self._asked |= self.approval.approve(found.plan)
+            if not self._asked:
+                hold_environment(seen, self.wishes)
         return found.plan
 
     def _hold_to(self, saved: SealedPlan, found: PricedPlan, seen: Observed) -> None:

@@ -53,6 +53,7 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
         return None
     return attrs.evolve(
         wishes,
+        name_prefix=None,  # what ends by itself needs nobody's look
         policies=(*readable_policies(session, request.policies), *wishes.policies),
         lapsed={id: found[a] for a, id in there.items()},
         patterns=Patterns(targets=tuple(p for p in request.patterns.targets if matching(p, there))),
