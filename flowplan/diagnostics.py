@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -12,6 +12,7 @@ from attrs.validators import in_
 
 from flowplan.classes import frozen
 from flowplan.masking import hide
+from flowplan.printable import natural
 
 
 @frozen(order=True)
@@ -257,23 +258,38 @@ def by_position(problem: Diagnostic) -> tuple[str, int, int]:
 
 
 _ALIKE = 0.6  # of two words of which one is a slip for the other
+_SHORT = 3  # letters: what has fewer is as near to many words
 
 
 def looks_like(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
     """The one of `known` that `word` was probably meant to be: the beginning of that one alone, where `alike` is as
-    usual; else at least `alike` of the letters agree. The one place that decides it."""
-    from difflib import get_close_matches  # what a mistake costs; most runs have none
-
+    usual; else at least `alike` of the letters agree, of two addresses those behind the kind; else the only address of
+    that name, of another kind. The one place that decides it."""
     plain = word[:64].lower().replace("-", "_")
     same = {name.lower().replace("-", "_"): name for name in known}
     near = [name for name in same if name.startswith(plain)] if alike <= _ALIKE and len(plain) > 2 else []
-    near = near if len(near) == 1 else get_close_matches(plain, same, 1, alike)
-    return same[near[0]] if near else None
+    found = near if len(near) == 1 else _nearest(plain, same, alike)
+    return same[found[0]] if found else None
+
+
+def _nearest(plain: str, names: Collection[str], alike: float) -> Sequence[str]:
+    from difflib import get_close_matches  # what a mistake costs; most runs have none
+
+    def close(word: str, known: Iterable[str]) -> Sequence[str]:
+        found = get_close_matches(word, known, 2, alike)
+        return found[:1] if len(word) >= _SHORT or len(found) == 1 else ()
+
+    kind, dot, name = plain.partition(".")
+    rest = {one.removeprefix(f"{kind}."): one for one in names if one.startswith(f"{kind}.")}
+    others = [one for one in names if dot and one.endswith(f".{name}")]
+    if not rest:
+        return others if len(others) == 1 else close(plain, names)
+    return [rest[one] for one in close(name, rest)] or others[: len(others) == 1]
 
 
 def candidates(wanted: str, names: Iterable[str]) -> str | None:
     """A hint that lists what there is, the likely one first."""
-    known = sorted(set(names))
+    known = sorted(set(names), key=natural)
     if not known:
         return None
     near = looks_like(wanted, known)

@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "masking": set(),
     "secret": set(),
     "clock": set(),
-    "diagnostics": {"masking"},
+    "diagnostics": {"masking", "printable"},
     "errors": {"diagnostics"},
     "files": {"errors"},
     "hooks": set(),

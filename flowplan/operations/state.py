@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.diagnostics import looks_like
+from flowplan.diagnostics import candidates
 from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
@@ -43,7 +43,7 @@ def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
     meant = {pattern: matching(pattern, bindings) for pattern in asked}
     for pattern, found in meant.items():
         if not found:
-            raise FlowplanError(f"{pattern} is not in the state", hint="`flowplan state list` shows what is")
+            raise _not_there(pattern, bindings)
     shown = frozenset().union(*meant.values()) if asked else bindings.keys()
     return [bindings[address] for address in sorted(shown, key=in_order)]
 
@@ -192,12 +192,13 @@ def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     if wanted not in bindings:
-        near = looks_like(str(wanted), map(str, bindings))
-        raise FlowplanError(
-            f"{wanted} is not in the state",
-            hint=f"did you mean {near}?" if near else "`flowplan state list` shows what is",
-        )
+        raise _not_there(str(wanted), bindings)
     return bindings[wanted]
+
+
+def _not_there(address: str, bindings: Iterable[Address]) -> FlowplanError:
+    hint = candidates(address, map(str, bindings)) or "the state holds nothing"
+    return FlowplanError(f"{address} is not in the state", hint=hint)
 
 
 def _hold_certain(addresses: Container[Address], loaded: Loaded) -> None:

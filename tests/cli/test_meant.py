@@ -49,6 +49,15 @@ def test_a_beginning_counts_where_it_is_that_of_one_alone() -> None:
     assert looks_like("x", ["xyz"]) is None
 
 
+def test_of_an_address_the_name_has_to_be_alike() -> None:
+    """The kind, which all have in common, says nothing."""
+    known = ["bid.a", "bid.b", "bid.sweep", "volume.data"]
+    assert [looks_like(one, known) for one in ("bid.x", "bid.ab", "volume.x")] == [None, None, None]
+    assert {looks_like(one, known) for one in ("bid.sweeep", "bid.swe", "bd.sweep")} == {"bid.sweep"}
+    assert looks_like("bid.data", known) == "volume.data"
+    assert looks_like("us-central1.b", ["us-central1-a", "us-central1-b"]) is not None
+
+
 def test_one_place_decides_which_word_was_meant() -> None:
     """Each of several would know another kind of slip."""
     places = (ROOT / "diagnostics.py", ROOT / "cli" / "kinds.py")

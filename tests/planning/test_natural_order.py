@@ -25,7 +25,7 @@ def test_addresses_are_in_natural_order(place: Place) -> None:
     assert [one["address"] for one in state["resources"]] == BIDS
     tasks = [f"task.{name}" for name in NAMES]
     assert addresses(Path(), {}, None) == [*BIDS, *tasks]
-    for command in (("status", "--verbose"), ("cost",), ("show",)):
+    for command in (("status", "--verbose"), ("cost", "--verbose"), ("show",)):
         shown = re.findall(r"^ *(bid\.[\w-]+)", place.ok(*command), re.MULTILINE)
         assert shown[: len(BIDS)] == BIDS
     assert json.loads(place.ok("status", "--format", "json"))["bids"][1]["address"] == "bid.a-2"
