@@ -50,7 +50,9 @@ _WORD = r"[^\s\"'`,;<>()\[\]{}|]"
 _TOKEN = regex(rf"\b({_KNOWN}){_WORD}{{8,}}|\bfkey_{_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
 # A word that is surely meant as one: `sk-datasets` is a name.
 _KEY = regex(rf"\b{_KNOWN}(?={_WORD}*[0-9])(?={_WORD}*[A-Za-z0-9]{{16}}){_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
-_USERINFO = regex(r"(://)[^\s/\"']+@")
+# Of a database a user alone is none: who types its URL needs it. A token stands alone before other hosts.
+_DATABASE_USER = r"(?:(?<=postgres://)|(?<=postgresql://))[\w.%+-]+@[^\s/@\"']*(?=[\s/\"']|$)"
+_USERINFO = regex(rf"(://)(?!{_DATABASE_USER})[^\s/\"']+@")
 _USER_AT = regex(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]+)")
 # As docker takes them: what has no value of its own may stand before the letter of what has one.
 _ENV_OPTION, _USER_OPTION = r"-[ditPq]*e|--env|--build-arg", r"-[ditPq]*u|--user"

@@ -79,7 +79,8 @@ class Rekeyed:
 class Migrated:
     """The `state` as it is at its new place `to`, to which it moved from `source`, with the count of its
     `versions` that are kept there, and of operations in doubt (`pending`). `already`: an earlier run had moved it;
-    `named`: commands that say nothing of it use it here."""
+    `named`: commands that say nothing of it use it here; `typed`: what of it to type for those that do not, where `to`
+    does not say all."""
 
     source: str
     to: str
@@ -88,6 +89,7 @@ class Migrated:
     pending: int
     already: bool = False
     named: bool = False
+    typed: str = ""
 
 
 def addresses(found: Sequence[Binding]) -> AddressesDocument:

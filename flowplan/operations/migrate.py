@@ -272,7 +272,8 @@ class _Move:
     def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:
         self._tell_watched()
         versions = sum(one.lineage == state.lineage for one in self.new.store.versions())
-        return Migrated(self.old.store.name, self.new.store.name, state, versions, len(pending), already)
+        where, new = self.old.store.name, self.new.store
+        return Migrated(where, new.name, state, versions, len(pending), already, typed=new.typed)
 
     def _tell_watched(self) -> None:
         """That who watches the old place does nothing any more for what is at the new one, as far as that is seen."""

@@ -118,6 +118,13 @@ MISTAKES = (
         ("tests/operations/test_calls_in_a_row.py", "-k", "all_lists"),
     ),
     Mistake(
+        "name the first of several states where another is nearly the one that was typed",
+        "operations/opening/elsewhere.py",
+        "key=lambda one: not _alike(self.store.name, one.where)",
+        "key=lambda one: one.where",
+        ("tests/operations/test_elsewhere.py", "-k", "of_several_states"),
+    ),
+    Mistake(
         "rebuild a second state beside the one on a server",
         "operations/opening/elsewhere.py",
         "if not (named if ",

@@ -163,7 +163,8 @@ def test_stacks_of_other_files_in_one_directory_are_other_stacks(place: Place) -
         place.ok("apply", "--auto-approve", name)
     place.edit("a.json", "b.json", "train/flowplan.yaml")
     assert "train/a.json, which was used here, has 1 resource" in said(place, *DESTROY, "train")
-    assert "(and 1 more)" in said(place, *DESTROY)  # without files every one counts
+    told = said(place, *DESTROY)  # without files every one counts
+    assert "give --state eval/a.json or --state train/a.json to destroy what is there" in told
     (place.path / "train" / "flowplan.yaml").rename(place.path / "train" / "t.yaml")
     assert "train/a.json, which was used here, has 1 resource" in said(place, *DESTROY, "train")
 
@@ -327,6 +328,24 @@ def test_an_empty_state_of_before_is_no_calm_nothing(place: Place, monkeypatch: 
         assert "there are no resources at flowplan.state.json, but 1 live bid carries the marker of a stack" in told
     place.ok("--state", "b.json", *DESTROY)
     assert place.run(*DESTROY).err == ""
+
+
+def test_of_several_states_the_one_is_named_whose_name_is_nearly_that(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never the other one: a hint that is typed after a typo would end what nobody meant."""
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    for name in ("staging", "production"):
+        place.write(STACK.replace("state: a.json\n", f"name_prefix: {name}-\n"), "flowplan.yaml")
+        place.ok("--state", f"{name}.json", "apply", "--auto-approve")
+    for typo, meant in (("stagng.json", "staging.json"), ("producton.json", "production.json")):
+        told = said(place, "--state", typo, *DESTROY)
+        assert f"give --state {meant} to destroy what is there" in told
+        assert f"there is no state at {typo} yet, but {meant}, which was used here, has 1 resource" in told
+    told = said(place, "--state", "other.json", *DESTROY, code=0)
+    for meant in ("staging.json", "production.json"):
+        assert f"{meant} has 1 resource" in told.replace(", which was used here,", "")
+    assert "for it" in told and "--state staging.json" in told and "--state production.json" in told
 
 
 def test_no_second_state_is_rebuilt_beside_one_on_a_server(

@@ -18,11 +18,13 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.used import DIRECTORY
+from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files import atomic
 from flowplan.operations.migrate import _Move, migrate
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
+from flowplan.reports.text.state import migrated_notes
 from flowplan.state.history import Change
 from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, create_of, state
@@ -452,6 +454,14 @@ def test_the_documents(served: Place) -> None:
     assert json.loads(served.ok("state", "migrate", FILE, URL, "--format", "json"))["already"] is True
     result = served.run("state", "migrate", URL, FILE)
     assert "say where it is" not in result.err
+
+
+def test_who_moved_a_state_is_told_all_that_a_command_needs_to_find_it() -> None:
+    """Of a database its user, too: the name of a state has none, as it tells one from the other."""
+    url = "postgres://ann@db/infra/train?sslmode=require"
+    found = Migrated(FILE, "postgres://db/infra/train", state(), 1, 0, typed=url)
+    (note,) = migrated_notes(found)
+    assert f"`state: {url}`" in note and f"--state '{url}'" in note
 
 
 def test_a_history_says_who_moved_the_state(served: Place) -> None:

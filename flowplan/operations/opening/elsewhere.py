@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _ALIKE = 0.9  # of two names: one letter of seven is missing
+_NAMED = 3  # of several, how many a message names
 
 
 @frozen
@@ -75,14 +76,16 @@ class Elsewhere:
             warn(f"{what}; what is made now is made beside that")
             return
         use = f"--state {command_word(first.where)}"
+        near = any(_alike(name, one.where) for one in others)
         if self._is_missing(first):
             rebuilt = "`flowplan recover --from-live` rebuilds it from the markers of live bids"
             raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `apply --init` starts a new state")
-        if removes and self.chosen.origin == "option" and not any(_alike(name, one.where) for one in others):
-            warn(f"{what}; nothing of that is destroyed: give {use} for it")
+        which = use if near else _each(others)
+        if removes and self.chosen.origin == "option" and not near:
+            warn(f"{what}; nothing of that is destroyed: give {which} for it")
             return
         if removes:
-            raise StateError(what, hint=f"give {use} to destroy what is there")
+            raise StateError(what, hint=f"give {which} to destroy what is there")
         moves = f"{moving(first.where, name)} moves it there"
         raise StateError(what, hint=f"{moves}; {use} uses it where it is; `apply --init` starts a new state")
 
@@ -90,8 +93,8 @@ class Elsewhere:
         """There is a state, and nothing in it, for a command that only removes: `warn` gets which other ones of this
         directory have resources. It may be one that was used before, and the name of the other was forgotten."""
         if others := self._others():
-            use = f"--state {command_word(others[0].where)}"
-            warn(f"{self.store.name} has no resources, but {_used_here(others)}; give {use} to destroy what is there")
+            has = f"{self.store.name} has no resources, but {_used_here(others)}"
+            warn(f"{has}; give {_each(others)} to destroy what is there")
 
     def hold_not_rebuilt(self) -> None:
         """Raise StateError where a state would be rebuilt beside the one that this directory has used, as long as that
@@ -128,11 +131,13 @@ class Elsewhere:
         return {os.path.relpath(one, here) for one in config_files(self.paths, self.settings.directory)}
 
     def _others(self) -> list[Used]:
-        """The states of the same API that have resources, the directory's own first."""
+        """The states of the same API that have resources: those whose name is nearly that of this one, the directory's
+        own, the rest."""
         files, own = self._files(), self._own()
         known = [one for one in self._states.all() if self._is_about(one, files)]
         found = [self._as_it_is(one) for one in known if one.api_url in ("", self.settings.api_url)]
-        return [one for one in (own, *found) if one is not None and one.identity != self.store.identity]
+        others = [one for one in (own, *found) if one is not None and one.identity != self.store.identity]
+        return sorted(others, key=lambda one: not _alike(self.store.name, one.where)) if len(others) > 1 else others
 
     def _is_about(self, used: Used, files: set[str]) -> bool:
         """Whether it may be of the stack in `files`: it is no other files', or those are gone."""
@@ -190,9 +195,16 @@ def _alike(name: str, other: str) -> bool:
     return rows[0] != rows[1] and SequenceMatcher(None, stems[0], stems[1]).ratio() >= _ALIKE
 
 
+def _each(others: Sequence[Used]) -> str:
+    """What to type for one of them, whichever is meant."""
+    return " or ".join(f"--state {command_word(one.where)}" for one in others[:_NAMED])
+
+
 def _used_here(others: Sequence[Used]) -> str:
-    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-    return f"{others[0].where}, which was used here, {_holds(others[0])}{more}"
+    first, *rest = others[:_NAMED]
+    also = "".join(f", and {one.where} {_holds(one)}" for one in rest)
+    more = f" (and {len(others) - _NAMED} more)" if len(others) > _NAMED else ""
+    return f"{first.where}, which was used here, {_holds(first)}{also}{more}"
 
 
 def _holds(used: Used) -> str:

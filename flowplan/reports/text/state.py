@@ -165,8 +165,8 @@ def migrated(found: Migrated, paint: Paint) -> str:
 def migrated_notes(found: Migrated) -> Iterator[str]:
     """What to do once a state has moved."""
     if not found.named:
-        place = command_word(found.to)
-        yield f"say where it is: `state: {found.to}` in the stack file, FLOWPLAN_STATE, or --state {place}"
+        where = found.typed or found.to
+        yield f"say where it is: `state: {where}` in the stack file, FLOWPLAN_STATE, or --state {command_word(where)}"
 
 
 def restored(found: Restored, paint: Paint) -> str:
