@@ -269,6 +269,14 @@ def test_a_saved_plan_is_applied_alone(place: Place, paths: tuple[str, ...]) -> 
     place.ok("apply", "p.plan")
 
 
+def test_one_without_changes_says_that_it_has_none(place: Place) -> None:
+    """It is not shown again, and whether what is live has come to differ since is for the next plan."""
+    place.write(task_text("one"))
+    place.ok("apply", "--auto-approve")
+    place.ok("plan", "--out", "p.plan")
+    assert place.ok("apply", "p.plan") == "Apply complete: the saved plan changes nothing.\n"
+
+
 def test_one_that_cannot_be_read_is_not_taken_for_a_task_file(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     example.ok("plan", "--out", "p.json")
 
