@@ -211,7 +211,7 @@ MISTAKES = (
     Mistake(
         "take a slip of the pen for a new environment",
         "operations/opening/elsewhere.py",
-        " and not any(_alike(name, one.where) for one in others):",
+        " and not near:",
         ":",
         ("tests/operations/test_elsewhere.py", "-k", "a_loop_over"),
     ),
