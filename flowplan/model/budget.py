@@ -21,6 +21,8 @@ from flowplan.patterns import regex
 
 Limit: TypeAlias = Literal["max_hourly_cost", "max_cost_increase"]
 _NUMBER = regex(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,2})?", re.ASCII)
+_DECIMAL_COMMA = regex(r"[0-9]+,[0-9]{1,2}", re.ASCII)
+_THOUSANDS = regex(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,2})?", re.ASCII)
 
 
 @frozen
@@ -111,10 +113,19 @@ class Judged:
 def dollars(text: str) -> Decimal:
     """An amount of money in whole cents, zero too. Raises ValueError saying how to write it."""
     if not _NUMBER.fullmatch(text):
-        plain = text.replace("$", "").replace(",", "").strip()
-        example = plain if _NUMBER.fullmatch(plain) else "60 or 12.50"
-        raise ValueError(f"write dollars per hour, such as {example}")
+        raise ValueError(f"write dollars per hour, such as {_meant(text) or '60 or 12.50'}")
     return Decimal(text)
+
+
+def _meant(text: str) -> str | None:
+    """The number that `text` surely means: without the dollar sign, with a point in the place of a decimal comma, and
+    without those between thousands. None: nobody knows."""
+    plain = text.replace("$", "").strip()
+    if _DECIMAL_COMMA.fullmatch(plain):
+        plain = plain.replace(",", ".")
+    elif _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    return plain if _NUMBER.fullmatch(plain) else None
 
 
 def increase(text: str) -> Increase:

@@ -69,6 +69,20 @@ MISTAKES = (
         ("tests/cloud/test_bounds.py", "-k", "price_that_cannot or negative"),
     ),
     Mistake(
+        "take $17,92 for $1792",
+        "model/bounds.py",
+        "((?:[0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(",
+        "([0-9][0-9,]{0,15}(",
+        ("tests/cloud/test_bounds.py", "-k", "no_amount"),
+    ),
+    Mistake(
+        "advise a budget of a hundred times as much where a comma was meant as a point",
+        "model/budget.py",
+        "    if _DECIMAL_COMMA.fullmatch(plain):",
+        "    if not plain:",
+        ("tests/planning/test_guards.py", "-k", "wrong_budgets"),
+    ),
+    Mistake(
         "an amount may be as high as it likes",
         "model/bounds.py",
         "if not value.is_finite() or not 0 <= value <= HIGHEST:",

@@ -292,6 +292,9 @@ def test_a_stack_above_its_budget_can_be_made_cheaper_and_says_that_it_is_above(
     ("arguments", "says"),
     [
         (("--max-hourly-cost", "$10"), "write dollars per hour, such as 10"),
+        (("--max-hourly-cost", "17,92"), "write dollars per hour, such as 17.92"),
+        (("--max-hourly-cost", "$1,234.50"), "write dollars per hour, such as 1234.50"),
+        (("--max-hourly-cost", "1,2345"), "60 or 12.50"),
         (("--max-hourly-cost", "-1"), "'-1' is not an amount"),
         (("--max-hourly-cost", "1e3"), "60 or 12.50"),
         (("--max-hourly-cost", "0.001"), "60 or 12.50"),
