@@ -136,7 +136,9 @@ def adopted(address: Address, found: LiveBid | LiveVolume, bindings: Mapping[Add
     """What the state records of a live object that no operation in it made. Which file names it is not known."""
     if isinstance(found, LiveVolume):
         return Binding(address, found.id, as_known(found, None))
-    volumes = {binding.id: one for one, binding in bindings.items() if one.kind == "volume"}
+    volumes = (
+        {binding.id: one for one, binding in bindings.items() if one.kind == "volume"} if found.bid.volumes else {}
+    )
     needs = tuple(volumes[str(id)] for id in found.bid.volumes if str(id) in volumes)
     return Binding(address, found.id, as_known(found, None), needs, found.marker.generation if found.marker else 1)
 

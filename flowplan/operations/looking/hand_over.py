@@ -42,12 +42,15 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     from flowplan.state.ownership import adopted
 
     moved, problems = readdress(state, config)
-    state, imports = moved.state, set()
+    bindings = dict(moved.state.bindings)
+    state = attrs.evolve(moved.state, bindings=bindings)  # it has what is imported as soon as that is
+    imports: dict[Address, str] = {}
     refusals: list[Diagnostic] = []
-    for block in config.imports:
-        if _is_spent(block, state, live):
+    blocks = [one for one in config.imports if not _is_spent(one, state, live)]
+    live = with_bids(session.cloud(), live, [one.id for one in blocks if one.address.kind == "bid"]) if blocks else live
+    for block in blocks:
+        if _is_spent(block, state, live):  # since an earlier one was imported
             continue
-        live = with_bids(session.cloud(), live, [block.id] if block.address.kind == "bid" else [])
         try:
             settled_by(pending, block.address)
             found = importable(session, live, state, pending, block.address, block.id)
@@ -57,18 +60,16 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
         except FlowplanError as error:
             problems.append(_problem(config, block, error))
             continue
-        new = adopted(block.address, found, state.bindings)
-        of_somebody = {block.id} if block.address.kind == "volume" else set()
-        bindings = {**state.bindings, block.address: new}
-        state = attrs.evolve(
-            state, bindings=bindings, adopted=state.adopted | of_somebody, released=state.released - {block.id}
-        )
-        imports.add(block.address)
+        bindings[block.address] = adopted(block.address, found, bindings)
+        imports[block.address] = block.id
     if problems:
         raise ConfigError(sorted((*problems, *refusals), key=by_position))
     if refusals:
         said = "refused by the guard not_ours; nothing was changed"
         raise GuardRefused(said, code="not-ours", refusals=refusals, planned=False)
+    of_somebody = {id for address, id in imports.items() if address.kind == "volume"}
+    released = state.released - set(imports.values())
+    state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released)
     return HandedOver(state, moved.previous, frozenset(imports), live)
 
 
