@@ -272,7 +272,8 @@ class Run:
 
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":
-            hold_known(self.session, found.loaded, found.seen.state.stack, found.seen.live)
+            seen = found.seen
+            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)
         approving = self._approving(found)
         plan = approving(found.seen)
         self.wishes = approving.wishes

@@ -122,7 +122,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         loaded = session.load(removes=request.destroy)
         loaded, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         if request.destroy:
-            hold_known(session, loaded, seen.state.stack, seen.live)
+            hold_known(session, loaded, seen.state.stack, seen.live, wishes.declared)
         drawn = request.what_if is not None or request.history
         found = priced_plan(session, seen, wishes, forecasts=lambda plan: request.complete or drawn or not plan.empty)
         pasts = pasts_of(session, found) if drawn else None

@@ -43,7 +43,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
     carries a marker."""
     config = _configuration(session, paths)
     with session.changing() as lock:
-        _hold_lost(session, force=force)
+        _hold_lost(session, lineage, force=force)
         lists = session.cloud().everything()
         project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
         marker = _chosen(session, config, live, lineage)
@@ -125,7 +125,7 @@ def _note_kept(session: Session) -> None:
         )
 
 
-def _hold_lost(session: Session, *, force: bool) -> None:
+def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
     """Raise unless the state is missing or cannot be read, and no backup could stand in for it. One that is not
     encrypted, beside a key, is not lost; nor, without `force`, is one that is encrypted for others: in its place they
     would find one that they cannot open."""
@@ -156,9 +156,11 @@ def _hold_lost(session: Session, *, force: bool) -> None:
         session.elsewhere.hold_not_rebuilt()
         _note_kept(session)
     if state.bindings or state.released:
-        raise UsageProblem(
-            "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"
-        )
+        hint = "`flowplan recover` settles operations in doubt"
+        if lineage not in (None, state.lineage):
+            take = f"flowplan import ADDR ID --lineage {lineage} takes a bid of that one into it"
+            hint = f"it is of lineage {state.lineage}; {take}, and `flowplan orphans` lists them"
+        raise UsageProblem("the state is intact: nothing is rebuilt", hint=hint)
 
 
 def _chosen(session: Session, config: Config | None, live: Live, lineage: str | None) -> Marker:

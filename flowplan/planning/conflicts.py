@@ -60,11 +60,14 @@ class _Whose:
 
     def __init__(self, state: State, live: Live) -> None:
         self._lineage, self._released = state.lineage, state.released
+        self._holds_something = bool(state.bindings or state.released)  # then recover --from-live rebuilds nothing
         self._bound = {(one.kind, binding.id): one for one, binding in state.bindings.items()}
         self._users: dict[str, list[LiveBid]] = {}  # by the id of a bid, or of a volume that it uses
         for bid in live.bids.values():
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
+        markers = [bid.marker for bid in live.bids.values() if bid.marker is not None and not bid.ended]
+        self._namesakes = sorted({m.lineage for m in markers if m.stack == state.stack and m.lineage != state.lineage})
 
     def __call__(self, address: Address, name: str, ids: Sequence[str]) -> tuple[str, str]:
         """Whose the objects `ids` are, which have the `name`, and the remedy: another address's, another state's, when
@@ -85,11 +88,16 @@ class _Whose:
         if kind == "bid" and self._released.issuperset(ids):
             return "it was released", f"{take} takes it back; otherwise {use}"
         if not stacks:
+            if self._namesakes and not self._holds_something:  # imported first, it would keep the rest from coming back
+                rebuilt = f"flowplan recover --from-live --lineage {self._namesakes[0]}"
+                take = f"if the state of this stack is lost, first {rebuilt}; then {take}"
             return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
         whose, (stack, lineage) = "belongs to" if kind == "bid" else "is used by a bid of", stacks[0]
+        back = f"flowplan recover --from-live --lineage {lineage}, where it was"
+        if self._holds_something:
+            back = f"{take} --lineage {lineage}"
         return (
             f"it {whose} another state of flowplan (stack {stack})",
             "if a colleague has that state, use it together: `flowplan state migrate FROM URL` there, and `--state "
-            f"URL` here; if it is lost: flowplan recover --from-live --lineage {lineage}, where it was; "
-            f"otherwise {use}",
+            f"URL` here; if it is lost: {back}; otherwise {use}",
         )

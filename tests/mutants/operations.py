@@ -174,6 +174,20 @@ MISTAKES = (
         ("tests/cli/test_watch.py", "-k", "differ_in_a_number"),
     ),
     Mistake(
+        "destroy what was begun since, and be silent of what the lost state had",
+        "operations/looking/unknown_stack.py",
+        "        _tell_rest(session, loaded.state, stack, live, declared)\n",
+        "",
+        ("tests/operations/test_ways_out.py", "-k", "begun_since"),
+    ),
+    Mistake(
+        "name a rebuild where a state that holds something forbids it",
+        "planning/conflicts.py",
+        "        if self._holds_something:\n",
+        "        if False:\n",
+        ("tests/operations/test_ways_out.py", "-k", "begun_since"),
+    ),
+    Mistake(
         "go by the name of the directory where the files name the stack",
         "operations/looking/unknown_stack.py",
         "in (said or {stack})]",
@@ -309,7 +323,7 @@ MISTAKES = (
     Mistake(
         "say calmly that nothing exists while the stack is live",
         "operations/apply.py",
-        "            hold_known(self.session, found.loaded, found.seen.state.stack, found.seen.live)\n",
+        "            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)\n",
         "            pass\n",
         ("tests/operations/test_elsewhere.py", "-k", "no_calm_nothing"),
     ),

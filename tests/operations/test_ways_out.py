@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, live_ids
 from tests.operations.test_block_volumes import many
 from tests.operations.test_generate import somebodys
 from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
@@ -43,6 +43,43 @@ def test_a_colleague_is_told_of_the_state_and_of_the_lineage_that_recovers_it(pl
         one.unlink()
     place.ok(*command[1].split())
     assert bid_id(place, "bid.train").startswith("bid_")
+
+
+def lost(place: Place) -> tuple[str, str, str]:
+    """A stack of a bid and a volume that it does not use, whose state is lost: their ids, and the lineage."""
+    place.write(stack(task("train"), volumes=DATA))
+    place.ok(*APPLY)
+    found = bid_id(place, "bid.train"), bid_id(place, "volume.data"), str(kept(place)["lineage"])
+    for one in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        one.unlink()
+    return found
+
+
+def test_what_a_lost_state_leaves_comes_back_in_the_order_that_is_said(place: Place) -> None:
+    """A volume that is imported first begins another state, beside which nothing is rebuilt."""
+    _, volume, lineage = lost(place)
+    told = said(place.run("plan").err)
+    rebuild, take = f"recover --from-live --lineage {lineage}", f"import volume.data {volume}"
+    assert f"if the state of this stack is lost, first flowplan {rebuild}; then flowplan {take} lets" in told
+    place.ok(*rebuild.split())
+    place.ok(*take.split())
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_bid_comes_into_a_state_that_was_begun_since(place: Place) -> None:
+    bid, volume, lineage = lost(place)
+    place.ok("import", "volume.data", volume)
+    take = f"import bid.train {bid} --lineage {lineage}"
+    told = said(place.run("plan").err)
+    assert (f"if it is lost: flowplan {take}" in told, "--from-live" in told) == (True, False)
+    refused = place.run("recover", "--from-live", "--lineage", lineage)
+    assert refused.code == 64
+    assert f"flowplan import ADDR ID --lineage {lineage} takes a bid of that one into it" in said(refused.err)
+    destroyed = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (destroyed.code, f"flowplan {take} takes it into this one" in said(destroyed.err)) == (0, True)
+    place.ok(*take.split())
+    assert "marker" not in place.run("destroy", "--auto-approve").err
+    assert live_ids(place) == []
 
 
 def test_attach_among_the_volumes_is_one_problem_that_says_where_it_belongs(place: Place) -> None:

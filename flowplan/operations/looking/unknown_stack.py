@@ -3,7 +3,7 @@ files say, or that of the directory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
@@ -13,19 +13,23 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
+    from flowplan.model.address import Address
     from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
 
 MOST_NAMED = 10  # bids or stacks, in a message
 
 
-def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None:
+def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, declared: Collection[Address]) -> None:
     """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too, or as
     the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, or
     there is one, and nothing is in it, that is a warning; so it is where bids of other stacks are live, and the files
     do not say what this one is called: `stack` is the name of a directory then, which may have been another. Nor did
-    they say it, perhaps, when a stack of the directory's name was made."""
+    they say it, perhaps, when a stack of the directory's name was made. Where the state holds something, it may have
+    been begun after the one with the rest was lost: that is a warning, of addresses that the files have `declared`
+    (none: nobody knows which) and it does not hold."""
     if not loaded.empty:
+        _tell_rest(session, loaded.state, stack, live, declared)
         return
     said = named(session) if loaded.fresh else frozenset({stack})
     found = [(one.id, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
@@ -45,6 +49,28 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live) -> None
             f"there is no state at {session.store.name}, but {_bids([id for id, _ in others], 'is', 'are')} of "
             f"{_called(name for _, name in others)}: if that is this one, {why}, "
             "name its state with --state; `flowplan orphans` lists what is in no state here"
+        )
+
+
+def _tell_rest(session: Session, state: State, stack: str, live: Live, declared: Collection[Address]) -> None:
+    """Warn of live bids of a stack that is called as this one, which has another state. Those of another environment
+    have the same addresses, or another prefix."""
+    known = state.released | {one.id for one in state.bindings.values()}
+    marked = [(one, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
+    found = [
+        (one.id, marker)
+        for one, marker in marked
+        if marker.stack == stack and marker.lineage != state.lineage and one.id not in known
+        if marker.address not in state.bindings and (marker.address in declared or not declared)
+        if one.bid.name.startswith(state.name_prefix)
+    ]
+    if found:
+        id, first = found[0]
+        session.listener.warn(
+            f"{_bids([id for id, _ in found], 'carries', 'carry')} the marker of {_called([stack])}, but not of this "
+            "state: nothing of that is destroyed, and it keeps costing money; if the state that had it is lost, "
+            f"flowplan import {first.address.word} {id} --lineage {shown(first.lineage)} takes it into this one; "
+            "`flowplan orphans` lists what is in no state here"
         )
 
 
