@@ -21,7 +21,8 @@ what the run came to:
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
     |   |- NoLocks           5   files cannot be locked where the state is
     |   |- SaveFailed *      5   of a run that had begun
-    |   |- NoRoom            5   nothing can be written where the state is
+    |   |- Unwritten         5   the system does not take what is written where the state is
+    |   |  `- NoRoom         5   for want of space, of permission, or of something else that it limits
     |   `- Unread            5   the system does not let it be read: it may be whole
     |- OutcomeUnknown *      6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
@@ -176,8 +177,12 @@ class NoLocks(StateError):
     """The file system of the state knows no locks (flock): nobody could be kept out."""
 
 
-class NoRoom(StateError):
-    """Nothing can be written where the state is: no space, or no permission."""
+class Unwritten(StateError):
+    """What is written where the state is may not be there: the system says that it could not."""
+
+
+class NoRoom(Unwritten):
+    """Nothing can be written where the state is: no space, no permission, or a limit of the machine's."""
 
 
 class Unread(StateError):

@@ -33,14 +33,13 @@ from flowplan.backends.parts import (
     settled,
     went_back,
 )
-from flowplan.backends.room import copy_named
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, Unread, UsageProblem
-from flowplan.files.atomic import durable, hold_trusted, replace_file
+from flowplan.files.atomic import durable, hold_not_mounted, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Rewritten, Version
@@ -155,9 +154,12 @@ class LocalStore(Store):
 
     def hold_savable(self) -> None:
         self._hold()
-        with copy_named(self.path):
-            if (snapshot := self._files.snapshot()) is not None:  # else the journal is the first that is made here
-                replace_file(self.path, snapshot)
+        hold_not_mounted(self.path, self.backup_path, self.journal_path)
+        if (snapshot := self._files.snapshot()) is not None:  # else the journal is the first that is made here
+            replace_file(self.path, snapshot)
+            if self._journal is not None:
+                with durable(self.journal_path):
+                    self._journal.open()
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         try:
@@ -171,6 +173,8 @@ class LocalStore(Store):
         if self._journal is None:  # what a run has done is saved whatever it finds by then
             hold_one_name(self.path)
         self._hold()
+        if self._journal is not None:
+            self._journal.give_back()  # it may be all the room that there is
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._files.sweep()
         new = self._form.dump(saved)

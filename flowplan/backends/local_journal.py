@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from flowplan.backends.open_journal import OpenJournal
 from flowplan.backends.overflow import Overflow
-from flowplan.backends.room import RESERVED, copy_named
+from flowplan.backends.room import RESERVED
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Journal
 from flowplan.errors import StateError
@@ -25,21 +25,22 @@ class LocalJournal(Journal):
     def __init__(self, files: StateFiles, overflow: Overflow, hold: Callable[[], None], state: State) -> None:
         self._files, self._overflow, self._hold, self._state = files, overflow, hold, state
         self._open: OpenJournal | None = None
+        self._appended = False
         self._frames = files.form.frames()
         self._recorded: list[Record] = []  # the results that this run has made durable
 
     @property
     def appended(self) -> bool:
-        return self._open is not None
+        return self._appended
 
     def append(self, records: Iterable[Record]) -> None:
         self._hold()
         records = tuple(records)
         with durable(self._files.journal):
-            journal = self._open
-            if journal is None:
-                journal = self._begin()
+            journal = self.open()
+            if not self._appended:
                 self._take_over(journal)
+            self._appended = True
             journal.write(self._frames.add(records))
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
 
@@ -61,6 +62,12 @@ class LocalJournal(Journal):
         except StateError as error:
             return f"the results are not recorded anywhere, because {error}"
 
+    def give_back(self) -> None:
+        """Give back what is reserved: all that there is to say is written. Raises StateError."""
+        if self._open is not None:
+            with durable(self._files.journal):
+                self._open.give_back()
+
     def close(self) -> None:
         """End it; a second time does nothing. Raises StateError when only now a write turns out to have failed."""
         if self._open is not None:
@@ -76,8 +83,10 @@ class LocalJournal(Journal):
             journal.write(self._frames.add(self._overflow.news))
             self._overflow.forget()
 
-    def _begin(self) -> OpenJournal:
-        """The journal, opened to go on with what is in it, and with room reserved."""
+    def open(self) -> OpenJournal:
+        """The journal, opened to go on with what is in it, and with room reserved; once. Raises OSError, StateError."""
+        if self._open is not None:
+            return self._open
         files, state = self._files, self._state
         files.sweep()
         found = files.read_journal()
@@ -93,7 +102,7 @@ class LocalJournal(Journal):
         self._frames = files.form.frames(found.end)
         journal = OpenJournal(files.journal, found.length)
         try:
-            with copy_named(files.path), durable(files.journal):
+            with durable(files.journal):
                 journal.reserve(RESERVED)
             if found.header is None:
                 journal.write(self._frames.begin(Header.of(state)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field
@@ -74,6 +75,13 @@ class OpenJournal:
             raise StateError(f"{self.path} was removed while this command ran: {error.strerror}") from error
         if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
             raise StateError(f"{self.path} was replaced while this command ran; flowplan leaves it alone")
+
+    def give_back(self) -> None:
+        """Give back what is allocated after the end, unless somebody else has written there. Raises OSError."""
+        if self._descriptor != _CLOSED:
+            with suppress(StateError):
+                self._hold_as_left(self._descriptor)
+                os.ftruncate(self._descriptor, self.end)
 
     def close(self) -> None:
         """Close it; a second time does nothing. Raises OSError when the system says only now that a write failed."""

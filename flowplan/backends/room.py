@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flowplan.errors import NoRoom, StateError
+from flowplan.errors import StateError
 from flowplan.files.atomic import WRITABLE, room_in
 
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
@@ -37,6 +37,4 @@ def copy_named(state: Path | None) -> Iterator[None]:
             files, copy = shlex.quote(str(state).removesuffix(".json")), shlex.quote(state.name)
             error.detail = "nothing was changed: anything that runs goes on, and costs money"
             error.hint = f"{WRITABLE}; or cp {files}* DIR, give --state DIR/{copy}, and copy it back afterwards"
-            if isinstance(error, NoRoom) and os.access(state.absolute().parent, os.W_OK):  # the lock is held
-                error.hint = f"{WRITABLE}; to stop what runs, `flowplan destroy` needs no room"
         raise

@@ -37,7 +37,12 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
     return None if what is None else FlowplanError(f"this machine does not give flowplan enough {what}", hint=_RAISE)
 
 
-_SCARCE = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files", errno.ENOMEM: "memory"}
+_SCARCE = {
+    errno.EMFILE: "open files (ulimit -n)",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.EFBIG: "room in one file (ulimit -f)",
+}
 _RAISE = "raise the limit and run the same command again: it first checks what was done"
 
 

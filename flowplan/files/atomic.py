@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flowplan.errors import NoRoom, StateError
+from flowplan.errors import NoRoom, StateError, Unwritten
+from flowplan.patterns import regex
 
 PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
@@ -21,6 +22,9 @@ WRITABLE = "free some space, or make the directory writable, and run the same co
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
+_IN_THE_WAY = (errno.EBUSY, errno.EXDEV)  # of a rename: a mount
+_ESCAPED = regex(rb"[ \t\n\\#]")
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENOMEM)
 
 
 def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: int = PRIVATE) -> None:
@@ -142,6 +146,17 @@ def hold_trusted(path: Path) -> None:
             )
 
 
+def hold_not_mounted(*paths: Path) -> None:
+    """Raise NoRoom where something is mounted at one of these files itself, as far as the system tells: it can be
+    written, and not replaced."""
+    with suppress(OSError):
+        mounts = Path("/proc/self/mountinfo").read_bytes()
+        for path in paths:
+            name = _ESCAPED.sub(lambda found: b"\\%03o" % ord(found[0]), os.fsencode(os.path.realpath(path)))
+            if b" %b " % name in mounts:
+                raise NoRoom(f"{path} could not be replaced: {os.strerror(errno.EBUSY)}", hint=MOUNTED)
+
+
 def hold_no_device(path: Path) -> None:
     """Raise StateError when `path` is a device, or a link to one."""
     with suppress(OSError):
@@ -169,8 +184,8 @@ def durable(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         said = f"{path} could not be made durable: {reason}"
-        hint = WRITABLE if error.errno in NO_ROOM else MOUNTED if error.errno == errno.EBUSY else None
-        raise (NoRoom if hint else StateError)(said, hint=hint) from error
+        hint = WRITABLE if error.errno in NO_ROOM else MOUNTED if error.errno in _IN_THE_WAY else None
+        raise (NoRoom if hint or error.errno in _LIMITS else Unwritten)(said, hint=hint) from error
 
 
 def room_in(directory: Path) -> int | None:

@@ -4,7 +4,7 @@ and save what came of it. For apply and destroy."""
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import attrs
 from attrs import field
@@ -27,6 +27,7 @@ from flowplan.errors import (
     StateError,
     Unauthorized,
     Unreachable,
+    Unwritten,
     UsageProblem,
 )
 from flowplan.model.budget import side_by_side
@@ -47,9 +48,9 @@ from flowplan.operations.running.meanwhile import hold_same_place, hold_same_rec
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
-from flowplan.operations.running.stopping import Stopping
+from flowplan.operations.running.stopping import Stopping, explain, left_of
 from flowplan.planning.plan import Plan, Wishes, key_of
-from flowplan.planning.unreported import is_stated, left_unread, only_stops, stops
+from flowplan.planning.unreported import is_stated, left_unread, only_stops, stopping_part, stops
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live
     from flowplan.model.resources import Bid
     from flowplan.operations.opening.session import Session
+    from flowplan.planning.steps import Step
     from flowplan.state.journal import Intent
     from flowplan.state.state import Binding
 
@@ -186,6 +188,7 @@ class Run:
     hours: float | None = None  # how far ahead the cost is forecast
     ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
+    _left: tuple[Step, ...] = field(default=(), init=False)  # what is not begun, as it could not be recorded
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
     carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
 
@@ -246,15 +249,20 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
-        if stops(plan) and not is_stated(plan):
-            self._stopping = Stopping(found.journal, self.session.listener.note)
-            found = attrs.evolve(found, journal=self._stopping)
-        elif is_stated(plan) or not only_stops(plan):
-            store.hold_savable()
+        journal: Journal = found.journal
+        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":
+            self._stopping = found.journal
+        else:
+            try:
+                journal = found.journal.strict()
+                if is_stated(plan) or not only_stops(plan):
+                    store.hold_savable()
+            except Unwritten as error:
+                self._only_stop(plan, found, approving, lock, error)
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            around = self._surroundings(found.journal, lock, plan, seen)
+            around = self._surroundings(journal, lock, plan, seen)
             outcome = self._carry_out(plan, found.recovered, seen, around)
             state = with_outputs(outcome.state, self._recorded, plan)
             state = with_prefix(state, self._recorded, plan, outcome)
@@ -269,6 +277,19 @@ class Run:
             self.ran = (plan, outcome, seen.live)
         self._finish(plan, outcome, found)
         return outcome
+
+    def _only_stop(
+        self, plan: Plan, found: Looked, approving: Approving, lock: StateLock, error: Unwritten
+    ) -> NoReturn:
+        """Carry out what of `plan` needs no record, and raise `error`, which says why nothing else is begun."""
+        state = found.recovered.state
+        part = stopping_part(plan, state)
+        explain(error, plan, stopped=not part.empty)
+        if not part.empty:
+            self.session.listener.note(f"{error}; of this plan only what stops is carried out")
+            self.wishes, self._left = attrs.evolve(self.wishes, unrecorded=True), left_of(plan, part)
+            self._locked(part, attrs.evolve(found, seen=attrs.evolve(found.seen, state=state)), approving, lock)
+        raise error
 
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":
@@ -290,7 +311,7 @@ class Run:
         hold_same_records(plan, before, state)
         if (approving.is_late and not plan.empty) or state.went_on_from(before):
             plan, seen = approving.again(plan, state)
-        recovered, journal = attrs.evolve(found.recovered, state=state), self.session.store.prepare(state)
+        recovered, journal = attrs.evolve(found.recovered, state=state), self._looking.journal(state)
         return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)
 
     # -- the run
@@ -342,7 +363,8 @@ class Run:
         )
 
     def _carry_out(self, plan: Plan, recovered: Recovered, seen: Observed, around: Surroundings) -> Outcome:
-        saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
+        whole = None if self._left else self.saved
+        saved = AppliedPlan(whole["sha256"], self.session.now(), recovered.state.serial) if whole else None
         now = None if plan.mode == "refresh-only" else _without_left_out(plan, seen)
         applying = Applying(
             plan,
@@ -359,6 +381,7 @@ class Run:
             outcome = applying.run()
         finally:
             self.begun = applying.begun
+        outcome = attrs.evolve(outcome, not_started=(*outcome.not_started, *self._left))
         self.carried_out = outcome.clean
         return outcome
 
@@ -367,7 +390,8 @@ class Run:
         session, how = self.session, self.how
         before = outcome.state.bindings
 
-        def save(ended: Outcome) -> State:
+        def save(ended: Outcome, stopping: Stopping) -> State:
+            self._stopping = stopping
             ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
             return self._keep(ended, before, found.doubted)
 
@@ -408,7 +432,7 @@ class Run:
     def _keep_forecast(self, plan: Plan, outcome: Outcome, costs: Costs | None) -> None:
         """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""
         shown = self.saved or costs
-        if shown is not None and self.wishes.mode == "apply" and outcome.done:
+        if shown is not None and self.wishes.mode == "apply" and outcome.done and not self._left:
             from flowplan.operations.running.track_record import keep_shown
 
             keep_shown(self.session, shown, plan, outcome)

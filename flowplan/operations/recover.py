@@ -18,7 +18,7 @@ from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.looking.observe import observe
-from flowplan.operations.opening.session import IN_JOURNAL
+from flowplan.operations.running.stopping import Stopping
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import find_created
 from flowplan.state.state import State, with_ended
@@ -41,7 +41,7 @@ def settle(
     interruption = session.interruption
     with session.changing() as lock:
         loaded, store = session.load(), session.store
-        journal = store.prepare(loaded.state)
+        journal = Stopping(store.prepare(loaded.state), session.listener.note) if ids else store.prepare(loaded.state)
         live = with_bids(session.cloud(), observe(session, None, loaded.state, loaded.pending).live, ids)
         # All are looked at before one is cancelled.
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
@@ -58,7 +58,7 @@ def settle(
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                stopped = IN_JOURNAL if ids else ""  # what is settled may run on
+                stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
                 state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stopped=stopped)
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")

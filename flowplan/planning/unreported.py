@@ -15,8 +15,9 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Create, Forget, Replace, Update
+from flowplan.planning.actions import LIFETIME_OVER, Change, Create, Forget, Replace, Update
 from flowplan.planning.plan import Plan
+from flowplan.planning.steps import Order
 from flowplan.state.state import State
 
 
@@ -70,6 +71,29 @@ def is_stated(plan: Plan) -> bool:
     again: unrecorded, the next plan may end what was to stay. A destroy stops whatever it can record."""
     said = (one for one in plan.changes if one.previous_address is not None or isinstance(one, Forget))
     return plan.mode == "apply" and any(one.reason != "gone_outside" or one.previous_address for one in said)
+
+
+def stopping_part(plan: Plan, state: State) -> Plan:
+    """What of `plan` can be done where nothing can be recorded: what stops an object by the address that `state` knows
+    it by, and waits for nothing else of the plan. Where something is to be placed too, which may be what comes instead,
+    only what is past its lifetime."""
+    alone = only_stops(plan)
+    known = {address: binding.id for address, binding in state.bindings.items()}
+    part = {
+        one.address: one
+        for one in plan.changes
+        if _stops(one)
+        and not isinstance(one, Forget)
+        and known.get(one.address) == one.id
+        and one.previous_address is None
+        and (alone or one.reason == LIFETIME_OVER)
+    }
+    order: Order = {}
+    for step, waits_for in plan.order.items():  # each comes after what it waits for
+        if step.address in part and all(before in order for before in waits_for):
+            order[step] = waits_for
+    changes = tuple(part[address] for address in dict.fromkeys(step.address for step in order))
+    return attrs.evolve(plan, changes=changes, order=order)
 
 
 def _stops(change: Change) -> bool:

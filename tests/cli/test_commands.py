@@ -331,7 +331,7 @@ def test_where_there_is_no_room_to_place_it_is_told_that_a_destroy_needs_none(
     assert "to stop what runs, `flowplan destroy` needs no room" in " ".join(refused.err.split())
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EBUSY], ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EBUSY, errno.EMFILE], ids=errno.errorcode.get)
 def test_where_the_state_cannot_be_saved_nothing_is_begun_and_what_runs_can_be_stopped(
     applied: Place, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

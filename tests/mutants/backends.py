@@ -13,10 +13,31 @@ MISTAKES = (
         ("tests/backends/test_lock.py", "-k", "full_disk"),
     ),
     Mistake(
+        "keep the room that was reserved for the journal, which a save may need",
+        "backends/local.py",
+        "            self._journal.give_back()",
+        "            self._journal.appended",
+        ("tests/faults/test_without_room.py", "-k", "reserved"),
+    ),
+    Mistake(
+        "begin what cannot be saved, as its backup or its journal is mounted by itself",
+        "backends/local.py",
+        "hold_not_mounted(self.path, self.backup_path, self.journal_path)",
+        "hold_not_mounted(self.path)",
+        ("tests/faults/test_without_room.py", "-k", "mounted"),
+    ),
+    Mistake(
+        "take too few open files for a device that fails",
+        "files/atomic.py",
+        " or error.errno in _LIMITS",
+        "",
+        ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
+    ),
+    Mistake(
         "begin what cannot be saved",
         "backends/local.py",
-        "                replace_file(self.path, snapshot)\n",
-        "                pass\n",
+        "            replace_file(self.path, snapshot)\n",
+        "            pass\n",
         ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
     ),
     Mistake(

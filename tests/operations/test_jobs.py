@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from flowplan.backends.local import LocalStore
 from flowplan.cloud.asking import Asking
+from flowplan.state.state import State
 from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.faults.test_without_room import full
 
 STACK = """\
 version: 2
@@ -491,6 +495,26 @@ def test_waiting_for_bids_to_run_ends_those_past_their_lifetime(running_on: Plac
     assert "1 added, 0 changed, 1 destroyed; 1 failed" in " ".join(failed.out.split())
     assert entries(running_on)["bid.pre"]["action_reason"] == "completed"
     assert running_on.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_nor_does_that_need_room(running_on: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a disk that is full by the time of the wait."""
+    running_on.edit("depends_on: [{task: pre, until: terminated}]", "paused: true")
+    with running_on.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances", "edited", put={"status": "STATUS_STARTING"}, times=None)
+    save = LocalStore.save
+    with ExitStack() as ends:
+
+        def saved(store: LocalStore, *arguments: Any, **options: Any) -> State:
+            state = save(store, *arguments, **options)
+            ends.enter_context(full())
+            return state
+
+        monkeypatch.setattr(LocalStore, "save", saved)
+        failed = running_on.run(*WAITS, "--wait", "running")
+    assert failed.code == 1, failed
+    assert "bid.pre: destroyed" in failed.err
+    assert bid_id(running_on, "bid.pre") not in live_ids(running_on)
 
 
 def test_what_ran_and_ends_while_another_is_waited_for_has_not_failed(running_on: Place) -> None:

@@ -15,6 +15,7 @@ from flowplan.apply.run import Applying
 from flowplan.apply.working_state import WorkingState
 from flowplan.classes import frozen
 from flowplan.operations.opening.session import Session
+from flowplan.operations.running.stopping import Stopping
 
 if TYPE_CHECKING:
     from flowplan.apply.interfaces import Surroundings
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 @frozen
 class Ending:
     """Cancels the bids of `plan`, which was carried out and is saved, whose lifetime is over by now: in a run of its
-    own, with a journal of its own, that is saved as well. `save`: what saves the state that it leaves."""
+    own, with a journal of its own, that is saved as well. `save`: what saves the state that it leaves, given that."""
 
     session: Session
     plan: Plan
     around: Surroundings
     options: Options
-    save: Callable[[Outcome], State]
+    save: Callable[[Outcome, Stopping], State]
     _lifetimes: Lifetimes = field(init=False)
 
     @_lifetimes.default
@@ -43,7 +44,8 @@ class Ending:
         found = self._lifetimes.over(WorkingState(outcome.state))
         if not found:
             return outcome
-        around = attrs.evolve(self.around, journal=self.session.store.prepare(outcome.state))
+        journal = Stopping(self.session.store.prepare(outcome.state), self.session.listener.note)
+        around = attrs.evolve(self.around, journal=journal)
         ending = Applying(attrs.evolve(self.plan, changes=(), order={}), outcome.state, around, self.options)
         self.session.interruption.wake = ending.wake
         for one in found:
@@ -53,7 +55,7 @@ class Ending:
         except SaveFailed as error:
             error.outcome = _both(outcome, error.outcome)
             raise
-        return attrs.evolve(both, state=self.save(both))
+        return attrs.evolve(both, state=self.save(both, journal))
 
 
 def _both(outcome: Outcome, ended: Outcome) -> Outcome:

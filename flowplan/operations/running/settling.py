@@ -16,13 +16,14 @@ from flowplan.operations.looking.hand_over import hand_over
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
 from flowplan.operations.running.begun_once import hold_not_begun
 from flowplan.operations.running.saved_plan import places_of
+from flowplan.operations.running.stopping import Stopping
 from flowplan.state.journal import fold
 from flowplan.state.ownership import strays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flowplan.backends.store import Journal, Loaded, StateLock
+    from flowplan.backends.store import Loaded, StateLock
     from flowplan.config import Config
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.operations.opening.session import Session
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 @frozen
 class Looked:
     """What a run found. `recovered`: what became of what an earlier run left; `left`: the intents still in doubt;
-    `journal`: this run's, which continues the state of `recovered`; `began`: when the look at the cloud began, by
-    `since_boot`. `doubt`: why it is not known what became of the creates `doubted`, where the run goes on
+    `journal`: as `Looking.journal` gives it, continuing the state of `recovered`; `began`: when the look at the cloud
+    began, by `since_boot`. `doubt`: why it is not known what became of the creates `doubted`, where the run goes on
     anyway."""
 
     loaded: Loaded
     recovered: Recovered
     seen: Observed
-    journal: Journal
+    journal: Stopping
     left: frozenset[str]
     began: float
     doubt: OutcomeUnknown | None = None
@@ -86,6 +87,10 @@ class Looking:
             )
         return store.fresh()
 
+    def journal(self, state: State) -> Stopping:
+        """This run's journal, which continues `state`: of one that only stops, until its plan is known to do more."""
+        return Stopping(self.session.store.prepare(state), self.session.listener.note)
+
     def before_asking(self) -> Looked:
         """What is there, without the lock: that is taken only to settle what an earlier run left, and released
         again."""
@@ -106,7 +111,7 @@ class Looking:
         state = placed_as(seen.state, loaded.state)
         if loaded.pending or strays(state, seen.live):
             return None
-        return Looked(loaded, Recovered(state, (), {}), seen, session.store.prepare(state), frozenset(), began)
+        return Looked(loaded, Recovered(state, (), {}), seen, self.journal(state), frozenset(), began)
 
     def look(self, loaded: Loaded, lock: StateLock) -> Looked:
         """Settle what an earlier run left, which the `lock` is for, then observe. Raises ApplyFailed for what was made
@@ -121,13 +126,13 @@ class Looking:
             session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
         with session.interruption.listening():
             found, doubt = self._settled(state, loaded, seen)
-        journal = session.store.prepare(state)
+        journal = self.journal(state)
         if found.records:
             lock.verify()
             journal.append(found.records)
         for note in found.notes:
             session.listener.note(note)
-        if found.ended:
+        if found.ended and self.wishes.mode != "destroy":  # which is what that asks for
             raise ApplyFailed(
                 "; ".join(found.ended),
                 Outcome(found.state),

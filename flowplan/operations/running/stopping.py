@@ -1,4 +1,4 @@
-"""The journal of a run that only stops: nothing that costs money runs on because there is no room to write it down."""
+"""The journal of a run that only stops: nothing that costs money runs on because it cannot be written down."""
 
 from __future__ import annotations
 
@@ -7,44 +7,48 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.classes import define
-from flowplan.errors import NoRoom, StateError
+from flowplan.errors import StateError, Unwritten
+from flowplan.files.atomic import WRITABLE
 from flowplan.operations.opening.session import IN_JOURNAL
+from flowplan.planning.actions import Delete
+from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flowplan.backends.store import Journal
+    from flowplan.planning.plan import Plan
     from flowplan.state.journal import Record
 
 
 @define
 class Stopping:
-    """`journal` as long as there is room for it. After that results are kept where they overflow to, and where they
-    cannot be kept either, nowhere: the next run sees in the cloud what has ended, and a removal that is asked for
-    twice does no harm. `where` says which it is; `say` hears that there is no room."""
+    """`journal` as long as it takes what it is given. After that results are kept where they overflow to, and where
+    they cannot be kept either, nowhere: the next run sees in the cloud what has ended, and a removal that is asked for
+    twice does no harm. `where` says which it is; `say` hears why the journal takes nothing, which is `refused`."""
 
     journal: Journal
     say: Callable[[str], None]
     where: str = field(default=IN_JOURNAL, init=False)
-    _is_full: bool = field(default=False, init=False)
+    refused: Unwritten | None = field(default=None, init=False)
     _left: tuple[Record, ...] = field(default=(), init=False)  # what could not be kept yet
 
     @property
     def appended(self) -> bool:
-        """As of the journal; also where there was no room for what it was given."""
-        return self._is_full or self.journal.appended
+        """As of the journal; also where it did not take what it was given."""
+        return self.refused is not None or self.journal.appended
 
     def append(self, records: Iterable[Record]) -> None:
-        """As the journal does. Raises StateError for what is not for want of room."""
+        """As the journal does. Raises StateError for what is not the system's refusal to write."""
         records = tuple(records)
-        if not self._is_full:
+        if self.refused is None:
             try:
                 self.journal.append(records)
-            except NoRoom as error:
-                self._is_full = True
+            except Unwritten as error:
+                self.refused = error
                 self.say(f"{error}; this run only stops, and goes on without it")
-        if self._is_full and any(isinstance(record, (Done, Closed)) for record in records):
+        if self.refused is not None and any(isinstance(record, (Done, Closed)) for record in records):
             self._keep(records)
 
     def _keep(self, records: tuple[Record, ...]) -> None:
@@ -58,3 +62,31 @@ class Stopping:
     def overflow(self, records: Iterable[Record]) -> str | None:
         """As the journal does."""
         return self.journal.overflow(records)
+
+    def strict(self) -> Journal:
+        """The journal itself, for a run that does more than to stop. Raises Unwritten where it has not taken all."""
+        if self.refused is not None:
+            raise self.refused
+        return self.journal
+
+
+def left_of(plan: Plan, part: Plan) -> tuple[Step, ...]:
+    """The steps of `plan` that are not in `part`; of what only moves, one that names it."""
+    moved = [Step("up", one.address) for one in plan.changes if one.previous_address is not None and not one.ways]
+    return (*(step for step in plan.order if step not in part.order), *moved)
+
+
+def explain(error: Unwritten, plan: Plan, *, stopped: bool) -> None:
+    """Have `error`, which keeps `plan` from being begun, say what was done, and what to type for what runs on.
+    `stopped`: what of it only stops was carried out."""
+    remedy = error.hint or WRITABLE
+    if stopped:
+        error.detail, error.hint = "what stops was carried out; nothing else was begun", remedy
+        return
+    ends = [f"--target {one.address}" for one in plan.changes if isinstance(one, Delete) and one.address.kind == "bid"]
+    stop = "to stop what runs, `flowplan destroy` needs no room"
+    if ends:
+        which = f"{' '.join(ends[:3])}{' ...' if len(ends) > 3 else ''}"
+        stop = f"to stop what this plan ends, `flowplan destroy {which}`, with the same PATHs, needs no room"
+    error.detail = "nothing was changed: what runs goes on, and costs money"
+    error.hint = f"{remedy}; {stop}"
