@@ -35,9 +35,9 @@ def stopped(ran: Ran) -> bool:
 
 
 def went_on(ran: Ran) -> bool:
-    """It says that it goes on without room for the journal, or the state."""
+    """It says that it goes on without the journal, or the state."""
     said = " ".join(ran.err.split())
-    return any(f"No space left on device{what}" in said for what in STOPPED)
+    return any(f"{why}{what}" in said for why in ("No space left on device", "Input/output error") for what in STOPPED)
 
 
 @frozen
