@@ -285,11 +285,12 @@ class Run:
         state = found.recovered.state
         part = stopping_part(plan, state)
         explain(error, plan, stopped=not part.empty)
-        if not part.empty:
-            self.session.listener.note(f"{error}; of this plan only what stops is carried out")
-            self.wishes, self._left = attrs.evolve(self.wishes, unrecorded=True), left_of(plan, part)
-            self._locked(part, attrs.evolve(found, seen=attrs.evolve(found.seen, state=state)), approving, lock)
-        raise error
+        if part.empty:
+            raise error
+        self.session.listener.note(f"{error}; of this plan only what stops is carried out")
+        self.wishes, self._left = attrs.evolve(self.wishes, unrecorded=True), left_of(plan, part)
+        found = attrs.evolve(found, seen=attrs.evolve(found.seen, state=state))
+        raise SaveFailed(error, self._locked(part, found, approving, lock)) from error
 
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":

@@ -64,8 +64,8 @@ MISTAKES = (
     Mistake(
         "carry out nothing of a plan that cannot be recorded, though a part of it stops what costs money",
         "operations/apply.py",
-        "        if not part.empty:\n",
-        "        if part.empty and not part.empty:\n",
+        "        if part.empty:\n",
+        "        if True:\n",
         ("tests/faults/test_without_room.py", "-k", "only_the_files_say"),
     ),
     Mistake(
