@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 import attrs
@@ -16,17 +14,12 @@ from flowplan.pricing.book import Wish
 from flowplan.pricing.competition import stairs
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.sizes import asked_about, side_by_side
-from flowplan.pricing.units import CENT
+from flowplan.pricing.stock import compete, kind_of, stocks
 
 STEPS = 8  # different limits in one auction that are asked about
 MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-
-
-def family(name: str, gpus: int | None) -> str:
-    """The name of a type without how many GPUs it has: a100-80gb.sxm.8x -> a100-80gb.sxm, v6e-4 -> v6e."""
-    return re.sub(rf"[.-]{gpus}x?$", "", name)
 
 
 def asked(placed: Sequence[Bid], beside: Sequence[Bid], free: Sequence[Bid]) -> Iterator[Key]:
@@ -38,7 +31,7 @@ def asked(placed: Sequence[Bid], beside: Sequence[Bid], free: Sequence[Bid]) -> 
         for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in there)[:STEPS]:
             if quantity <= MOST:
                 yield there[0].instance_type, there[0].region, quantity
-    new, on, freed = (dict(_by(bids, _kind_of)) for bids in (placed, beside, free))
+    new, on, freed = (dict(_by(bids, kind_of)) for bids in (placed, beside, free))
     for kind in dict.fromkeys((*new, *freed)):
         wanted, held = new.get(kind, []), freed.get(kind, [])
         rest = on.get(kind, []) if held else []
@@ -56,45 +49,18 @@ def _wish(bid: Bid) -> Wish:
 def pools(bids: Sequence[tuple[T, Bid]], markets: Mapping[Key, Market]) -> list[list[tuple[T, Bid]]]:
     """Those of `bids` together that compete for the same GPUs, as far as can be seen: several sizes of one kind of GPU
     in one region, where as many GPUs are sold and free in each, at one price for each (docs/ASSUMPTIONS.md, A7)."""
-    seen: dict[tuple[str, str], Market] = {}
-    for (kind, region, _), market in markets.items():
-        if market.spot is not None and market.total is not None:
-            seen.setdefault((kind, region), market)
-    found = []
-    for _, alike in _by(bids, lambda one: _kind_of(one[1])):
+    known, found = stocks(markets), []
+    for _, alike in _by(bids, lambda one: kind_of(one[1])):
         groups: list[list[list[tuple[T, Bid]]]] = []
         for _, there in _by(alike, lambda one: one[1].instance_type):
             for group in groups:
-                if all(_share(there[0][1], other[0][1], seen) for other in group):
+                if all(compete(there[0][1], other[0][1], known) for other in group):
                     group.append(there)
                     break
             else:
                 groups.append([there])
         found += [[one for there in group for one in there] for group in groups]
     return found
-
-
-def _share(one: Bid, other: Bid, seen: Mapping[tuple[str, str], Market]) -> bool:
-    """Whether auctions of two types of a kind look like two sizes of one stock. What is rounded to whole instances and
-    to whole cents of each may differ by as much."""
-    markets = seen.get((one.instance_type, one.region)), seen.get((other.instance_type, other.region))
-    a, b = one.gpus or 1, other.gpus or 1
-    if a == b or markets[0] is None or markets[1] is None:
-        return False
-    return _one_stock(markets[0], a, markets[1], b)
-
-
-def _one_stock(one: Market, a: int, other: Market, b: int) -> bool:
-    """Whether as many GPUs are there and free, at one price each, by auctions of instances of `a` and of `b` GPUs."""
-    for these, those in ((one.total, other.total), (one.available, other.available)):
-        if (
-            these is not None
-            and those is not None
-            and not (these * a < (those + 1) * b and those * b < (these + 1) * a)
-        ):
-            return False
-    price, price_b = one.spot or Decimal(0), other.spot or Decimal(0)
-    return (price - CENT) * b < price_b * a and (price_b - CENT) * a < price * b
 
 
 def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
@@ -120,12 +86,6 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
             for index in phase.begin:
                 found[index] = attrs.evolve(found[index], cost=by_index[index])
     return found
-
-
-def _kind_of(bid: Bid) -> tuple[str, str]:
-    """The kind of GPU that a bid asks for, and where. A type whose name nobody knows is a kind of its own."""
-    known = bid.instance_type_name and bid.gpus
-    return family(bid.instance_type_name, bid.gpus) if known else bid.instance_type, bid.region
 
 
 def _by(these: Iterable[T], key: Callable[[T], K]) -> Iterable[tuple[K, list[T]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -29,6 +30,7 @@ from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.billing import Ender
 from flowplan.pricing.entry import Key, Market, entry_price, to_win
+from flowplan.pricing.stock import compete, stocks
 from flowplan.pricing.units import CENT, usd
 from flowplan.state.state import CANCELLED, DONE, Binding, State
 
@@ -104,6 +106,19 @@ class Seen:
     ended_by: Mapping[str, Ender] = field(factory=dict)
     over: Container[Address] = ()
 
+    @cached_property
+    def _stocks(self) -> Mapping[Place, Market]:
+        return stocks(self.markets)
+
+    def may_compete(self, bid: Bid, other: Bid) -> bool:
+        """Whether two bids are for the same GPUs, as far as the prices tell; where they do not, they may be."""
+        return compete(bid, other, self._stocks) is not False
+
+
+def _is_below(bid: Bid, limit: Decimal, of: Bid) -> bool:
+    """Whether the limit of `bid` is below `limit` for an instance as `of` has them: limits compete per GPU."""
+    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)
+
 
 @frozen
 class Decision:
@@ -149,20 +164,19 @@ def decide(seen: Seen) -> Decision:
 
 
 def _one_an_auction(findings: list[Finding], seen: Seen) -> Iterator[Finding]:
-    """Limits are raised one by one in each auction: each that wins moves what the next has to bid, and two that were
-    raised at once would pay each other's limits."""
-    taken: set[Place] = set()
+    """Limits are raised one by one in each auction, and for all sizes of a kind of GPU that may be sold from one stock:
+    each that wins moves what the next has to bid, and two that were raised at once would pay each other's limits."""
+    taken: list[Bid] = []
     for one in findings:
         wanted = seen.desired.resources.get(one.address)
         if one.new_limit is None or one.act == "lower" or not isinstance(wanted, Bid):
             yield one
             continue
-        place = (wanted.instance_type, wanted.region)
-        if place in taken:
+        if any(seen.may_compete(wanted, other) for other in taken):
             why = "another bid of yours is raised in this auction first"
             yield attrs.evolve(one, new_limit=None) if one.act == "place" else one.without_act(why)
             continue
-        taken.add(place)
+        taken.append(wanted)
         yield one
 
 
@@ -320,6 +334,9 @@ class _Finding:
             return self._priced("moves", said, asks=True, why_not=why)
         if self._pause() is not None:
             return self._priced("moves", said, why_not="it was placed often lately")
+        least = to_win(self._market(change.after), Decimal(0)) if isinstance(change.after, Bid) else None
+        if isinstance(change.after, Bid) and least is not None and (own := self._pushes_out(change.after, least)):
+            return self._priced("moves", said, why_not=own)
         return self._priced("moves", said, act="move")
 
     def _is_raise_taken_back(self, change: Update) -> bool:
@@ -385,18 +402,21 @@ class _Finding:
             return f"that is above raise_limit_up_to, {usd(most)}"
         if self.change.lifecycle.ignores("limit_price"):
             return "its lifecycle ignores limit_price"
-        own = [one for one in self._own_beside(bid) if one.bid.limit_price < least]
-        if own:
-            return f"it would push out {own[0].id}, another bid of this project"
-        return None
+        return self._pushes_out(bid, least)
+
+    def _pushes_out(self, bid: Bid, least: Decimal) -> str | None:
+        """That another bid of this project may lose its instances to `bid`, which wins from `least` on; None: none
+        does."""
+        pushed = next((one.id for one in self._own_beside(bid) if _is_below(one.bid, least, bid)), None)
+        return f"it would push out {pushed}, another bid of this project" if pushed is not None else None
 
     def _own_beside(self, bid: Bid) -> Iterator[LiveBid]:
-        """The other bids of this project that hold something in its auction, by id: who placed them does not matter,
-        one project pays."""
+        """The other bids of this project that may hold some of the GPUs that it is for, by id: who placed them does not
+        matter, one project pays."""
         mine = self._binding.id if self._binding is not None else None
         for _, one in sorted(self.seen.live.bids.items()):
-            here = (one.bid.instance_type, one.bid.region) == (bid.instance_type, bid.region)
-            if here and one.id != mine and not one.ended and one.status in (ALLOCATED, PREEMPTING):
+            holds = one.id != mine and not one.ended and one.status in (ALLOCATED, PREEMPTING)
+            if holds and self.seen.may_compete(bid, one.bid):
                 yield one
 
     def _written_suffices(self, bid: Bid) -> Decimal | None:

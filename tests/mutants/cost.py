@@ -56,23 +56,23 @@ MISTAKES = (
     ),
     Mistake(
         "take sizes for one pool that have another price for each GPU",
-        "cost/competing.py",
+        "pricing/stock.py",
         "    return (price - CENT) * b < price_b * a and (price_b - CENT) * a < price * b\n",
         "    return True\n",
         ("tests/pricing/test_sizes.py", "-k", "stock_and_price"),
     ),
     Mistake(
         "take sizes for one pool of which one has room and the other none",
-        "cost/competing.py",
+        "pricing/stock.py",
         "in ((one.total, other.total), (one.available, other.available)):",
         "in ((one.total, other.total),):",
         ("tests/pricing/test_sizes.py", "-k", "stock_and_price"),
     ),
     Mistake(
         "take two types of one size for one pool",
-        "cost/competing.py",
-        "    if a == b or markets[0] is None",
-        "    if markets[0] is None",
+        "pricing/stock.py",
+        "kind_of(bid) != kind_of(other) or a == b:",
+        "kind_of(bid) != kind_of(other):",
         ("tests/pricing/test_sizes.py", "-k", "other_machines"),
     ),
     Mistake(

@@ -687,8 +687,8 @@ MISTAKES = (
     Mistake(
         "the watch raises a limit past a bid of the same project",
         "planning/watching.py",
-        "if one.bid.limit_price < least]",
-        "if one.bid.limit_price < 0]",
+        "if _is_below(one.bid, least, bid)), None)",
+        "if _is_below(one.bid, Decimal(0), bid)), None)",
         ("tests/operations/test_watch.py", "-k", "same_project"),
     ),
     Mistake(
@@ -760,6 +760,27 @@ MISTAKES = (
         "        if len(placed) < 2:\n            return None\n",
         "        if placed:\n            return None\n",
         ("tests/operations/test_watch_rounds.py", "-k", "again_and_again"),
+    ),
+    Mistake(
+        "raise a limit past a bid of one's own that has another size of the same GPUs",
+        "pricing/stock.py",
+        "    if auction[0] == auction_b[0] or kind_of",
+        "    if True or kind_of",
+        ("tests/operations/test_watch.py", "-k", "raised_past or several_sizes"),
+    ),
+    Mistake(
+        "compare the limits of two sizes for an instance",
+        "planning/watching.py",
+        "    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)\n",
+        "    return bid.limit_price < limit\n",
+        ("tests/operations/test_watch.py", "-k", "raised_past"),
+    ),
+    Mistake(
+        "move a bid to where it pushes out another of one's own",
+        "planning/watching.py",
+        "and (own := self._pushes_out(change.after, least)):",
+        "and (own := None):",
+        ("tests/operations/test_watch_rounds.py", "-k", "pushed_out"),
     ),
     Mistake(
         "the watch acts beside what changes hands in the files",

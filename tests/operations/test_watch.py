@@ -149,7 +149,10 @@ def test_a_limit_is_raised_to_what_wins_and_never_above(place: Place) -> None:
     assert only(look(place)).limit == Decimal("5.00")
 
 
-def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place) -> None:
+@pytest.mark.parametrize("size", [("5.00", "a100.8x.SXM4.IB", ""), ("0.60", "a100.1x.SXM4.IB", ", num_instances: 8")])
+def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place, size: tuple[str, str, str]) -> None:
+    """Nor where that is for another size of the same GPUs: limits compete for each."""
+    limit, kind, more = size
     where = ("a100.8x.SXM4.IB", "us-central1-a")
     watch = ALL.replace("25", "40").replace("60", "200")
     place.write(stack(watch, low=task("5.00", *where)))
@@ -159,13 +162,23 @@ def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place) -> None
     place.ok("destroy", "--auto-approve")
     place.write(stack(watch, high=task(str(least), *where)))
     place.ok(*APPLY)
-    place.ok("simulator", "advance", "5m")
-    place.write(stack(watch, high=task(str(least), *where), low=task("5.00", *where)))
+    place.ok("simulator", "advance", "2m")
+    place.write(stack(watch, high=task(str(least), *where), low=task(limit, kind, "us-central1-a", more)))
     place.ok(*APPLY)
     found = {one.address.name: one for one in look(place).findings}
     assert found["high"].kind == "runs"
     assert found["low"].act is None, found["low"]
     assert "another bid of this project" in found["low"].why_not
+
+
+def test_of_several_sizes_of_the_same_gpus_one_limit_is_raised_a_round(place: Place) -> None:
+    there = "us-central1-a"
+    low, high = task("0.60", "a100.1x.SXM4.IB", there), task("5.00", "a100.8x.SXM4.IB", there)
+    place.write(stack("{raise_limit_up_to: 40}", high=high, low=low))
+    place.ok(*APPLY)
+    found = {one.address.name: one for one in look(place).findings}
+    assert {name: one.act for name, one in found.items()} == {"high": "raise", "low": None}
+    assert found["low"].why_not == "another bid of yours is raised in this auction first"
 
 
 def test_what_a_person_changes_between_the_look_and_the_lock_stays(

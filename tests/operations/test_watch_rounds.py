@@ -61,6 +61,17 @@ def test_without_switch_region_it_stays_where_it_is(waiting: Place) -> None:
     assert posts(waiting) == 1
 
 
+def test_it_stays_where_another_of_the_project_would_be_pushed_out(place: Place) -> None:
+    """All 30 instances that were free are another bid's, for the reserve."""
+    other = task("8.00", "h100.8x.SXM5.IB", "us-central1-b", ", num_instances: 30")
+    place.write(stack("{switch_region: true}", other=other, train=task("14.00", *THERE)))
+    place.ok(*APPLY)
+    place.write(stack("{switch_region: true}", other=other, train=task("14.00", *ANYWHERE)))
+    found = {one.address.name: one for one in look(place).findings}
+    assert (found["train"].kind, found["train"].act, posts(place)) == ("moves", None, 2), found
+    assert f"it would push out {bid_id(place, 'bid.other')}" in found["train"].why_not
+
+
 # ---- one that ends again and again ---------------------------------------------------------------------------
 
 

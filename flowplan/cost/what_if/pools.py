@@ -13,7 +13,6 @@ from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from flowplan.classes import frozen
-from flowplan.cost.competing import family
 from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.forecast import NEVER
 from flowplan.cost.what_if.rivals import Depth, Lots
@@ -25,6 +24,7 @@ from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.lifetime import ENDLESS, Left
+from flowplan.pricing.stock import family
 from flowplan.pricing.units import CENT
 
 DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
