@@ -83,7 +83,7 @@ def cases_beside(directory: Path, path: str | None) -> list[Cases]:
     here = directory.absolute()
     named = here / (path or (DEFAULT if (here / DEFAULT).exists() else "."))
     if not (is_regular(named) or os.path.isdir(named)):  # noqa: PTH112 - of a name that is too long it says no
-        raise UsageProblem(f"{path or DEFAULT} is no file or directory")
+        raise UsageProblem(f"there is no file or directory {path or DEFAULT}")
     folder = named if named.is_dir() else named.parent
     if _holds_cases(named):
         files, folder = [named], folder.parent if folder.name == "tests" else folder

@@ -263,7 +263,7 @@ IN_A_TEST: dict[str, str] = {
     "interrupts": 'said(plan(running, *EVERY), "interrupts")',
     "ports-dropped": 'said(found, "ports_dropped")',
     "file-gone": "was made from old.yaml, which is gone",
-    "file-unreadable": "nowhere.yaml cannot be read",
+    "file-unreadable": "there is no file nowhere.yaml",
     "layout": "this file cannot be laid out without changing what it means",
     "left-alone": "left alone",
     "invalid-plan": "p is not a valid plan",

@@ -63,7 +63,8 @@ def test_a_stack_that_has_the_name_of_its_directory_is_another_elsewhere(place: 
 def test_a_plan_that_is_not_there_can_be_made(place: Place) -> None:
     place.write(many(1))
     said = refused(place, "apply", "tonight.plan", code=65)
-    assert "there is no file tonight.plan hint: `flowplan plan --out tonight.plan` saves a plan there" in said
+    assert "there is no file tonight.plan hint: name a task file or a directory" in said
+    assert "a plan that `flowplan plan --out tonight.plan` has saved" in said
     place.ok("plan", "--out", "tonight.plan")
     place.ok("apply", "tonight.plan")
 

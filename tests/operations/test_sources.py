@@ -213,7 +213,7 @@ def test_a_directory_that_is_gone_can_be_destroyed(place: Place) -> None:
 
 def test_what_made_nothing_cannot_be_destroyed(two_files: Place) -> None:
     result = two_files.run("destroy", "nowhere.yaml", "--auto-approve")
-    assert (result.code, "nowhere.yaml cannot be read" in result.err) == (65, True)
+    assert (result.code, "there is no file nowhere.yaml" in result.err) == (65, True)
     assert two_files.run("plan", "--destroy", "nowhere.yaml").code == 65
 
 
@@ -359,3 +359,10 @@ def test_a_saved_plan_is_applied_whatever_became_of_what_it_leaves_alone(two_fil
     two_files.ok("show", "p")
     two_files.ok("destroy", "old.yaml", "--auto-approve", "--keep-volumes")
     assert "1 changed" in two_files.ok("apply", "p")
+
+
+def test_a_file_that_is_not_there_is_told_what_there_is(place: Place) -> None:
+    place.write(many(1))
+    assert "there is no file flowpln.yaml\n  hint: did you mean flowplan.yaml?" in place.run("plan", "flowpln.yaml").err
+    shown = place.run("show", "nosuch")
+    assert (shown.code, "there is no file nosuch\n  hint: `flowplan plan --out nosuch`" in shown.err) == (64, True)

@@ -17,7 +17,7 @@ from flowplan.classes import define, frozen
 from flowplan.config import Source
 from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
-from flowplan.diagnostics import Diagnostic
+from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.private import is_absent
 from flowplan.files.regular import is_regular, opened, read_regular
@@ -220,7 +220,7 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
             continue
         except OSError as error:
             if is_regular(directory / name):
-                locked.append(_unreadable(name, error))
+                locked.append(_unreadable(name, error, directory))
     return found, locked
 
 
@@ -259,7 +259,7 @@ class _Wanted:
             self.gone.append(path)
             found = readable
         elif not found:
-            raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
+            raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint="`flowplan init` writes a first one")
         if is_directory:
             self.directories.append(path)
             self.brought.update(found)
@@ -414,15 +414,23 @@ def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path
         try:
             found.append(ready.get(name) or Source(name, read_regular(directory / name, SIZE_LIMIT)))
         except OSError as error:
-            problems.append(_unreadable(name, error))
+            problems.append(_unreadable(name, error, directory))
     if problems:
         raise ConfigError(problems)
     return found
 
 
-def _unreadable(name: str, error: OSError) -> Diagnostic:
-    if isinstance(error, FileNotFoundError) and not name.endswith(SUFFIXES):
-        hint = f"`flowplan plan --out {shlex.quote(name)}` saves a plan there; else name a task file or a directory"
-        return Diagnostic("file-unreadable", f"there is no file {name}", hint)
+def _no_plan(name: str) -> str:
+    saved = f"a plan that `flowplan plan --out {shlex.quote(name)}` has saved"
+    return f"name a task file or a directory, or, to apply it, {saved}"
+
+
+def _unreadable(name: str, error: OSError, directory: Path) -> Diagnostic:
+    if isinstance(error, FileNotFoundError):
+        there: list[str] = []
+        with suppress(OSError):
+            there = in_directory(str(Path(name).parent), directory)
+        hint = candidates(name, there) if name.endswith(SUFFIXES) else _no_plan(name)
+        return Diagnostic("file-unreadable", f"there is no file {name}", hint or "`flowplan init` writes a first one")
     hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
     return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)

@@ -105,6 +105,9 @@ def given_plan(settings: Settings, name: str) -> SealedPlan:
     saved plan, or not a whole one."""
     try:
         data = read_regular(settings.directory / name, PLAN_LIMIT)
+    except FileNotFoundError:
+        hint = f"`flowplan plan --out {shlex.quote(name)}` saves a plan there; `flowplan show` alone shows the state"
+        raise UsageProblem(f"there is no file {shown(name)}", hint=hint) from None
     except OSError as error:
         raise UsageProblem(f"{name} cannot be read: {error.strerror}") from error
     found = read_plan(data, name, settings)
