@@ -261,13 +261,16 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
     if masked(text) != text:
         return None
     plain = re.sub(r"[\s_]+", "-", text)
-    for suggestion in (
-        () if _strange(text) else (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-"))
-    ):
+    for suggestion in () if _strange(text) else (plain, plain.lower(), dashed(plain)):
         if suggestion != text and grammar.pattern.fullmatch(suggestion):
             return f"for example '{suggestion}'"
     wrong = next((char for char in text if not grammar.letters.fullmatch(char)), None)
     return f"'{shown(wrong)}' is not allowed" if wrong else None
+
+
+def dashed(text: str) -> str:
+    """`text` as a name would be: lowercase letters and digits, a - for each run of other characters; "" for none."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def prose(section: Section, key: str) -> str:

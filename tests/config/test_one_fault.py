@@ -211,3 +211,22 @@ def test_an_attribute_that_there_is_not_is_a_problem_of_a_faulty_task_too() -> N
         "tasks.c must be a mapping, not a number",
         "output id: a task has no attribute idd",
     ]
+
+
+def test_what_is_below_a_name_that_cannot_be_is_read_for_what_else_is_wrong() -> None:
+    text = NAMED.replace("  c: {", "  my task: {num_instance: 2, ").replace("  data: {", "  My data!: {sizze: 5, ")
+    found = [one.summary for one in problems(text)]
+    assert "'my task' is not a name under tasks" in found and "'My data!' is not a name under volumes" in found
+    assert "unknown key 'num_instance' in tasks.my-task" in found
+    assert "unknown key 'sizze' in volumes.my-data" in found
+
+
+def test_two_names_that_cannot_be_are_two_problems() -> None:
+    """Also where both would be the same name, or that of a task that there is."""
+    text = f"version: 2\ntasks:\n  a b: {{{TYPE}}}\n  a/b: {{{TYPE}}}\n  a-b: {{{TYPE}}}\n"
+    assert [one.summary for one in problems(text)] == [
+        "'a b' is not a name under tasks",
+        "'a/b' is not a name under tasks",
+    ]
+    twice = [one.summary for one in problems(text.replace(f"  a-b: {{{TYPE}}}\n", ""))]
+    assert twice == ["'a b' is not a name under tasks", "'a/b' is not a name under tasks"]

@@ -29,11 +29,11 @@ def bids(count: int, **other: Any) -> list[Any]:
 
 def test_the_same_words_of_one_auction_are_said_once_with_a_count() -> None:
     entries = [said(f"{one['address']}: it is too low", hint="raise it") for one in bids(120)]
-    assert notices(entries, bids(120), Paint()).splitlines() == [
-        "warning: bid.a-0 … 119 (120 bids): it is too low",
-        "  at a.yaml:3:1 and 119 more places",
-        "  hint: raise it",
-    ]
+    told = ["warning: bid.a-0 … 119 (120 bids): it is too low", "  at a.yaml:3:1", "  hint: raise it"]
+    assert notices(entries, bids(120), Paint()).splitlines() == told
+    apart = [{**one, "source": {**one["source"], "line": n + 3}} for n, one in enumerate(entries)]
+    told[1] = "  at a.yaml:3:1 and 119 more places"
+    assert notices(apart, bids(120), Paint()).splitlines() == told
     assert notices(entries, bids(120), VERBOSE).count("warning: ") == 120
 
 
@@ -58,6 +58,18 @@ def test_of_many_that_differ_the_first_is_shown_and_the_rest_counted() -> None:
         "  and 39 more of this kind in h100-80gb.sxm.8x in us-central1-b: bid.a-1 … 39;",
         "    --verbose shows each",
     ]
+
+
+def test_each_rule_of_a_policy_that_refuses_is_shown_with_its_figures() -> None:
+    """Of all that rules refuse, one rule is no more of the kind of another."""
+    entries = [
+        said(f"bid.a-{n}: {what} {n}", "error", "policy", source={"file": "policy.yaml", "line": line, "column": 1})
+        for n in range(40)
+        for line, what in enumerate(("its price is", "its region is", "its name is"), 1)
+    ]
+    text = notices(entries, bids(40), Paint())
+    for line, what in enumerate(("price", "region", "name"), 1):
+        assert f"error: bid.a-0: its {what} is 0\n  at policy.yaml:{line}:1\n  and 39 more of this kind" in text
 
 
 def test_what_has_no_word_or_no_address_is_said_as_it_is() -> None:

@@ -31,7 +31,7 @@ from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
-from flowplan.config.values import Grammar, Section, open_section, text
+from flowplan.config.values import Grammar, Section, dashed, open_section, text
 from flowplan.config.watch import read_watch
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
 from flowplan.config.yaml import Mapping as MappingNode
@@ -248,12 +248,15 @@ class _Reading:
             self.found.names.unread.add(kind)
             return
         findings = section.document.text.findings.all
+        taken = set(node.entries)
         for name in node.entries:
             before = len(findings)
             own = self._own(section, key, node, name)
-            if own is not None:
-                merged = own if defaults is None else under(defaults, own, ("used here", node.key(name).start))
-                yield from self._instances(section, Address(kind, name), node.key(name), merged)
+            named = node.key(name) if own is None or _KEY.fullmatch(name) else _fit(node.key(name))
+            if own is not None and (named.text == name or named.text not in taken):
+                taken.add(named.text)
+                merged = own if defaults is None else under(defaults, own, ("used here", named.start))
+                yield from self._instances(section, Address(kind, named.text), named, merged)
             self._note(Address(kind, name), any(one.severity == "error" for one in findings[before:]))
 
     def _note(self, address: Address, faulty: bool) -> None:
@@ -271,7 +274,6 @@ class _Reading:
             return None
         if not _KEY.fullmatch(name):
             section.document.problem(where, f"{quoted(name)} is not a name under {key}", _KEY_HINT, code="value")
-            return None
         if isinstance(own, Scalar) and own.is_null:
             return MappingNode(where.start)
         if not isinstance(own, MappingNode):
@@ -307,6 +309,11 @@ class _Reading:
             made = scope.replaced(shared)
             if isinstance(made, MappingNode):
                 yield key, each, made
+
+
+def _fit(name: Scalar) -> Scalar:
+    """A name for what has one that cannot be: what it says is read for what else is wrong."""
+    return attrs.evolve(name, text=dashed(name.text)[:63] or "unnamed")
 
 
 def _twice(key: str, section: Section, first: Section) -> None:

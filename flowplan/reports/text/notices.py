@@ -36,11 +36,12 @@ class About(NamedTuple):
 @frozen
 class Notice:
     """Things said that differ in nothing but the address that they begin with. `others`: what else is said of the kind
-    in this auction, and not shown."""
+    in this auction, and not shown; `places`: in how many those are that it shows."""
 
     first: About
     addresses: tuple[str, ...]
     others: tuple[About, ...] = ()
+    places: int = 1
 
 
 def notices(entries: Iterable[Said], changes: Iterable[Entry], paint: Paint) -> str:
@@ -55,8 +56,9 @@ def grouped(entries: Iterable[Said], changes: Iterable[Entry], *, each: bool = F
     found = sorted((_about(one, auctions) for one in entries), key=lambda one: _ORDER.index(one.said["severity"]))
     kinds: dict[object, list[About]] = {}
     for index, one in enumerate(found):
-        kind = one.said["detail"]
-        key = (one.said["severity"], kind, one.auction) if one.address and kind else index
+        kind, place = one.said["detail"], one.said["source"]
+        rule = str(place) if kind == "policy" else ""  # a refusal stands where its rule does
+        key = (one.said["severity"], kind, one.auction, rule) if one.address and kind else index
         kinds.setdefault(index if each else key, []).append(one)
     return [one for kind in kinds.values() for one in _of_kind(kind)]
 
@@ -85,7 +87,10 @@ def _of_kind(found: Sequence[About]) -> list[Notice]:
     if len(same) > _ALONE:
         first, *others = sorted(found, key=lambda one: natural(one.address))
         return [Notice(first, (first.address,), tuple(others))]
-    return [Notice(these[0], tuple(one.address for one in these)) for these in same.values()]
+    return [
+        Notice(these[0], tuple(one.address for one in these), places=len({str(one.said["source"]) for one in these}))
+        for these in same.values()
+    ]
 
 
 def summary_of(notice: Notice, dots: str) -> str:
@@ -102,7 +107,7 @@ def summary_of(notice: Notice, dots: str) -> str:
 
 def place_of(notice: Notice) -> str:
     """Where the first stands, and at how many more places others; "" for nowhere."""
-    place, many = notice.first.said["source"], len(notice.addresses)
+    place, many = notice.first.said["source"], notice.places
     if place is None:
         return ""
     others = f" and {many - 1:,} more place{'s' if many > 2 else ''}" if many > 1 else ""
