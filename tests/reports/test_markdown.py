@@ -199,10 +199,10 @@ def test_what_is_alike_is_one_entry_that_counts_as_all() -> None:
 
 def test_what_is_said_of_several_alike_is_said_once() -> None:
     body = document(*(change("create", None, bid(f"b{n}"), Address("bid", f"b{n}")) for n in range(120)))
-    place = {"file": "flowplan.yaml", "line": 1, "column": 2}
+    said = {"severity": "warning", "detail": "x", "hint": None}
+    place = {"file": "flowplan.yaml", "column": 2}
     body["diagnostics"] = [
-        {"severity": "warning", "summary": f"bid.b{n} would wait", "detail": "x", "hint": None, "source": place}
-        for n in range(120)
+        {**said, "summary": f"bid.b{n} would wait", "source": {**place, "line": n + 1}} for n in range(120)
     ]
     text = comment(body)
     assert (
