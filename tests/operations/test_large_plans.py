@@ -71,3 +71,10 @@ def test_one_problem_of_many_tasks_is_shown_once_with_every_place(place: Place) 
     assert "and in 29 more places: flowplan.yaml:9:" in done.err
     assert {int(line) for line in re.findall(r"flowplan\.yaml:(\d+):", done.err)} == set(range(8, 38))
     assert place.run("plan", "--verbose").err.count("error: ") == 30
+
+
+def test_of_very_many_places_the_first_are_listed(place: Place) -> None:
+    each = "".join(f"  a-{n}: {{task_management: {{utility_threshold_price: 1}}}}\n" for n in range(100))
+    place.write(f"{HEAD}{each}")
+    said = " ".join(place.run("plan").err.split())
+    assert "and in 99 more places: flowplan.yaml:9:" in said and " and 69 more; --verbose shows each 100 errors" in said

@@ -10,6 +10,7 @@ from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, columns, wrapped
 
 _APART = 3  # so many problems that are the same are shown one by one
+_ALIKE = 30  # further places of one problem that are listed
 _PLACES = 5  # further ones that are shown
 _AFTER = 30  # characters behind the column that a line which is cut shows, where it has them
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -45,8 +46,9 @@ def _in_places(these: Sequence[Diagnostic], paint: Paint) -> str:
     first, *others = these
     if not others:
         return one(first, paint)
-    places = ", ".join(shown(str(other.position), 300) for other in others)
-    more = wrapped(f"and in {len(others):,} more places: {places}", "  ", "    ", paint.width)
+    places = ", ".join(shown(str(other.position), 300) for other in others[:_ALIKE])
+    rest = f" and {left:,} more; --verbose shows each" if (left := len(others) - _ALIKE) > 0 else ""
+    more = wrapped(f"and in {len(others):,} more places: {places}{rest}", "  ", "    ", paint.width)
     return "\n".join([one(first, paint), *more])
 
 
