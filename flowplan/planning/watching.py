@@ -6,7 +6,7 @@ flowplan. Nothing else of a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -23,7 +23,7 @@ from flowplan.model.hooks import Event
 from flowplan.model.live import ALLOCATED, OPEN, PREEMPTING, Live, LiveBid
 from flowplan.model.resources import Bid
 from flowplan.model.watch import Watching
-from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Read, Replace, Update
+from flowplan.planning.actions import Change, Completed, Create, Delete, Expire, LeftOut, NoOp, Read, Replace, Update
 from flowplan.planning.as_approved import changed_before_it_ended, is_as_applied, placed_lately
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.lookup import Desired
@@ -92,8 +92,8 @@ class Finding:
 class Seen:
     """What is decided by. `policy`: of the files; `markets`: the prices of now; `highest`: by (instance type, region),
     the highest price of the last hour, where it is known; `ended_by`: by the id of a bid that is over, who ended it,
-    where that is known; `over`: the bids whose lifetime is over as it was applied, of those whose files have another by
-    now; `now`: by the server's clock."""
+    where that is known; `over`: the bids whose lifetime is over as it was applied, each with why, of those whose files
+    have another by now, and of those in whose place others were made; `now`: by the server's clock."""
 
     plan: Plan
     desired: Desired
@@ -104,7 +104,7 @@ class Seen:
     now: datetime
     highest: Mapping[Place, Decimal] = field(factory=dict)
     ended_by: Mapping[str, Ender] = field(factory=dict)
-    over: Container[Address] = ()
+    over: Mapping[Address, str] = field(factory=dict)
 
     @cached_property
     def _stocks(self) -> Mapping[Place, Market]:
@@ -193,7 +193,9 @@ class _Finding:
         if isinstance(change, (Read, LeftOut)) or (address.kind == "ports" and self._goes_with_its_bid()):
             return None
         if isinstance(change, Expire):
-            return self._lifetime(change)
+            return self._lifetime(change, change.note)
+        if isinstance(change, Delete) and address.is_earlier and address in self.seen.over:
+            return self._lifetime(change, self.seen.over[address])
         if (said := self._changed_outside()) is not None:
             return self._made("drift", f"{said} outside of flowplan", asks=True)
         if isinstance(change, Completed):
@@ -240,7 +242,7 @@ class _Finding:
 
     # -- what is found
 
-    def _lifetime(self, change: Expire) -> Finding:
+    def _lifetime(self, change: Expire | Delete, over: str | None) -> Finding:
         known = self._binding
         why = "" if self.seen.policy.enforce_lifetime else "enforce_lifetime is false"
         if (
@@ -249,7 +251,7 @@ class _Finding:
             and change.address not in self.seen.over
         ):
             why = why or "its lifetime was edited, which is not applied"
-        said = f"its lifetime is over: {change.note}"
+        said = f"its lifetime is over: {over}"
         return self._made("lifetime_over", said, act=None if why else "cancel", asks=bool(why), why_not=why)
 
     def _ended(self, change: Create, binding: Binding) -> Finding:

@@ -783,6 +783,20 @@ MISTAKES = (
         ("tests/operations/test_watch_rounds.py", "-k", "pushed_out"),
     ),
     Mistake(
+        "let a bid in whose place another was made run past its lifetime",
+        "planning/watching.py",
+        "and address.is_earlier and address in self.seen.over:",
+        "and address.is_earlier and not self.seen:",
+        ("tests/operations/test_watch_rounds.py", "-k", "successor_is_there"),
+    ),
+    Mistake(
+        "let it run past its lifetime where no plan can be made",
+        "operations/running/lapsed.py",
+        "    if config is None or binding.address.is_earlier:\n",
+        "    if config is None:\n",
+        ("tests/operations/test_watch_rounds.py", "-k", "successor_is_there"),
+    ),
+    Mistake(
         "the watch acts beside what changes hands in the files",
         "planning/watching.py",
         "    if pending:  # what is done would record these, too\n",

@@ -256,3 +256,33 @@ def test_the_exit_codes_of_a_look(running: Place) -> None:
     changes = (lambda: None, lambda: end(running), edit, back, lambda: end(running, by_cloud=False))
     assert [once(running, change) for change in changes] == [0, 0, 2, 0, 2]
     assert once(running, lambda: running.write("tasks: [")) == 65
+
+
+# ---- one in whose place another was made -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["a plan", "no plan"])
+def test_one_whose_successor_is_there_ends_with_its_lifetime(place: Place, broken: bool) -> None:
+    """A run has placed the successor and could not cancel it. What it is there for is over, and both cost money."""
+    more = ", num_instances: {n}, lifecycle: {{create_before_destroy: true}}, lifetime: {{max_hours: 2}}"
+    place.write(stack(train=task(more=more.format(n=1))))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "1h")
+    place.write(stack(train=task(more=more.format(n=2))))
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=403, times=None)
+    assert place.run(*APPLY).code == 1
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    assert kinds(look(place))["bid.train@g1"] == "unapplied"
+    place.ok("simulator", "advance", "90m")
+    if broken:
+        place.write(stack(train=task(more=more.format(n=2)), other=task(region="nowhere")))
+    found = look(place)
+    assert (found.error is not None) == broken, found
+    assert [str(one) for one in found.acted] == ["bid.train@g1"], found
+    assert kinds(found)["bid.train@g1"] == "lifetime_over"
+    assert "bid.train@g1  Allocated" not in place.ok("status")
+    place.write(stack(train=task(more=more.format(n=2))))
+    place.ok(*APPLY)
+    assert "bid.train@g1" not in place.ok("status") and posts(place) == 2

@@ -81,9 +81,9 @@ def _readable(session: Session, request: Request) -> Config | None:
 
 
 def _bound(binding: Binding, config: Config | None) -> Bounds | None:
-    """The lifetime of a bid, which follows the file if that can be read; None: it has none, or goes with the fixed
-    file."""
-    if config is None:
+    """The lifetime of a bid, which follows the file if that can be read and the bid has no successor; None: it has
+    none, or goes with the fixed file."""
+    if config is None or binding.address.is_earlier:
         return binding.lifetime
     task = config.tasks.get(binding.address)
     return task.lifetime.bounds if task is not None and task.lifetime is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -123,18 +123,19 @@ def _is_still(session: Session, found: Finding) -> bool:
         return False
 
 
-def _over(session: Session, seen: Observed) -> Container[Address]:
-    """The bids whose lifetime is over as it was applied, of those whose files have another by now."""
+def _over(session: Session, seen: Observed) -> Mapping[Address, str]:
+    """The bids whose lifetime is over as it was applied, each with why, of those whose files have another by now, and
+    of those in whose place others were made already."""
     from flowplan.operations.looking.lifetimes import over
 
     bindings, lifetimes = seen.state.bindings, seen.desired.lifetimes
-    edited = {
+    applied = {
         address: known.lifetime
-        for address in seen.desired.over
+        for address in (*seen.desired.over, *(one for one in bindings if one.is_earlier))
         if (known := bindings.get(address)) is not None and known.lifetime is not None
         if not has_lifetime_as_applied(known, lifetimes.get(address))
     }
-    return over(session, edited, seen.state, seen.live) if edited else ()
+    return over(session, applied, seen.state, seen.live) if applied else {}
 
 
 def _enders(session: Session, looked: Looked) -> Mapping[str, Ender]:
