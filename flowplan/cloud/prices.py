@@ -176,9 +176,11 @@ class Prices(Asking):
         return Bills(each_once(found), unread)
 
     def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
-        """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""
-        found = self.side_by_side([partial(self._steered, bid) for bid in bids])
-        return {bid: one for bid, one in zip(bids, found, strict=True) if one is not None}
+        """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out, and so is one
+        whose history cannot be read, which is noted: earlier forecasts alone are judged by it."""
+        found = self.side_by_side([or_why(partial(self._steered, bid)) for bid in bids])
+        self._note_unknown("what came of forecasts is unknown", "bids", found)
+        return {bid: one for bid, one in zip(bids, found, strict=True) if isinstance(one, tuple)}
 
     def enders(self, bids: Sequence[str]) -> dict[str, Ender]:
         """Who ended each bid that is over, as its history says: somebody, or the cloud itself. One of which it does not

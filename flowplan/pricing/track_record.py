@@ -89,7 +89,8 @@ class KeptForecast:
 
 @frozen
 class Account:
-    """What a bid was billed, and what was done to it; None: the cloud does not know it any more."""
+    """What a bid was billed, and what was done to it; None: the cloud does not know it any more, or nobody can read
+    it."""
 
     billed: Sequence[Billed] = ()
     steered: Sequence[Steered] | None = ()

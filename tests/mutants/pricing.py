@@ -314,6 +314,13 @@ MISTAKES = (
         ("tests/operations/test_unread_bills.py", "-k", "has_ended"),
     ),
     Mistake(
+        "show no cost where the history of a bid cannot be read",
+        "cloud/prices.py",
+        "side_by_side([or_why(partial(self._steered, bid))",
+        "side_by_side([(partial(self._steered, bid))",
+        ("tests/operations/test_unread_bills.py", "-k", "history"),
+    ),
+    Mistake(
         "let an instance of somebody else that cannot be read keep a bid running that is done",
         "cloud/observing.py",
         '                except fields.Unfit as error:\n                    self.omit("an instance"',

@@ -107,3 +107,26 @@ def test_an_instance_of_somebody_else_keeps_nothing_running(place: Place) -> Non
     assert "Plan: 0 to add, 0 to change, 2 to destroy." in planned.out
     assert "an instance is left out (inst_theirs): it lacks the text 'status'" in said(planned.err)
     assert "bid.train  Allocated" in place.ok("status")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "status": 200,
+            "body": '{"events": [{"event_type": "Placed", "limit_price": "x", "timestamp": "2026-11-02"}]}',
+        },
+        {"status": 200, "body": '{"events": 3}'},
+        {"status": 403},
+    ],
+    ids=["a limit that is none", "no list", "forbidden"],
+)
+def test_a_history_that_cannot_be_read_leaves_the_cost_as_it_is(ran: Place, answer: dict[str, Any]) -> None:
+    before = json.loads(ran.ok("cost", "--format", "json"))
+    with ran.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids/*/history", "status", times=None, **answer)
+    cost = ran.run("cost", "--format", "json")
+    found = json.loads(cost.out)
+    assert cost.code == 0 and "what came of forecasts is unknown for 2 bids" in said(cost.err)
+    assert (found["estimate"], found["paid"]) == (before["estimate"], before["paid"])
+    assert {one["course"] for one in found["forecasts"]} == {"unknown"}
