@@ -187,6 +187,13 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
             f"{address}: duplicate live bids carry our marker and cost money: {', '.join(ids)}",
             "if you do not want them: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
         )
+    for address, marker in plan.other_marker:
+        yield _warning(
+            "other-marker",
+            f"{address} was changed outside, and carries the marker of stack {shown(marker.stack)}, from which it was "
+            "imported: if the state there still holds it, each undoes what the other does",
+            f"release it with `flowplan state rm`: there {marker.address.word}, or here {address.word}",
+        )
     for address, ids in plan.namesakes:
         what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it and leaves it alone"
         yield _note("namesake", what)

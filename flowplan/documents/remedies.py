@@ -153,6 +153,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "namesake": "Nothing has to be done; flowplan leaves it alone.",
     "preempting": "Nothing has to be done: the bid waits, and runs again when its limit wins.",
     "other-recipients": "Name in FLOWPLAN_AGE_RECIPIENTS who can read the state, or run `flowplan state rekey`.",
+    "other-marker": "Release it with `flowplan state rm` in one of the two stacks.",
     "twins": "Cancel the one that you do not want with `flowplan recover --cancel ID`.",
     "unchecked": "Nothing has to be done: the API checks it when the plan is applied.",
     "unknown-status": "Install a newer flowplan; until then the bid counts as live.",

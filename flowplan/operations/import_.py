@@ -9,11 +9,12 @@ import attrs
 from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
-from flowplan.operations.looking.importable import hold_free, importable, parsed, settled_by
+from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hold_free, importable, parsed, settled_by
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.session import Session
+from flowplan.printable import shown
 from flowplan.state.journal import CreateIntent
-from flowplan.state.ownership import adopted, as_made, binding_of
+from flowplan.state.ownership import adopted, as_made, binding_of, bound_bids
 from flowplan.state.state import Binding, State
 
 
@@ -46,6 +47,12 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]
         session.save(state, pending, before=loaded.state.bindings, stated=True)
+    for bid, marker in held_elsewhere(found, live, {state.lineage}):
+        if bid is found or bid.id not in bound_bids(state):
+            there = f"that of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is lost"
+            rm = f"unless {there}, make sure that `flowplan state rm` was run there"
+            session.listener.warn(f"{UNPROVED}: {rm}")
+            break
     return wanted
 
 

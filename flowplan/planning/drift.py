@@ -9,7 +9,7 @@ import attrs
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.lifecycle import DEFAULT, Lifecycle
-from flowplan.model.live import Live, LiveBid
+from flowplan.model.live import Live, LiveBid, Marker
 from flowplan.planning.actions import Change, Delete, Update
 from flowplan.planning.differences import class_fields, differences
 from flowplan.planning.plan import Files, LeftAlone, Wishes
@@ -39,6 +39,14 @@ def _drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address
             differing = {name for one in fields for name in class_fields(now, one.name)}
             after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
             yield Update(address, binding.applied, after, fields, reason="changed_outside", **common)
+
+
+def other_marker(drifted: Iterable[Change], state: State, live: Live) -> Iterator[tuple[Address, Marker]]:
+    """Of what `drifted` the bids that carry the marker of another stack, which may hold them still."""
+    for change in drifted:
+        bid = live.bids.get(change.id or "")
+        if bid is not None and bid.marker is not None and bid.marker.lineage != state.lineage:
+            yield change.address, bid.marker
 
 
 def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:

@@ -13,7 +13,7 @@ from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.actions import Change, Completed, Create, Delete, Replace
 from flowplan.planning.changes import Changes
-from flowplan.planning.drift import drift, left_alone, moved
+from flowplan.planning.drift import drift, left_alone, moved, other_marker
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
@@ -45,11 +45,13 @@ def make_plan(
     outside = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
     unchanged = part.outside | {address for address, change in changes.items() if isinstance(change, Completed)}
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
+    drifted = tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in unchanged)
     return Plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
-        drift=tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in unchanged),
+        drift=drifted,
+        other_marker=tuple(other_marker(drifted, state, live)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),

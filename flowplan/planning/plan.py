@@ -27,6 +27,7 @@ from flowplan.state.state import Binding
 if TYPE_CHECKING:
     from flowplan.model.given import GivenValue
     from flowplan.model.hooks import Hook
+    from flowplan.model.live import Marker
     from flowplan.model.policy import Policies
     from flowplan.state.journal import Intent
 
@@ -59,6 +60,7 @@ class Plan:
     changes: tuple[Change, ...]
     order: graph.Order
     drift: tuple[Change, ...] = ()
+    other_marker: tuple[tuple[Address, Marker], ...] = ()  # of these, bids with the marker of another stack
     outside: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     left_alone: tuple[LeftAlone, ...] = ()  # of these, what is live
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker

@@ -281,6 +281,7 @@ IN_A_TEST: dict[str, str] = {
     "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
     "other-recipients": '["other_recipients"]',
+    "other-marker": "carries the marker of stack work, from which it was imported",
     "other-project": "this state belongs to project other",
     "preempting": '"Preempting" in told.said',
     "price-ambiguous": '"price_ambiguous" in found[0].warnings',

@@ -184,12 +184,36 @@ def test_what_another_stack_released_is_taken_in_here(applied: Place) -> None:
     lineage = json.loads((applied.path / STATE).read_text())["lineage"]
     id = bid_id(applied)
     refused = applied.run("--state", "other.json", "import", BID, id)
-    assert f"then give --lineage {lineage} here" in " ".join(refused.err.split())
+    said = " ".join(refused.err.split())
+    assert f"with `flowplan state rm`, then give --lineage {lineage} here: nothing in the cloud proves" in said
     assert applied.run("--state", "other.json", "import", BID, id, "--lineage", "wrong").code == 3
     applied.ok("state", "rm", BID)
     applied.ok("--state", "other.json", "import", BID, id, "--lineage", lineage)
     applied.ok("--state", "other.json", "import", VOLUME, bid_id(applied, VOLUME), "--lineage", lineage)
-    assert applied.run("--state", "other.json", "plan", "--detailed-exitcode").code == 0
+    planned = applied.run("--state", "other.json", "plan", "--detailed-exitcode")
+    assert (planned.code, "marker" in planned.out) == (0, False)
+
+
+def test_what_another_stack_has_not_released_is_not_taken_in_silently(applied: Place) -> None:
+    """Nothing in the cloud shows that two states hold one bid: whoever imports it is told, and so is every plan that
+    sees it changed by the other."""
+    lineage, id = json.loads((applied.path / STATE).read_text())["lineage"], bid_id(applied)
+    other = ("--state", "other.json")
+    for address in (VOLUME, BID):  # a volume carries no marker: the bid that uses it does
+        taken = applied.run(*other, "import", address, bid_id(applied, address), "--lineage", lineage)
+        said = " ".join(taken.err.split())
+        assert taken.code == 0
+        assert "warning: nothing in the cloud proves the release, and two states that hold one object undo" in said
+        assert f"unless that of stack work, lineage {lineage}, is lost, make sure that `flowplan state rm` was" in said
+    applied.ok(*other, "apply", "--auto-approve")
+    applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$18.50"}')
+    told = " ".join(applied.ok(*other, "plan").split())
+    assert f"{BID} was changed outside, and carries the marker of stack work, from which it was imported" in told
+    assert f"release it with `flowplan state rm`: there {BID}, or here {BID}" in told
+    assert "other_marker" in applied.ok(*other, "plan", "--format", "json")
+    assert "from which it was imported" not in applied.ok("plan")  # its own marker: nothing tells it
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert f"{BID} was changed outside" in " ".join(applied.ok(*other, "plan", "--refresh-only").split())
 
 
 # ---- it outlives the file it is written in --------------------------------------------------------------------

@@ -230,6 +230,20 @@ MISTAKES = (
         ("tests/operations/test_ways_out.py", "-k", "begun_since"),
     ),
     Mistake(
+        "two states take one bid, and neither is told",
+        "operations/import_.py",
+        "held_elsewhere(found, live, {state.lineage}):",
+        "held_elsewhere(found, live, {state.lineage, lineage}):",
+        ("tests/faults/test_release.py", "-k", "has_not_released"),
+    ),
+    Mistake(
+        "two states set one bid back in turn, and neither says why",
+        "planning/drift.py",
+        "bid.marker.lineage != state.lineage:",
+        "bid.marker is None:",
+        ("tests/faults/test_release.py", "-k", "has_not_released"),
+    ),
+    Mistake(
         "name a rebuild where a state that holds something forbids it",
         "planning/conflicts.py",
         "        if self._holds_something:\n",

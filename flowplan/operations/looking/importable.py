@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address, of_earlier
-from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.operations.opening.session import Session
 from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import find_created, perhaps_created
 from flowplan.state.state import State
+
+UNPROVED = "nothing in the cloud proves the release, and two states that hold one object undo each other's changes"
 
 
 def importable(
@@ -108,15 +110,23 @@ def _hold_certain(
             )
 
 
-def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Container[str | None]) -> None:
+def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Collection[str | None]) -> None:
     """Raise GuardRefused for what a stack that is not of `ours` (lineages) may hold: two states would work against
     each other."""
+    for bid, marker in held_elsewhere(found, live, ours):
+        what = "it" if bid is found else f"a bid that uses it, {bid.id},"
+        raise GuardRefused(
+            f"{what} belongs to stack {marker.stack}, lineage {marker.lineage}; it stays there",
+            code="not-ours",
+            hint=f"release it there with `flowplan state rm`, then give --lineage {marker.lineage} here: {UNPROVED}",
+        )
+
+
+def held_elsewhere(
+    found: LiveBid | LiveVolume, live: Live, ours: Collection[str | None]
+) -> Iterator[tuple[LiveBid, Marker]]:
+    """The bid `found`, or those that use the volume, with their markers, if those are of none of `ours` (lineages)."""
     users = [found] if isinstance(found, LiveBid) else [live.bids[one] for one in found.bids if one in live.bids]
     for bid in users:
         if bid.marker is not None and not bid.ended and bid.marker.lineage not in ours:
-            what = "it" if bid is found else f"a bid that uses it, {bid.id},"
-            raise GuardRefused(
-                f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
-                code="not-ours",
-                hint=f"release it there with `flowplan state rm`, then give --lineage {bid.marker.lineage} here",
-            )
+            yield bid, bid.marker
