@@ -65,9 +65,14 @@ def load(
         ssh_key=ssh_key,
         lock_timeout=seconds(lock_timeout, "lock_timeout"),
         environ=os.environ if environ is None else environ,
-        command=lambda: "python: flowplan",
+        command=_command,
         variables=texts_of(variables or {}),
         variable_files=files(variable_files),
     )
     _ = settings.api_url  # one that holds a password is refused before anything shows it
     return Stack((*given, *tasks), settings, note)
+
+
+def _command() -> str:
+    """What the lock tells others is running."""
+    return "python: flowplan"

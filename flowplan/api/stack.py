@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -39,6 +40,7 @@ from flowplan.operations.opening.combinations import hold_together
 from flowplan.operations.opening.interaction import Event, Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
+from flowplan.operations.opening.sources import DEFAULT
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.hooks import after_plan
 
@@ -88,6 +90,18 @@ class Stack:
         """What relative paths start from; absolute."""
         return self._settings.directory
 
+    def __repr__(self) -> str:
+        """Without the URL of its state, which may have a password."""
+        given = ", ".join(one if isinstance(one, str) else one.name for one in self._sources)
+        return f"<Stack: {given or DEFAULT} in {self.directory}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """As another process gets it: what it was given goes along, also secrets in `environ` and `variables`. Without
+        an `environ` of its own it has that of the process that it is in."""
+        own = self._settings.environ is os.environ
+        settings = evolve(self._settings, environ={} if own else dict(self._settings.environ))
+        return _again, (self._sources, settings, self._note, own)
+
     def validate(self) -> Config:
         """Read and check the tasks, without network. Raises ConfigError with every problem, each with its place."""
         from flowplan.operations.validate import configuration
@@ -115,6 +129,7 @@ class Stack:
         what_if: Length | None = None,
         policies: str | Path | Iterable[str | Path] = (),
         hooks: bool = False,
+        stop: Stop | None = None,
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
 
@@ -129,6 +144,8 @@ class Stack:
         `what_if`: a simulation of the auctions over so long, from "1h" to "7d". `policies`: files of rules for the plan
         and its apply, beside those of the stack. `hooks`: run the commands of the stack file that a plan sets off,
         unless FLOWPLAN_NO_HOOKS is set. `note` (see load) hears what they write and which failed; that raises nothing.
+        `stop`: a threading.Event that any thread may set: nothing more is asked from then on, and Interrupted is raised
+        once the calls under way have ended.
 
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
@@ -151,13 +168,19 @@ class Stack:
         hold_together(request.asked, lambda name: "refresh=False" if name == "no_refresh" else name)
 
         def run(event: Event) -> Proposal:
+            def simulating(*_: int) -> None:
+                if event.stopped():
+                    raise event.interrupted("nothing was changed")
+
             with self._session(event) as session:
-                found = planning.plan(session, request)
+                found = planning.plan(session, request, simulating)
                 if found.hooks:
                     after_plan(session, found.hooks, found)
                 return Proposal(found, request, session.identity)
 
-        return in_a_thread(run) if request.hooks else run(Event())  # Ctrl-C kills a command, and leaves none behind
+        if request.hooks or stop is not None:  # Ctrl-C kills a command, and leaves none behind
+            return in_a_thread(run, stop=stop)
+        return run(Event())
 
     def apply(
         self,
@@ -231,6 +254,7 @@ class Stack:
             exclude=exclude,
             allow_volume_destroy=allow_volume_destroy,
             policies=policies,
+            stop=how.get("stop"),
         )
         return self.apply(proposal, **how)
 
@@ -386,6 +410,13 @@ class Stack:
             listener = evolve(listener, note=lambda said: note(hidden.secretless(said)))
             listener = evolve(listener, warn=listener.note)
         return listener
+
+
+def _again(
+    sources: tuple[str | Source, ...], settings: Settings, note: Callable[[str], None] | None, own: bool
+) -> Stack:
+    """A stack that was pickled. `own`: its environment is that of this process."""
+    return Stack(sources, evolve(settings, environ=os.environ) if own else settings, note)
 
 
 def _one_by_one(made: Generator[Told], event: Event, stop: Stop | None) -> Generator[Told]:

@@ -62,9 +62,11 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Sto
             if stop is not None and not ended and not event.stopped() and stop.is_set():
                 event.stop()
 
+    thread = threading.Thread(target=work, name="flowplan-run")
     try:
-        threading.Thread(target=work, name="flowplan-run").start()
+        thread.start()
         wait()
+        thread.join()  # its last steps: a program that counts its threads finds none of ours
     except BaseException as error:  # an interruption within `start` may come out as another error
         _stop(event)
         if begun:  # else it starts nothing any more

@@ -71,6 +71,9 @@ class Stop(Interruption):
         """Within, a first signal raises KeyboardInterrupt in the main thread."""
         return unwinding()
 
+    def hold(self) -> None:
+        """The signal itself has raised it."""
+
     def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> Interrupted:
         """What a command ends with that a signal ended: `cause`, or the one that was heard."""
         from flowplan.apply.outcome import Interrupted

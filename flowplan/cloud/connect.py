@@ -15,9 +15,17 @@ Say = Callable[[str], None]
 
 
 def simulated(
-    data: Path, start: datetime, parallelism: int, *, log: Say | None, wait: Callable[[float], None], note: Say
+    data: Path,
+    start: datetime,
+    parallelism: int,
+    *,
+    log: Say | None,
+    wait: Callable[[float], None],
+    hold: Callable[[], None],
+    note: Say,
 ) -> Fcp:
-    """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`."""
+    """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`. `wait`, `hold`:
+    as in `connect`."""
     from flowplan.cloud.inside import Inside
     from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
 
@@ -29,6 +37,7 @@ def simulated(
         parallelism=parallelism,
         log=log,
         wait=wait,
+        hold=hold,
     )
     return Fcp(transport, parallelism=1, close=simulator.close, note=note)
 
@@ -40,10 +49,12 @@ def connect(
     *,
     log: Say | None,
     wait: Callable[[float], None],
+    hold: Callable[[], None],
     note: Say,
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
-    """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call. `hide` hears
+    """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call; `hold`: before
+    each; either may abandon it. `hide` hears
     what must be shown nowhere. Once it is closed, this machine remembers what was offered. Raises Unauthorized when
     there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
@@ -57,6 +68,7 @@ def connect(
         parallelism=parallelism,
         log=log,
         wait=wait,
+        hold=hold,
         environ=environ,
         secrets=[found.secret],
     )

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import define, field
 
 import flowplan
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, verdict
+from flowplan.cloud.http.transport import Transport
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
+from flowplan.operations import what_if
 from flowplan.operations.opening.interaction import Event
 from flowplan.operations.running import hooks
 from flowplan.operations.watching import rounds
@@ -165,6 +168,7 @@ def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> No
     proposal = stack.plan()
     stop.set()
     for act in (
+        lambda: stack.plan(stop=stop),
         lambda: stack.apply(proposal, stop=stop),
         lambda: stack.destroy(stop=stop),
         lambda: stack.recover(stop=stop),
@@ -174,6 +178,67 @@ def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> No
         assert (str(error), error.outcome) == ("stopped; nothing was under way", None)
     assert place.ledger() == []
     stack.apply(proposal)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, asked: threading.Event) -> Calls:
+    """The attempts of calls. The `nth` sets `stop`, and goes on once the run knows it."""
+    made, exchange = Calls(), Transport._exchange
+
+    def counted(transport: Transport, *given: Any) -> Any:
+        made.count += 1
+        if made.count == made.nth:
+            made.stop.set()
+            assert asked.wait(LONGEST)
+        return exchange(transport, *given)
+
+    monkeypatch.setattr(Transport, "_exchange", counted)
+    return made
+
+
+@define
+class Calls:
+    count: int = 0
+    nth: int = 0
+    stop: threading.Event = field(factory=threading.Event)
+
+
+@pytest.mark.parametrize("act", ["plan", "apply", "destroy", "watch"])
+def test_what_is_looked_at_is_stopped_before_the_next_call(act: str, place: Place, calls: Calls) -> None:
+    """Of the run, none is under way yet; its lock is free again."""
+    stack = stack_in(place.path, *tasks("abc"))
+    stack.apply(stack.plan())
+    proposal, before = stack.plan(), place.ledger()
+    calls.count, calls.nth, stop = 0, 2, calls.stop
+    acts = {
+        "plan": lambda: stack.plan(stop=stop),
+        "apply": lambda: stack.apply(proposal, stop=stop),
+        "destroy": lambda: stack.destroy(stop=stop),
+        "watch": lambda: next(stack.watch(stop=stop)),
+    }
+    error = ended(acts[act])
+    assert (str(error), error.outcome, calls.count) == ("stopped; nothing was changed", None, 2)
+    assert place.ledger()[len(before) :] == [] or act == "plan"
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowplan-run")] == []
+    stack.destroy()
+
+
+def test_a_call_that_waits_to_be_sent_again_is_given_up(place: Place, calls: Calls) -> None:
+    stack = stack_in(place.path, TASK)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/*", "status", status=503, times=None)
+    calls.nth = 1
+    assert str(ended(lambda: stack.plan(stop=calls.stop))) == "stopped; nothing was changed"
+    assert calls.count == 1
+
+
+def test_a_simulation_of_the_market_is_stopped(
+    place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, stop = stack_in(place.path, TASK), threading.Event()
+    simulated = what_if.simulated
+    monkeypatch.setattr(what_if, "simulated", lambda *given: (stop.set(), asked.wait(LONGEST), simulated(*given)))
+    assert str(ended(lambda: stack.plan(what_if="24h", stop=stop))) == "stopped; nothing was changed"
 
 
 def test_the_pause_of_a_watch_is_stopped_and_the_watch_is_free(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,8 +69,8 @@ class Transport:
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
     a call, when it was refused. `wire` replaces the network (the simulator inside this process). `deadline` and
     `budget` are seconds, for one attempt and for one call.
-    `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
-    `log` gets one line an attempt. `secrets` are further values that no message may show.
+    `wait` sleeps, and may raise to abandon a call between two attempts; `hold` may before each.
+    `jitter` draws from [0, 1). `log` gets one line an attempt. `secrets` are further values that no message may show.
 
     From `environ` (os.environ) come HTTPS_PROXY, NO_PROXY, and REQUESTS_CA_BUNDLE or SSL_CERT_FILE: a file with
     the certificate authorities to trust instead of those that come with requests. Verification is never off.
@@ -87,6 +87,7 @@ class Transport:
         budget: float = BUDGET,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
+        hold: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = random.random,
         log: Callable[[str], object] | None = None,
         environ: Mapping[str, str] | None = None,
@@ -103,6 +104,7 @@ class Transport:
         self._budget = budget
         self._clock = clock
         self._wait = wait
+        self._hold = hold
         self._jitter = jitter
         self._log = log
         self._gate = Gate(clock, wait, parallelism)
@@ -163,6 +165,7 @@ class Transport:
         while True:
             tries += 1
             with self._gate:
+                self._hold()
                 self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
                 reply = self._exchange(wire, request, path)

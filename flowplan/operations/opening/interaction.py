@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Protocol
 
 from attrs import field
@@ -64,7 +64,11 @@ class Interruption(Protocol):
         """Within, a request sets `stopped` and calls `wake`, and interrupts nothing."""
 
     def unwinding(self) -> AbstractContextManager[Any]:
-        """Within, a request raises KeyboardInterrupt."""
+        """Within, a request raises KeyboardInterrupt, at once or from `hold`."""
+
+    def hold(self) -> None:
+        """Raise KeyboardInterrupt within `unwinding`, once somebody has asked, where the request does not do so itself.
+        From any thread; nothing is under way then."""
 
     def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> BaseException:
         """What an operation raises that ended early: by `cause`, or because it was `stopped`. `outcome` says what came
@@ -78,6 +82,7 @@ class Event(Interruption):
     wake: Callable[[], None] = _silent
     release: Callable[[], None] = _silent
     _asked: bool = field(default=False, init=False)
+    _unwinds: bool = field(default=False, init=False)
     _gate: threading.Lock = field(factory=_shut, init=False)  # open once asked; no interruption leaves it in between
 
     def stop(self) -> None:
@@ -99,12 +104,24 @@ class Event(Interruption):
         return Clock(time.monotonic, time.time, self.pause, self.stopped, boot_id())
 
     def listening(self) -> AbstractContextManager[Any]:
-        return nullcontext()
+        return self._within(unwinds=False)
 
     def unwinding(self) -> AbstractContextManager[Any]:
-        return nullcontext()
+        return self._within(unwinds=True)
+
+    @contextmanager
+    def _within(self, *, unwinds: bool) -> Iterator[None]:
+        before, self._unwinds = self._unwinds, unwinds
+        try:
+            yield
+        finally:
+            self._unwinds = before
+
+    def hold(self) -> None:
+        if self._asked and self._unwinds:
+            raise KeyboardInterrupt
 
     def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> BaseException:
         from flowplan.apply.outcome import Interrupted
 
-        return cause or Interrupted(f"stopped; {outcome}")
+        return Interrupted(f"stopped; {outcome}") if self._asked or cause is None else cause

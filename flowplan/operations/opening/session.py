@@ -433,6 +433,7 @@ class Session:
                     parallelism,
                     log=listener.log,
                     wait=self._wait,
+                    hold=self.interruption.hold,
                     note=listener.note,
                 )
             else:
@@ -442,14 +443,17 @@ class Session:
                     parallelism,
                     log=listener.log,
                     wait=self._wait,
+                    hold=self.interruption.hold,
                     note=listener.note,
                     hide=listener.hide,
                 )
         return self._cloud
 
     def _wait(self, seconds: float) -> None:
-        """Between two tries of a call. Raises CloudError once somebody asked to stop: the call is abandoned."""
+        """Between two tries of a call. Raises KeyboardInterrupt as `hold` does, else CloudError, once somebody asked to
+        stop: the call is abandoned."""
         self.interruption.pause(seconds)
+        self.interruption.hold()
         if self.interruption.stopped():
             raise CloudError("stopped before the call was sent again")
 
