@@ -101,6 +101,7 @@ ALLOWED["api"] = {
         "operations.watching",
         "cloud.http",
         "reports.html",
+        "reports.markdown",
         "reports.text",
         "documents",
         "documents.shapes",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field
 
+from flowplan.api.arguments import whole
 from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.operations import plan as planning
@@ -50,6 +51,14 @@ class Proposal:
     def document(self) -> SealedPlan:
         """What `flowplan plan --format json` prints."""
         return self._planned.sealed
+
+    def markdown(self, max_bytes: int = 60_000) -> str:
+        """What `flowplan plan --format markdown` prints: a comment for a pull request, cut at a resource to so many
+        bytes, at least 4,000. Raises UsageProblem."""
+        from flowplan.reports.markdown.plan import comment
+        from flowplan.reports.text.paint import PLAIN
+
+        return comment(self.document, PLAIN, whole(max_bytes, "max_bytes", 4000, 1_000_000_000))
 
     def approved(self, here: str) -> tuple[planning.Request, SealedPlan]:
         """What an apply carries out where the state is `here`. Raises UsageProblem for a proposal that was made for

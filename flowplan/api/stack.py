@@ -30,11 +30,13 @@ from flowplan.apply.events import Silent
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
+from flowplan.documents.json_text import dumps
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
 from flowplan.operations.opening.interaction import Event, Listener
@@ -43,6 +45,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import DEFAULT
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.hooks import after_plan
+from flowplan.operations.running.saved_plan import as_file, given_plan, hold_expected, request_of, unchecked
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from flowplan.documents.doctor import Checkup
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
+    from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
     from flowplan.documents.watched import Told
@@ -129,6 +133,7 @@ class Stack:
         what_if: Length | None = None,
         policies: str | Path | Iterable[str | Path] = (),
         hooks: bool = False,
+        out: str | Path | None = None,
         stop: Stop | None = None,
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
@@ -144,8 +149,9 @@ class Stack:
         `what_if`: a simulation of the auctions over so long, from "1h" to "7d". `policies`: files of rules for the plan
         and its apply, beside those of the stack. `hooks`: run the commands of the stack file that a plan sets off,
         unless FLOWPLAN_NO_HOOKS is set. `note` (see load) hears what they write and which failed; that raises nothing.
-        `stop`: a threading.Event that any thread may set: nothing more is asked from then on, and Interrupted is raised
-        once the calls under way have ended.
+        `out`: a file to save the plan in, for `apply`, here or by the command line; one that a guard refuses is saved,
+        too. `stop`: a threading.Event that any thread may set: nothing more is asked from then on, and Interrupted is
+        raised once the calls under way have ended.
 
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
@@ -165,7 +171,10 @@ class Stack:
             hooks=self._runs(hooks),
             complete=True,
         )
-        hold_together(request.asked, lambda name: "refresh=False" if name == "no_refresh" else name)
+        hold_together({**request.asked, "out": out}, lambda name: "refresh=False" if name == "no_refresh" else name)
+        saved = None if out is None else str(self.directory / out)
+        if saved is not None:
+            hold_writable(saved)
 
         def run(event: Event) -> Proposal:
             def simulating(*_: int) -> None:
@@ -174,6 +183,8 @@ class Stack:
 
             with self._session(event) as session:
                 found = planning.plan(session, request, simulating)
+                if saved is not None:
+                    write_output(saved, as_file(dumps(found.document), session.store.form))
                 if found.hooks:
                     after_plan(session, found.hooks, found)
                 return Proposal(found, request, session.identity)
@@ -184,8 +195,9 @@ class Stack:
 
     def apply(
         self,
-        proposal: Proposal,
+        proposal: Proposal | str | Path,
         *,
+        expect: str | None = None,
         wait: Wait = "placed",
         timeout: Length = "30m",
         parallelism: int = 10,
@@ -195,7 +207,9 @@ class Stack:
         hooks: bool = False,
         stop: Stop | None = None,
     ) -> Outcome:
-        """Do exactly what `proposal` says, once, or raise. It is planned again first: StalePlan when the files, the
+        """Do exactly what `proposal` says, or the saved plan in the file that it names, once, or raise. What that plan
+        was allowed holds only where it is proved to be the one: by `expect`, the digest that it must have
+        (`document["sha256"]`), or by FLOWPLAN_PLAN_KEY. It is planned again first: StalePlan when the files, the
         state or what is live have changed since, or when it was begun already; GuardRefused when a guard refuses it.
 
         `timeout`: for a removal, and for what `wait` waits for. `parallelism`: calls at once, at most 256.
@@ -218,11 +232,7 @@ class Stack:
             settle_window=within(settle_window, "settle_window", 0, 3600),
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
-        if not isinstance(proposal, Proposal):  # notebooks have no type checker
-            raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
-        with self._session() as session:
-            here = session.identity
-        request, document = proposal.approved(here)
+        request, document = self._approved(proposal, expect)
         request = evolve(request, hooks=self._runs(hooks))
 
         def run(event: Event) -> Outcome:
@@ -394,6 +404,21 @@ class Stack:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._session() as session:
             return session.kept().state
+
+    def _approved(self, proposal: Proposal | str | Path, expect: str | None) -> tuple[planning.Request, SealedPlan]:
+        """What `apply` is to carry out. Raises UsageProblem, GuardRefused, StalePlan, ConfigError."""
+        if isinstance(proposal, str | Path):
+            saved = given_plan(self._settings, str(proposal))
+            request = request_of(saved, planning.Request(paths=self._sources), expect, self._settings)
+            if (why := unchecked(saved, self._settings)) is not None:
+                self._listener().warn(f"{why}: expect proves what is in it, not who made it")
+            return request, saved
+        if not isinstance(proposal, Proposal):  # notebooks have no type checker
+            raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
+        with self._session() as session:
+            request, document = proposal.approved(session.identity)
+        hold_expected(document, expect)
+        return request, document
 
     def _runs(self, hooks: bool) -> bool:
         return hooks and self._settings.runs_hooks

@@ -56,13 +56,14 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Sto
             ended.append(True)
             gate.release()
 
+    thread = threading.Thread(target=work, name="flowplan-run")
+
     def wait() -> None:
         while not ended:  # also where an interruption came once the gate was open, and left nobody to open it again
             gate.acquire(timeout=_LOOK)
             if stop is not None and not ended and not event.stopped() and stop.is_set():
                 event.stop()
 
-    thread = threading.Thread(target=work, name="flowplan-run")
     try:
         thread.start()
         wait()

@@ -247,7 +247,7 @@ def test_a_traceback_names_the_problems(tmp_path: Path) -> None:
     "raises",
     [
         lambda stack: stack.plan(horizon="soon"),
-        lambda stack: stack.apply("x"),
+        lambda stack: stack.apply(untyped(1)),
         lambda stack: stack.apply(stack.plan(max_hourly_cost="1.00")),
         lambda stack: stack.apply(stack.plan(), wait="running", timeout=0),
         lambda stack: stack_in(stack.directory, {**TASK, "prots": [80]}).plan(),
@@ -302,7 +302,7 @@ def test_a_key_of_other_tools_is_explained_as_in_a_dict(key: str, value: Any, hi
 
 def test_what_is_no_proposal_is_refused(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
-    for given in ("x", None, stack.plan().plan):
+    for given in (1, None, stack.plan().plan):
         with pytest.raises(flowplan.UsageProblem, match="apply carries out what plan returns, not") as caught:
             stack.apply(untyped(given))
         assert caught.value.hint == "stack.apply(stack.plan())"

@@ -83,6 +83,13 @@ MISTAKES = (
         ("tests/api/test_stop.py", "-k", "a_wait_is_stopped"),
     ),
     Mistake(
+        "a plan is made to its end that was asked to stop",
+        "operations/opening/interaction.py",
+        "        if self._asked and self._unwinds:\n",
+        "        if False:\n",
+        ("tests/api/test_stop.py", "-k", "before_the_next_call"),
+    ),
+    Mistake(
         "a run goes on that was asked to stop before it began",
         "api/thread.py",
         "    if stop is not None and stop.is_set():\n        event.stop()\n",

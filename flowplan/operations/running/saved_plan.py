@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from flowplan.backends.state_name import DEFAULT
+from flowplan.config import Source
 from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.errors import ConfigError, GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.private import is_absent
@@ -36,19 +37,21 @@ _TOLD = 8  # differences of a saved plan that are shown
 
 
 def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: Settings) -> Request:
-    """The request that `saved` was made of, with what is `given` beside it. `expect`: the digest that it must have.
+    """The request that `saved` was made of, with what is `given` beside it: of its paths, sources that are read already
+    stand for those of the plan that are called so. `expect`: the digest that it must have.
     Raises GuardRefused for a plan that is another one, was refused when it was made, is not signed where there is a
     key, or of which neither a signature nor `expect` is checked although one was meant to be."""
     hold_expected(saved, expect)
     key = settings.plan_key
     hold_signed(saved, key)
-    hold_there(saved, settings)
+    sources = {one.name: one for one in given.paths if isinstance(one, Source)}
+    hold_there(saved, settings, sources)
     if expect is None:
         hold_checked(saved, settings)
     proven = expect is not None or key is not None
     return attrs.evolve(
         given,
-        paths=tuple(saved["stack"]["paths"]),
+        paths=tuple(sources.get(path, path) for path in saved["stack"]["paths"]),
         destroy=saved["mode"] == "destroy",
         keep_volumes=keeps_volumes(saved),
         patterns=_patterns(saved, given.patterns),
@@ -250,10 +253,11 @@ def hold_checked(saved: SealedPlan, settings: Settings) -> None:
         )
 
 
-def hold_there(saved: SealedPlan, settings: Settings) -> None:
-    """Raise ConfigError where the files that `saved` was made of are not here: apply reads them again, and what one
-    types to get files would make others."""
-    gone = [path for path in saved["stack"]["paths"] or [DEFAULT_FILE] if is_absent(settings.directory / path)]
+def hold_there(saved: SealedPlan, settings: Settings, given: Container[str] = ()) -> None:
+    """Raise ConfigError where the files that `saved` was made of are not here, but for those that are `given`: apply
+    reads them again, and what one types to get files would make others."""
+    paths = [path for path in saved["stack"]["paths"] or [DEFAULT_FILE] if path not in given]
+    gone = [path for path in paths if is_absent(settings.directory / path)]
     if gone and saved["mode"] != "destroy":
         summary = f"this plan was made from {', '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here"
         hint = "apply it in the directory where it was planned, or with --chdir: apply reads the files again"
