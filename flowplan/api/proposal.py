@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.api.arguments import whole
+from flowplan.api.exact import exactly
 from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.operations import plan as planning
@@ -58,7 +59,8 @@ class Proposal:
         from flowplan.reports.markdown.plan import comment
         from flowplan.reports.text.paint import PLAIN
 
-        return comment(self.document, PLAIN, whole(max_bytes, "max_bytes", 4000, 1_000_000_000))
+        with exactly():
+            return comment(self.document, PLAIN, whole(max_bytes, "max_bytes", 4000, 1_000_000_000))
 
     def approved(self, here: str) -> tuple[planning.Request, SealedPlan]:
         """What an apply carries out where the state is `here`. Raises UsageProblem for a proposal that was made for
@@ -94,11 +96,13 @@ class Proposal:
         from flowplan.reports.text.plan import refusals, text
 
         body, paint = self._planned.document, Paint(on=False)
-        why = refusals(body, paint)
-        return text(body, paint) + (f"\n{why}\n" if why else "")
+        with exactly():
+            why = refusals(body, paint)
+            return text(body, paint) + (f"\n{why}\n" if why else "")
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""
         from flowplan.reports.html.plan import html
 
-        return html(self._planned.document)
+        with exactly():
+            return html(self._planned.document)

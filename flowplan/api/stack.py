@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from flowplan.api.arguments import (
     whole,
     within,
 )
+from flowplan.api.exact import exactly
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
@@ -423,8 +425,10 @@ class Stack:
     def _runs(self, hooks: bool) -> bool:
         return hooks and self._settings.runs_hooks
 
-    def _session(self, event: Event | None = None) -> Session:
-        return Session(self._settings, self._listener(), event or Event(), paths=self._sources)
+    @contextmanager
+    def _session(self, event: Event | None = None) -> Iterator[Session]:
+        with exactly(), Session(self._settings, self._listener(), event or Event(), paths=self._sources) as session:
+            yield session
 
     def _listener(self) -> Listener:
         """What it hears, hides and masks is its own: a secret that one call has read."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from flowplan.api.exact import exactly
 from flowplan.errors import UsageProblem
 from flowplan.operations.opening.interaction import Event
 
@@ -49,7 +50,8 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Sto
         try:
             if event.stopped():  # nobody may wait for it: before `begun`
                 raise event.interrupted("nothing was under way")
-            results.append(run(event))
+            with exactly():
+                results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
         finally:

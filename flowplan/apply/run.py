@@ -72,7 +72,12 @@ class Applying:
             crowd=self._schedule.deletions,
         )
         self._workers = Workers(
-            options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
+            options.parallelism,
+            around.clock,
+            self._events,
+            announced=self._announce_again,
+            stopping=self._stopping,
+            whose=around.cloud,
         )
         self._unproved = Unproved(around.clock, self._workers, self._works.deleted, self._schedule.deletions)
         self._durable = Durable(around.journal, self._workers)

@@ -51,7 +51,7 @@ class Announcement:
 
 class Workers:
     """At most `parallelism` threads. `announced` is called with what a worker asks, in the thread that takes results;
-    `stopping` says that nothing new is to be waited for."""
+    `stopping` says that nothing new is to be waited for; `whose`: the client that makes the calls."""
 
     def __init__(
         self,
@@ -61,9 +61,10 @@ class Workers:
         *,
         announced: Callable[[Announcement], None],
         stopping: Callable[[], bool],
+        whose: object = None,
     ) -> None:
         self._clock, self._events, self._announced, self._stopping = clock, events, announced, stopping
-        self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix=NAMED)
+        self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix=f"{NAMED}-{id(whose):x}")
         self._queue: SimpleQueue[Result | Announcement | None] = SimpleQueue()
         self._sent: dict[Step, tuple[Work, float]] = {}
 

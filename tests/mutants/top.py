@@ -90,6 +90,20 @@ MISTAKES = (
         ("tests/api/test_stop.py", "-k", "before_the_next_call"),
     ),
     Mistake(
+        "compute money as exactly as the program around it does",
+        "api/exact.py",
+        "    return localcontext(_EXACT)\n",
+        "    return localcontext()\n",
+        ("tests/api/test_beside.py", "-k", "three_digits"),
+    ),
+    Mistake(
+        "leave open what a run opened, while any other in the process is at work",
+        "operations/opening/session.py",
+        'f"flowplan-call-{id(cloud):x}_"',
+        '"flowplan-call"',
+        ("tests/api/test_beside.py", "-k", "another_stack"),
+    ),
+    Mistake(
         "a run goes on that was asked to stop before it began",
         "api/thread.py",
         "    if stop is not None and stop.is_set():\n        event.stop()\n",

@@ -46,9 +46,10 @@ _LONGEST_NAME = 64  # characters of a stack's name
 IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
 
-def calls_left() -> bool:
-    """Whether a stopped run left calls under way that nobody waits for: each has its intent in the journal."""
-    return any(thread.name.startswith("flowplan-call") for thread in threading.enumerate())
+def calls_left(cloud: Fcp) -> bool:
+    """Whether a stopped run left calls of `cloud` under way that nobody waits for: each has its intent in the journal.
+    The runs of other sessions in this process have clients of their own."""
+    return any(thread.name.startswith(f"flowplan-call-{id(cloud):x}_") for thread in threading.enumerate())
 
 
 @define
@@ -88,7 +89,7 @@ class Session:
             self._store.lock.release()
             with suppress(StateError):  # a run that ended well has closed it, and heard of errors, itself
                 self._store.close()
-        if self._cloud is not None and not calls_left():
+        if self._cloud is not None and not calls_left(self._cloud):
             self._cloud.close()
             self._cloud = None
 

@@ -1,0 +1,94 @@
+"""A program has settings of its own, and other stacks at work: neither changes what a stack does, nor is changed."""
+
+from __future__ import annotations
+
+import decimal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowplan
+from flowplan.cloud.http.transport import Transport
+from tests.api.test_api import TASK, addresses, stack_in
+from tests.processes import LONGEST
+
+COARSE = decimal.Context(
+    prec=3, rounding=decimal.ROUND_UP, traps=[decimal.Inexact, decimal.FloatOperation, decimal.Rounded]
+)
+
+
+@pytest.fixture
+def coarse() -> Iterator[decimal.Context]:
+    """A program that computes with three digits, and wants to hear of each that is lost."""
+    with decimal.localcontext(COARSE) as context:
+        yield context
+
+
+def test_money_is_as_exact_where_a_program_computes_with_three_digits(tmp_path: Path, coarse: decimal.Context) -> None:
+    dear = {**TASK, "task_management": {"utility_threshold_price": "17.92"}}
+    stack = stack_in(tmp_path, dear)
+    proposal = stack.plan(max_hourly_cost="100.00", what_if="2h")
+    shown = (str(proposal), proposal.markdown(), proposal._repr_html_())
+    worst = proposal.costs.totals.planned.worst
+    assert worst == decimal.Decimal("17.92") and all("$17.92" in one for one in shown)
+    assert addresses(stack.apply(proposal)) == ["bid.train"]
+    for look in (stack.status, stack.cost, stack.market, stack.offers, stack.doctor):
+        look()
+    assert [told.error for told in stack.watch(once=True)] == [None]
+    assert addresses(stack.destroy()) == ["bid.train"]
+    assert (coarse.prec, coarse.rounding, any(coarse.flags.values())) == (3, decimal.ROUND_UP, False)
+
+
+def open_files(directory: Path) -> list[str]:
+    """The files below `directory` that this process has open."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the list itself
+            found.append(str(link.readlink()))
+    return [one for one in found if one.startswith(str(directory))]
+
+
+def test_a_run_closes_what_it_opened_while_another_stack_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = tmp_path / "slow", tmp_path / "quick"
+    slow.mkdir()
+    quick.mkdir()
+    under_way, go_on, exchange = threading.Event(), threading.Event(), Transport._exchange
+
+    def held(transport: Transport, wire: Any, request: Any, path: str) -> Any:
+        if request.method == "POST" and not under_way.is_set():
+            under_way.set()
+            assert go_on.wait(LONGEST)
+        return exchange(transport, wire, request, path)
+
+    monkeypatch.setattr(Transport, "_exchange", held)
+    first, second = stack_in(slow, TASK), stack_in(quick, TASK)
+    outcomes: list[flowplan.Outcome] = []
+    other = threading.Thread(target=lambda: outcomes.append(first.apply(first.plan())))
+    other.start()
+    assert under_way.wait(LONGEST)
+    second.apply(second.plan())
+    meanwhile = open_files(quick)
+    go_on.set()
+    other.join(LONGEST)
+    assert (meanwhile, open_files(tmp_path), [addresses(one) for one in outcomes]) == ([], [], [["bid.train"]])
+
+
+def test_no_file_is_left_to_be_closed_by_chance(tmp_path: Path) -> None:
+    """Python warns of each, where it is asked to, once the garbage collector finds it."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", ResourceWarning)
+        stack = stack_in(tmp_path, TASK)
+        stack.apply(stack.plan(out="plan.json"))
+        stack.status()
+        stack.cost()
+        list(stack.watch(once=True))
+        stack.destroy()
+    assert [str(one.message) for one in heard if issubclass(one.category, ResourceWarning)] == []
+    assert open_files(tmp_path) == []
