@@ -15,7 +15,7 @@ from flowplan.pricing.units import percent, usd
 SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
 
 SAME_SHARE = Decimal("0.01")  # of the time until the work is done: a smaller difference is none
-SAME_TIME = Decimal(1) / 12  # hours; so is one that is shorter
+SAME_TIME = 5  # minutes; so is one that is shorter
 
 
 Never: TypeAlias = Literal["below_reserve", "too_large"]  # why a bid cannot win somewhere, whatever happens to prices
@@ -254,7 +254,7 @@ def _soonest(task: Task, candidates: Iterable[Candidate]) -> Decimal:
 
 
 def _as_soon(hours: Decimal, soonest: Decimal) -> bool:
-    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)
+    return hours - soonest <= max(soonest * SAME_SHARE, Decimal(SAME_TIME) / 60)
 
 
 def _foreseen(candidates: Iterable[Candidate]) -> bool:

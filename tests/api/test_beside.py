@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import decimal
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -42,6 +44,20 @@ def test_money_is_as_exact_where_a_program_computes_with_three_digits(tmp_path: 
     assert [told.error for told in stack.watch(once=True)] == [None]
     assert addresses(stack.destroy()) == ["bid.train"]
     assert (coarse.prec, coarse.rounding, any(coarse.flags.values())) == (3, decimal.ROUND_UP, False)
+
+
+def test_no_module_computes_with_them_while_it_is_imported() -> None:
+    """It would keep what came of that."""
+    program = """
+import decimal, importlib, pkgutil
+decimal.setcontext(decimal.Context(prec=3, traps=[decimal.Inexact]))
+import flowplan
+for module in pkgutil.walk_packages(flowplan.__path__, "flowplan."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def open_files(directory: Path) -> list[str]:

@@ -50,7 +50,7 @@ MISTAKES = (
     Mistake(
         "pay any price for a finish a minute sooner",
         "planning/candidates.py",
-        "    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)",
+        "    return hours - soonest <= max(soonest * SAME_SHARE, Decimal(SAME_TIME) / 60)",
         "    return hours <= soonest",
         ("tests/planning/test_candidates.py", "-k", "as_soon"),
     ),
