@@ -117,13 +117,16 @@ def change(
     id = other.pop("id", "live_1")
     if action == "create":
         assert after is not None
-        return Create(address, after, **other)
+        return Create(address, after=after, **other)
     assert before is not None
     if action in ("update", "replace"):
         assert after is not None
         fields = other.pop("fields", differences(before, after))
-        return {"update": Update, "replace": Replace}[action](address, before, after, fields, id=id, **other)
-    return {"delete": Delete, "forget": Forget, "read": Read, "no-op": NoOp}[action](address, before, id=id, **other)
+        kind = Update if action == "update" else Replace
+        return kind(address, before=before, after=after, fields=fields, id=id, **other)
+    if action in ("read", "no-op"):
+        return {"read": Read, "no-op": NoOp}[action](address, before=before, after=before, id=id, **other)
+    return {"delete": Delete, "forget": Forget}[action](address, before=before, id=id, **other)
 
 
 def market(**other: Any) -> Market:
@@ -133,7 +136,7 @@ def market(**other: Any) -> Market:
 
 def costs_of(*bids: Bid, prices: Market | None) -> Costs:
     """What new bids cost, by the prices of their auction: `prices`, for up to eight instances at once."""
-    return costs_to(*(Create(Address("bid", one.name), one) for one in bids), prices=prices)
+    return costs_to(*(Create(Address("bid", one.name), after=one) for one in bids), prices=prices)
 
 
 def costs_to(*changes: Change, prices: Market | None) -> Costs:

@@ -75,7 +75,7 @@ def _has_ended(binding: Binding, live: Live) -> bool:
 def _expire(change: Change, binding: Binding, live: Live, why: str) -> Expire:
     return Expire(
         change.address,
-        binding.applied,
+        before=binding.applied,
         id=binding.id,
         status=live.bids[binding.id].status if binding.id in live.bids else None,
         reason=LIFETIME_OVER,

@@ -1,6 +1,6 @@
-"""What can happen to one address: a class for each, with what it needs to be done and no more.
+"""What can happen to one address: a class for each, which says what of `Change` it always has.
 
-One that has no field of its own is a plain subclass: attrs would write the `__init__` with 20 parameters once more.
+One that has no field of its own is a plain subclass: attrs would write the `__init__` with 24 parameters once more.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class FieldChange:
 
 @frozen
 class Change:
-    """What happens to one address. `before` is what is live, `after` what will be.
+    """What happens to one address. `before` is what is there, as it is known (None: nothing, or it is not known),
+    `after` what is to be there then (None: nothing), and `fields` what differs between the two, where both are there.
 
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
@@ -49,13 +50,17 @@ class Change:
     where it has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
     other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go; `raised_from`:
     the limit price in the files, where `after` has one that the watch has raised; `moving`: the watch places it
-    elsewhere, which the next run goes on with, whatever ends this one.
+    elsewhere, which the next run goes on with, whatever ends this one; `released`: it is forgotten, is live, and may
+    carry our marker: the state remembers that it is somebody else's from now on.
     """
 
     action: ClassVar[Action]
     ways: ClassVar[tuple[Way, ...]] = ()  # the steps that it is made of
 
     address: Address
+    before: Resource | None = field(default=None, kw_only=True)
+    after: Resource | None = field(default=None, kw_only=True)
+    fields: tuple[FieldChange, ...] = field(default=(), kw_only=True)
     id: str | None = field(default=None, kw_only=True)
     status: str | None = field(default=None, kw_only=True)
     reason: str | None = field(default=None, kw_only=True)
@@ -74,21 +79,7 @@ class Change:
     imported: bool = field(default=False, kw_only=True)
     raised_from: Decimal | None = field(default=None, kw_only=True)
     moving: bool = field(default=False, kw_only=True)
-
-    @property
-    def before(self) -> Resource | None:
-        """What is there, as it is known; None: nothing, or it is not known."""
-        return None
-
-    @property
-    def after(self) -> Resource | None:
-        """What is to be there then; None: nothing."""
-        return None
-
-    @property
-    def fields(self) -> tuple[FieldChange, ...]:
-        """What differs between the two, where both are there."""
-        return ()
+    released: bool = field(default=False, kw_only=True)
 
     def bound(self, id: str, applied: Resource) -> Binding:
         """What the state records of it once the object `id`, which is as in `applied`, is its own."""
@@ -119,9 +110,10 @@ class Change:
         return bool(self.status) and self.status not in STATUSES  # "": it is not reported
 
 
-@frozen
 class Create(Change):
     """It is made. An `id` is that of the object that is gone."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "create"
     ways: ClassVar[tuple[Way, ...]] = ("up",)
@@ -129,17 +121,17 @@ class Create(Change):
     after: Resource
 
 
-@frozen
 class Update(Change):
     """It is changed in place."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "update"
     ways: ClassVar[tuple[Way, ...]] = ("up",)
 
     before: Resource
     after: Resource
-    fields: tuple[FieldChange, ...]
-    id: str = field(kw_only=True)
+    id: str
 
     def releases(self, volume: str) -> bool:
         return isinstance(self.after, Bid) and volume not in self.after.volumes
@@ -153,17 +145,17 @@ class Import(Update):
     action: ClassVar[Action] = "import"
 
 
-@frozen
 class Replace(Change):
     """It is taken away, and made again."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "replace"
     ways: ClassVar[tuple[Way, ...]] = ("down", "up")
 
     before: Resource
     after: Resource
-    fields: tuple[FieldChange, ...] = ()
-    id: str = field(kw_only=True)
+    id: str
 
     def releases(self, volume: str) -> bool:
         return True
@@ -182,15 +174,16 @@ class CreateFirst(Replace):
         return self.address.of_generation(self.generation - 1)
 
 
-@frozen
 class Delete(Change):
     """It is taken away."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "delete"
     ways: ClassVar[tuple[Way, ...]] = ("down",)
 
     before: Resource
-    id: str = field(kw_only=True)
+    id: str
 
     def releases(self, volume: str) -> bool:
         return True
@@ -202,49 +195,40 @@ class Expire(Delete):
     __slots__ = ()
 
 
-@frozen
 class Forget(Change):
-    """The state knows it no more; nothing live is touched. `released`: it is live, and may carry our marker; the state
-    remembers that it is somebody else's from now on."""
+    """The state knows it no more; nothing live is touched."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "forget"
     ways: ClassVar[tuple[Way, ...]] = ("down",)
 
     before: Resource
-    id: str = field(kw_only=True)
-    released: bool = field(default=False, kw_only=True)
+    id: str
 
 
-@frozen
-class _Found(Change):
-    """It is as it is."""
-
-    found: Resource
-    id: str = field(kw_only=True)
-
-    @property
-    def before(self) -> Resource:
-        return self.found
-
-    @property
-    def after(self) -> Resource:
-        return self.found
-
-
-class Read(_Found):
-    """It is looked up, and never changed: somebody else's volume."""
+class Read(Change):
+    """It is looked up, and never changed: somebody else's volume. It is after as before."""
 
     __slots__ = ()
 
     action: ClassVar[Action] = "read"
 
+    before: Resource
+    after: Resource
+    id: str
 
-class NoOp(_Found):
-    """Nothing is done: nothing differs."""
+
+class NoOp(Change):
+    """Nothing is done: nothing differs. It is after as before."""
 
     __slots__ = ()
 
     action: ClassVar[Action] = "no-op"
+
+    before: Resource
+    after: Resource
+    id: str
 
 
 class LeftOut(NoOp):
@@ -260,14 +244,15 @@ class Completed(Change):
 
     action: ClassVar[Action] = "no-op"
 
-    applied: Resource
-    ended: str
+    applied: Resource = field(kw_only=True)
+    ended: str = field(kw_only=True)
     id: str = field(kw_only=True)
 
 
-@frozen
 class Presumed(Change):
     """Nothing is done, since nothing tells what there is: ports of a bid that flowplan did not place."""
+
+    __slots__ = ()
 
     action: ClassVar[Action] = "no-op"
 

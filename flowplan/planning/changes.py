@@ -74,7 +74,7 @@ class Changes:
         self.made, self.ids = {}, dict(self._known)
         for address, found in self.desired.reads.items():
             if self.wishes.mode == "apply":
-                self.made[address] = Read(address, found.volume, id=found.id)
+                self.made[address] = Read(address, before=found.volume, after=found.volume, id=found.id)
         for kind in ("volume", "bid", "ports"):
             for address in self._addresses(kind):
                 self._add(address)
@@ -161,20 +161,20 @@ class Changes:
         found = self._found(binding)
         if found is None:
             note = self._how_it_ended(binding)
-            return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
+            return Forget(address, before=binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
         if (over := self.wishes.lapsed.get(binding.id)) is not None:
-            return Expire(address, before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
+            return Expire(address, before=before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         if self._destroyed(address) is False:
             reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
-            return Forget(address, before, id=binding.id, status=status, reason=reason, note=note, released=True)
+            return Forget(address, before=before, id=binding.id, status=status, reason=reason, note=note, released=True)
         if isinstance(found, LiveVolume) and (why := self._left_to_others(address, found)) is not None:
             reason, note = why
-            return Forget(address, before, id=binding.id, status=status, reason=reason, note=note)
+            return Forget(address, before=before, id=binding.id, status=status, reason=reason, note=note)
         if self.wishes.mode == "apply":
             reason, note = self._dropped(address)
-            return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
-        return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
+            return Delete(address, before=before, id=binding.id, status=status, reason=reason, note=note)
+        return Delete(address, before=before, id=binding.id, status=status, reason="delete_because_destroy")
 
     def _destroyed(self, address: Address) -> bool | None:
         """Whether a `removed` block has it destroyed; None: no block is about it. One of a whole for_each is about
@@ -229,7 +229,7 @@ class Changes:
             return done
         made = Create(
             address,
-            resolve(wanted, self.ids, self.called),
+            after=resolve(wanted, self.ids, self.called),
             note=self.desired.choices.get(address),
             needs=wanted.needs,
         )
@@ -248,26 +248,36 @@ class Changes:
         # One that may not be ended holds up no other: it runs on, with a warning, and the rest of the plan is done.
         if over is not None and address not in self.wishes.replace and not lifecycle.prevent_destroy:
             status = getattr(found, "status", None)
-            return Expire(address, before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
+            return Expire(address, before=before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)
         change: NoOp | Update | Replace
         if (why := self._replaced(address, fields, wanted)) is not None:
             reason, note = why
             made = as_replaced(before, after, lifecycle)
-            change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
+            change = Replace(address, before=before, after=made, fields=fields, id=binding.id, reason=reason, note=note)
             first = lifecycle.create_before_destroy and address not in self.wishes.moving  # that holds nothing
             if first and isinstance(made, Bid) and not self._renewed(wanted):
                 change = create_first(change, made, self._next(binding, made.name))
         elif not fields:
-            change = NoOp(address, before, id=binding.id)
+            change = NoOp(address, before=before, after=before, id=binding.id)
         elif _restarts(fields, wanted):
             kept = changed_in_place(before, after, fields)
-            change = Update(address, before, kept, fields, id=binding.id, reason=RESTARTED, note=RESTART)
+            change = Update(
+                address, before=before, after=kept, fields=fields, id=binding.id, reason=RESTARTED, note=RESTART
+            )
         else:
-            change = Update(address, before, changed_in_place(before, after, fields), fields, id=binding.id)
+            change = Update(
+                address, before=before, after=changed_in_place(before, after, fields), fields=fields, id=binding.id
+            )
         if address in self.desired.imports and not isinstance(change, Replace):
             change = Import(
-                address, before, change.after, change.fields, id=binding.id, reason=change.reason, note=change.note
+                address,
+                before=before,
+                after=change.after,
+                fields=change.fields,
+                id=binding.id,
+                reason=change.reason,
+                note=change.note,
             )
         return attrs.evolve(
             change,

@@ -31,14 +31,16 @@ def _drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address
         found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
         if found is None or (isinstance(found, LiveBid) and found.ended):
             note = "terminated" if found is not None else "gone"
-            yield Delete(address, binding.applied, reason="gone_outside", note=note, **common)
+            yield Delete(address, before=binding.applied, reason="gone_outside", note=note, **common)
             continue
         now = as_known(found, binding.applied)
         fields = differences(binding.applied, now, lifecycles.get(address, DEFAULT))
         if fields:
             differing = {name for one in fields for name in class_fields(now, one.name)}
             after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
-            yield Update(address, binding.applied, after, fields, reason="changed_outside", **common)
+            yield Update(
+                address, before=binding.applied, after=after, fields=fields, reason="changed_outside", **common
+            )
 
 
 def other_marker(drifted: Iterable[Change], state: State, live: Live) -> Iterator[tuple[Address, Marker]]:

@@ -31,8 +31,8 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
         return None
     return Completed(
         binding.address,
-        binding.applied,
-        ended,
+        applied=binding.applied,
+        ended=ended,
         id=binding.id,
         status=seen.status if seen is not None else None,
         generation=binding.generation,

@@ -24,15 +24,15 @@ def change_of_ports(
         return None
     note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
     if isinstance(bid, (NoOp, Update)) and before.pairs and bid.lifecycle.ignores("ports", "inputs"):
-        return NoOp(address, before, id=owner, needs=(bid.address,), generation=bid.generation)
+        return NoOp(address, before=before, after=before, id=owner, needs=(bid.address,), generation=bid.generation)
     if isinstance(bid, Forget) and bid.released:
-        return Forget(address, before, id=owner, reason=bid.reason, note=note)
+        return Forget(address, before=before, id=owner, reason=bid.reason, note=note)
     if isinstance(bid, (Forget, Create, Completed)):
-        return Forget(address, before, id=owner, reason="gone_outside", note=note)
+        return Forget(address, before=before, id=owner, reason="gone_outside", note=note)
     reason = bid.reason if isinstance(bid, Delete) and bid.reason else "delete_because_no_resource_config"
     if mode == "destroy":
         reason, note = "delete_because_destroy", None
-    return Delete(address, before, id=owner, reason=reason, note=note)
+    return Delete(address, before=before, id=owner, reason=reason, note=note)
 
 
 def _wanted(
@@ -40,21 +40,21 @@ def _wanted(
 ) -> Change:
     generation = bid.generation if bid else 1
     if before is None and isinstance(bid, (NoOp, Update, Completed, Delete)):
-        return Presumed(address, wanted, needs=wanted.needs, generation=generation)
+        return Presumed(address, after=wanted, needs=wanted.needs, generation=generation)
     if bid is None or before is None or owner is None or isinstance(bid, Create):
         # What is gone is named too.
         gone = owner if before is not None else None
-        return Create(address, wanted, id=gone, needs=wanted.needs, generation=generation)
+        return Create(address, after=wanted, id=gone, needs=wanted.needs, generation=generation)
     if isinstance(bid, Delete):
-        return Delete(address, before, id=owner, reason=bid.reason, generation=generation)
+        return Delete(address, before=before, id=owner, reason=bid.reason, generation=generation)
     if not isinstance(bid, Replace):
-        return NoOp(address, before, id=owner, needs=wanted.needs, generation=generation)
+        return NoOp(address, before=before, after=before, id=owner, needs=wanted.needs, generation=generation)
     fields = differences(before, wanted)
     return Replace(
         address,
-        before,
-        wanted,
-        fields,
+        before=before,
+        after=wanted,
+        fields=fields,
         id=owner,
         reason="replace_because_cannot_update" if fields else "replace_because_dependency",
         note=f"{bid.address} is replaced",

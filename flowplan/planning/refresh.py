@@ -34,12 +34,13 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
             return done
         gone = one is None
     if gone:
-        return Forget(address, binding.applied, id=id, reason="gone_outside", needs_before=binding.needs)
+        return Forget(address, before=binding.applied, id=id, reason="gone_outside", needs_before=binding.needs)
     now = binding.applied if one is None else as_known(one, binding.applied)
     status = bid.status if bid is not None and address.kind == "bid" else None
     return NoOp(
         address,
-        now,
+        before=now,
+        after=now,
         id=id,
         status=status,
         generation=binding.generation,

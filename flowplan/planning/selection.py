@@ -185,7 +185,8 @@ def _as_it_is(change: Change) -> Change | None:
         return None
     left = LeftOut(
         change.address,
-        change.before,
+        before=change.before,
+        after=change.before,
         id=change.id,
         status=change.status,
         generation=change.generation,

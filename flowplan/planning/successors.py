@@ -20,9 +20,9 @@ def create_first(change: Replace, made: Bid, generation: int) -> CreateFirst:
     note = f"{change.note}; {both}" if change.note else both
     return CreateFirst(
         change.address,
-        change.before,
-        after,
-        change.fields,
+        before=change.before,
+        after=after,
+        fields=change.fields,
         id=change.id,
         reason=change.reason,
         note=note,

@@ -116,7 +116,7 @@ class Running:
         journal, hold_lock = self.journal, lambda: self.hold_lock()
         around = Surroundings(self.cloud, journal, script.render, journal, clock, hold_lock)
         names = [f"v{n}" for n in range(VOLUMES)]
-        changes = [Create(Address("volume", name), volume(name)) for name in names]
+        changes = [Create(Address("volume", name), after=volume(name)) for name in names]
         return Applying(plan_to(*changes), state(), around, options).run()
 
 

@@ -9,7 +9,7 @@ from flowplan.errors import CloudError, FlowplanError, Refused
 from flowplan.planning.actions import Action, Change, Create
 from tests.builders import DATA, TRAIN, bid, change, volume
 
-CREATE = Create(TRAIN, bid())
+CREATE = Create(TRAIN, after=bid())
 
 
 def spared(learnt: FlowplanError, change: Change, of: Change = CREATE) -> bool:
@@ -42,9 +42,9 @@ def test_a_quota_and_the_billing_refuse_all_of_a_kind(error: FlowplanError, is_s
 @pytest.mark.parametrize(
     ("planned", "is_spared"),
     [
-        (Create(TRAIN, bid("other")), True),
-        (Create(TRAIN, bid(instance_type="it_2")), False),
-        (Create(DATA, volume()), False),
+        (Create(TRAIN, after=bid("other")), True),
+        (Create(TRAIN, after=bid(instance_type="it_2")), False),
+        (Create(DATA, after=volume()), False),
         (change("replace", bid(), bid()), False),
         (change("update", bid(), bid()), False),
     ],

@@ -76,7 +76,7 @@ class Watch:
 
 
 def waiting(until: Until, task: Address = FIRST) -> Create:
-    return Create(SECOND, bid("second"), waits_for=(After(task, until, HERE),))
+    return Create(SECOND, after=bid("second"), waits_for=(After(task, until, HERE),))
 
 
 def verdict(sky: Sky, until: Until, ended: str = "") -> str:
@@ -257,7 +257,7 @@ class Over:
 def looks(sky: Sky, **other: Any) -> tuple[list[str], Over]:
     """What is to be cancelled of a stack with the bid `first`, and the judge."""
     judge, of = Over(), Lifetime(Decimal(12), None, None, cancel_when_done=False, source=HERE)
-    change = attrs.evolve(NoOp(FIRST, bid("first"), id="bid_1", lifetime=of), **other)
+    change = attrs.evolve(NoOp(FIRST, before=bid("first"), after=bid("first"), id="bid_1", lifetime=of), **other)
     surroundings = attrs.evolve(around(), cloud=sky, over=judge)
     lifetimes = Lifetimes(surroundings, {FIRST: change})
     working = WorkingState(state(bound(FIRST, "bid_1", bid("first"))))
@@ -287,7 +287,9 @@ def test_what_is_not_to_be_cancelled(sky: Sky, other: dict[str, Any], asked: int
 def test_what_a_plan_leaves_out_is_left_alone() -> None:
     of = Lifetime(Decimal(12), None, None, cancel_when_done=False, source=HERE)
     surroundings = attrs.evolve(around(), cloud=Sky("Allocated"), over=Over())
-    lifetimes = Lifetimes(surroundings, {FIRST: LeftOut(FIRST, bid("first"), id="bid_1", lifetime=of)})
+    lifetimes = Lifetimes(
+        surroundings, {FIRST: LeftOut(FIRST, before=bid("first"), after=bid("first"), id="bid_1", lifetime=of)}
+    )
     assert lifetimes.over(WorkingState(state(bound(FIRST, "bid_1", bid("first"))))) == []
 
 

@@ -79,7 +79,7 @@ def test_an_id_that_this_run_ended_is_not_taken_either() -> None:
     assert "was ended by this stack before" in (working.elsewhere(MADE) or "")
 
 
-NO_OP = NoOp(DATA, volume(), id="vol_1", source="task.yaml")
+NO_OP = NoOp(DATA, before=volume(), after=volume(), id="vol_1", source="task.yaml")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ NO_OP = NoOp(DATA, volume(), id="vol_1", source="task.yaml")
         (state(), NO_OP, True),
         (state(MADE), attrs.evolve(NO_OP, source="other.yaml"), True),
         (state(MADE), attrs.evolve(NO_OP, generation=2), True),
-        (state(MADE), attrs.evolve(NO_OP, found=volume(size_gb=200)), True),
-        (state(), Create(DATA, volume(), id="vol_1"), False),
+        (state(MADE), attrs.evolve(NO_OP, after=volume(size_gb=200)), True),
+        (state(), Create(DATA, after=volume(), id="vol_1"), False),
     ],
 )
 def test_what_needs_no_call_is_recorded_where_the_state_has_it_otherwise(

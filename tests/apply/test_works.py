@@ -27,8 +27,8 @@ from tests.builders import change as planned
 from tests.conftest import Place
 
 BOUND_DATA, BOUND_TRAIN = bound(DATA, "vol_1", volume()), bound(TRAIN, "bid_1", bid())
-MAKE_DATA = Create(DATA, volume(), source="task.yaml")
-MAKE_TRAIN = Create(TRAIN, bid(volumes=(DATA,)), needs=(DATA,))
+MAKE_DATA = Create(DATA, after=volume(), source="task.yaml")
+MAKE_TRAIN = Create(TRAIN, after=bid(volumes=(DATA,)), needs=(DATA,))
 UP_DATA, UP_TRAIN = Step("up", DATA), Step("up", TRAIN)
 
 
@@ -46,7 +46,7 @@ def test_a_create_is_announced_with_what_it_makes_and_no_id() -> None:
 
 
 def test_a_removal_is_announced_with_the_id_it_ends() -> None:
-    change = Delete(TRAIN, bid(), id="bid_1")
+    change = Delete(TRAIN, before=bid(), id="bid_1")
     intent = works(WorkingState(state(BOUND_TRAIN))).work(Step("down", TRAIN), change).intent
     assert (intent.op, intent.id, intent.name, intent.payload_sha256) == ("delete", "bid_1", "train", "")
 
@@ -126,13 +126,13 @@ def test_what_needs_a_call(address: Address, action: Action, needed: bool) -> No
 
 def test_ports_have_the_id_of_their_bid() -> None:
     ports = PortMapping(TRAIN, ())
-    left = works(WorkingState(state(BOUND_TRAIN))).without_call(Step("up", PORTS), Create(PORTS, ports))
+    left = works(WorkingState(state(BOUND_TRAIN))).without_call(Step("up", PORTS), Create(PORTS, after=ports))
     assert left is not None and (left.id, left.applied) == ("bid_1", ports)
 
 
 @pytest.mark.parametrize("address", [TRAIN, PORTS])
 def test_what_goes_leaves_nothing(address: Address) -> None:
-    change = Forget(address, bid(), id="bid_1")
+    change = Forget(address, before=bid(), id="bid_1")
     assert works(WorkingState(state(BOUND_TRAIN))).without_call(Step("down", address), change) is None
 
 

@@ -313,7 +313,7 @@ def test_a_test_has_it(code: str) -> None:
 
 @pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
 def test_a_status_is_told(status: str, code: str) -> None:
-    change = NoOp(Address("bid", "a"), bid(), id="bid_1", status=status)
+    change = NoOp(Address("bid", "a"), before=bid(), after=bid(), id="bid_1", status=status)
     assert [one.code for one in notes(plan_to(change), Costs(), (), ())] == [code]
 
 

@@ -50,7 +50,10 @@ def test_an_hour_now_of_what_wins_no_longer(status: str, limit: str, now: int | 
     there = bid(limit=limit, quantity=2)
     markets = {("it", "r", 2): full(2)}
     expected = None if now is None else D(now) * 2
-    for change in (NoOp(TRAIN, there, id="bid_1", status=status), Delete(TRAIN, there, id="bid_1", status=status)):
+    for change in (
+        NoOp(TRAIN, before=there, after=there, id="bid_1", status=status),
+        Delete(TRAIN, before=there, id="bid_1", status=status),
+    ):
         found = priced(plan_to(change), markets)
         (one,) = found.changes
         assert one.cost_before is not None
@@ -64,19 +67,43 @@ def test_status_and_plan_have_one_rule() -> None:
     for status, limit in product((OPEN, PREEMPTING, PAUSED, "Frobnicating", ""), ("1", "9", "11")):
         there = bid(limit=limit, quantity=2, paused=status == PAUSED)
         row = Row(TRAIN, "bid_1", status, live_bid(there, status=status).is_billed, there, full(2), (), (), None)
-        one = price(NoOp(TRAIN, there, id="bid_1", status=status), {("it", "r", 2): full(2)})
+        one = price(NoOp(TRAIN, before=there, after=there, id="bid_1", status=status), {("it", "r", 2): full(2)})
         assert one.cost is not None and one.cost.now == row.hour, (status, limit)
 
 
 @pytest.mark.parametrize(
     ("change", "now"),
     [
-        (Update(TRAIN, bid(limit="11"), bid(limit="9"), (), id="bid_1", status=ALLOCATED), 9),
-        (Update(TRAIN, bid(limit="11"), bid(limit="9", paused=True), (), id="bid_1", status=ALLOCATED), 0),
-        (Update(TRAIN, bid(limit="11"), bid(limit="9"), (), id="bid_1", status=ALLOCATED, reason=RESTARTED), 0),
-        (Replace(TRAIN, bid(limit="11"), bid(limit="9"), id="bid_1", status=ALLOCATED), 0),
-        (Create(TRAIN, bid(limit="9")), 0),
-        (Update(TRAIN, bid(limit="9"), bid(limit="13"), (), id="bid_1", status=PREEMPTING), 12),  # it wins anew
+        (Update(TRAIN, before=bid(limit="11"), after=bid(limit="9"), fields=(), id="bid_1", status=ALLOCATED), 9),
+        (
+            Update(
+                TRAIN,
+                before=bid(limit="11"),
+                after=bid(limit="9", paused=True),
+                fields=(),
+                id="bid_1",
+                status=ALLOCATED,
+            ),
+            0,
+        ),
+        (
+            Update(
+                TRAIN,
+                before=bid(limit="11"),
+                after=bid(limit="9"),
+                fields=(),
+                id="bid_1",
+                status=ALLOCATED,
+                reason=RESTARTED,
+            ),
+            0,
+        ),
+        (Replace(TRAIN, before=bid(limit="11"), after=bid(limit="9"), id="bid_1", status=ALLOCATED), 0),
+        (Create(TRAIN, after=bid(limit="9")), 0),
+        (
+            Update(TRAIN, before=bid(limit="9"), after=bid(limit="13"), fields=(), id="bid_1", status=PREEMPTING),
+            12,
+        ),  # it wins anew
     ],
 )
 def test_what_goes_on_running_is_charged_on(change: Change, now: int) -> None:
@@ -90,7 +117,7 @@ def test_what_goes_on_running_is_charged_on(change: Change, now: int) -> None:
 def test_of_what_is_won_back_below_the_spot_price_the_most_is_said(limit: str, says: str) -> None:
     """It makes the price fall, to what nobody can tell."""
     free = attrs.evolve(full(), available=2, total=3, spot=Decimal(13), win_price=Decimal(8))
-    change = Replace(TRAIN, bid(limit="11"), bid(limit=limit), id="bid_1", status=ALLOCATED)
+    change = Replace(TRAIN, before=bid(limit="11"), after=bid(limit=limit), id="bid_1", status=ALLOCATED)
     (said,) = interruptions([price(change, {("it", "r", 1): free})])
     assert f"and {says} has won its place back, if there is still room" in said.summary
 
@@ -115,7 +142,10 @@ def test_of_what_is_won_back_below_the_spot_price_the_most_is_said(limit: str, s
     ],
 )
 def test_what_is_said_of_it(status: str, limit: str, says: str) -> None:
-    one = price(NoOp(TRAIN, bid(limit=limit), id="bid_1", status=status), {("it", "r", 1): full()})
+    one = price(
+        NoOp(TRAIN, before=bid(limit=limit), after=bid(limit=limit), id="bid_1", status=status),
+        {("it", "r", 1): full()},
+    )
     assert one.cost is not None
     assert bidding(of_bid(one.cost, None)).startswith(says)
 

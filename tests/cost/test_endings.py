@@ -40,10 +40,10 @@ def over(hours: float, left: Left, stream: Stream = STREAMS[0], limit: str = "15
 def costs(stream: Stream, *lives: Left, horizon: float | None = None, limit: str = "15") -> Costs:
     """What new bids cost, each with what is left of its lifetime, beside a volume."""
     bids = {Address("bid", f"b{n}"): bid(f"b{n}", limit_price=D(limit)) for n in range(len(lives))}
-    changes = [Create(address, one) for address, one in bids.items()]
+    changes = [Create(address, after=one) for address, one in bids.items()]
     left = {address: Lives(one, ENDLESS) for address, one in zip(bids, lives, strict=True) if one != ENDLESS}
     markets = {("it", "r", n): market(quantity=n) for n in range(1, 9)}
-    found = priced(plan_to(Create(Address("volume", "v"), volume()), *changes), markets, Desired(left=left))
+    found = priced(plan_to(Create(Address("volume", "v"), after=volume()), *changes), markets, Desired(left=left))
     return forecasted(found, {("it", "r"): stream}, horizon, (HOUR, DAY, MONTH), NOW)
 
 
@@ -122,7 +122,7 @@ STORAGE = costs(STREAMS[0]).totals.planned.worst
 def test_a_live_bid_counts_for_what_is_left_and_one_past_its_end_until_it_is_cancelled() -> None:
     address, wanted = Address("bid", "train"), bid(limit_price=D(15))
     left = {address: Lives(until("12"), until("3"))}
-    plan = plan_to(NoOp(address, wanted, id="bid_1", status="Allocated"))
+    plan = plan_to(NoOp(address, before=wanted, after=wanted, id="bid_1", status="Allocated"))
     markets = {("it", "r", 1): market()}
     for over_, hours in (({}, 3), ({address: "it has run 12.0 hours"}, 24)):
         found = forecasted(priced(plan, markets, Desired(left=left, over=over_)), {("it", "r"): STREAMS[0]}, now=NOW)

@@ -31,11 +31,11 @@ def address(name: str) -> Address:
 
 def new(name: str, *after: tuple[str, Until]) -> Create:
     waits = tuple(After(address(task), until, HERE) for task, until in after)
-    return Create(address(name), bid(name), waits_for=waits)
+    return Create(address(name), after=bid(name), waits_for=waits)
 
 
 def live_one(name: str) -> NoOp:
-    return NoOp(address(name), bid(name), id=f"bid_{name}", status="Allocated")
+    return NoOp(address(name), before=bid(name), after=bid(name), id=f"bid_{name}", status="Allocated")
 
 
 def outlooks(*changes: Change, prices: Mapping[tuple[str, str, int], Market] = ONE_FREE) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def groups(*changes: Change) -> list[tuple[str, str]]:
         ((new("a"), new("b", ("a", "terminated")), new("d")), [("ad", "ad"), ("db", "b")]),
         ((live_one("a"), new("b", ("a", "terminated"))), [("a", "a"), ("b", "b")]),
         # what goes, or is gone, is waited for no longer than this plan takes
-        ((Delete(address("a"), bid("a"), id="bid_a"), new("b", ("a", "terminated"))), [("ab", "ab")]),
+        ((Delete(address("a"), before=bid("a"), id="bid_a"), new("b", ("a", "terminated"))), [("ab", "ab")]),
         ((new("b", ("gone", "terminated")), new("c")), [("bc", "bc")]),
     ],
 )
@@ -121,13 +121,13 @@ FULL = {
 @pytest.mark.parametrize("way", [Replace, CreateFirst])
 def test_a_successor_has_the_place_of_the_old_one(way: type[Replace]) -> None:
     """Whichever comes first: by the end of the apply the old one is gone."""
-    change = way(address("a"), bid("a"), bid("a"), (), id="bid_a", status="Allocated")
+    change = way(address("a"), before=bid("a"), after=bid("a"), id="bid_a", status="Allocated")
     (found,) = priced(plan_to(change), FULL).changes
     assert found.cost is not None and found.cost.now == 8
 
 
 def test_a_successor_that_is_made_first_is_asked_about_beside_others() -> None:
-    change = CreateFirst(address("a"), bid("a"), bid("a"), (), id="bid_a", status="Allocated")
+    change = CreateFirst(address("a"), before=bid("a"), after=bid("a"), fields=(), id="bid_a", status="Allocated")
     changes = (change, new("b"))
     desired = Desired({address("a"): bid("a"), address("b"): bid("b")})
     assert [key[2] for key in auctions_needed(desired, state(), live(), changes)] == [1, 2]

@@ -319,7 +319,7 @@ def full(quantity: int = 1, **more: Any) -> Market:
 def change(name: str, limit: str, quantity: int = 1, prices: Market | None = None, **more: Any) -> Priced:
     new = bid(name, limit, quantity, instance_type=TYPE, region="here", paused=more.pop("paused", False))
     cost = estimate(prices or full(quantity), D(limit), quantity, gpus=8, paused=new.paused, holding=False)
-    return Priced(Create(Address("bid", name), new, **more), cost=cost)
+    return Priced(Create(Address("bid", name), after=new, **more), cost=cost)
 
 
 def planned(*changes: Priced) -> Costs:
@@ -357,7 +357,9 @@ def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
     holding = estimate(full(16), D(30), 16, gpus=8, paused=False, holding=True)
     one = change("a", "30", 16)
     assert one.change.after is not None
-    stays = Priced(NoOp(one.change.address, one.change.after, id="bid_1"), holding, one.cost)
+    stays = Priced(
+        NoOp(one.change.address, before=one.change.after, after=one.change.after, id="bid_1"), holding, one.cost
+    )
     (found,) = pools_of(planned(stays), STREAMS, CATALOGUE, 24)
     assert isinstance(found, Pool)
     assert (found.held, found.own[0].is_placed) == (128, True)
@@ -418,7 +420,7 @@ def test_what_never_runs_costs_nothing_for_sure() -> None:
 
 
 def test_storage_is_in_the_total_of_every_future() -> None:
-    stored = Priced(Create(Address("volume", "v"), volume("v", 1000)))
+    stored = Priced(Create(Address("volume", "v"), after=volume("v", 1000)))
     with_it, without = (
         what_if(planned(change("a", "30"), *more), STREAMS, CATALOGUE, 24, 10) for more in ((stored,), ())
     )

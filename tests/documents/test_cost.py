@@ -85,7 +85,7 @@ def test_what_is_unknown_is_null_alone_and_in_every_total() -> None:
 
 def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
     known = bid("a")
-    changes = tuple(Create(Address("bid", one.name), one) for one in (known, bid("b", instance_type="other")))
+    changes = tuple(Create(Address("bid", one.name), after=one) for one in (known, bid("b", instance_type="other")))
     plan = priced(plan_to(*changes), {("it", "r", 1): MARKET})
     streams = {("it", "r"): Stream.of([(NOW - timedelta(days=14), D(8))], NOW), ("other", "r"): Stream.of((), NOW)}
     found = forecasted(plan, streams, None, (HOUR,))

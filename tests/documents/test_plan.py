@@ -85,12 +85,12 @@ def test_a_bid_of_which_nothing_is_known_is_null_where_it_is() -> None:
 
 
 def test_a_volume_says_what_it_holds_only_where_that_is_more() -> None:
-    assert "capacity_gb" not in entry_of(Create(DATA, volume()))["change"]["after"]
-    assert entry_of(Create(DATA, volume(capacity_gb=16)))["change"]["after"]["capacity_gb"] == 16
+    assert "capacity_gb" not in entry_of(Create(DATA, after=volume()))["change"]["after"]
+    assert entry_of(Create(DATA, after=volume(capacity_gb=16)))["change"]["after"]["capacity_gb"] == 16
 
 
 def test_ports_cost_nothing_and_are_pairs() -> None:
-    found = entry_of(Create(PORTS, PortMapping(TRAIN, HTTP)))
+    found = entry_of(Create(PORTS, after=PortMapping(TRAIN, HTTP)))
     assert found["cost"] is None
     assert found["change"]["after"] == [{"external": 8080, "internal": 8080, "protocol": HTTP[0].protocol}]
 

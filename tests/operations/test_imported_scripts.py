@@ -217,4 +217,4 @@ def test_the_watch_places_again_only_what_somebody_approved_in_full(inputs: Inpu
     """Of a bid that was imported nobody knows what it ran: what the files say instead is for a person to approve."""
     wanted = bid(inputs=Inputs())
     known = bound(TRAIN, "bid_1", evolve(wanted, inputs=inputs))
-    assert is_as_applied(Create(TRAIN, wanted), known, Desired({TRAIN: wanted}), elsewhere=False) is expected
+    assert is_as_applied(Create(TRAIN, after=wanted), known, Desired({TRAIN: wanted}), elsewhere=False) is expected

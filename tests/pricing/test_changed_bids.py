@@ -50,23 +50,27 @@ def changed(chosen: random.Random, client: Client, before: Bid, id: str, status:
     market = client.market(before.instance_type, before.region, before.instance_quantity)
     assert market.minimum is not None and market.spot is not None
     if what == "no-op":
-        return NoOp(address, before, id=id, status=status)
+        return NoOp(address, before=before, after=before, id=id, status=status)
     if what == "delete":
-        return Delete(address, before, id=id, status=status)
+        return Delete(address, before=before, id=id, status=status)
     if what in ("replace", "create first"):
         quantity = max(1, before.instance_quantity + chosen.choice((-1, 0, 1)))
         limit = max(market.minimum, before.limit_price * D(chosen.choice(("0.9", "1", "1.1"))))
         after = attrs.evolve(before, instance_quantity=quantity, limit_price=limit.quantize(CENT))
         if what == "create first":
-            return CreateFirst(address, before, attrs.evolve(after, name=f"{before.name}+"), id=id, status=status)
-        return Replace(address, before, after, id=id, status=status)
+            return CreateFirst(
+                address, before=before, after=attrs.evolve(after, name=f"{before.name}+"), id=id, status=status
+            )
+        return Replace(address, before=before, after=after, id=id, status=status)
     if what == "raise":
         limit = before.limit_price * D(chosen.choice(("1.01", "1.2", "2")))
     else:
         near = (market.spot, market.lowest_allocated or market.spot, market.win_price or market.spot)
         limit = chosen.choice((*near, before.limit_price)) * D(chosen.choice(("0.8", "0.97", "1", "1.01", "1.05")))
     limit = max(market.minimum, limit).quantize(CENT)
-    return Update(address, before, attrs.evolve(before, limit_price=limit), (), id=id, status=status)
+    return Update(
+        address, before=before, after=attrs.evolve(before, limit_price=limit), fields=(), id=id, status=status
+    )
 
 
 def apply(client: Client, changes: Sequence[Change]) -> None:
@@ -134,31 +138,31 @@ def test_what_a_plan_of_changes_says_is_what_the_auction_does(seeds: int) -> Non
 
 def update(before: Bid, limit: str) -> Update:
     after = attrs.evolve(before, limit_price=D(limit))
-    return Update(Address("bid", "old"), before, after, (), id="bid_1", status="Allocated")
+    return Update(Address("bid", "old"), before=before, after=after, fields=(), id="bid_1", status="Allocated")
 
 
 def delete(before: Bid) -> Delete:
-    return Delete(Address("bid", "old"), before, id="bid_1", status="Allocated")
+    return Delete(Address("bid", "old"), before=before, id="bid_1", status="Allocated")
 
 
 def replace(before: Bid, after: Bid) -> Replace:
-    return Replace(Address("bid", "old"), before, after, id="bid_1", status="Allocated")
+    return Replace(Address("bid", "old"), before=before, after=after, id="bid_1", status="Allocated")
 
 
 def made_first(before: Bid, after: Bid) -> CreateFirst:
-    return CreateFirst(Address("bid", "old"), before, after, (), id="bid_1", status="Allocated")
+    return CreateFirst(Address("bid", "old"), before=before, after=after, fields=(), id="bid_1", status="Allocated")
 
 
 def keep(before: Bid) -> NoOp:
-    return NoOp(Address("bid", "kept"), before, id="bid_2", status="Allocated")
+    return NoOp(Address("bid", "kept"), before=before, after=before, id="bid_2", status="Allocated")
 
 
 def waits(before: Bid) -> NoOp:
-    return NoOp(Address("bid", "waiting"), before, id="bid_3", status="Open")
+    return NoOp(Address("bid", "waiting"), before=before, after=before, id="bid_3", status="Open")
 
 
 def create(bid: Bid, name: str = "new") -> Create:
-    return Create(Address("bid", name), bid)
+    return Create(Address("bid", name), after=bid)
 
 
 def costs(changes: Sequence[Change], *markets: Market) -> list[tuple[str, Decimal | None]]:
@@ -263,7 +267,13 @@ def test_one_size_and_several_count_alike() -> None:
 def test_one_that_is_paused_takes_nothing_in_a_full_auction(bid: Bid, other: Change) -> None:
     """It would push others out; beside it, in another size or in one, is a new bid or one that is lowered."""
     markets = [*EIGHT.values(), seen(1, 1, "2", "2.05")]
-    paused = NoOp(Address("bid", "paused"), attrs.evolve(bid, paused=True), id="bid_3", status="Paused")
+    paused = NoOp(
+        Address("bid", "paused"),
+        before=attrs.evolve(bid, paused=True),
+        after=attrs.evolve(bid, paused=True),
+        id="bid_3",
+        status="Paused",
+    )
     assert [outlook for outlook, _ in costs((paused, other), *markets)] == ["paused", "runs"]
     assert costs((paused, other), *markets)[1:] == costs((other,), *markets)
 

@@ -159,7 +159,7 @@ def test_what_competing_costs_is_always_something() -> None:
 
 
 def test_your_own_bids_are_named_in_natural_order() -> None:
-    changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in ("a-10", "a-2", "a-1"))
+    changes = tuple(Create(Address("bid", name), after=bid(name, "14.99")) for name in ("a-10", "a-2", "a-1"))
     plan = priced(plan_to(*changes), {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)})
     (text,) = said(plan, "self_competition")
     assert "bid.a-1, bid.a-2 and bid.a-10 may not all win" in text
@@ -172,7 +172,7 @@ def test_what_is_asked_about_for_them() -> None:
 
 
 def test_of_chunks_that_do_not_all_fit_the_price_is_told() -> None:
-    changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in "abc")
+    changes = tuple(Create(Address("bid", name), after=bid(name, "14.99")) for name in "abc")
     markets = {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)}
     plan = priced(plan_to(*changes), markets)
     (text,) = said(plan, "self_competition")

@@ -39,13 +39,15 @@ def changes(draw: st.DrawFn) -> list[Change]:
         )
         status, way = draw(STATES), draw(st.sampled_from([Create, NoOp, Update, Replace, CreateFirst, Delete]))
         if way is Create:
-            found.append(Create(address, after))
-        elif way in (NoOp, Delete):
-            found.append((NoOp if way is NoOp else Delete)(address, before, id=id, status=status))
+            found.append(Create(address, after=after))
+        elif way is NoOp:
+            found.append(NoOp(address, before=before, after=before, id=id, status=status))
+        elif way is Delete:
+            found.append(Delete(address, before=before, id=id, status=status))
         else:
             in_place = attrs.evolve(before, limit_price=after.limit_price, paused=after.paused)
             new = in_place if way is Update else after
-            found.append(way(address, before, new, (), id=id, status=status))
+            found.append(way(address, before=before, after=new, id=id, status=status))
     return found
 
 

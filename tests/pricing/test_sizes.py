@@ -54,7 +54,7 @@ def drawn(random: random.Random, client: Client, pool: catalogue.Pool, time: str
         of = {"instance_type": kind.fid, "region": pool.region, "gpus": kind.num_gpus}
         name = f"{time}-{pool.region}-{pool.types[0]}-{number}"
         one = bid(name, str(limit.quantize(D("0.01"))), quantity, instance_type_name=kind.name, **of)
-        changes.append(Create(Address("bid", name), one))
+        changes.append(Create(Address("bid", name), after=one))
     return changes
 
 
@@ -93,7 +93,7 @@ def came(seed: int, hours: int) -> Iterator[Came]:
                 old = []
                 for change in there[pool]:
                     id, status = statuses[change.address.name]
-                    old.append(NoOp(change.address, change.after, id=id, status=status))
+                    old.append(NoOp(change.address, before=change.after, after=change.after, id=id, status=status))
                 said = costs_by(client, [*old, *new])
                 place_all(client, new)
                 there[pool] += new
@@ -143,8 +143,10 @@ def seen(gpus: int, quantity: int, spot: str, win: str, free: int = 0, total: in
 
 def costs(bids: Sequence[Bid], *markets: Market, held: Bid | None = None) -> list[Estimate]:
     """What `held`, which is allocated, and new `bids` cost side by side."""
-    changes: list[Change] = [NoOp(Address("bid", "held"), held, id="bid_1", status="Allocated")] if held else []
-    changes += [Create(Address("bid", f"{one.name}-{n}"), one) for n, one in enumerate(bids)]
+    changes: list[Change] = (
+        [NoOp(Address("bid", "held"), before=held, after=held, id="bid_1", status="Allocated")] if held else []
+    )
+    changes += [Create(Address("bid", f"{one.name}-{n}"), after=one) for n, one in enumerate(bids)]
     known = {(one.instance_type, one.region, one.quantity): one for one in markets}
     return [one.cost for one in priced(plan_to(*changes), known).changes if one.cost is not None]
 
@@ -191,8 +193,8 @@ def raised(before: str, *markets: Market) -> tuple[Estimate, Estimate]:
     """A new bid for 8 GPUs, and one that holds one of them and whose limit becomes that of RAISED."""
     was = attrs.evolve(RAISED, limit_price=D(before))
     changes: list[Change] = [
-        Create(Address("bid", "new"), sized(8, "40")),
-        Update(Address("bid", "held"), was, RAISED, fields=(), id="bid_1", status="Allocated"),
+        Create(Address("bid", "new"), after=sized(8, "40")),
+        Update(Address("bid", "held"), before=was, after=RAISED, fields=(), id="bid_1", status="Allocated"),
     ]
     known = {(one.instance_type, one.region, one.quantity): one for one in markets}
     new, held = (one.cost for one in priced(plan_to(*changes), known).changes)
@@ -225,7 +227,7 @@ def test_a_large_one_that_waits_above_a_winner_of_yours_does_not_set_its_price()
 def test_many_bids_that_all_win_are_not_unknown_for_their_number() -> None:
     """More limits than are asked about: what all of them win with is enough for each."""
     bids = [sized(gpus, f"{gpus * (90 - n)}") for n, gpus in enumerate((1, 2, 4, 8) * 5)]
-    changes = [Create(Address("bid", str(n)), one) for n, one in enumerate(bids)]
+    changes = [Create(Address("bid", str(n)), after=one) for n, one in enumerate(bids)]
     keys = auctions_needed(Desired({one.address: one.after for one in changes}), state(), live(), changes)
     assert len(keys) <= 4 + 2 * 8 + 4 * 5
     gpus = {one.instance_type: one.gpus or 1 for one in bids}

@@ -147,8 +147,8 @@ def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> N
     live, new = bid("live", "20"), bid("new", "60", 4)
     full = Market("it", "r", 4, D(8), D(8), D(9), D("30.00"), 0, 9)
     changes = (
-        NoOp(Address("bid", "live"), live, id="bid_1", status="Allocated"),
-        Create(Address("bid", "new"), new),
+        NoOp(Address("bid", "live"), before=live, after=live, id="bid_1", status="Allocated"),
+        Create(Address("bid", "new"), after=new),
     )
     wins = ((1, "20.01"), (4, "30.00"), (5, "40.00"))  # nothing is left over by those whom four push out
     plan = priced(

@@ -12,7 +12,7 @@ from flowplan.planning.steps import Step
 from flowplan.reports.events import EventLines
 from tests.builders import TRAIN, bid
 
-CREATE = Create(TRAIN, bid(), position=Position("flowplan.yaml", 3, 7))
+CREATE = Create(TRAIN, after=bid(), position=Position("flowplan.yaml", 3, 7))
 
 
 def events(tell: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
     out: list[str] = []
     said: list[str] = []
     lines = ProgressLines(outlet(out, said))
-    made, gone = Create(TRAIN, bid()), Delete(TRAIN, bid(), id="bid_1")
+    made, gone = Create(TRAIN, after=bid()), Delete(TRAIN, before=bid(), id="bid_1")
     lines.started(Step("up", TRAIN), made)
     lines.progress(Step("up", TRAIN), made, 10.04)
     lines.done(Step("up", TRAIN), made, "bid_1", 13.4)
@@ -44,7 +44,7 @@ def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:
     lines = ProgressLines(outlet([], said))
     error = Refused("the API refused it (422)", hint="raise the limit")
     error.excerpt = "  train: {limit: 1}"
-    made = Create(TRAIN, bid(), position=Position("flowplan.yaml", 7, 3))
+    made = Create(TRAIN, after=bid(), position=Position("flowplan.yaml", 7, 3))
     lines.failed(Step("up", TRAIN), made, error)
     assert said[0].splitlines() == [
         "error: bid.train: the API refused it (422)",
