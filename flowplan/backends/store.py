@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import field
 
-from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.model.owner import Owner
@@ -20,6 +19,9 @@ from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.backends.sent import Sent
 
 UNREADABLE = "no version that is kept can be read"
 UNKNOWN_SINCE = "what was created since is not known then"

@@ -18,7 +18,6 @@ from flowplan.documents.about import stack_of
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
-from flowplan.documents.failure import Failure
 from flowplan.documents.left_alone import left_alone
 from flowplan.documents.outputs import planned, removed, saved_besides
 from flowplan.documents.ports import listed
@@ -35,6 +34,7 @@ from flowplan.state.outputs import evaluated
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.documents.failure import Failure
     from flowplan.documents.shapes import plan as shape
     from flowplan.documents.shapes.common import Disk, Image
     from flowplan.model.given import GivenValue

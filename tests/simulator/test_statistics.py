@@ -17,9 +17,8 @@ import pytest
 from flowplan.simulator import Simulator
 from flowplan.simulator.api.prices import price_stream
 from flowplan.simulator.auctions import catalogue, market
-from flowplan.simulator.auctions.crowd import pools
 from flowplan.simulator.auctions.past import seeded_past
-from flowplan.simulator.auctions.rivals import demand
+from flowplan.simulator.auctions.rivals import demand, pools
 from flowplan.simulator.clock import DAY, HOUR
 from flowplan.simulator.timekeeping import stored_now
 

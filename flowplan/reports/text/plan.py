@@ -13,13 +13,13 @@ from flowplan.documents.totals import added_and_destroyed
 from flowplan.names import ranges
 from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
+from flowplan.reports.text.candidates import chosen_and_next
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.fields import both_named, fields_of, value_of
 from flowplan.reports.text.folding import OWN, Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.notices import notices
-from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, aligned, beside, differing

@@ -14,9 +14,8 @@ from flowplan.simulator.api.bid_views import money
 from flowplan.simulator.api.messages import Call, Response, reply
 from flowplan.simulator.api.validation import Field, integer, moment, nullable, read_query, text
 from flowplan.simulator.auctions import catalogue, market
-from flowplan.simulator.auctions.clearing import cents as cents_of
-from flowplan.simulator.auctions.crowd import pools
 from flowplan.simulator.auctions.past import PAST, Stream, seeded_past
+from flowplan.simulator.auctions.rivals import pools
 from flowplan.simulator.clock import iso
 
 
@@ -131,7 +130,7 @@ def price_stream(db: sqlite3.Connection, seed: int, auction: market.Auction, now
     if now - PAST >= started:
         return moments, cents
     before = _past_of(db, seed, auction, started)
-    past = [cents_of(per_unit, auction.weight) for per_unit in before[1]]
+    past = [market.cents(per_unit, auction.weight) for per_unit in before[1]]
     return _changes([*before[0], *moments], [*past, *cents])
 
 

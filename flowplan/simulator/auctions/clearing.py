@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from flowplan.pricing.auction import walk
-from flowplan.simulator.auctions.market import EIGHTHS
+from flowplan.simulator.auctions.market import cents
 from flowplan.simulator.clock import MINUTE
 
 NOTICE = 5 * MINUTE
@@ -195,11 +195,6 @@ def publish(db: sqlite3.Connection, pool: int, shown: Sequence[tuple[int, Prices
         db.executemany("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", events)
         lowest_cents = None if lowest is None else cents(lowest, weight)
         db.execute("UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (last, lowest_cents, auction))
-
-
-def cents(per_unit: int, weight: int) -> int:
-    """Eighths of a cent per unit as cents per instance, rounded up."""
-    return -(-per_unit * weight // EIGHTHS)
 
 
 # --- the part of the book that matters -------------------------------------------------------------------------

@@ -10,11 +10,10 @@ import heapq
 import sqlite3
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Container
 
 from flowplan.simulator.auctions import clearing, market
 from flowplan.simulator.auctions.clearing import Entry, Outcome
-from flowplan.simulator.auctions.rivals import Event, Pool, Rival
+from flowplan.simulator.auctions.rivals import Event, Pool, Rival, pools
 from flowplan.simulator.auctions.rivals import event as draw
 from flowplan.simulator.auctions.surges import next_surge, rivals_of
 from flowplan.simulator.clock import NEVER, ROUND
@@ -30,17 +29,6 @@ def next_round(now: int) -> int:
     """The round in which a change made at `now` (ms) counts: always a later one, so that it is no matter who else
     looks at the market in the same millisecond."""
     return (now // ROUND + 1) * ROUND
-
-
-def pools(db: sqlite3.Connection, seqs: Container[int] | None = None) -> list[Pool]:
-    """The pools (None: all), as their rivals see them."""
-    found = []
-    rows = db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall()
-    for seq, units, reserve, temper in rows:
-        if seqs is None or seq in seqs:
-            sizes = db.execute("SELECT seq, weight FROM auctions WHERE pool = ? ORDER BY seq", (seq,)).fetchall()
-            found.append(Pool(seq, units, reserve, temper, tuple(sizes)))
-    return found
 
 
 class Book:

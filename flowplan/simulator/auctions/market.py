@@ -47,6 +47,11 @@ def auction_of(db: sqlite3.Connection, instance_type: str, region: str) -> Aucti
     return Auction(*row) if row else None
 
 
+def cents(per_unit: int, weight: int) -> int:
+    """Eighths of a cent per unit as cents per instance, rounded up."""
+    return -(-per_unit * weight // EIGHTHS)
+
+
 def rank_of(limit_cents: int, weight: int) -> int:
     """The place of a limit among all sizes of its pool: smaller is earlier, in eighths of a cent per unit."""
     return -(limit_cents * EIGHTHS // weight)

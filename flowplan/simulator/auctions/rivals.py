@@ -12,6 +12,8 @@ is, bursts that fall back in steps. The past, before the simulator began, is mad
 from __future__ import annotations
 
 import math
+import sqlite3
+from collections.abc import Container
 from functools import lru_cache
 from random import Random
 from typing import Literal, NamedTuple
@@ -53,6 +55,17 @@ class Pool(NamedTuple):
     reserve: int
     temper: str
     sizes: tuple[tuple[int, int], ...]
+
+
+def pools(db: sqlite3.Connection, seqs: Container[int] | None = None) -> list[Pool]:
+    """The pools (None: all), as their rivals see them."""
+    found = []
+    rows = db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall()
+    for seq, units, reserve, temper in rows:
+        if seqs is None or seq in seqs:
+            sizes = db.execute("SELECT seq, weight FROM auctions WHERE pool = ? ORDER BY seq", (seq,)).fetchall()
+            found.append(Pool(seq, units, reserve, temper, tuple(sizes)))
+    return found
 
 
 class Rival(NamedTuple):

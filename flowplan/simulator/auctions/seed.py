@@ -79,7 +79,7 @@ def _add_auctions(db: sqlite3.Connection, seed: int) -> None:
 
 def _add_rivals(db: sqlite3.Connection, seed: int, now: int) -> None:
     """Who is in the books at the start, and when the first of them does something."""
-    for pool in crowd.pools(db):
+    for pool in rivals.pools(db):
         present = [*rivals.population(seed, pool, now), *surges.still_there(seed, pool, now)]
         rows = [(pool.seq, rival.rank, next_age(db), rival.units, rival.auction, rival.leaves_at) for rival in present]
         db.executemany(
