@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import attrs
 
@@ -250,43 +251,24 @@ class Changes:
             status = getattr(found, "status", None)
             return Expire(address, before=before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)
-        change: NoOp | Update | Replace
+        imported = address in self.desired.imports
+        known: dict[str, Any] = {"before": before, "fields": fields, "id": binding.id, "needs": wanted.needs}
+        known |= {"status": getattr(found, "status", None), "imported": imported, "generation": binding.generation}
+        also = _taken_back(fields, binding) or self.desired.choices.get(address)
         if (why := self._replaced(address, fields, wanted)) is not None:
-            reason, note = why
             made = as_replaced(before, after, lifecycle)
-            change = Replace(address, before=before, after=made, fields=fields, id=binding.id, reason=reason, note=note)
+            known |= {"reason": why[0], "generation": binding.generation + 1}
+            change = Replace(address, after=made, note=why[1], **known)
             first = lifecycle.create_before_destroy and address not in self.wishes.moving  # that holds nothing
             if first and isinstance(made, Bid) and not self._renewed(wanted):
-                change = create_first(change, made, self._next(binding, made.name))
-        elif not fields:
-            change = NoOp(address, before=before, after=before, id=binding.id)
-        elif _restarts(fields, wanted):
-            kept = changed_in_place(before, after, fields)
-            change = Update(
-                address, before=before, after=kept, fields=fields, id=binding.id, reason=RESTARTED, note=RESTART
-            )
-        else:
-            change = Update(
-                address, before=before, after=changed_in_place(before, after, fields), fields=fields, id=binding.id
-            )
-        if address in self.desired.imports and not isinstance(change, Replace):
-            change = Import(
-                address,
-                before=before,
-                after=change.after,
-                fields=change.fields,
-                id=binding.id,
-                reason=change.reason,
-                note=change.note,
-            )
-        return attrs.evolve(
-            change,
-            imported=address in self.desired.imports,
-            status=getattr(found, "status", None),
-            note=change.note or _taken_back(change, binding) or self.desired.choices.get(address),
-            generation=max(change.generation, binding.generation + isinstance(change, Replace)),
-            needs=wanted.needs,
-        )
+                return create_first(change, made, self._next(binding, made.name))
+            return change if change.note else attrs.evolve(change, note=also)
+        if not fields:
+            return (Import if imported else NoOp)(address, after=before, note=also, **known)
+        if _restarts(fields, wanted):
+            known["reason"], also = RESTARTED, RESTART
+        kept = changed_in_place(before, after, fields)
+        return (Import if imported else Update)(address, after=kept, note=also, **known)
 
     def _next(self, binding: Binding, name: str) -> int:
         """The generation of the successor of `binding`, which is made first and called like `name`: one before which no
@@ -325,9 +307,9 @@ def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:
     return isinstance(wanted, Bid) and "volumes" in names and "paused" not in names and not wanted.paused
 
 
-def _taken_back(change: Change, binding: Binding) -> str | None:
+def _taken_back(fields: Iterable[FieldChange], binding: Binding) -> str | None:
     """That the limit price is another one because the watch had raised it, and the files do not keep that."""
-    if binding.raised_from is None or not any(one.name == "limit_price" for one in change.fields):
+    if binding.raised_from is None or not any(one.name == "limit_price" for one in fields):
         return None
     was = f"the limit was raised by watch from {usd(binding.raised_from)} per instance-hour"
     return f"{was}, and the files do not ask for that any more"

@@ -24,9 +24,12 @@ def create_first(change: Replace, made: Bid, generation: int) -> CreateFirst:
         after=after,
         fields=change.fields,
         id=change.id,
+        status=change.status,
         reason=change.reason,
         note=note,
         generation=generation,
+        needs=change.needs,
+        imported=change.imported,
     )
 
 
