@@ -14,7 +14,7 @@ from flowplan.errors import UsageProblem
 @options.paths
 @click.option("--from-live", is_flag=True, help="Rebuild a lost state from the markers of live bids.")
 @click.option("--lineage", metavar="ID", help="With --from-live: the stack to rebuild, if several are live.")
-@click.option("--force", is_flag=True, help="With --from-live: replace a state whose key nobody has any more.")
+@click.option("--force", is_flag=True, help="With --from-live: replace a state that nobody can read any more.")
 @click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a bid of this stack that no file names.")
 @options.settle_window
 @options.form("recovered")
@@ -33,8 +33,8 @@ def recover(
 
     With --cancel, cancel bids that this stack placed and that no file names: its state does not hold them, or does
     not know their file. A plan or an error message showed their ids. With --from-live, rebuild a lost state: PATHs
-    are the task files, which name the stack and identify the volumes. A state that is encrypted for others is not
-    lost; with --force another one takes its place, and who has the old key cannot open that one.
+    are the task files, which name the stack and identify the volumes. A state that is encrypted for others, or that
+    may not be read, is not lost; with --force another one takes its place, and who has the old key cannot open that.
 
     Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
     """

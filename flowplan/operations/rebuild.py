@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.backends.store import last_readable
 from flowplan.documents.state import AfterRecovery
-from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.validate import configuration
@@ -33,14 +33,18 @@ if TYPE_CHECKING:
     from flowplan.state.history import Version
 
 _MARGIN = 1000  # saves since the last version that is kept, or ever
+_UNREAD = (
+    "make it readable; if nobody can any more, `flowplan recover --from-live --force` makes another state, from the "
+    "markers of live bids, in its place"
+)
 _MENDED = "`flowplan plan` shows each with its place, and `flowplan import` takes a volume back"
 
 
 def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, force: bool = False) -> AfterRecovery:
     """The state rebuilt, and saved. `paths`: the task files, which name the stack, and by which volumes are known
-    again; `lineage`: which stack, where that does not tell; `force`: also where the state is only encrypted for others.
-    Raises UsageProblem where the state is intact, Unopened where others may have its key, FlowplanError where nothing
-    carries a marker."""
+    again; `lineage`: which stack, where that does not tell; `force`: also where the state is only encrypted for others,
+    or may not be read. Raises UsageProblem where the state is intact, Unopened where others may have its key, Unread
+    where it may be whole, FlowplanError where nothing carries a marker."""
     config = _configuration(session, paths)
     with session.changing() as lock:
         _hold_lost(session, lineage, force=force)
@@ -126,15 +130,17 @@ def _note_kept(session: Session) -> None:
 
 
 def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
-    """Raise unless the state is missing or cannot be read, and no backup could stand in for it. One that is not
-    encrypted, beside a key, is not lost; nor, without `force`, is one that is encrypted for others: in its place they
-    would find one that they cannot open."""
+    """Raise unless the state is missing or damaged, and no backup could stand in for it. One that is not encrypted,
+    beside a key, is not lost; nor, without `force`, is one that the system does not let be read, or that is encrypted
+    for others: in its place they would find one that they cannot open."""
     store = session.store
     try:
         loaded = store.read()
     except InTheClear:
         raise
     except StateError as error:
+        if isinstance(error, Unread) and not force:
+            raise Unread(f"{error}: the state is not lost", hint=_UNREAD) from None
         if isinstance(error, Unopened):
             if not force:
                 raise Unopened(f"{error}: the state is not lost", hint=FOR_OTHERS) from None

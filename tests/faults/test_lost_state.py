@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flowplan.backends import state_files
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
+from flowplan.files.regular import read_regular
 from flowplan.model.address import Address
 from flowplan.state.journal import Intent
 from tests.conftest import (
@@ -105,6 +110,27 @@ def test_a_version_knows_more_where_state_and_backup_are_gone(applied: Place) ->
     assert "is kept, and may hold more than the markers do" in said, said
     applied.ok("state", "restore")
     assert changes(applied) == 0
+
+
+def test_a_state_that_may_not_be_read_is_not_lost(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds what no marker does. A run with `sudo` leaves files that only another user may read."""
+    before = {path: path.read_bytes() for path in applied.path.glob("flowplan.state.j*")}
+    theirs = {path.stat().st_ino for path in before}
+
+    def read(name: str, limit: int) -> bytes:
+        if Path(name).stat().st_ino in theirs:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read_regular(name, limit)
+
+    monkeypatch.setattr(state_files, "read_regular", read)
+    refused = applied.run("recover", "--from-live")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "Permission denied: the state is not lost" in said) == (5, True), refused
+    assert "make it readable" in said and "--force" in said, said
+    assert {path: path.read_bytes() for path in before} == before
+    applied.ok("recover", "--from-live", "--force")
+    assert {*before.values()} <= {path.read_bytes() for path in applied.path.glob("*.damaged*")}
+    assert BID in applied.ok("state", "list").splitlines()
 
 
 def test_a_state_in_order_is_not_rebuilt(applied: Place) -> None:

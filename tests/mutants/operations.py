@@ -377,6 +377,13 @@ MISTAKES = (
         ("tests/operations/test_elsewhere.py", "-k", "other_files"),
     ),
     Mistake(
+        "rebuild a state that may be whole, and is only not let be read",
+        "operations/rebuild.py",
+        "        if isinstance(error, Unread) and not force:\n",
+        "        if False:\n",
+        ("tests/faults/test_lost_state.py", "-k", "may_not_be_read"),
+    ),
+    Mistake(
         "rebuild a second state beside the first",
         "operations/rebuild.py",
         "        session.elsewhere.hold_not_rebuilt()\n",
