@@ -1513,7 +1513,7 @@ MISTAKES = (
     Mistake(
         "rebuild a state that is there, and only not encrypted",
         "operations/rebuild.py",
-        "    except InTheClear:\n        raise\n",
+        "    except (InTheClear, WentBack):\n        raise\n",
         "",
         ("tests/cli/test_encrypted.py", "-k", "first_key"),
     ),
