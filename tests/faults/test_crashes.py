@@ -121,7 +121,7 @@ def done_or_in_doubt(rest: Sequence[str], ran: Ran) -> bool:
 
 def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed], every: int = 1) -> None:
     """Every act at every point that it is for, or at each `every`-th: in each scenario others."""
-    turn = list(SCENARIOS).index(proof.name)
+    turn = [*SCENARIOS, proof.name].index(proof.name)
     for act, wanted, allowed in plan:
         numbers = proof.numbers(wanted)
         for number in numbers[turn % min(every, len(numbers) or 1) :: every]:
