@@ -62,7 +62,9 @@ def test_a_state_that_is_gone_from_the_bucket_is_never_a_fresh_start(place: Plac
         bucket.delete(key)
     gone = place.run("--state", url, "apply", "--auto-approve")
     assert gone.code == 5
-    assert "this machine has seen serial 1 of it" in " ".join(gone.err.split())
+    said = " ".join(gone.err.split())
+    assert "this machine has seen serial 1 of it" in said
+    assert "with the same --state, `flowplan state history` lists the versions that are left" in said
 
 
 def test_an_apply_that_is_killed_leaves_a_lock_that_is_free_and_an_intent(place: Place, url: str) -> None:

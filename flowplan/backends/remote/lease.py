@@ -340,7 +340,7 @@ class LeaseLock(FencedLock):
         if not self._over(lease, found):
             left = self._terms.lease + self._terms.grace - self._age(lease)
             raise FlowplanError(
-                f"process {holder.pid} on {holder.host} is alive by its lease, and holds the lock; it stays",
+                f"process {holder.pid} on {holder.host} may be alive: its lease has not run out; the lock stays",
                 hint=f"if that run is dead, its lock is free in {max(left, 1):.0f} s",
             )
         try:

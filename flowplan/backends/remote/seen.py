@@ -91,8 +91,9 @@ class Seen:
             raise StateError(
                 f"there is no state at {self.name}, but {known}",
                 hint="check that the URL and the credentials are right; "
-                "`flowplan recover --from-live` rebuilds the state from the markers of live bids; "
-                "`apply --init` starts a new state",
+                "with the same --state, `flowplan state history` lists the versions that are left, and `flowplan state "
+                "restore SERIAL` puts one back, volumes included; without one, `flowplan recover --from-live` rebuilds "
+                "the state from the markers of live bids; `apply --init` starts a new state",
             )
         if found.state.lineage != last.lineage:
             raise StateError(
