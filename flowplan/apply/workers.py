@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Lock
 
 import attrs
 from attrs import field
@@ -19,10 +18,12 @@ from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
 from flowplan.planning.steps import Step
 from flowplan.state.state import Binding
+from flowplan.threads import Pool
 
 NAMED = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
+_FEWER = "give --parallelism 1, which needs few threads, or raise the limit of the machine (ulimit -u)"
 
 
 @frozen
@@ -64,7 +65,7 @@ class Workers:
         whose: object = None,
     ) -> None:
         self._clock, self._events, self._announced, self._stopping = clock, events, announced, stopping
-        self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix=f"{NAMED}-{id(whose):x}")
+        self._pool = Pool(parallelism, thread_name_prefix=f"{NAMED}-{id(whose):x}")
         self._queue: SimpleQueue[Result | Announcement | None] = SimpleQueue()
         self._sent: dict[Step, tuple[Work, float]] = {}
 
@@ -76,7 +77,8 @@ class Workers:
     def send(self, work: Work) -> None:
         """Let the call of `work` go."""
         self._sent[work.step] = (work, self._clock.monotonic())
-        self._submit([Result(work, error=CloudError("nothing was sent: this process is ending"))], self._call, work)
+        unsent = CloudError("nothing was sent: this process gets no thread for it", hint=_FEWER)
+        self._submit([Result(work, error=unsent)], self._call, work)
 
     def prove(self, results: Sequence[Result], look: Callable[[], frozenset[str]]) -> None:
         """Let what is `unproved` be seen by one `look`, which gives the ids of what is over; what that does not show,
@@ -166,10 +168,16 @@ class Workers:
                 self._events.progress(step, work.change, elapsed)
 
     def _submit(self, otherwise: Sequence[Result], call: Callable[..., None], *given: object) -> None:
+        decided = Lock()  # by who is first: a thread that begins it, or this one, which gives it up
+
+        def begin() -> None:
+            if decided.acquire(blocking=False):
+                call(*given)
+
         try:
-            self._pool.submit(call, *given)
-        except RuntimeError:  # the main thread of this process has ended: Python begins no call any more
-            for result in otherwise:
+            self._pool.submit(begin)
+        except RuntimeError:  # the machine gives no thread, or the main thread of this process has ended
+            for result in otherwise if decided.acquire(blocking=False) else ():
                 self._queue.put(result)
 
     def _call(self, work: Work) -> None:

@@ -59,9 +59,9 @@ class Writer:
         if self._stuck:
             return
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
-                self._thread.start()
+            if self._thread is None and not self._started():
+                self._attempt(act)
+                return
         done = threading.Event()
         self._jobs.put((act, done))
         with self._change:
@@ -69,21 +69,35 @@ class Writer:
             if not self._change.wait_for(done.is_set, _PATIENCE):
                 self._stuck = True
 
+    def _started(self) -> bool:
+        """Start the thread. False: the machine gives none, and this one has to wait for the stream."""
+        thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
     def _work(self) -> None:
         while job := self._jobs.get():
             act, done = job
             try:
-                act()
-            except (OSError, ValueError) as error:  # closed pipe, full disk: the work goes on
-                if isinstance(error, BrokenPipeError):
-                    self.left = True
-                else:
-                    self.lost = self.lost or _reason(error)
-                _discard(self.stream)
+                self._attempt(act)
             finally:
                 with self._change:
                     done.set()
                     self._change.notify_all()
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except (OSError, ValueError) as error:  # closed pipe, full disk: the work goes on
+            if isinstance(error, BrokenPipeError):
+                self.left = True
+            else:
+                self.lost = self.lost or _reason(error)
+            _discard(self.stream)
 
     def _write(self, text: str) -> None:
         try:

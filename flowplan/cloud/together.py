@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
+
+    from flowplan.threads import Pool
 
 NAMED = "flowplan-ask"  # what ends the process does not wait for a thread of this name
 _SHORT = 0.2  # seconds
@@ -26,7 +28,7 @@ class Together:
 
     def __init__(self, parallelism: int) -> None:
         self._parallelism = parallelism
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._open = 0  # rounds of calls that were begun, and not waited for to their end
         self._setup = threading.Lock()
 
@@ -63,13 +65,13 @@ class Together:
             pool.shutdown(wait=quiet, cancel_futures=True)
         return quiet
 
-    def _opened(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # with logging: what calls side by side pay
+    def _opened(self) -> Pool:
+        from flowplan.threads import Pool  # with logging: what calls side by side pay
 
         with self._setup:
             self._open += 1
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=NAMED, initializer=_mark)
+                self._pool = Pool(self._parallelism, thread_name_prefix=NAMED, initializer=_mark)
             return self._pool
 
     def _ended(self) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -298,3 +299,52 @@ def test_of_a_failure_that_comes_of_too_few_open_files_the_remedy_is_said(
     assert result.code == 5 and "cannot be read: Too many open files" in result.err, result
     assert "(ulimit -n): raise the limit and run the same command again" in " ".join(result.err.split())
     assert "chmod" not in result.err
+
+
+Refuses = Callable[[int], bool]
+THREADS: dict[str, tuple[Refuses, int]] = {
+    "all but the first": (lambda n: n > 1, 0),  # which then makes every call
+    "the first": (lambda n: n == 1, 1),  # what it was to begin, a later one must not begin
+    "all": (lambda n: True, 1),
+}
+
+
+@pytest.mark.parametrize("which", THREADS)
+def test_where_the_machine_gives_fewer_threads_nothing_is_made_that_nobody_knows(
+    place: Place, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """A call of which it is said that it was not sent is not sent later."""
+    refuses, code = THREADS[which]
+    tried: list[str] = []
+    start = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        if thread.name.startswith("flowplan-call"):
+            tried.append(thread.name)
+            if refuses(len(tried)):
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    place.write(many(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", started)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == code, result
+    assert "bug in flowplan" not in result.err
+    assert ("nothing was sent" in result.err and "--parallelism 1" in result.err) == bool(code)
+    held = LocalStore(place.path / "flowplan.state.json").read().state.bindings.values()
+    assert sorted(live_ids(place)) == sorted(one.id for one in held if one.address.kind == "bid")
+    place.ok("apply", "--auto-approve")
+    assert len(live_ids(place)) == len([one for one in place.ledger() if one.path == "/v2/spot/bids"]) == 3
+
+
+def test_where_the_machine_gives_no_thread_it_is_said(tasks: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    result = tasks.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 1, result
+    said = " ".join(result.err.split())
+    assert "this machine does not give flowplan enough threads (ulimit -u; --parallelism 1 needs few)" in said
+    assert "bug in flowplan" not in said

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "send later what was said not to be sent, as no thread could be started",
+        "apply/workers.py",
+        "            if decided.acquire(blocking=False):\n",
+        "            if True:\n",
+        ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
+    ),
+    Mistake(
+        "fail what the threads that there are would do",
+        "threads.py",
+        "            if not self._has_one:\n",
+        "            if True:\n",
+        ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
+    ),
+    Mistake(
         "take an id that this run has bound elsewhere",
         "apply/working_state.py",
         "            self._bound.add(binding.id)\n",

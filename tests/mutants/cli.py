@@ -64,8 +64,8 @@ MISTAKES = (
     Mistake(
         "an apply whose output is lost ends as if all were well",
         "cli/writer.py",
-        "                    self.lost = self.lost or _reason(error)\n",
-        "                    pass\n",
+        "                self.lost = self.lost or _reason(error)\n",
+        "                pass\n",
         ("tests/cli/test_truncated.py", "-k", "full_disk or was_to_be_done"),
     ),
     Mistake(

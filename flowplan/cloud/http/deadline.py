@@ -178,7 +178,10 @@ def _addresses(name: str, port: int, patience: float | None) -> list[str]:
         except UnicodeError:  # a name that IDNA cannot write
             answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
 
-    threading.Thread(target=look_up, name="flowplan-resolver", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="flowplan-resolver", daemon=True).start()
+    except RuntimeError:  # the machine gives no thread: then it takes as long as it takes
+        look_up()
     try:
         answer = answers.get(timeout=patience)
     except queue.Empty:
