@@ -406,7 +406,8 @@ def numeral(section: Section, key: str, unit: str) -> Scalar | None:
 
 
 def decimal(section: Section, key: str, unit: str, *, places: int, highest: Decimal) -> Decimal | None:
-    """A number above zero up to `highest` with at most `places` decimals; a text in quotes will do."""
+    """A number above zero up to `highest` with at most `places` decimals, zeros behind them aside; a text in quotes will
+    do."""
     node = numeral(section, key, unit)
     if node is None:
         return None
@@ -422,12 +423,12 @@ def decimal(section: Section, key: str, unit: str, *, places: int, highest: Deci
         wrong = f"{name} must be above zero, not {shown(node.text)}"
     elif number > highest:
         wrong = f"{name} must be at most {highest:,}, not {shown(node.text)}"
-    elif len(found[1] or "") > places or number != round(number, places):
+    elif number != round(number, places):
         wrong = f"{name} has more than {places} decimals: {shown(node.text)}"
     if wrong:
         section.document.problem(node, wrong, f"it is a number of {unit}", code="value")
         return None
-    return number
+    return round(number, places) if len(found[1] or "") > places else number
 
 
 def _decimal_hint(text: str) -> str | None:

@@ -106,6 +106,7 @@ REMOVED = Keys(
         "destroy": Key(FLAG, "Whether it is destroyed; false: flowplan forgets it and leaves it.", True),
     },
     "removed: [{address: volume.scratch, destroy: false}]",
+    {"from": "write address", "lifecycle": "write destroy: false beside address"},
     required=("address",),
 )
 
