@@ -406,8 +406,8 @@ def numeral(section: Section, key: str, unit: str) -> Scalar | None:
 
 
 def decimal(section: Section, key: str, unit: str, *, places: int, highest: Decimal) -> Decimal | None:
-    """A number above zero up to `highest` with at most `places` decimals, zeros behind them aside; a text in quotes will
-    do."""
+    """A number above zero up to `highest` with at most `places` decimals, not counting zeros at the end; a text in
+    quotes will do."""
     node = numeral(section, key, unit)
     if node is None:
         return None
