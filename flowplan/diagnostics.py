@@ -71,7 +71,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "file": Code("A file that a task names cannot be read."),
     "folded": Code("A startup script is folded text, so YAML joins its lines."),
     "ignored": Code("A setting has no effect."),
-    "lifetime-prevented": Code("A task with a lifetime has prevent_destroy, so nothing ends it."),
+    "lifetime-prevented": Code("A lifetime ends no task that has prevent_destroy or that a policy protects."),
     "missing": Code("A required key is missing."),
     "mount-point": Code("A mount point cannot be used."),
     "not-replaced": Code("A startup script has a `${...}` that only the rest of a stack file may have."),

@@ -57,14 +57,13 @@ class Lifetimes:
         }
 
     def _is_spared(self, address: Address, why: str) -> bool:
-        """Whether its files forbid to cancel it, which is said once."""
-        if not self.changes[address].lifecycle.prevent_destroy:
+        """Whether its files or a policy forbid to cancel it, which is said once."""
+        guard = self.changes[address].guard
+        if guard is None:
             return False
         if address not in self._spared:
             self._spared.add(address)
-            self.around.events.note(
-                f"the lifetime of {address} is over ({why}), but it has prevent_destroy, so it keeps running"
-            )
+            self.around.events.note(f"the lifetime of {address} is over ({why}), but {guard.by} keeps it running")
         return True
 
 

@@ -164,7 +164,7 @@ def _alike(known: Binding, now: Binding) -> bool:
     same = [(one.id, one.needs, one.generation, one.source, one.ended, bool(one.protected)) for one in (known, now)]
     return (
         same[0] == same[1]
-        and known.lifetime == now.lifetime
+        and (known.lifetime, known.protected_by) == (now.lifetime, now.protected_by)
         and (known.raised_from, known.moving) == (now.raised_from, now.moving)
         and known.triggers == now.triggers
         and not differences(known.applied, now.applied)

@@ -207,6 +207,7 @@ class Works:
             needs=change.needs,
             source=change.source,
             protected=change.protected,
+            protected_by=change.protected_by,
             lifetime=change.bounds,
             raised_from=change.raised_from,
             endpoint=self._endpoint,

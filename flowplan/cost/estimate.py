@@ -78,7 +78,10 @@ def priced(plan: Plan, markets: Mapping[Key, Market], desired: Desired | None = 
     priced together: they compete. `desired` says how long tasks work and live."""
     wanted = desired or Desired()
     hours = wanted.hours
-    changes = [_ending(price(one, markets, hours.get(one.address)), wanted) for one in plan.changes]
+    changes = [
+        _ending(price(one, markets, (wanted.durations if one.guard else hours).get(one.address)), wanted)
+        for one in plan.changes
+    ]
     changes = competing(changes, markets)
     apart = tuple(_apart(one, markets) for one in plan.left_alone)
     return Costs(tuple(changes), _totals(changes), markets, left_alone=apart)
@@ -93,7 +96,8 @@ def _apart(one: LeftAlone, markets: Mapping[Key, Market]) -> PricedApart:
 
 
 def _ending(one: Priced, desired: Desired) -> Priced:
-    """`one` with what is left of its lifetime. A bid that has outlived it runs until it is cancelled."""
+    """`one` with what is left of its lifetime. A bid that has outlived it runs until it is cancelled, and so does one
+    that something keeps it from ending."""
     change = one.change
     lives = desired.left.get(change.address)
     if lives is None:
@@ -102,7 +106,10 @@ def _ending(one: Priced, desired: Desired) -> Priced:
     before = live if lives.applied is None else lives.applied
     placed = isinstance(change, (Create, Replace))
     goes_on = isinstance(change, (LeftOut, Forget))  # as it is, whatever the files say
-    return attrs.evolve(one, left_before=before, left=lives.new if placed else before if goes_on else live)
+    if goes_on:
+        return attrs.evolve(one, left_before=before, left=before)
+    ends = lives.new if placed else live
+    return attrs.evolve(one, left_before=before, left=ENDLESS if change.guard else ends)
 
 
 def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | None = None) -> Priced:

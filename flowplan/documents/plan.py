@@ -266,7 +266,7 @@ def _lifetime(change: Change, lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
     there = None if isinstance(change, (Create, Replace)) else change.before
     inputs, ends = there.inputs if isinstance(there, Bid) else bid.inputs, ends_of(lifetime)
     hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
-    return {
+    made: shape.Lifetime = {
         "max_hours": None if hours is None else f"{hours.normalize():f}",
         "max_cost": None if cost is None else f"{cost:.2f}",
         "end_at": None if end is None else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -274,6 +274,7 @@ def _lifetime(change: Change, lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
         "worst": None if hours is None else f"{bid.worst * hours:.2f}",
         "shuts_down": inputs is not None and ends is not None and inputs.ends == ends,
     }
+    return made if change.guard is None else {**made, "kept_by": change.guard.by}
 
 
 def _unknown(change: Change) -> shape.AfterUnknown:

@@ -45,7 +45,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "file": "Check the path: it starts from the directory of the task file.",
     "folded": "Write `|` instead of `>`, so that the lines of the script stay apart.",
     "ignored": "Delete the setting, or change what makes it useless; the message says what that is.",
-    "lifetime-prevented": "Remove prevent_destroy or the lifetime.",
+    "lifetime-prevented": "Remove what protects the task, or its lifetime.",
     "missing": "Add the key; `flowplan schema` lists what a file may hold.",
     "mount-point": "Choose an absolute path that the system does not use, such as /mnt/data.",
     "not-replaced": "Give each instance a script of its own: `startup_script_file: run-${each.key}.sh`.",

@@ -25,7 +25,7 @@ from flowplan.pricing.entry import Market, charged_at, entry_price, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.printable import natural
-from flowplan.state.state import State
+from flowplan.state.state import Guard, State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import status as shape
@@ -55,13 +55,14 @@ class Instance(Protocol):
 @frozen
 class Life:
     """The lifetime of a live bid: its bounds, as the run that applied it last read them, what is `left` of them, and
-    why it is `over` (None: it is not). `ended_by`: the command that cancels the bid once it is over; None:
-    prevent_destroy forbids that."""
+    why it is `over` (None: it is not). `ended_by`: the command that cancels the bid once it is over; None: `guard`
+    keeps it from that."""
 
     bounds: Bounds
     left: Left
     over: str | None
     ended_by: str | None
+    guard: Guard | None = None
 
 
 @frozen
@@ -225,7 +226,7 @@ def _bid(row: Row) -> shape.BidStatus:
 
 def _lifetime(life: Life) -> shape.BidLifetime:
     bounds, left = life.bounds, life.left
-    return {
+    made: shape.BidLifetime = {
         "max_hours": None if bounds.max_hours is None else f"{bounds.max_hours.normalize():f}",
         "max_cost": money(bounds.max_cost),
         "end_at": moment(bounds.end_at),
@@ -234,6 +235,7 @@ def _lifetime(life: Life) -> shape.BidLifetime:
         "over": life.over,
         "ended_by": life.ended_by,
     }
+    return made if life.guard is None else {**made, "kept_by": life.guard.by}
 
 
 def _instances(instances: Iterable[Instance]) -> list[shape.Running]:

@@ -92,14 +92,15 @@ def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Addres
             lefts.get(address, ENDLESS),
             ended.get(address),
             _command(session, state.bindings[address]),
+            state.bindings[address].guard,
         )
         for address, lifetime in bound.items()
     }
 
 
 def _command(session: Session, binding: Binding) -> str | None:
-    """What cancels the bid of `binding` once its lifetime is over; None: prevent_destroy keeps it from that."""
-    if binding.protected:
+    """What cancels the bid of `binding` once its lifetime is over; None: something keeps it from that."""
+    if binding.guard is not None:
         return None
     source = session.files().for_people(binding.source) if binding.source else DEFAULT
     path = [] if source == DEFAULT else [source]

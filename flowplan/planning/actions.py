@@ -18,7 +18,7 @@ from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.candidates import Ranked
 from flowplan.planning.steps import Way
-from flowplan.state.state import Binding
+from flowplan.state.state import Binding, Guard, guard_of
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
@@ -46,7 +46,8 @@ class Change:
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
     people; `lifecycle`: how the files want it treated; `protected`: where prevent_destroy is written, or was when it
-    was applied and the files say nothing of it, "": nowhere; `previous_address`: the one that the state knows it by,
+    was applied and the files say nothing of it, "": nowhere; `protected_by`: which address in `protected` of the
+    policies means it, "": none; `previous_address`: the one that the state knows it by,
     where it has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
     other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go; `raised_from`:
     the limit price in the files, where `after` has one that the watch has raised; `moving`: the watch places it
@@ -75,6 +76,7 @@ class Change:
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
     protected: str = field(default="", kw_only=True)
+    protected_by: str = field(default="", kw_only=True)
     previous_address: Address | None = field(default=None, kw_only=True)
     imported: bool = field(default=False, kw_only=True)
     raised_from: Decimal | None = field(default=None, kw_only=True)
@@ -91,9 +93,15 @@ class Change:
             self.generation,
             self.source,
             protected=self.protected,
+            protected_by=self.protected_by,
             lifetime=self.bounds,
             raised_from=self.raised_from,
         )
+
+    @property
+    def guard(self) -> Guard | None:
+        """What keeps the lifetime from ending its bid; None: nothing."""
+        return guard_of(self.protected, self.protected_by)
 
     @property
     def bounds(self) -> Bounds | None:

@@ -34,7 +34,7 @@ from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
-from flowplan.planning.protection import protected
+from flowplan.planning.protection import protected, protecting
 from flowplan.planning.successors import create_first
 from flowplan.planning.triggers import TRIGGERED, left_over, triggered
 from flowplan.pricing.units import usd
@@ -138,6 +138,7 @@ class Changes:
             lifetime=self.desired.lifetimes.get(change.address),
             lifecycle=lifecycle,
             protected=protected(change.address, binding, lifecycle, self.desired, self.wishes),
+            protected_by=protecting(self.wishes.policies, change.address, self.desired.moves.get(change.address)),
             previous_address=self.desired.moves.get(change.address),
             raised_from=self._raised_from(change),
             moving=isinstance(change, Replace) and change.address in self.wishes.moving,

@@ -40,6 +40,7 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
         note=f"{binding.id} {DONE[ended]}",
         needs=binding.needs,
         protected=binding.protected,
+        protected_by=binding.protected_by,
     )
 
 
@@ -71,14 +72,12 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
     for one in changes:
         if not isinstance(one.before, Bid) or one.address not in desired.over or "down" in one.ways:
             continue
-        prevented = one.address in desired.lifecycles and desired.lifecycles[one.address].prevent_destroy
-        if not prevented and not isinstance(one, LeftOut):
+        guard = one.guard
+        if guard is None and not isinstance(one, LeftOut):
             continue
-        why = "it has prevent_destroy" if prevented else "it is left out of this plan"
-        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why} and keeps running"
-        hint = (
-            "remove prevent_destroy from it, and apply" if prevented else f"flowplan apply --target {one.address.word}"
-        )
+        why = "it is left out of this plan and keeps running" if guard is None else f"{guard.by} keeps it running"
+        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}"
+        hint = f"flowplan apply --target {one.address.word}" if guard is None else guard.lift
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
 
 

@@ -96,7 +96,7 @@ def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
             found[address] = Lives(_left(lifetime, seen.now), _left(lifetime, seen.now))
             continue
         applied = None
-        if not has_lifetime_as_applied(binding, lifetime):
+        if binding.guard or not has_lifetime_as_applied(binding, lifetime):
             known = as_applied(binding)
             applied = left_as_applied({address: known} if known else {}, state, seen).get(address, ENDLESS)
         here = _left(lifetime, seen.now, billed.get(binding.id, ()))
@@ -123,7 +123,9 @@ def _is_known(lifetime: Bounds, bid: str, seen: Seen) -> bool:
 
 def as_applied(binding: Binding) -> Bounds | None:
     """The lifetime that the bid of `binding` has: the one that a run recorded, or else, as in a state that was built
-    again, what its instances were started with. None: nothing is known to end it."""
+    again, what its instances were started with. None: nothing is known to end it, or something keeps it from that."""
+    if binding.guard:
+        return None
     inputs = binding.applied.inputs if isinstance(binding.applied, Bid) else None
     if binding.lifetime is not None or inputs is None or inputs.ends is None:
         return binding.lifetime

@@ -12,12 +12,14 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from fnmatch import fnmatchcase
 
+import attrs
 from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position, candidates
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
 from flowplan.model.catalogue import Catalogue, InstanceType, Named
+from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import Live
 from flowplan.model.policy import ANYTHING, Allowed, Cap, Hours, MaxPrice, Policies
 from flowplan.model.resources import Bid, Volume
@@ -85,6 +87,24 @@ def protecting_nothing(policies: Iterable[Policies], known: Collection[Address])
         for pattern, position in named
         if not matching(pattern, known)
     )
+
+
+def protecting_from_the_end(
+    policies: Iterable[Policies], lifetimes: Mapping[Address, Lifetime]
+) -> tuple[Diagnostic, ...]:
+    """A warning for each address that is protected and means tasks with one of `lifetimes`, which end nothing then."""
+    found = []
+    for rule in (one.protected for one in policies if one.protected is not None):
+        for pattern in rule.values:
+            met = sorted(matching(pattern, lifetimes), key=in_order)
+            if met:
+                names = ", ".join(map(str, met[:6])) + (" and others" if len(met) > 6 else "")
+                summary = f"the policy that protects {pattern} keeps the lifetime from ending {names}"
+                also = ((f"the lifetime of {met[0]} is here", lifetimes[met[0]].source),)
+                hint = "keep one of the two; a bid past its lifetime runs on and costs money until it is cancelled"
+                warning = Diagnostic("lifetime-prevented", summary, hint, severity="warning", also=also)
+                found.append(attrs.evolve(warning, position=rule.at(pattern)))
+    return tuple(found)
 
 
 def _names(pattern: str, known: Iterable[Address]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,6 +16,9 @@ from flowplan.planning.actions import Change, Delete, Replace, refusal
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Unread, Wishes
 from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.model.policy import Policies
 
 _CODE = "prevent-destroy"
 _VALIDATE = "`flowplan validate` says what is wrong with it"
@@ -35,6 +39,13 @@ def protected(address: Address, binding: Binding | None, lifecycle: Lifecycle, d
     if binding.protected and _is_lifted_of_all(address, desired, wishes):
         return ""
     return binding.protected
+
+
+def protecting(policies: Iterable[Policies], *known: Address | None) -> str:
+    """Which address in `protected` of `policies` means one of the addresses `known`; "": none."""
+    found = {one for one in known if one is not None and not one.is_earlier}  # that such a one goes was allowed
+    rules = (one.protected for one in policies if one.protected is not None)
+    return next((pattern for rule in rules for pattern in rule.values if matching(pattern, found)), "")
 
 
 def _is_given_up(address: Address, desired: Desired, wishes: Wishes) -> bool:

@@ -48,5 +48,6 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
         needs_before=binding.needs,
         source=binding.source,
         protected=binding.protected,
+        protected_by=binding.protected_by,
         lifetime=desired.lifetimes.get(address),
     )

@@ -195,6 +195,8 @@ def _as_it_is(change: Change) -> Change | None:
         position=change.position,
         source=change.source,
         lifetime=change.lifetime,
+        protected=change.protected,
+        protected_by=change.protected_by,
         previous_address=change.previous_address,  # addresses change for the whole stack at once
     )
     return left if isinstance(change, (NoOp, Forget)) else attrs.evolve(left, reason="left_out")

@@ -60,7 +60,8 @@ def event_of(kind: str, *, asks: bool) -> Event | None:
 class Finding:
     """What is the matter with one address. `said`: a sentence for people, without the address. `act`: what the watch
     does about it; None: nothing. `asks`: a person is to decide, and `flowplan plan` shows about what. `why_not`: why
-    the watch does nothing although its policy is about this; "": that is not so. `price`: of the auction now, `to_win`:
+    the watch does nothing although its policy is about this; "": that is not so. `refused`: what it would do is, by a
+    guard, a budget or the cloud. `price`: of the auction now, `to_win`:
     the lowest limit that wins now where that of the bid does not, `limit`: that of the bid, `new_limit`: what it is set
     to; each in dollars per instance-hour, None: unknown, or there is none. `id`: the live object's, or that of the one
     that is over; `status`: the API's word."""
@@ -71,6 +72,7 @@ class Finding:
     act: Act | None = field(default=None, kw_only=True)
     asks: bool = field(default=False, kw_only=True)
     why_not: str = field(default="", kw_only=True)
+    refused: bool = field(default=False, kw_only=True)
     price: Decimal | None = field(default=None, kw_only=True)
     to_win: Decimal | None = field(default=None, kw_only=True)
     limit: Decimal | None = field(default=None, kw_only=True)
@@ -83,9 +85,15 @@ class Finding:
         """The hooks that it sets off when it begins; None: none."""
         return event_of(self.kind, asks=self.asks)
 
-    def without_act(self, why: str) -> Finding:
+    @property
+    def stays(self) -> bool:
+        """Whether something is not as it is written, and stays so until a person decides. A bid that waits for a price
+        within its bounds is as it is written."""
+        return self.asks or (self.refused and self.kind not in ("preempted", "outbid"))
+
+    def without_act(self, why: str, *, refused: bool = False) -> Finding:
         """This, about which nothing is done after all."""
-        return attrs.evolve(self, act=None, new_limit=None, why_not=why)
+        return attrs.evolve(self, act=None, new_limit=None, why_not=why, refused=refused)
 
 
 @frozen
@@ -141,11 +149,11 @@ class Decision:
         """The bids that it places elsewhere."""
         return frozenset(one.address for one in self.findings if one.act == "move")
 
-    def only(self, acts: frozenset[Address], why: Mapping[Address, str]) -> Decision:
-        """This, in which nothing is done but about `acts`. `why`: why not, of each other one."""
+    def only(self, acts: frozenset[Address], why: Mapping[Address, str], *, refused: bool = False) -> Decision:
+        """This, in which nothing is done but about `acts`. `why`: why not, of each other one; `refused`: it is."""
         return Decision(
             tuple(
-                one if one.act is None or one.address in acts else one.without_act(why[one.address])
+                one if one.act is None or one.address in acts else one.without_act(why[one.address], refused=refused)
                 for one in self.findings
             )
         )
@@ -196,6 +204,8 @@ class _Finding:
             return self._lifetime(change, change.note)
         if isinstance(change, Delete) and address.is_earlier and address in self.seen.over:
             return self._lifetime(change, self.seen.over[address])
+        if change.guard is not None and address in self.seen.desired.over and isinstance(change.before, Bid):
+            return self._lifetime(change, self.seen.desired.over[address])
         if (said := self._changed_outside()) is not None:
             return self._made("drift", f"{said} outside of flowplan", asks=True)
         if isinstance(change, Completed):
@@ -242,9 +252,10 @@ class _Finding:
 
     # -- what is found
 
-    def _lifetime(self, change: Expire | Delete, over: str | None) -> Finding:
+    def _lifetime(self, change: Change, over: str | None) -> Finding:
         known = self._binding
-        why = "" if self.seen.policy.enforce_lifetime else "enforce_lifetime is false"
+        why = "" if change.guard is None else f"{change.guard.by} keeps it running"
+        why = why or ("" if self.seen.policy.enforce_lifetime else "enforce_lifetime is false")
         if (
             known is not None
             and not has_lifetime_as_applied(known, change.lifetime)

@@ -206,6 +206,7 @@ def put_back(version: State, now: State) -> PutBack:
     so unless the version holds it. The serial is the higher one: the next save goes on from there."""
     ends = {_object(binding): binding.ended for binding in now.bindings.values()}
     guarded = {_object(binding): binding.protected for binding in now.bindings.values()}
+    policies = {_object(binding): binding.protected_by for binding in now.bindings.values()}
     lifetimes = {_object(binding): binding.lifetime for binding in now.bindings.values()}
     over = {a for a, b in version.bindings.items() if b.id in now.ended and _object(b) not in ends}
     kept = {
@@ -213,6 +214,7 @@ def put_back(version: State, now: State) -> PutBack:
             binding,
             ended=ends.get(_object(binding)) or binding.ended,
             protected=guarded.get(_object(binding)) or binding.protected,
+            protected_by=policies.get(_object(binding), binding.protected_by),
             lifetime=lifetimes.get(_object(binding), binding.lifetime),
         )
         for address, binding in version.bindings.items()

@@ -65,6 +65,7 @@ class Intent:
     resent: bool = False  # the one re-POST of a run was used
     since: Moment | None = field(default=None, metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)  # as a Binding has it
+    protected_by: str = field(default="", metadata=IF_SET)  # as a Binding has it
     lifetime: Bounds | None = field(default=None, metadata=IF_SET)  # as a Binding has it
     raised_from: Decimal | None = field(default=None, metadata=IF_SET)  # as a Binding has it
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import attrs
 
@@ -77,8 +77,7 @@ def changed_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live) 
     same = (bid.limit_price, bid.paused) == (wanted.limit_price, wanted.paused)
     if not same or set(map(str, bid.volumes)) != set(map(str, wanted.volumes)):
         return None
-    kept = attrs.evolve(known, applied=wanted, needs=intent.needs, source=intent.source, protected=intent.protected)
-    return attrs.evolve(kept, lifetime=intent.lifetime, raised_from=intent.raised_from)
+    return attrs.evolve(known, applied=wanted, needs=intent.needs, source=intent.source, **_said_of(intent))
 
 
 def strays(state: State, live: Live) -> list[Binding]:
@@ -222,7 +221,12 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
 def binding_of(intent: CreateIntent, id: str) -> Binding:
     """What the state records once the create of `intent` is known to have made `id`."""
     kept = (intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
-    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime, raised_from=intent.raised_from)
+    return Binding(*kept, **_said_of(intent))
+
+
+def _said_of(intent: Intent) -> dict[str, Any]:
+    """What a Binding has of how the files treated the object of `intent`."""
+    return {name: getattr(intent, name) for name in ("protected", "protected_by", "lifetime", "raised_from")}
 
 
 def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:

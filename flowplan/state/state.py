@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from attrs import field
@@ -32,7 +32,8 @@ class Binding:
     """One object flowplan made. `generation` counts the objects an address has had, from 1.
     `source` is the configuration file that named it. `ended`: how it ended, for
     what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end. `protected`: where
-    prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none. `triggers`: it is to be
+    prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none.
+    `protected_by`: which address in `protected` of the policies meant it then; "": none. `triggers`: it is to be
     replaced once one of these addresses has another object than this id ("": it had none): a run that began to replace
     it may have ended in between. `lifetime`: when it ends, as a run read it last; None: nothing ends it, or no run
     has recorded it. `raised_from`: of a bid whose limit price the watch has raised, the one that the files had then, in
@@ -47,6 +48,7 @@ class Binding:
     source: str = ""
     ended: str = field(default="", metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)
+    protected_by: str = field(default="", metadata=IF_SET)
     triggers: Mapping[Address, str] = field(factory=dict, metadata=IF_SET)
     lifetime: Bounds | None = field(default=None, metadata=IF_SET)
     raised_from: Decimal | None = field(default=None, metadata=IF_SET)
@@ -56,7 +58,28 @@ class Binding:
         """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of
         that file takes it away, whatever file named it; that it goes was allowed."""
         there = attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
-        return attrs.evolve(there, protected="", triggers={}, moving=False)
+        return attrs.evolve(there, protected="", protected_by="", triggers={}, moving=False)
+
+    @property
+    def guard(self) -> Guard | None:
+        """What keeps a lifetime from ending it; None: nothing."""
+        return guard_of(self.protected, self.protected_by)
+
+
+class Guard(NamedTuple):
+    """What keeps a lifetime from ending a bid (`by`), and what to do so that the next apply ends it; for people."""
+
+    by: str
+    lift: str
+
+
+def guard_of(protected: str, protected_by: str) -> Guard | None:
+    """That of a bid with this `protected` and `protected_by`, as a Binding has them; None: a lifetime ends it."""
+    if protected:
+        return Guard("prevent_destroy", "remove prevent_destroy from its file, and apply")
+    if protected_by:
+        return Guard(f"the policy that protects {protected_by}", f"take {protected_by} out of protected, and apply")
+    return None
 
 
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused

@@ -18,7 +18,7 @@ from flowplan.clock import Clock
 from flowplan.diagnostics import Position
 from flowplan.errors import CloudError, GuardRefused, NotFound, Unauthorized
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import After, Lifecycle, Lifetime, Until
+from flowplan.model.lifecycle import After, Lifetime, Until
 from flowplan.model.live import Live, LiveBid
 from flowplan.planning.actions import Create, LeftOut, NoOp
 from flowplan.planning.steps import Step
@@ -275,7 +275,8 @@ def test_what_is_live_and_over_is_to_be_cancelled() -> None:
     [
         (Sky("Terminated"), {}, 1),  # it has ended by itself
         (Sky(CloudError("the API is down")), {}, 0),
-        (Sky("Allocated"), {"lifecycle": Lifecycle(prevent_destroy=True)}, 1),
+        (Sky("Allocated"), {"protected": "./flowplan.yaml:7:3"}, 1),
+        (Sky("Allocated"), {"protected_by": "bid.*"}, 1),
         (Sky("Allocated"), {"lifetime": None}, 0),
     ],
 )

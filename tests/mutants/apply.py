@@ -148,9 +148,16 @@ MISTAKES = (
     Mistake(
         "a lifetime that ends during a wait cancels what may not be destroyed",
         "apply/lifetimes.py",
-        "        if not self.changes[address].lifecycle.prevent_destroy:\n",
-        "        if address in self.changes:\n",
+        "        if guard is None:\n",
+        "        if True:\n",
         ("tests/apply/test_gates.py", "-k", "not_to_be_cancelled"),
+    ),
+    Mistake(
+        "forget which policy protects what is placed",
+        "planning/actions.py",
+        "            protected_by=self.protected_by,\n",
+        "",
+        ("tests/operations/test_unending.py", "-k", "unreadable"),
     ),
     Mistake(
         "take a bid for ended that is still being cancelled",
@@ -693,8 +700,8 @@ MISTAKES = (
     Mistake(
         "apply does not record that a lifetime is another one by now",
         "apply/working_state.py",
-        "        and known.lifetime == now.lifetime\n",
-        "",
+        "(known.lifetime, known.protected_by) == (now.lifetime, now.protected_by)",
+        "known.protected_by == now.protected_by",
         ("tests/operations/test_jobs.py", "-k", "status"),
     ),
     Mistake(

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forecast what no lifetime ends as if it did",
+        "cost/estimate.py",
+        "left=ENDLESS if change.guard else ends)",
+        "left=ends)",
+        ("tests/operations/test_unending.py", "-k", "forecast"),
+    ),
+    Mistake(
+        "forecast what runs, and no lifetime ends, as if it did",
+        "planning/lifetimes.py",
+        "    if binding.guard:\n        return None\n",
+        "",
+        ("tests/operations/test_unending.py", "-k", "forecast"),
+    ),
+    Mistake(
         "say that a bid waits which is raised to the limit of a younger one that wins",
         "cost/estimate.py",
         "        if _is_torn(change, new):\n",

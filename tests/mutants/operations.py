@@ -554,8 +554,8 @@ MISTAKES = (
     Mistake(
         "end what a policy protects because another of its rules is wrong",
         "operations/running/lapsed.py",
-        "policies=(*readable_policies(session, request.policies), *wishes.policies)",
-        "policies=wishes.policies",
+        "policies = (*readable_policies(session, request.policies), *wishes.policies)",
+        "policies = wishes.policies",
         ("tests/operations/test_lapsed.py", "-k", "policy_protects"),
     ),
     Mistake(
@@ -1560,11 +1560,11 @@ MISTAKES = (
         ("tests/operations/test_watch_attacked.py", "-k", "create_in_doubt"),
     ),
     Mistake(
-        "the watch ends no lifetime where one of several may not end",
+        "the watch does nothing where one of several is refused",
         "operations/watching/judging.py",
         "for address in wanted if len(wanted) > 1 else ():",
         "for address in ():",
-        ("tests/operations/test_watch_attacked.py", "-k", "one_bid_that_may_not"),
+        ("tests/operations/test_unending.py", "-k", "placing_again"),
     ),
     Mistake(
         "the watch records the outputs and the prefix of files that nobody has applied",

@@ -671,6 +671,20 @@ MISTAKES = (
         ("tests/operations/test_watch.py", "-k", "somebody_has_ended"),
     ),
     Mistake(
+        "the watch keeps quiet about what no lifetime ends",
+        "planning/watching.py",
+        "if change.guard is not None and address in self.seen.desired.over and",
+        "if False and",
+        ("tests/operations/test_unending.py", "-k", "found_by_the_watch"),
+    ),
+    Mistake(
+        "the watch calls it as written that a guard refuses what it would do",
+        "planning/watching.py",
+        "        return self.asks or (self.refused and",
+        "        return self.asks and (self.refused and",
+        ("tests/operations/test_unending.py", "-k", "found_by_the_watch or placing_again"),
+    ),
+    Mistake(
         "the watch reverts what was changed outside",
         "planning/watching.py",
         "if one.address == self.change.address and isinstance(one, Update):",

@@ -282,8 +282,8 @@ MISTAKES = (
     Mistake(
         "a create that was in doubt is not protected once it is found",
         "state/ownership.py",
-        "Binding(*kept, protected=intent.protected, lifetime=intent.lifetime, raised",
-        "Binding(*kept, lifetime=intent.lifetime, raised",
+        'in ("protected", "protected_by", "lifetime"',
+        'in ("protected_by", "lifetime"',
         ("tests/state/test_ownership.py", "-k", "protected"),
     ),
     Mistake(

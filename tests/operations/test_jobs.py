@@ -267,7 +267,7 @@ def test_status_names_the_file_of_a_bid_and_what_nothing_may_end(place: Place) -
     )
     place.ok(*APPLY, "my jobs/a.yaml")
     kept, text = status_of(place, "bid.kept")
-    assert kept["ended_by"] is None and "prevent_destroy keeps it from that" in text
+    assert kept["ended_by"] is None and "(12 hours left); prevent_destroy keeps it running" in text
     place.ok("simulator", "advance", "13h")
     assert status_of(place, "bid.train")[0]["ended_by"] == "flowplan apply 'my jobs/a.yaml' --target bid.train"
     assert "of max_hours 12; prevent_destroy keeps it running" in status_of(place, "bid.kept")[1]
@@ -478,7 +478,7 @@ def test_what_may_not_be_destroyed_runs_on_and_that_is_said(running_on: Place) -
     running_on.edit("    ports: [6006]", "    ports: [6006]\n    lifecycle: {prevent_destroy: true}")
     failed = running_on.run(*AT_ONCE)
     assert failed.code == 1, failed
-    assert "of max_hours 12), but it has prevent_destroy, so it keeps running" in " ".join(failed.err.split())
+    assert "of max_hours 12), but prevent_destroy keeps it running" in " ".join(failed.err.split())
     assert bid_id(running_on, "bid.pre") in live_ids(running_on)
 
 
@@ -600,9 +600,10 @@ def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of
     place.ok("simulator", "advance", "3h")
     said = " ".join(place.ok("plan").split())
     assert (
-        "the lifetime of bid.train is over (it has run 3.0 hours, of max_hours 1), but it has prevent_destroy" in said
+        "the lifetime of bid.train is over (it has run 3.0 hours, of max_hours 1), but prevent_destroy keeps it running"
+        in said
     )
-    assert "hint: cancel it: remove prevent_destroy from it, and apply" in said
+    assert "hint: cancel it: remove prevent_destroy from its file, and apply" in said
     place.edit("prevent_destroy: true", "prevent_destroy: false")
     assert "2 destroyed" in place.ok(*APPLY)
 
@@ -614,7 +615,7 @@ def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(pl
     place.ok("simulator", "advance", "13h")
     out = " ".join(place.ok(*APPLY).split())
     assert "2 destroyed" in out
-    assert "the lifetime of bid.other is over" in out and "but it has prevent_destroy and keeps running" in out
+    assert "the lifetime of bid.other is over" in out and "but prevent_destroy keeps it running" in out
     assert [one for one in place.ok("state", "list").split() if one.startswith("bid.other")] == ["bid.other"]
     status = place.ok("status")
     assert "bid.other  Allocated" in status and "bid.train  Terminated" in status

@@ -216,6 +216,6 @@ def test_to_stop_paying_takes_no_policy(late: Place, text: str | None, command: 
 def test_what_a_policy_protects_runs_on_whatever_else_is_wrong_with_it(late: Place) -> None:
     late.write("policies: {max_prise: 3, protected: [bid.train]}\n", "rules.yaml")
     said = apply(late, *FILES, "--policy", "rules.yaml", "--auto-approve")
-    assert "it would be destroyed, and the policy protects bid.train" in said
-    assert "runs on, and costs money" in said
+    assert "bid.train is past its lifetime" in said
+    assert "runs on, and costs money: the policy protects bid.train" in said
     assert live(late) == ["long", "train"]

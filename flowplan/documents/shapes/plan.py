@@ -113,7 +113,8 @@ class WaitsFor(TypedDict):
 
 class Lifetime(TypedDict):
     """When a task ends, whichever comes first; null: no such bound. `worst`: what `max_hours` cost at the limit;
-    `shuts_down`: whether its instances shut themselves down at these bounds, but for `max_cost`."""
+    `shuts_down`: whether its instances shut themselves down at these bounds, but for `max_cost`. `kept_by`: what keeps
+    it from ending the bid, for people; absent: nothing."""
 
     max_hours: str | None
     max_cost: Amount | None
@@ -121,6 +122,7 @@ class Lifetime(TypedDict):
     when_done: str | None
     worst: Amount | None
     shuts_down: NotRequired[bool]
+    kept_by: NotRequired[str]
 
 
 class Ending(TypedDict, total=False):

@@ -93,6 +93,7 @@ class _Bound(TypedDict):
     source: str
     ended: NotRequired[str]
     protected: NotRequired[str]
+    protected_by: NotRequired[str]
     triggers: NotRequired[dict[str, str]]
     lifetime: NotRequired[Bounds]
 

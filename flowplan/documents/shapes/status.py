@@ -31,8 +31,8 @@ class LifetimeLeft(TypedDict):
 
 class BidLifetime(TypedDict):
     """When a live bid ends, as the run that applied it last read it. `over`: why it is over although the bid runs on;
-    null: it is not. `ended_by`: the command that cancels the bid once it is over; null: prevent_destroy
-    forbids that."""
+    null: it is not. `ended_by`: the command that cancels the bid once it is over; null: `kept_by`, for people, keeps
+    it from that."""
 
     max_hours: str | None
     max_cost: Amount | None
@@ -41,6 +41,7 @@ class BidLifetime(TypedDict):
     left: LifetimeLeft
     over: str | None
     ended_by: str | None
+    kept_by: NotRequired[str]
 
 
 class BidStatus(TypedDict):

@@ -36,28 +36,33 @@ def refused_by_policies(
 
 
 def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
-    """Warnings of what in the policies of `wishes` limits nothing."""
+    """Warnings of what in the policies of `wishes` limits nothing, and of lifetimes that they let end nothing."""
     if wishes.mode != "apply" or not wishes.policies:
         return ()
-    from flowplan.planning.policies import protecting_nothing, unused
+    from flowplan.planning.policies import protecting_from_the_end, protecting_nothing, unused
 
     recorded = {*seen.recorded.bindings, *seen.state.bindings}
     unmet = () if seen.config is None else protecting_nothing(wishes.policies, recorded | declared(seen.config))
+    unmet += protecting_from_the_end(wishes.policies, seen.desired.lifetimes)
     return (*unused(wishes.policies, seen.catalogue, _project(seen)), *unmet)
 
 
 def heedless(session: Session, config: Config) -> tuple[Diagnostic, ...]:
-    """Warnings of what in the policies of the files protects nothing, as far as the state can be read here; of one on a
-    server nothing is known, because nobody is asked."""
-    if not config.policies or session.chosen.is_url:
+    """Warnings of lifetimes that the policies of the files let end nothing; and of what in these protects nothing, as
+    far as the state can be read here; of one on a server nothing is known, because nobody is asked."""
+    if not config.policies:
         return ()
-    from flowplan.planning.policies import protecting_nothing
+    from flowplan.planning.policies import protecting_from_the_end, protecting_nothing
 
+    lifetimes = {address: one.lifetime for address, one in config.tasks.items() if one.lifetime is not None}
+    endless = protecting_from_the_end(config.policies, lifetimes)
+    if session.chosen.is_url:
+        return endless
     try:
         recorded = session.store.read().state.bindings
     except (FlowplanError, OSError):  # a check of files says nothing of the state
-        return ()
-    return protecting_nothing(config.policies, {*recorded, *declared(config)})
+        return endless
+    return endless + protecting_nothing(config.policies, {*recorded, *declared(config)})
 
 
 def declared(config: Config) -> set[Address]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
 
 from flowplan.errors import CloudError, ConfigError, GuardRefused, StateError, UsageProblem
+from flowplan.model.address import in_order
 from flowplan.model.selection import Patterns, matching
 from flowplan.operations.checking.policies import readable_policies
 from flowplan.operations.looking.lifetimes import over
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.model.address import Address
     from flowplan.model.lifecycle import Bounds
+    from flowplan.model.policy import Policies
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Wishes
     from flowplan.state.state import Binding, State
@@ -49,15 +52,30 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
         return None
     ids = {a: state.bindings[a].id for a in found}
     there = {a: id for a, id in ids.items() if id in live.bids and not live.bids[id].ended}
+    policies = (*readable_policies(session, request.policies), *wishes.policies)
+    protected = {a: named for a in there if (named := _policy_of(state.bindings[a], policies, wishes))}
+    for address in sorted(protected, key=in_order):
+        runs_on = f"{address} is past its lifetime ({found[address]}), but runs on, and costs money"
+        session.listener.note(f"{runs_on}: the policy protects {protected[address]}")
+        del there[address]
     if not there:
         return None
     return attrs.evolve(
         wishes,
         name_prefix=None,  # what ends by itself needs nobody's look
-        policies=(*readable_policies(session, request.policies), *wishes.policies),
+        policies=policies,
         lapsed={id: found[a] for a, id in there.items()},
         patterns=Patterns(targets=tuple(p for p in request.patterns.targets if matching(p, there))),
     )
+
+
+def _policy_of(binding: Binding, policies: Iterable[Policies], wishes: Wishes) -> str:
+    """Which address in `protected` of `policies` means the bid; where the files cannot be read, as it was applied. "":
+    none."""
+    from flowplan.planning.protection import protecting
+
+    as_applied = binding.protected_by if wishes.unread is not None else ""
+    return protecting(policies, binding.address) or as_applied
 
 
 def _bounds(session: Session, request: Request, wishes: Wishes, state: State) -> dict[Address, Bounds]:

@@ -43,7 +43,7 @@ class Judging:
             done, made = self._most(wanted, why)
             acts |= done
             plans += [made] if made is not None else []
-        return self.found.only(acts, why), plans
+        return self.found.only(acts, why, refused=True), plans
 
     def _most(
         self, wanted: list[Address], why: dict[Address, str]

@@ -125,6 +125,8 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str
     found = cost["cost"]["horizon"]
     if found is None:
         return ""
+    if lifetime is not None and "kept_by" in lifetime:
+        lifetime = None  # it ends nothing
     finish = cost["finish_time"]
     its = finish is not None and (finish["work"] == found["hours"] or _lives(lifetime, finish["work"], found["hours"]))
     over = f"; over its {lasting(finish['work'])}" if its and finish is not None else f"; over {span(found['hours'])}"

@@ -199,7 +199,9 @@ def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
 
 
 def ending_of(entry: Entry, lifetime: Lifetime) -> str:
-    """When it ends, and what ends it."""
+    """When it ends, and what ends it; or what keeps it from that."""
+    if "kept_by" in lifetime:
+        return f"would end {_end(lifetime)}; {shown(lifetime['kept_by'])} keeps it running"
     return f"ends {_end(lifetime)}; {_ended_by(lifetime)}"
 
 

@@ -59,6 +59,7 @@ def one(binding: Binding, columns: int) -> str:
     rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
+    rows += [("protected_by", f"{shown(binding.protected_by)}, in the policies")] if binding.protected_by else []
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         lines += beside(value, f"    {name:<{width}} = ", columns) if name else [f"    {value}"]

@@ -197,12 +197,14 @@ def _paid(row: Row) -> str:
 def _lifetime(life: Life) -> str:
     """When it ends, with what is left, or that it should have ended; and what ends it."""
     if life.over is not None:
-        how = "prevent_destroy keeps it running: remove that from its file, and apply"
-        if life.ended_by is not None:
-            how = f"it runs on until this cancels it: {shown(life.ended_by)}"
+        how = f"it runs on until this cancels it: {shown(life.ended_by or '')}"
+        if life.guard is not None:
+            how = f"{shown(life.guard.by)} keeps it running: {shown(life.guard.lift)}"
         return f"its lifetime is over: {life.over}; {how}"
-    who = "only a flowplan run cancels it" if life.ended_by is not None else "prevent_destroy keeps it from that"
-    return f"ends {', or '.join(_ends(life.bounds, life.left))}; {who}"
+    ends = ", or ".join(_ends(life.bounds, life.left))
+    if life.guard is not None:
+        return f"would end {ends}; {shown(life.guard.by)} keeps it running"
+    return f"ends {ends}; only a flowplan run cancels it"
 
 
 def _ends(bounds: Bounds, left: Left) -> Iterator[str]:
