@@ -12,7 +12,7 @@ from flowplan.cloud.looks import single
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
-from flowplan.operations.looking.live import begun, note_unread, with_begun
+from flowplan.operations.looking.live import begun, note_unread, with_ours
 from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.session import Session
 from flowplan.pricing.lifetime import ENDLESS
@@ -80,7 +80,7 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
 
 
 def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Bills]:
-    """The state, with what a run began to make; a plan that changes nothing: it holds what there is, with its price
+    """The state, with what else is ours; a plan that changes nothing: it holds what there is, with its price
     now; all that is there; and what each bid was billed. The project is entered."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.forecast import auctions_ahead
@@ -94,7 +94,7 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     cloud = session.cloud()
     lists = cloud.everything().beside(single(cloud.billed))
     _, ((_, live), bills) = session.enter_and_list(loaded.state, None, lists)
-    state = with_begun(session.cloud(), loaded, live)
+    state = with_ours(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():
         bid, volume = live.bids.get(binding.id), live.volumes.get(binding.id)

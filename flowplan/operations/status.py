@@ -14,7 +14,7 @@ from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking.live import begun, listed, note_unread, with_begun
+from flowplan.operations.looking.live import begun, listed, note_unread, with_ours
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.sources import DEFAULT
 from flowplan.planning.plan import key_of
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 def status(session: Session) -> Status:
-    """A row a bid and a row a volume of the state, and of what a run began to make, from a fixed number of lists, which
-    are read side by side, and one price per distinct auction."""
+    """A row a bid and a row a volume of the state, and of what else is ours (`with_ours`), from a fixed number of lists
+    that are read side by side, and one price per distinct auction."""
     loaded = session.load()
     state = loaded.state
     if not state.bindings and not begun(loaded):
@@ -42,7 +42,7 @@ def status(session: Session) -> Status:
     in_bills = or_why(partial(cloud.billed, shown_only=True), (Unauthorized,))  # what runs is shown anyway
     lists = listed(cloud).beside(single(in_bills)).beside(single(or_why(cloud.instances)))
     _, ((live, billed), instances) = session.enter_and_list(state, None, lists)
-    state = with_begun(cloud, loaded, live)
+    state = with_ours(cloud, loaded, live)
     bills = None if isinstance(billed, CloudError) else billed
     if isinstance(billed, CloudError):
         cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")

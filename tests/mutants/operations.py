@@ -1294,6 +1294,13 @@ MISTAKES = (
         ("tests/operations/test_fmt.py", "-k", "flowplan_keeps"),
     ),
     Mistake(
+        "what runs with the marker of the stack, and is not in its state, is not counted",
+        "operations/looking/live.py",
+        "    state = presume(loaded.state, loaded.pending if addresses else {}, live.without(cloud.ended))\n",
+        "    state = presume(loaded.state, loaded.pending, live) if addresses else loaded.state\n",
+        ("tests/operations/test_paid.py", "-k", "restored_state"),
+    ),
+    Mistake(
         "the variables of another environment pass where nothing else changes",
         "operations/running/approval.py",
         "not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):",
@@ -1387,8 +1394,8 @@ MISTAKES = (
     Mistake(
         "show nothing of a bid that a killed run placed",
         "operations/looking/live.py",
-        "    return presume(loaded.state, loaded.pending, live)",
-        "    return loaded.state",
+        "    state = presume(loaded.state, loaded.pending if addresses else {}, live.without(cloud.ended))\n",
+        "    state = loaded.state\n",
         ("tests/operations/test_paid.py", "-k", "killed_run"),
     ),
     Mistake(

@@ -156,6 +156,23 @@ def test_what_a_killed_run_made_costs_money_and_is_shown(place: Place, first: bo
     assert "a run began" not in place.run("status").err
 
 
+def test_what_a_restored_state_does_not_have_costs_money_and_is_shown(place: Place) -> None:
+    place.write(script(1))
+    place.ok(*APPLY)
+    place.write(script(1) + script(1, "second"))
+    place.ok(*APPLY)
+    advance(place, "1h")
+    id = bid_id(place, "bid.second")
+    place.ok("state", "restore", "1", "--force")
+    for command in ("status", "cost"):
+        shown = place.run(command)
+        assert "bid.second  Allocated" in shown.out and "In total $16.00 an hour now" in shown.out, shown
+        assert f"bid.second ({id}) is live and carries the marker of this stack, but" in " ".join(shown.err.split())
+    place.ok("state", "restore", "2", "--force")
+    place.ok("destroy", "--auto-approve")
+    assert "the marker" not in place.run("status").err  # what has ended is no such bid
+
+
 @pytest.mark.parametrize("running", [False, True], ids=["with its first hour", "as running"])
 def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twice: Place, running: bool) -> None:
     rows = bill_of(twice)["instances"]

@@ -69,18 +69,26 @@ def begun(loaded: Loaded) -> list[str]:
     return [str(one) for one in sorted({i.address for i in loaded.pending.values() if i.op == "create"}, key=in_order)]
 
 
-def with_begun(cloud: Fcp, loaded: Loaded, live: Live) -> State:
-    """The state of `loaded`, in which what a run began to make counts as far as `live` shows it: it costs money, too.
-    That is noted."""
-    if not (addresses := begun(loaded)):
-        return loaded.state
+def with_ours(cloud: Fcp, loaded: Loaded, live: Live) -> State:
+    """The state of `loaded`, in which what a run began to make, and the bids that carry the marker of this stack, count
+    as far as `live` shows them, as in a plan: they cost money, too. That is noted."""
     from flowplan.state.ownership import presume
 
-    cloud.note(
-        f"{', '.join(addresses)}: a run began to make this and has not recorded what came of it; what is listed counts"
-        " here. If that run has ended, `flowplan recover` settles it"
-    )
-    return presume(loaded.state, loaded.pending, live)
+    addresses = begun(loaded)
+    if addresses:
+        cloud.note(
+            f"{', '.join(addresses)}: a run began to make this and has not recorded what came of it; what is listed"
+            " counts here. If that run has ended, `flowplan recover` settles it"
+        )
+    state = presume(loaded.state, loaded.pending if addresses else {}, live.without(cloud.ended))
+    known = {binding.id for binding in loaded.state.bindings.values()}
+    found = [one for a, one in state.bindings.items() if one.id not in known and str(a) not in addresses]
+    for one in sorted(found, key=lambda one: in_order(one.address)):
+        cloud.note(
+            f"{one.address} ({one.id}) is live and carries the marker of this stack, but the state does not have it; it"
+            " counts here. The next `flowplan apply` takes it into the state"
+        )
+    return state
 
 
 def note_unread(cloud: Fcp, state: State, bills: Bills) -> None:
