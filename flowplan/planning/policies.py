@@ -259,15 +259,13 @@ def _too_expensive(change: Change, bid: Bid, rule: MaxPrice, seen: Circumstances
     """By the strictest of the amounts whose names mean its type; by that of ANYTHING where none does."""
     kind = _kind_of(bid, seen.catalogue)
     if kind is None:
-        cap = min(rule.caps, key=lambda one: one.amount)
+        strictest = min(rule.caps, key=lambda one: one.amount)
         summary = f"nothing is known of the instance type {_called(bid)}, so the policy cannot be checked"
-        yield _said(change, cap.position, summary, "use a type that is listed")
+        yield _said(change, strictest.position, summary, "use a type that is listed")
         return
-    named = [one for one in rule.caps if one.name != ANYTHING and _means(one.name, kind)]
-    caps = named or [one for one in rule.caps if one.name == ANYTHING]
-    if not caps:
+    cap, gpus = _cap_of(rule, kind), max(kind.gpus, 1)
+    if cap is None:
         return
-    cap, gpus = min(caps, key=lambda one: one.amount), max(kind.gpus, 1)
     price = bid.limit_price if rule.basis == "limit" else seen.paid.get(change.address)
     whose = "" if cap.name == ANYTHING else f" for {cap.name}"
     if price is None:
@@ -277,6 +275,23 @@ def _too_expensive(change: Change, bid: Bid, rule: MaxPrice, seen: Circumstances
         yield _said(change, cap.position, summary, "plan again once prices can be fetched, or set price_basis: limit")
     elif price > cap.amount * gpus:
         yield _said(change, cap.position, _costs(rule, price, gpus, cap, whose), _lower(rule, cap, gpus))
+
+
+def _cap_of(rule: MaxPrice, kind: InstanceType) -> Cap | None:
+    """The amount that `kind` is held to; None: none is."""
+    named = [one for one in rule.caps if one.name != ANYTHING and _means(one.name, kind)]
+    caps = named or [one for one in rule.caps if one.name == ANYTHING]
+    return min(caps, key=lambda one: one.amount, default=None)
+
+
+def highest_limit(policies: Iterable[Policies], bid: Bid, catalogue: Catalogue) -> Decimal | None:
+    """The highest limit price that `policies` allow the bid, in dollars per instance-hour, in whole cents; None: they
+    do not say."""
+    kind = _kind_of(bid, catalogue)
+    rules = [one.max_price for one in policies if one.max_price is not None and one.max_price.basis == "limit"]
+    caps = [cap for rule in rules if kind is not None and (cap := _cap_of(rule, kind)) is not None]
+    gpus = Decimal(max(kind.gpus, 1) if kind is not None else 1)
+    return min(((cap.amount * gpus).quantize(CENT, ROUND_FLOOR) for cap in caps), default=None)
 
 
 def _costs(rule: MaxPrice, price: Decimal, gpus: int, cap: Cap, whose: str) -> str:

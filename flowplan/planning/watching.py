@@ -6,7 +6,7 @@ flowplan. Nothing else of a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -101,7 +101,8 @@ class Seen:
     """What is decided by. `policy`: of the files; `markets`: the prices of now; `highest`: by (instance type, region),
     the highest price of the last hour, where it is known; `ended_by`: by the id of a bid that is over, who ended it,
     where that is known; `over`: the bids whose lifetime is over as it was applied, each with why, of those whose files
-    have another by now, and of those in whose place others were made; `now`: by the server's clock."""
+    have another by now, and of those in whose place others were made; `now`: by the server's clock; `highest_limit`:
+    that the policies allow a bid, in dollars per instance-hour; None: they do not say."""
 
     plan: Plan
     desired: Desired
@@ -113,6 +114,7 @@ class Seen:
     highest: Mapping[Place, Decimal] = field(factory=dict)
     ended_by: Mapping[str, Ender] = field(factory=dict)
     over: Mapping[Address, str] = field(factory=dict)
+    highest_limit: Callable[[Bid], Decimal | None] = lambda _: None
 
     @cached_property
     def _stocks(self) -> Mapping[Place, Market]:
@@ -390,7 +392,7 @@ class _Finding:
         why = self._why_not_raised(bid, least)
         if why is not None:
             return self._priced(kind, said, why_not=why)
-        return self._priced(kind, said, act="raise", new_limit=self._with_spare(least))
+        return self._priced(kind, said, act="raise", new_limit=self._with_spare(bid, least))
 
     def _market(self, bid: Bid) -> Market | None:
         return self.seen.markets.get(key_of(bid))
@@ -400,11 +402,12 @@ class _Finding:
         least = to_win(self._market(bid), bid.limit_price)
         if least is None or self._why_not_raised(bid, least) is not None:
             return None
-        return self._with_spare(least)
+        return self._with_spare(bid, least)
 
-    def _with_spare(self, least: Decimal) -> Decimal:
-        most = self.seen.policy.raise_limit_up_to or Decimal(0)
-        return min((least * (1 + SPARE)).quantize(CENT, ROUND_CEILING), most)
+    def _with_spare(self, bid: Bid, least: Decimal) -> Decimal:
+        most, allowed = self.seen.policy.raise_limit_up_to or Decimal(0), self.seen.highest_limit(bid)
+        wanted = min((least * (1 + SPARE)).quantize(CENT, ROUND_CEILING), most)
+        return wanted if allowed is None else min(wanted, allowed)
 
     def _why_not_raised(self, bid: Bid, least: Decimal) -> str | None:
         """Why the limit of a bid is not raised to what wins, `least`; None: it is."""
@@ -413,6 +416,8 @@ class _Finding:
             return "raise_limit_up_to is not set"
         if least > most:
             return f"that is above raise_limit_up_to, {usd(most)}"
+        if (allowed := self.seen.highest_limit(bid)) is not None and least > allowed:
+            return f"that is above what a policy allows, {usd(allowed)}"
         if self.change.lifecycle.ignores("limit_price"):
             return "its lifecycle ignores limit_price"
         return self._pushes_out(bid, least)

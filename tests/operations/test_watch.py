@@ -149,6 +149,22 @@ def test_a_limit_is_raised_to_what_wins_and_never_above(place: Place) -> None:
     assert only(look(place)).limit == Decimal("5.00")
 
 
+@pytest.mark.parametrize("above", [Decimal("0.16"), Decimal("-0.16")])
+def test_a_limit_is_raised_as_far_as_a_policy_allows(place: Place, above: Decimal) -> None:
+    text = stack(ALL.replace("25", "40"), train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a"))
+    place.write(text.replace("raise_limit_up_to: 40, ", ""))
+    place.ok(*APPLY)
+    least = only(look(place)).to_win
+    assert least is not None
+    most = (least + above) / 8
+    place.write(text.replace("tasks:", f"policies: {{max_price_per_gpu_hour: {{a100: {most:.2f}}}}}\ntasks:"))
+    found = only(look(place))
+    if above > 0:
+        assert (found.act, found.new_limit) == ("raise", round(most, 2) * 8), found
+    else:
+        assert (found.act, found.stays) == (None, False) and "what a policy allows" in found.why_not, found
+
+
 @pytest.mark.parametrize("size", [("5.00", "a100.8x.SXM4.IB", ""), ("0.60", "a100.1x.SXM4.IB", ", num_instances: 8")])
 def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place, size: tuple[str, str, str]) -> None:
     """Nor where that is for another size of the same GPUs: limits compete for each."""

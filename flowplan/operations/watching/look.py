@@ -22,6 +22,7 @@ from flowplan.planning.actions import Completed
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.policies import highest_limit
 from flowplan.planning.watching import CALM, Decision, Finding, Seen, decide
 from flowplan.pricing.billing import Ender
 from flowplan.pricing.entry import Key, Market
@@ -105,6 +106,7 @@ def decided(session: Session, looked: Looked) -> Decision:
             highest=_highest(session, seen, cloud.time()),
             ended_by=_enders(session, looked),
             over=_over(session, seen),
+            highest_limit=lambda bid: highest_limit(looked.wishes.policies, bid, seen.catalogue),
         )
     )
     late = {
