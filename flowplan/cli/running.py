@@ -10,7 +10,6 @@ from attrs import fields
 from flowplan.classes import frozen
 from flowplan.cli.context import Context
 from flowplan.cli.forms import form_of
-from flowplan.documents.outputs import saved_besides
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
 from flowplan.operations.running.approval import Approval
@@ -32,10 +31,11 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
 
     terminal, form = here.terminal, form_of(given)
     row = BOARD if form == "text" and terminal.live else RUNNING[form]
-    saves = () if saved is None else saved_besides(saved["outputs"], saved["diagnostics"])
-    paints = terminal.paint, terminal.paint_err
-    outlet = Outlet(terminal.out, terminal.err, *paints, here.session.now, terminal.below, saves)
+    is_saved, paints = saved is not None, (terminal.paint, terminal.paint_err)
+    outlet = Outlet(terminal.out, terminal.err, *paints, here.session.now, terminal.below, is_saved)
     reporter = here.answer.reporter(row(outlet))
+    if saved is not None:
+        reporter.planned(saved)
     asks = Asking(terminal, reporter, given["auto_approve"])
     options = {one.name: given[one.name] for one in fields(How) if one.name in given}
     options["timeout"] = read_duration(given["timeout"], "--timeout")

@@ -11,8 +11,8 @@ from flowplan.reports.text.paint import Paint
 class Outlet(NamedTuple):
     """Two streams of lines, each with its paint: `out` takes the result, `say` the rest. `now`: the time, as text.
     `below` keeps lines below all else, asked for again with the columns and rows that there are; None takes them away,
-    and is all that it may get where `say` is no terminal. `saves`: what a saved plan, which is not shown again, saves
-    besides (`saved_besides`)."""
+    and is all that it may get where `say` is no terminal. `is_saved`: a saved plan is carried out, which is not shown
+    again."""
 
     out: Callable[[str], None]
     say: Callable[[str], None]
@@ -20,4 +20,4 @@ class Outlet(NamedTuple):
     paint_say: Paint
     now: Callable[[], str]
     below: Callable[[Callable[[int, int], Sequence[str]] | None], None]
-    saves: tuple[str, ...] = ()
+    is_saved: bool = False

@@ -277,6 +277,16 @@ def test_one_without_changes_says_that_it_has_none(place: Place) -> None:
     assert place.ok("apply", "p.plan") == "Apply complete: the saved plan changes nothing.\n"
 
 
+def test_the_events_of_a_saved_plan_begin_with_what_it_says(place: Place) -> None:
+    place.write(task_text("one"))
+    place.ok("plan", "--out", "p.plan")
+    events = [json.loads(line) for line in place.ok("apply", "p.plan", "--json").splitlines()]
+    assert events[0]["type"] == "version"
+    planned = [one["address"] for one in events if one["type"] == "planned_change"]
+    assert planned == [one["address"] for one in events if one["type"] == "apply_complete"] != []
+    assert [one["changes"]["create"] for one in events if one["type"] == "change_summary"] == [len(planned)]
+
+
 def test_one_that_cannot_be_read_is_not_taken_for_a_task_file(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     example.ok("plan", "--out", "p.json")
 

@@ -58,14 +58,14 @@ class ProgressLines(Reporter):
     def __init__(self, outlet: Outlet) -> None:
         self._out, self._say, self._paint, self._paint_out = outlet.out, outlet.say, outlet.paint_say, outlet.paint_out
         self._awaited: dict[Step, str] = {}
-        self._shown = False  # a saved plan is not
-        self._saves = outlet.saves  # what the state has otherwise afterwards, though nothing live changes
+        self._is_saved = outlet.is_saved
+        self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
         """The plan itself, from its document."""
-        self._shown = True
         self._saves = saved_besides(body["outputs"], body["diagnostics"])
-        self._out(text(cast("PlanDocument", body), self._paint_out).removesuffix("\n"))
+        if not self._is_saved:
+            self._out(text(cast("PlanDocument", body), self._paint_out).removesuffix("\n"))
 
     def started(self, step: Step, change: Change) -> None:
         if step.way == "down" or step.address.kind != "ports":
@@ -125,7 +125,7 @@ class ProgressLines(Reporter):
             if self._saves:
                 did = "removed" if plan.mode == "destroy" else "saved"
                 self._out(self._paint_out(f"{word} complete: {did} {' and '.join(self._saves)}.", "bold", "green"))
-            elif not self._shown:
+            elif self._is_saved:
                 self._out(self._paint_out(f"{word} complete: the saved plan changes nothing.", "bold", "green"))
             self._outputs(outcome)
             return
