@@ -13,8 +13,7 @@ from flowplan.model.budget import Budget, Judged
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Create, Replace
 from flowplan.planning.raising import cannot_raise_cost
-from flowplan.pricing.entry import Total
-from flowplan.pricing.units import CENT, HOUR, cents, usd
+from flowplan.pricing.units import CENT, HOUR, cents, total, usd
 
 Side: TypeAlias = Literal["current", "planned"]
 
@@ -36,18 +35,18 @@ def refusals(costs: Costs, found: Iterable[Judged]) -> tuple[Diagnostic, ...]:
 def _judged(costs: Costs, budget: Budget) -> Iterator[Judged]:
     before, after = (hourly(costs, side, budget.basis) for side in ("current", "planned"))
     pausing = _until_paused(costs)
-    after = None if after is None else after + pausing
+    after = None if after is None or pausing is None else after + pausing
     falls = before is not None and after is not None and after <= before
     saves = falls or all(cannot_raise_cost(one.change) for one in costs.changes)
-    waits = budget.by_forecast and _waiting(costs, "planned") > 0
+    waits = budget.by_forecast and _waiting(costs, "planned") != 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
         refused = not saves and (after is None or after > allowed)
-        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits, pausing > 0)
+        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits, pausing != 0)
     if budget.max_cost_increase is not None:
         most = None if before is None else before + budget.max_cost_increase.allowed(before)
         refused = not saves and (after is None or most is None or after > most)
-        yield Judged("max_cost_increase", budget, before, after, most, refused, waits, pausing > 0)
+        yield Judged("max_cost_increase", budget, before, after, most, refused, waits, pausing != 0)
 
 
 def hourly(costs: Costs, side: Side, basis: BudgetBasis) -> Decimal | None:
@@ -58,35 +57,36 @@ def hourly(costs: Costs, side: Side, basis: BudgetBasis) -> Decimal | None:
     more; no lifetime makes an hour cheaper. A bid that would wait counts with its limit: it runs from when the price
     has come down to that.
     """
-    total: Total = getattr(costs.totals, side)
-    if basis == "worst":
-        return _as_shown(total.worst)
+    worst: Decimal | None = getattr(costs.totals, side).worst
+    if worst is None or basis == "worst":
+        return None if worst is None else _as_shown(worst)
     if costs.endless is None or costs.hours is None or HOUR not in costs.spans:
         return None
     next_hour: Decimal | None = getattr(getattr(costs.spans[HOUR], side).cost, basis)
     over_all: Decimal | None = getattr(getattr(costs.endless, side).cost, basis)
-    if next_hour is None or over_all is None:
+    first = total((next_hour, _waiting(costs, side)))
+    if first is None or over_all is None:
         return None
-    likely = max(next_hour + _waiting(costs, side), over_all / Decimal(str(costs.hours)))
-    return _as_shown(min(total.worst, likely))
+    likely = max(first, over_all / Decimal(str(costs.hours)))
+    return _as_shown(min(worst, likely))
 
 
 def _as_shown(amount: Decimal) -> Decimal:
     return amount if amount < CENT else cents(amount)
 
 
-def _waiting(costs: Costs, side: Side) -> Decimal:
+def _waiting(costs: Costs, side: Side) -> Decimal | None:
     """What the bids that would wait cost once they run, at most."""
     estimates = [one.cost_before if side == "current" else one.cost for one in costs.changes]
-    return sum((one.worst for one in estimates if one is not None and one.outlook == "waits"), Decimal(0))
+    return total(one.worst for one in estimates if one is not None and one.outlook == "waits")
 
 
-def _until_paused(costs: Costs) -> Decimal:
+def _until_paused(costs: Costs) -> Decimal | None:
     """What bids that are to be paused cost an hour at most until they are: a bid can only be placed running, and the
     call that pauses it may fail."""
     changes = [one.change for one in costs.changes]
     placed = [one.after for one in changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
-    return sum((bid.worst for bid in placed if bid.paused), Decimal(0))
+    return total(bid.worst for bid in placed if bid.paused)
 
 
 def _refusal(costs: Costs, judged: Judged) -> Diagnostic:
@@ -98,9 +98,10 @@ def _why(costs: Costs, judged: Judged) -> str:
     name, basis, growth = _name_of(judged), judged.budget.basis, judged.budget.max_cost_increase
     if judged.after is None or judged.allowed is None:
         what = "costs now" if judged.after is not None else "would cost"
-        whose = ", ".join(unknown(costs)) or "some of it"
-        missing = f"what the stack {what} is unknown without a price for {whose}"
-        return f"{name} cannot be checked on basis {basis}: {missing}"
+        cannot = f"{name} cannot be checked on basis {basis}: what the stack {what} is unknown"
+        if untold := "; ".join(_unreported(costs)):
+            return f"{cannot}, because {untold}"
+        return f"{cannot} without a price for {', '.join(unknown(costs)) or 'some of it'}"
     cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
         return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
@@ -112,6 +113,8 @@ def _why(costs: Costs, judged: Judged) -> str:
 def _remedy(costs: Costs, judged: Judged) -> str:
     """What to do: pay less, or what lets the plan through, with its figure."""
     if judged.after is None or judged.allowed is None:
+        if any(_unreported(costs)):
+            return "plan again later, or check it in the console"
         return f"{_with(judged, 'budget_basis', 'worst')} needs no price"
     lower = "lower a limit price, or pause or drop a task"
     if judged.pausing:
@@ -123,7 +126,7 @@ def _remedy(costs: Costs, judged: Judged) -> str:
     likely = None if judged.budget.by_forecast else hourly(costs, "planned", "p90")
     if likely is None:
         return f"{lower}; {allow}"
-    waits = _waiting(costs, "planned") > 0
+    waits = _waiting(costs, "planned") != 0
     return f"{lower}; {allow}; the forecast is {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
 
 
@@ -169,6 +172,16 @@ def _name_of(judged: Judged) -> str:
     return (
         f"{judged.budget.section}.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
     )
+
+
+def _unreported(costs: Costs) -> Iterator[str]:
+    """What the API does not report, and without which nobody knows what is paid at most."""
+    for one in costs.changes:
+        for what in (one.change.before, one.change.after):
+            names = {"instance_quantity", "limit_price", "size_gb"} & set(what.unreported if what is not None else ())
+            if names:
+                yield f"the API does not report {' and '.join(sorted(names))} of {one.change.address}"
+                break
 
 
 def unknown(costs: Costs) -> list[str]:

@@ -68,7 +68,9 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
     give up, and what others had that end."""
     found = list(changes)
     plan = [one.change for one in changes]
-    bids = [((index, True), one.change.after) for index, one in enumerate(found) if one.cost is not None]
+    bids = [
+        ((index, True), one.change.after) for index, one in enumerate(found) if one.cost and not one.cost.unreported
+    ]
     bids += [((index, False), place_of(one)) for index, one in enumerate(plan)]
     for pool in pools([(one, bid) for one, bid in bids if isinstance(bid, Bid)], markets):
         placed = [index for (index, is_after), _ in pool if is_after]

@@ -15,7 +15,7 @@ from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import RESTARTED, Change, Create, Forget, LeftOut, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
-from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate, unknown
+from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate, unknown, untold
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import CENT, storage_per_hour
 from flowplan.state.ownership import as_known
@@ -53,7 +53,7 @@ def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
     bids, placed = [], set()
     for index, change in enumerate(changes):
         bid = change.after
-        if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported:
+        if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported and bid.worst is not None:
             bids.append(index)
             if not (stays(change, bid) and keeps(change)):
                 placed.add(index)
@@ -90,7 +90,7 @@ def priced(plan: Plan, markets: Mapping[Key, Market], desired: Desired | None = 
 def _apart(one: LeftAlone, markets: Mapping[Key, Market]) -> PricedApart:
     """What goes on costing as it does now."""
     bid = one.resource
-    if not isinstance(bid, Bid) or "region" in bid.unreported:
+    if not isinstance(bid, Bid):
         return PricedApart(one)
     return PricedApart(one, _estimate(bid, markets, holding=one.status == ALLOCATED, charged=_billed(one.status)))
 
@@ -143,7 +143,9 @@ def _billed(status: str | None) -> bool | None:
 
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, charged: bool | None) -> Estimate:
     market, limit, quantity = markets.get(key_of(bid)), bid.limit_price, bid.instance_quantity
-    return estimate(market, limit, quantity, gpus=bid.gpus, paused=bid.paused, holding=holding, charged=charged)
+    found = estimate(market, limit, quantity, gpus=bid.gpus, paused=bid.paused, holding=holding, charged=charged)
+    missing = tuple(name for name in bid.unreported if name in ("instance_quantity", "limit_price"))
+    return untold(found, missing) if missing else found
 
 
 def _totals(changes: Iterable[Priced]) -> Totals:

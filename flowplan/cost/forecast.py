@@ -17,12 +17,12 @@ from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Forget, NoOp, Read
 from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
 from flowplan.pricing.entry import Estimate, at_any_limit, first_price
-from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
+from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing, untold
 from flowplan.pricing.history import Stream
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.past import Auction
 from flowplan.pricing.sums import StackForecast, stack_totals
-from flowplan.pricing.units import DAY, HOUR, storage_per_hour, usd
+from flowplan.pricing.units import DAY, HOUR, storage_per_hour, total, usd
 
 FRESH = timedelta(minutes=5)  # prices are evaluated every two
 MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
@@ -48,8 +48,9 @@ def auctions_ahead(changes: Iterable[Change]) -> list[Auction]:
 
 
 def _needs_a_past(estimate: Estimate) -> bool:
-    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be advised."""
-    return estimate.outlook != "paused" and estimate.entry.basis != "too_large"
+    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be advised. What nobody
+    knows the limit or the quantity of cannot be forecast."""
+    return not estimate.unreported and estimate.outlook != "paused" and estimate.entry.basis != "too_large"
 
 
 def forecasted(
@@ -122,15 +123,16 @@ def _totals(
     )
 
 
-def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
-    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal | None:
+    """What the volumes cost over `hours` once all is done, None where a size is unknown; what is only managed no longer
+    goes on costing."""
     counted = [one for one in changes if _counts(one)]
     return _storage((one.before if isinstance(one, Forget) else one.after for one in counted), hours)
 
 
-def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
-    volumes = [one for one in resources if isinstance(one, Volume)]
-    return sum((storage_per_hour(volume.held_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
+def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal | None:
+    hour = total(storage_per_hour(one.held_gb) for one in resources if isinstance(one, Volume))
+    return None if hour is None else hour * Decimal(str(hours))
 
 
 def _movers(changes: Iterable[Priced], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
@@ -192,6 +194,8 @@ class _Asked:
         limit, quantity = bid.limit_price, bid.instance_quantity
         if estimate.outlook == "paused":
             return nothing(hours, quantity, limit, evidence="it is paused")
+        if estimate.unreported:
+            return untold(hours, quantity, f"the API does not report its {' and '.join(estimate.unreported)}")
         if estimate.outlook == "cannot_win":
             return never(hours, quantity, limit, NEVER[estimate.entry.basis], left=left)
         auction = (bid.instance_type, bid.region)

@@ -14,7 +14,7 @@ from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Change, Forget, Replace
 from flowplan.planning.plan import Plan
-from flowplan.pricing.units import storage_per_month, usd
+from flowplan.pricing.units import an_hour_at_most, storage_per_month, usd
 from flowplan.printable import shown
 
 _MOST_NAMED = 3  # of the files that one may be
@@ -91,10 +91,11 @@ def _released(change: Change) -> Iterator[Diagnostic]:
     if not isinstance(change, Forget) or not change.released:
         return
     if isinstance(change.before, Bid):
-        cost = f"costs at most {usd(change.before.worst)} an hour"
+        cost = f"costs {an_hour_at_most(change.before.worst)}"
         remedy = f"flowplan import {change.address.word} {change.id} takes it back"
     elif isinstance(change.before, Volume):
-        cost = f"costs {usd(storage_per_month(change.before.held_gb))} a month"
+        month = storage_per_month(change.before.held_gb)
+        cost = f"costs {'an unknown amount' if month is None else usd(month)} a month"
         remedy = f"flowplan import {change.address.word} {change.id} takes it back"
     else:
         return
@@ -155,14 +156,14 @@ def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
             what = f"{one.address} ({one.id}) is in the state, but no known file names it: it is left alone, and "
             end = f"recover --cancel {one.id}" if one.has_marker else f"state rm {one.address.word}"
             remedy = f"give the file that names it; otherwise flowplan {end}"
-            yield _warning("unnamed", f"{what}costs at most {usd(one.resource.worst)} an hour", remedy)
+            yield _warning("unnamed", f"{what}costs {an_hour_at_most(one.resource.worst)}", remedy)
 
 
 def _fileless(plan: Plan) -> Iterator[Diagnostic]:
     for one in plan.left_alone:
         if one.file is not None and one.is_gone:
             bid = one.resource if isinstance(one.resource, Bid) else None
-            costs = f"costs at most {usd(bid.worst)} an hour" if bid is not None else "keeps costing money"
+            costs = f"costs {an_hour_at_most(bid.worst)}" if bid is not None else "keeps costing money"
             what = f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone"
             end = f"flowplan destroy {shlex.quote(one.file)} ends it"
             remedy = f"{end}; if the file was renamed, give its new name"

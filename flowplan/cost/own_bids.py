@@ -105,7 +105,8 @@ def _auctions(changes: Iterable[Priced]) -> dict[tuple[str, str], list[_Bidder]]
     found: dict[tuple[str, str], list[_Bidder]] = {}
     for one in changes:
         bid = one.change.after
-        if isinstance(bid, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
+        shares = one.cost and not one.cost.unreported and one.cost.outlook not in ("paused", "cannot_win")
+        if isinstance(bid, Bid) and one.cost and shares:
             found.setdefault(_auction(bid), []).append(_Bidder(one, bid, one.cost))
     for bids in found.values():
         bids.sort(key=lambda one: natural(str(one.address)))

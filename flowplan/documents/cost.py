@@ -96,9 +96,9 @@ def _auction(found: Estimate, warnings: Sequence[str]) -> shape.BidCost:
     market = found.market
     return {
         "unit": "USD/instance-hour",
-        "quantity": found.quantity,
+        "quantity": None if "instance_quantity" in found.unreported else found.quantity,
         "gpus_per_instance": found.gpus,
-        "limit": _money(found.limit_price),
+        "limit": None if "limit_price" in found.unreported else _money(found.limit_price),
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
         "list_price": _money(market.reserved if market else None),
@@ -147,8 +147,9 @@ def of_entry(entry: EntryPrice) -> shape.EntryPrice:
 
 
 def _per_gpu(found: Estimate) -> shape.PerGpu | None:
-    """The same per GPU-hour, to four decimals, limits up; null for types without GPUs."""
-    if not found.gpus:
+    """The same per GPU-hour, to four decimals, limits up; null for types without GPUs, and for a limit that the API
+    does not report."""
+    if not found.gpus or "limit_price" in found.unreported:
         return None
     price = found.entry.point
     return {

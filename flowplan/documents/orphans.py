@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowplan.documents.amounts import money
 from flowplan.state.ownership import MarkedBid, Orphans
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def document(found: Orphans) -> OrphansDocument:
         "format_version": "1.0",
         "bids": [_bid(bid) for bid in found.ours],
         "released": [_bid(bid) for bid in found.released],
-        "volumes": [{"id": one.id, "name": one.volume.name, "size_gb": one.volume.size_gb} for one in found.volumes],
+        "volumes": [{"id": one.id, "name": one.volume.name, "size_gb": one.volume.held_gb} for one in found.volumes],
         "other_stacks": [_bid(bid) for bid in found.elsewhere],
     }
 
@@ -30,7 +31,7 @@ def _bid(one: MarkedBid) -> OrphanBid:
         "status": bid.status,
         "stack": marker.stack,
         "lineage": marker.lineage,
-        "limit_price": f"{bid.bid.limit_price:.2f}",
-        "instance_quantity": bid.bid.instance_quantity,
+        "limit_price": money(bid.bid.limit),
+        "instance_quantity": bid.bid.quantity,
         "created_at": bid.created_at,
     }

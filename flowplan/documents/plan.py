@@ -271,7 +271,7 @@ def _lifetime(change: Change, lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
         "max_cost": None if cost is None else f"{cost:.2f}",
         "end_at": None if end is None else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "when_done": "cancel" if lifetime.cancel_when_done else None,
-        "worst": None if hours is None else f"{bid.worst * hours:.2f}",
+        "worst": None if hours is None or bid.worst is None else f"{bid.worst * hours:.2f}",
         "shuts_down": inputs is not None and ends is not None and inputs.ends == ends,
     }
     return made if change.guard is None else {**made, "kept_by": change.guard.by}
@@ -298,7 +298,7 @@ def plain(resource: Resource | None) -> shape.Bid | shape.Volume | shape.Ports |
 def _volume(volume: Volume) -> shape.Volume:
     made: shape.Volume = {
         "name": volume.name,
-        "size_gb": volume.size_gb,
+        "size_gb": None if "size_gb" in volume.unreported else volume.size_gb,
         "interface": volume.interface,
         "region": volume.region,
     }
@@ -313,8 +313,8 @@ def _bid(bid: Bid) -> shape.Bid:
         "instance_type": bid.instance_type,
         "instance_type_name": bid.instance_type_name,
         "region": bid.region,
-        "instance_quantity": bid.instance_quantity,
-        "limit_price": f"{bid.limit_price:.2f}",
+        "instance_quantity": bid.quantity,
+        "limit_price": None if bid.limit is None else f"{bid.limit:.2f}",
         "volumes": [str(volume) for volume in bid.volumes],
         "ssh_keys": list(bid.ssh_keys),
         "ssh_key_names": list(bid.ssh_key_names),

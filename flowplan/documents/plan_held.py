@@ -100,8 +100,10 @@ def _unfit(body: Mapping[str, Any]) -> Iterator[str]:
     seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
     if body["stack"]["observed_sha256"] != digest(seen):
         yield "stack.observed_sha256"
-    before, after, more = (Decimal(body["cost"][side]["worst"]) for side in ("current", "planned", "delta"))
-    if abs(before + more - after) > CENT:
+    whole = [body["cost"][side]["worst"] for side in ("current", "planned", "delta")]
+    before, after, more = (Decimal(amount or 0) for amount in whole)
+    is_unknown = None in whole[:2]
+    if is_unknown is not (whole[2] is None) or (not is_unknown and abs(before + more - after) > CENT):
         yield "cost.planned"
     doubted = any(one["hint"] == FIRST_LOOKED_UP for one in body["diagnostics"])
     if body["complete"] is (doubted or "selection" in body):

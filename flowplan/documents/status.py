@@ -23,7 +23,7 @@ from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
 from flowplan.pricing.entry import Market, charged_at, entry_price, to_win
 from flowplan.pricing.lifetime import Left
-from flowplan.pricing.units import storage_per_hour, storage_per_month
+from flowplan.pricing.units import storage_per_hour, storage_per_month, total
 from flowplan.printable import natural
 from flowplan.state.state import Guard, State
 
@@ -92,7 +92,8 @@ class Row:
     def is_outbid(self) -> bool:
         """Whether it is paid for although the price has passed its limit: until it is preempted it pays the last price
         at which it won, which the cloud does not list."""
-        return bool(self.is_billed) and self.last_price is not None and self.last_price > self.bid.limit_price
+        last, limit = self.last_price, self.bid.limit
+        return bool(self.is_billed) and last is not None and limit is not None and last > limit
 
     @property
     def hour(self) -> Decimal | None:
@@ -100,9 +101,10 @@ class Row:
         instance more than the limit. None where that is unknown."""
         if self.is_billed is False:
             return Decimal(0)
-        if self.is_billed is None or self.last_price is None:
+        last, limit, quantity = self.last_price, self.bid.limit, self.bid.quantity
+        if self.is_billed is None or last is None or limit is None or quantity is None:
             return None
-        return charged_at(self.last_price, self.bid.limit_price) * self.bid.instance_quantity
+        return charged_at(last, limit) * quantity
 
     @property
     def charge(self) -> Charge:
@@ -116,11 +118,13 @@ class Row:
     @property
     def to_win(self) -> Decimal | None:
         """The lowest limit that wins now, in dollars per instance-hour, where that of the bid does not; else None."""
-        return to_win(self.market, self.bid.limit_price)
+        return to_win(self.market, self.bid.limit_price) if self.bid.worst is not None else None
 
     @property
     def wins(self) -> bool:
         """Whether its limit wins by the prices of now: one that waits is charged from the next auction on then."""
+        if self.bid.worst is None:
+            return False
         return entry_price(self.market, self.bid.limit_price, holding=False).point is not None
 
     @property
@@ -139,13 +143,13 @@ class VolumeRow:
     there: bool
 
     @property
-    def hour(self) -> Decimal:
-        """Dollars per hour that are paid now."""
+    def hour(self) -> Decimal | None:
+        """Dollars per hour that are paid now; None where its size is unknown."""
         return storage_per_hour(self.volume.held_gb) if self.there else Decimal(0)
 
     @property
-    def month(self) -> Decimal:
-        """Dollars per month of 730 hours while it exists."""
+    def month(self) -> Decimal | None:
+        """Dollars per month of 730 hours while it exists; None where its size is unknown."""
         return storage_per_month(self.volume.held_gb)
 
 
@@ -164,9 +168,7 @@ class Status:
     def hour(self) -> Decimal | None:
         """Dollars per hour that the whole costs now, storage included, at most where a bid `is_outbid`; None where that
         is unknown."""
-        hours = [*(row.hour for row in self.bids), *(row.hour for row in self.volumes)]
-        known = [hour for hour in hours if hour is not None]
-        return sum(known, Decimal(0)) if len(known) == len(hours) else None
+        return total([*(row.hour for row in self.bids), *(row.hour for row in self.volumes)])
 
     @property
     def paid(self) -> Decimal | None:
@@ -178,6 +180,12 @@ class Status:
     def has_past(self) -> bool:
         """Whether the stack had bids that it has no longer."""
         return bool(self.in_all.past)
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether the API leaves out something without which nobody knows what is paid."""
+        bids, volumes = (row.bid.worst for row in self.bids), (row.month for row in self.volumes)
+        return any(one is None for one in (*bids, *volumes))
 
     @property
     def strange(self) -> Row | None:
@@ -209,8 +217,8 @@ def _bid(row: Row) -> shape.BidStatus:
         "instance_type": bid.instance_type,
         "instance_type_name": bid.instance_type_name,
         "region": bid.region,
-        "instance_quantity": bid.instance_quantity,
-        "limit_price": money(bid.limit_price),
+        "instance_quantity": bid.quantity,
+        "limit_price": money(bid.limit),
         "last_price": money(row.last_price),
         "hour": {"now": money(row.hour)},
         "paid": money(row.paid),
@@ -250,7 +258,7 @@ def _volume(row: VolumeRow) -> shape.VolumeStatus:
         "id": row.id,
         "status": "live" if row.there else GONE,
         "name": volume.name,
-        "size_gb": volume.size_gb,
+        "size_gb": None if "size_gb" in volume.unreported else volume.size_gb,
         "interface": volume.interface,
         "region": volume.region,
         "hour": {"now": money(row.hour)},

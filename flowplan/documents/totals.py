@@ -70,7 +70,7 @@ def expected_make(costs: Iterable[shape.BidCost | shape.VolumeCost | None], whol
         if one is None or whole is None:
             return None
         if one["unit"] == "USD/GB-month":
-            gb += one["quantity"]
+            gb += one["quantity"] or 0
             continue
         ahead = one["cost"]["horizon"]
         if ahead is None or ahead["expected"] is None or one["outlook"] not in ("runs", "waits"):
@@ -122,7 +122,7 @@ def hour_range(body: PlanBody) -> tuple[Decimal, Decimal] | None:
     ]
     if now is None or not entering:
         return None
-    points = [(cost["quantity"], Decimal(cost["entry_price"]["point"] or 0), found) for cost, found in entering]
+    points = [(cost["quantity"] or 0, Decimal(cost["entry_price"]["point"] or 0), found) for cost, found in entering]
     low = sum((count * (found[0] - point) for count, point, found in points), Decimal(now))
     high = sum((count * (found[1] - point) for count, point, found in points), Decimal(now))
     return low, high

@@ -102,7 +102,7 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "type": address.kind,
             "id": binding.id,
             "status": status,
-            "instance_quantity": resource.instance_quantity if isinstance(resource, Bid) else None,
+            "instance_quantity": resource.quantity if isinstance(resource, Bid) else None,
             "instance_type_name": resource.instance_type_name if isinstance(resource, Bid) else None,
             "region": getattr(resource, "region", None),
             "paid": money(truth.bills.paid(binding.id, truth.now)) if is_bid else None,

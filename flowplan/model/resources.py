@@ -276,9 +276,11 @@ class Volume:
     unreported: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set", "key": "untold"})
 
     @property
-    def held_gb(self) -> int:
-        """How large it is, and what is paid for."""
-        return self.size_gb if self.capacity_gb is None else self.capacity_gb
+    def held_gb(self) -> int | None:
+        """How large it is, and what is paid for; None where nothing tells."""
+        if self.capacity_gb is not None:
+            return self.capacity_gb
+        return None if "size_gb" in self.unreported else self.size_gb
 
     @property
     def needs(self) -> tuple[Address, ...]:
@@ -318,9 +320,19 @@ class Bid:
     unreported: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set", "key": "untold"})
 
     @property
-    def worst(self) -> Decimal:
-        """Dollars per hour with every instance at the limit, the ceiling."""
-        return self.limit_price * self.instance_quantity
+    def quantity(self) -> int | None:
+        """How many instances it is for; None where nothing tells."""
+        return None if "instance_quantity" in self.unreported else self.instance_quantity
+
+    @property
+    def limit(self) -> Decimal | None:
+        """Its limit price, in dollars per instance-hour; None where nothing tells."""
+        return None if "limit_price" in self.unreported else self.limit_price
+
+    @property
+    def worst(self) -> Decimal | None:
+        """Dollars per hour with every instance at the limit, the ceiling; None where nothing tells."""
+        return None if self.limit is None or self.quantity is None else self.limit * self.quantity
 
     @property
     def needs(self) -> tuple[Address, ...]:

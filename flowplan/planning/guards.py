@@ -18,6 +18,7 @@ from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.protection import prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
+from flowplan.pricing.units import gigabytes
 
 _LISTED = 4  # bids that a hint names one by one
 
@@ -57,7 +58,7 @@ def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
         yield refusal(
             "volume-data",
             change,
-            f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
+            f"{how} {change.address} destroys the data on volume {volume.name} ({gigabytes(volume.held_gb)})",
             f"{asked}{let}; {_to_keep_it(change, wishes)}",
         )
         asked = ""

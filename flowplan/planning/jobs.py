@@ -11,7 +11,7 @@ from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
 from flowplan.planning.lifetimes import again, ends_of
 from flowplan.planning.lookup import Desired
-from flowplan.pricing.units import lasting, usd
+from flowplan.pricing.units import an_hour_at_most, lasting, total, usd
 from flowplan.state.paid import Ledger
 from flowplan.state.state import DONE, TERMINATED, Binding
 
@@ -145,7 +145,7 @@ def _no_lifetime(changes: Iterable[Change], desired: Desired) -> Iterator[Diagno
     if not desired.lifetimes or not endless:
         return
     names = ", ".join(str(one.address) for one in endless[:6]) + (" and others" if len(endless) > 6 else "")
-    worst = sum((one.after.worst for one in endless if isinstance(one.after, Bid)), Decimal(0))
+    worst = total(one.after.worst for one in endless if isinstance(one.after, Bid))
     run = "runs" if len(endless) == 1 else "run"
-    summary = f"other tasks have a lifetime, but {names} {run} until cancelled: at most {usd(worst)} an hour"
+    summary = f"other tasks have a lifetime, but {names} {run} until cancelled: {an_hour_at_most(worst)}"
     yield Diagnostic("no-lifetime", summary, "give them a lifetime, too: {max_hours: 12}", severity="warning")

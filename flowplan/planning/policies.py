@@ -141,7 +141,8 @@ def _is_placed(change: Change) -> bool:
     if not isinstance(change, Replace):
         return False
     if isinstance(before, Bid) and isinstance(after, Bid):
-        return not after.paused and after.worst >= before.worst
+        falls = after.worst is not None and before.worst is not None and after.worst < before.worst
+        return not after.paused and not falls
     return isinstance(before, Volume) and isinstance(after, Volume) and before.region != after.region
 
 

@@ -47,10 +47,10 @@ def _unread(live: Live) -> str:
 
 
 def _sum(resources: Iterable[Resource]) -> Decimal:
-    return sum((_worst(one) for one in resources), Decimal(0))
+    return sum((_worst(one) or Decimal(0) for one in resources), Decimal(0))
 
 
-def _worst(resource: Resource) -> Decimal:
+def _worst(resource: Resource) -> Decimal | None:
     if isinstance(resource, Bid):
         return Decimal(0) if resource.paused else resource.worst
     return storage_per_hour(resource.held_gb) if isinstance(resource, Volume) else Decimal(0)

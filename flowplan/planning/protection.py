@@ -15,6 +15,7 @@ from flowplan.model.selection import is_wild, matching
 from flowplan.planning.actions import Change, Delete, Replace, refusal
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Unread, Wishes
+from flowplan.pricing.units import gigabytes
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _loss(change: Replace | Delete) -> str:
     """What `change` would do to what there is, for people."""
     how = "replacing" if isinstance(change, Replace) else "deleting"
     if isinstance(change.before, Volume):
-        return f"{how} it destroys the data on volume {change.before.name} ({change.before.held_gb} GB)"
+        return f"{how} it destroys the data on volume {change.before.name} ({gigabytes(change.before.held_gb)})"
     return f"{how} it cancels {change.id}: its instances end"
 
 

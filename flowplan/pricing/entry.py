@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from flowplan.classes import frozen
-from flowplan.pricing.units import CENT
+from flowplan.pricing.units import CENT, total
 
 
 @frozen
@@ -177,6 +177,9 @@ class Estimate:
     once it ran. `worst`: every instance at the limit, the ceiling. `charged`: whether its instances are paid for at
     this moment, though it may win no longer: so they are until it is preempted. None: nobody knows.
 
+    `unreported`: which of its quantity and limit price nobody knows, by their names in `Bid`. What these hold here
+    stands for nothing, and what is made of them is None.
+
     `alone`: what it would pay without your other new bids; None where they make no difference.
     `ambiguous`: the price under both readings, where the rule does not determine it (competition.py).
     """
@@ -191,6 +194,7 @@ class Estimate:
     alone: EntryPrice | None = None
     ambiguous: tuple[Decimal, Decimal] | None = None
     charged: bool | None = False
+    unreported: tuple[str, ...] = ()
 
     @property
     def now(self) -> Decimal | None:
@@ -210,9 +214,11 @@ class Estimate:
         return None if self.entry.point is None else self.entry.point * self.quantity
 
     @property
-    def worst(self) -> Decimal:
+    def worst(self) -> Decimal | None:
         """Dollars per hour with every instance at the limit; 0 while it is paused, for then it is never charged."""
-        return Decimal(0) if self.outlook == "paused" else self.limit_price * self.quantity
+        if self.outlook == "paused":
+            return Decimal(0)
+        return None if self.unreported else self.limit_price * self.quantity
 
 
 def estimate(
@@ -245,6 +251,13 @@ def unknown(one: Estimate) -> Estimate:
     return attrs.evolve(one, entry=entry, outlook="unknown", warnings=())
 
 
+def untold(one: Estimate, unreported: tuple[str, ...]) -> Estimate:
+    """A bid of which nobody knows what is `unreported`: paused it costs nothing; else nobody knows what it costs."""
+    outlook: Outlook = "paused" if one.outlook == "paused" else "unknown"
+    entry = EntryPrice(None, None, None, "unknown")
+    return attrs.evolve(one, entry=entry, outlook=outlook, warnings=(), unreported=unreported)
+
+
 def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal) -> tuple[str, ...]:
     found = []
     if entry.basis == "below_reserve":
@@ -260,18 +273,16 @@ def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal) -> tuple
 
 @frozen
 class Total:
-    """Dollars per hour of several things together. `now` is None as soon as one of them is unknown."""
+    """Dollars per hour of several things together. Each is None as soon as that of one of them is unknown."""
 
     now: Decimal | None = Decimal(0)
-    worst: Decimal = Decimal(0)
+    worst: Decimal | None = Decimal(0)
 
     def __add__(self, other: Total) -> Total:
-        known = None if self.now is None or other.now is None else self.now + other.now
-        return Total(known, self.worst + other.worst)
+        return Total(total((self.now, other.now)), total((self.worst, other.worst)))
 
     def __sub__(self, other: Total) -> Total:
-        known = None if self.now is None or other.now is None else self.now - other.now
-        return Total(known, self.worst - other.worst)
+        return self + Total(*(None if part is None else -part for part in (other.now, other.worst)))
 
 
 @frozen

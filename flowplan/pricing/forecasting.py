@@ -242,6 +242,11 @@ def never(
     return attrs.evolve(found, worst_case=_worst(limit, quantity, hours, left))
 
 
+def untold(hours: float, quantity: int, evidence: str) -> Forecast:
+    """Of a bid of which nobody knows how much it may cost."""
+    return Forecast(hours, quantity, None, Band(), Band(), Band(), Band(), None, "unknown", evidence)
+
+
 @frozen
 class Spread:
     """Bands of what differs from path to path. `inner`: how much of all weight is at or below the upper end."""
@@ -307,7 +312,7 @@ def _at_a_point(
     price = entry if entry is not None else stream.last
     worst = _worst(limit, quantity, hours, left)
     if price is None:
-        return Forecast(hours, quantity, limit, Band(), Band(), Band(), Band(), worst, "unknown", "no price is known")
+        return attrs.evolve(untold(hours, quantity, "no price is known"), limit=limit, worst_case=worst)
     runs = limit is None or price <= limit
     each = quantity * _running(hours, left)
     low = None if stream.reserve is None else min(price, stream.reserve)

@@ -15,6 +15,7 @@ import attrs
 from flowplan.classes import frozen
 from flowplan.pricing.forecasting import Band, Forecast, Replayed, Spread
 from flowplan.pricing.history import Basis
+from flowplan.pricing.units import total
 
 SURENESS: tuple[Basis, ...] = ("exact", "high", "medium", "low", "point-only", "stale", "unknown")
 
@@ -43,13 +44,13 @@ def stack_totals(
     current: Iterable[Forecast],
     planned: Iterable[Forecast],
     *,
-    storage_now: Decimal = Decimal(0),
-    storage_planned: Decimal = Decimal(0),
+    storage_now: Decimal | None = Decimal(0),
+    storage_planned: Decimal | None = Decimal(0),
     sooner: StackForecast | None = None,
 ) -> StackForecast:
-    """Forecasts of one moment and one horizon; ValueError if not. Storage: dollars over the horizon, which are certain.
-    A bid that stays belongs to both lists. A forecast without paths adds the ends of its band, as if it were dear
-    whenever the others are. `sooner`: the same over less time, which costs no more.
+    """Forecasts of one moment and one horizon; ValueError if not. Storage: dollars over the horizon, which are certain;
+    None: a size is unknown. A bid that stays belongs to both lists. A forecast without paths adds the ends of its band,
+    as if it were dear whenever the others are. `sooner`: the same over less time, which costs no more.
     """
     before, after = tuple(current), tuple(planned)
     if len({each.hours for each in (*before, *after)}) > 1:
@@ -60,7 +61,8 @@ def stack_totals(
         worst = second.worst_case - first.worst_case
     gone, new = _without(before, after), _without(after, before)  # what stays makes no difference
     moved = _Common.of([*gone, *new]).band(gone, new)
-    change = _minus(_plus(moved, new, storage_planned - storage_now), gone)
+    stored = None if storage_planned is None or storage_now is None else storage_planned - storage_now
+    change = _minus(_plus(moved, new, stored), gone)
     if sooner is not None:
         first, second = _no_less(first, sooner.current), _no_less(second, sooner.planned)
         if not gone:
@@ -74,14 +76,14 @@ def _no_less(found: Sum, sooner: Sum) -> Sum:
     return attrs.evolve(found, cost=found.cost.no_less(sooner.cost))
 
 
-def _sum(forecasts: Sequence[Forecast], storage: Decimal) -> Sum:
+def _sum(forecasts: Sequence[Forecast], storage: Decimal | None) -> Sum:
     cost = _plus(_Common.of(forecasts).band((), forecasts), forecasts, storage)
-    worst = _total([storage, *(each.worst_case for each in forecasts)])
+    worst = total([storage, *(each.worst_case for each in forecasts)])
     return Sum(cost, worst, _basis(forecasts), _saved(forecasts))
 
 
 def _saved(forecasts: Sequence[Forecast]) -> Decimal | None:
-    paid, at_limits = _total(each.cost.expected for each in forecasts), _total(each.at_limit for each in forecasts)
+    paid, at_limits = total(each.cost.expected for each in forecasts), total(each.at_limit for each in forecasts)
     return None if paid is None or not at_limits else 1 - paid / at_limits
 
 
@@ -217,15 +219,15 @@ def _geometric(several: Sequence[Sequence[float]]) -> list[float]:
     return [math.exp(math.fsum(map(math.log, row)) / len(row)) for row in zip(*several, strict=True)]
 
 
-def _plus(band: Band, forecasts: Sequence[Forecast], storage: Decimal) -> Band:
+def _plus(band: Band, forecasts: Sequence[Forecast], storage: Decimal | None) -> Band:
     """`band` and what is not on paths. What is expected can be added as it is."""
     own = [_beside_paths(each) for each in forecasts]
     expected = [each.cost.expected for each in forecasts]
     return Band(
-        _total([band.p10, storage, *(each.p10 for each in own)]),
-        _total([band.p50, storage, *(each.p50 for each in own)]),
-        _total([band.p90, storage, *(each.p90 for each in own)]),
-        _total([storage, *expected]),
+        total([band.p10, storage, *(each.p10 for each in own)]),
+        total([band.p50, storage, *(each.p50 for each in own)]),
+        total([band.p90, storage, *(each.p90 for each in own)]),
+        total([storage, *expected]),
     )
 
 
@@ -251,15 +253,6 @@ def _basis(forecasts: Sequence[Forecast]) -> Basis:
     return max((each.basis for each in forecasts), key=SURENESS.index, default="exact")
 
 
-def _total(parts: Iterable[Decimal | None]) -> Decimal | None:
-    total = Decimal(0)
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
-
-
 def _less(amount: Decimal | None, parts: Iterable[Decimal | None]) -> Decimal | None:
-    total = _total(parts)
-    return None if amount is None or total is None else amount - total
+    taken = total(parts)
+    return None if amount is None or taken is None else amount - taken

@@ -5,7 +5,9 @@ This is the one place that writes an amount, a price with its unit, or a share f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from typing import overload
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
@@ -13,14 +15,32 @@ HOUR, DAY, MONTH = 1.0, 24.0, float(HOURS_PER_MONTH)
 STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
 
 
-def storage_per_month(size_gb: int) -> Decimal:
-    """Dollars per month of a volume."""
-    return STORAGE_PER_GB_MONTH * size_gb
+@overload
+def storage_per_month(size_gb: int) -> Decimal: ...
+@overload
+def storage_per_month(size_gb: int | None) -> Decimal | None: ...
+def storage_per_month(size_gb: int | None) -> Decimal | None:
+    """Dollars per month of a volume; None where its size is unknown."""
+    return None if size_gb is None else STORAGE_PER_GB_MONTH * size_gb
 
 
-def storage_per_hour(size_gb: int) -> Decimal:
-    """Dollars per hour of a volume."""
-    return storage_per_month(size_gb) / HOURS_PER_MONTH
+@overload
+def storage_per_hour(size_gb: int) -> Decimal: ...
+@overload
+def storage_per_hour(size_gb: int | None) -> Decimal | None: ...
+def storage_per_hour(size_gb: int | None) -> Decimal | None:
+    """Dollars per hour of a volume; None where its size is unknown."""
+    return None if size_gb is None else storage_per_month(size_gb) / HOURS_PER_MONTH
+
+
+def total(parts: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of `parts`; None as soon as one of them is unknown."""
+    made = Decimal(0)
+    for part in parts:
+        if part is None:
+            return None
+        made += part
+    return made
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -35,6 +55,21 @@ def usd(amount: Decimal | None) -> str:
         return "unknown"
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     return f"{sign}under $0.01" if 0 < size < CENT else f"{sign}${cents(size):,.2f}"
+
+
+def an_hour_at_most(amount: Decimal | None) -> str:
+    """What something costs an hour at the most, as people read it."""
+    return "an unknown amount an hour" if amount is None else f"at most {usd(amount)} an hour"
+
+
+def counted(quantity: int | None, kind: str) -> str:
+    """The instances that a bid is for, as people read it: how many of what `kind`."""
+    return f"an unknown number of {kind}" if quantity is None else f"{quantity} x {kind}"
+
+
+def gigabytes(size_gb: int | None) -> str:
+    """How large a volume is, as people read it."""
+    return "unknown size" if size_gb is None else f"{size_gb:,} GB"
 
 
 def beside_cents(amount: Decimal) -> str:

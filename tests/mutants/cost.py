@@ -48,6 +48,34 @@ MISTAKES = (
         ("tests/cost/test_as_applied.py", "-k", "larger"),
     ),
     Mistake(
+        "count a bid whose limit or quantity the API leaves out by what stands in for it",
+        "cost/estimate.py",
+        "    return untold(found, missing) if missing else found\n",
+        "    return found\n",
+        ("tests/faults/test_untold_costs.py",),
+    ),
+    Mistake(
+        "count what nobody knows as nothing in a sum",
+        "pricing/units.py",
+        "            return None\n        made += part\n",
+        "            continue\n        made += part\n",
+        ("tests/faults/test_untold_costs.py", "-k", "sum or budget"),
+    ),
+    Mistake(
+        "count a volume whose size the API leaves out as free",
+        "model/resources.py",
+        'return None if "size_gb" in self.unreported else self.size_gb',
+        "return self.size_gb",
+        ("tests/faults/test_untold_costs.py",),
+    ),
+    Mistake(
+        "take the limit that stands in for one that the API leaves out",
+        "model/resources.py",
+        'return None if "limit_price" in self.unreported else self.limit_price',
+        "return self.limit_price",
+        ("tests/faults/test_untold_costs.py", "-k", "never_free"),
+    ),
+    Mistake(
         "count what is charged until it is preempted as nothing",
         "cost/estimate.py",
         "        old = _estimate(before, markets, holding=change.status == ALLOCATED, charged=billed)\n",
@@ -183,7 +211,7 @@ MISTAKES = (
     Mistake(
         "take a bid that is placed to be paused for free",
         "cost/budgets.py",
-        "    after = None if after is None else after + pausing\n",
+        "    after = None if after is None or pausing is None else after + pausing\n",
         "",
         ("tests/planning/test_limits.py", "-k", "paused"),
     ),

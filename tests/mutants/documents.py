@@ -29,8 +29,8 @@ MISTAKES = (
     Mistake(
         "show a bid that is outbid as charged the price that drives it out",
         "documents/status.py",
-        "charged_at(self.last_price, self.bid.limit_price) * self.bid.instance_quantity",
-        "self.last_price * self.bid.instance_quantity",
+        "charged_at(last, limit) * quantity",
+        "last * quantity",
         ("tests/reports/test_status.py", "-k", "paid_now"),
     ),
     Mistake(

@@ -617,7 +617,7 @@ MISTAKES = (
     Mistake(
         "take the new bid of a replacement for the one before",
         "planning/policies.py",
-        "return not after.paused and after.worst >= before.worst",
+        "return not after.paused and not falls",
         "return False",
         ("tests/planning/test_policies.py", "-k", "only_lowers"),
     ),

@@ -33,7 +33,8 @@ DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 @frozen
 class Own:
     """A bid of the plan. `limit_price` in dollars per instance-hour; `gpus` per instance, 1 for what has none;
-    `is_placed`: it is in the book already, so that it is older than what others place; `left`: of its lifetime."""
+    `is_placed`: it is in the book already, so that it is older than what others place; `left`: of its lifetime;
+    `unreported`: as in `Estimate`."""
 
     address: Address
     limit_price: Decimal
@@ -42,6 +43,7 @@ class Own:
     is_placed: bool = False
     work_hours: float | None = None
     left: Left = ENDLESS
+    unreported: tuple[str, ...] = ()
 
 
 @frozen
@@ -150,7 +152,7 @@ def _pool(
     stream, gpus = streams.get((kind, region)), sizes[kind]
     stock = _stock(markets, sizes) or max((units for _, _, units in _members(first, catalogue)), default=0)
     spot = next((one.spot for one in markets if one.instance_type == kind and one.spot is not None), None)
-    reason = _unfit(stream, spot, stock, hours)
+    reason = _untold((*own, *beside)) or _unfit(stream, spot, stock, hours)
     if reason is not None or stream is None or spot is None:
         return Unknown(name, region, own, reason or "")
     reserve = float(stream.reserve or 0) / gpus
@@ -179,7 +181,15 @@ def _pool(
 def _own(one: Priced, bid: Bid) -> Own:
     hours = None if one.work_hours is None else float(one.work_hours)
     placed = isinstance(one.change, (NoOp, Update))
-    return Own(one.change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours, one.left)
+    missing = one.cost.unreported if one.cost is not None else ()
+    quantity, gpus = bid.instance_quantity, bid.gpus or 1
+    return Own(one.change.address, bid.limit_price, quantity, gpus, placed, hours, one.left, missing)
+
+
+def _untold(bids: Iterable[Own]) -> str | None:
+    """What the API does not report of a bid, without which its pool cannot be simulated."""
+    one = next((own for own in bids if own.unreported), None)
+    return None if one is None else f"the API does not report {' and '.join(one.unreported)} of {one.address}"
 
 
 def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float) -> str | None:

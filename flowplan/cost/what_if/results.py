@@ -16,6 +16,7 @@ from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
 from flowplan.pricing.forecasting import Band, Spread
 from flowplan.pricing.history import Basis, Stream
+from flowplan.pricing.units import total
 
 _TENTH = Decimal("0.001")  # shares are rounded down to 0.1%
 _UNKNOWN = Band()
@@ -67,16 +68,17 @@ class AuctionFit:
 @frozen
 class WhatIf:
     """`cost`: dollars over `hours` of all bids together, future by future, and of storage; `costs` in each future, the
-    least first, empty where unknown. `worst`: every limit paid all the time."""
+    least first, empty where unknown. `worst`: every limit paid all the time. None: the API does not report how large a
+    volume is, or what limit or quantity a bid has."""
 
     hours: float
     futures: int
     bids: tuple[BidOutcome, ...]
     auctions: tuple[AuctionFit, ...]
-    storage: Decimal
+    storage: Decimal | None
     cost: Band
     costs: tuple[float, ...]
-    worst: Decimal
+    worst: Decimal | None
 
 
 def what_if(
@@ -106,10 +108,11 @@ def what_if(
             bids[one.change.address] = _nothing(one.change.address, reason)
     storage = storage_planned(changes, hours)
     sums = [
-        math.fsum((float(storage), *(fate.cost for of_pool in fates for fate in of_pool[n]))) for n in range(number)
+        math.fsum((float(storage or 0), *(fate.cost for of_pool in fates for fate in of_pool[n])))
+        for n in range(number)
     ]
     first = [math.fsum(fate.first_day for of_pool in fates for fate in of_pool[n]) for n in range(number)]
-    complete = len(known) == len(pools)
+    complete = len(known) == len(pools) and storage is not None
     return WhatIf(
         hours,
         number,
@@ -118,7 +121,7 @@ def what_if(
         storage,
         spread.money(sums).no_less(day.money(first)) if complete else Band(),
         tuple(sorted(sums)) if complete else (),
-        storage + sum((_worst(own, hours) for pool in pools for own in pool.own), Decimal(0)),
+        total([storage, *(_worst(own, hours) for pool in pools for own in pool.own)]),
     )
 
 
@@ -155,7 +158,9 @@ def _nothing(address: Address, reason: str) -> BidOutcome:
     return BidOutcome(address, zero, none, zero, none, zero, reason=reason)
 
 
-def _worst(own: Own, hours: float) -> Decimal:
+def _worst(own: Own, hours: float) -> Decimal | None:
+    if own.unreported:
+        return None
     running = Decimal(str(own.left.running_within(hours)))
     worst = own.limit_price * own.quantity * running
     return worst if own.left.paid is None else min(worst, own.left.paid)

@@ -22,7 +22,7 @@ class Hour(Band):
 
     now: Amount | None
     if_won: Amount | None
-    worst: Amount
+    worst: Amount | None
 
 
 class BidCosts(TypedDict):
@@ -83,14 +83,15 @@ class Advice(TypedDict):
 
 
 class BidCost(TypedDict):
-    """What a bid costs. Prices are in dollars per instance-hour, costs in dollars for its `quantity` of instances;
+    """What a bid costs. Prices are in dollars per instance-hour, costs in dollars for its `quantity` of instances; null
+    where the API does not report its `quantity` or `limit`, as is what is made of them;
     `list_price`: what a reservation costs. Savings are shares, from 0 to 1. `hourlyCost` and `monthlyCost` are the
     medians."""
 
     unit: Literal["USD/instance-hour"]
-    quantity: int
+    quantity: int | None
     gpus_per_instance: int | None
-    limit: Amount
+    limit: Amount | None
     reserve: Amount | None
     last_price: Amount | None
     list_price: Amount | None
@@ -116,10 +117,10 @@ class BidCost(TypedDict):
 
 
 class NowAndWorst(TypedDict):
-    """Dollars now and at most; of a volume both are the same."""
+    """Dollars now and at most; of a volume both are the same. Null: the API does not report its size."""
 
-    now: Amount
-    worst: Amount
+    now: Amount | None
+    worst: Amount | None
 
 
 class VolumeCosts(TypedDict):
@@ -133,23 +134,23 @@ class VolumeCost(TypedDict):
     """What a volume costs. `quantity`: GB that are paid for; `price`: dollars per GB-month."""
 
     unit: Literal["USD/GB-month"]
-    quantity: int
+    quantity: int | None
     price: Amount
     cost: VolumeCosts
     warnings: list[str]
     basis: str
-    hourlyCost: Amount
-    monthlyCost: Amount
+    hourlyCost: Amount | None
+    monthlyCost: Amount | None
 
 
 class Total(TypedDict):
     """Dollars an hour, all resources together: at the prices of now, in half and in 9 of 10 cases, and at every limit
-    price. Null: a price is unknown."""
+    price. Null: a price is unknown; `worst`: the API does not report a limit price, a quantity or a size."""
 
     now: Amount | None
     p50: Amount | None
     p90: Amount | None
-    worst: Amount
+    worst: Amount | None
 
 
 class Part(Band):

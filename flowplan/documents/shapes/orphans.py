@@ -6,7 +6,8 @@ from flowplan.documents.shapes.common import Amount
 
 
 class OrphanBid(TypedDict):
-    """A live bid with a marker of flowplan's. `limit_price`: dollars per instance-hour."""
+    """A live bid with a marker of flowplan's. `limit_price`: dollars per instance-hour. Null: the API does not
+    report it."""
 
     id: str
     name: str
@@ -14,17 +15,17 @@ class OrphanBid(TypedDict):
     status: str
     stack: str
     lineage: str
-    limit_price: Amount
-    instance_quantity: int
+    limit_price: Amount | None
+    instance_quantity: int | None
     created_at: str
 
 
 class OrphanVolume(TypedDict):
-    """A live volume in no state, which bids of this stack have used."""
+    """A live volume in no state, which bids of this stack have used. `size_gb` null: the API does not report it."""
 
     id: str
     name: str
-    size_gb: int
+    size_gb: int | None
 
 
 class OrphansDocument(TypedDict):

@@ -58,14 +58,15 @@ class Given(TypedDict):
 
 
 class Bid(Given):
-    """A bid as it is or is to be. `limit_price`: dollars per instance-hour; `memory_gb`: GB of each instance."""
+    """A bid as it is or is to be. `limit_price`: dollars per instance-hour, null where the API does not report it, as
+    `instance_quantity`; `memory_gb`: GB of each instance."""
 
     name: str
     instance_type: str
     instance_type_name: str
     region: str
-    instance_quantity: int
-    limit_price: Amount
+    instance_quantity: int | None
+    limit_price: Amount | None
     volumes: list[str]
     ssh_keys: list[str]
     ssh_key_names: list[str]
@@ -74,10 +75,11 @@ class Bid(Given):
 
 
 class Volume(TypedDict):
-    """A volume as it is or is to be. `capacity_gb`: GB that are paid for, where they differ."""
+    """A volume as it is or is to be. `size_gb` null: the API does not report it. `capacity_gb`: GB that are paid for,
+    where they differ."""
 
     name: str
-    size_gb: int
+    size_gb: int | None
     interface: Literal["Block", "File"]
     region: str
     capacity_gb: NotRequired[int]
@@ -243,7 +245,7 @@ class HourOf(TypedDict):
     """Dollars an hour; null: a price is unknown."""
 
     now: Amount | None
-    worst: Amount
+    worst: Amount | None
 
 
 class LeftAlone(TypedDict):

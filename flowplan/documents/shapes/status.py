@@ -57,8 +57,8 @@ class BidStatus(TypedDict):
     instance_type: str
     instance_type_name: str
     region: str
-    instance_quantity: int
-    limit_price: Amount
+    instance_quantity: int | None  # null: the API does not report it, as the limit price
+    limit_price: Amount | None
     raised_from: NotRequired[Amount]
     last_price: Amount | None
     hour: Now
@@ -75,7 +75,7 @@ class VolumeStatus(TypedDict):
     id: str
     status: str
     name: str
-    size_gb: int
+    size_gb: int | None
     interface: str
     region: str
     hour: Now

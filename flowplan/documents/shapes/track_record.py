@@ -49,7 +49,7 @@ class HourNow(TypedDict):
     """Dollars an hour: now, and at every limit price. Null: a price is unknown."""
 
     now: Amount | None
-    worst: Amount
+    worst: Amount | None
 
 
 class Estimate(TypedDict):

@@ -68,6 +68,6 @@ class WhatIf(TypedDict):
     futures: int
     bids: list[BidIf]
     auctions: list[AuctionIf]
-    storage: Amount
+    storage: Amount | None
     cost: CostIf
     histogram: list[Step]

@@ -216,10 +216,10 @@ def of_bid(lineage: str, address: str, id: str, bid: Bid, figures: Figures, now:
 
 
 def of_stack(
-    lineage: str, ids: Sequence[str], figures: Figures, storage: Decimal, now: datetime, made_at: datetime
+    lineage: str, ids: Sequence[str], figures: Figures, storage: Decimal | None, now: datetime, made_at: datetime
 ) -> Iterator[KeptForecast]:
     """Of several bids together; of one alone it would say nothing more."""
-    if len(ids) >= 2:
+    if len(ids) >= 2 and storage is not None:
         yield KeptForecast(
             lineage=lineage,
             address="",

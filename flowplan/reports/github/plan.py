@@ -57,7 +57,7 @@ def _outputs(body: SealedPlan, plan_path: str) -> Iterator[tuple[str, str]]:
     yield "has_changes", _word(bool(changing or saved))
     for name, side in (("before", body["cost"]["current"]), ("after", body["cost"]["planned"])):
         yield f"hourly_cost_{name}", side["now"] or ""
-        yield f"max_hourly_cost_{name}", side["worst"]
+        yield f"max_hourly_cost_{name}", side["worst"] or ""
     yield "plan_path", plan_path
     yield "plan_sha256", body["sha256"]
     yield "destroyed", _listed([one["address"] for one in changing if "delete" in one["change"]["actions"]])

@@ -110,7 +110,11 @@ def _limits(past: PastPrices, entries: Iterable[Entry]) -> list[tuple[str, Decim
     auction = (past["instance_type"], past["region"])
     bids = [one["change"]["after"] for one in entries if one["type"] == "bid"]
     limits = sorted(
-        {Decimal(bid["limit_price"]) for bid in bids if bid and auction == (bid["instance_type"], bid["region"])}
+        {
+            Decimal(bid["limit_price"])
+            for bid in bids
+            if bid and bid["limit_price"] and auction == (bid["instance_type"], bid["region"])
+        }
     )
     if len(limits) > _LIMITS:
         return [("limit from", limits[0]), ("limit to", limits[-1])]

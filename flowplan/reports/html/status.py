@@ -8,7 +8,7 @@ from flowplan.classes import frozen
 from flowplan.documents.about import moment
 from flowplan.documents.ports import listed, ranges
 from flowplan.documents.status import Row, Status, VolumeRow
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import counted, gigabytes, usd
 from flowplan.reports.html.filling import filled, framed
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.status import present, said_in_all, said_of
@@ -57,7 +57,7 @@ def _bid(row: Row) -> Bid:
         id=row.id,
         status=row.status,
         tone=_TONES[row.charge],
-        what=f"{row.bid.instance_quantity} x {kind} in {row.bid.region}",
+        what=f"{counted(row.bid.quantity, kind)} in {row.bid.region}",
         hour=f"{usd(row.hour)} an hour",
         said=said_of(row),
         instances=present(row),
@@ -70,4 +70,9 @@ def _volume(row: VolumeRow) -> tuple[str, str, str, str]:
     volume = row.volume
     if not row.there:
         return str(row.address), row.id, "gone", usd(None)
-    return str(row.address), row.id, f"{volume.held_gb:,} GB {volume.interface} in {volume.region}", usd(row.month)
+    return (
+        str(row.address),
+        row.id,
+        f"{gigabytes(volume.held_gb)} {volume.interface} in {volume.region}",
+        usd(row.month),
+    )

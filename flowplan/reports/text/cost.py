@@ -61,6 +61,10 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
         return "paused: no charge for instances"
+    if hour["worst"] is None:
+        told = {"instance_quantity": cost["quantity"], "limit_price": cost["limit"]}
+        missing = " and ".join(name for name, value in told.items() if value is None)
+        return f"cost unknown: the API does not report its {missing}"
     if cost["outlook"] == "unknown":
         return f"price unknown; {at_most} an hour"
     if cost["outlook"] == "cannot_win":
@@ -73,7 +77,7 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
         now = f"outbid: {said};" if (said := _until_preempted(cost)) else "would wait: nothing now,"
         return f"{now} {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
     spot = cost["last_price"]
-    moved, count = entry_range(cost), cost["quantity"]
+    moved, count = entry_range(cost), cost["quantity"] or 0
     now = f"{_price(hour['now'])} an hour now"
     if moved is not None and cost["entry_price"]["basis"] == "room":
         now = (

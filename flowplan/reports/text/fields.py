@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HIDDEN = "(a value that is not shown differs)"
 KNOWN_AFTER = "(known after apply)"
 UNKNOWN = "(unknown)"
+_NEVER_NONE = {"mounts", "local_disks", "instance_quantity", "limit_price", "size_gb"}  # null: nobody knows
 
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
@@ -122,7 +123,7 @@ def value_of(values: Mapping[str, Any], name: str) -> str:
     """The field `name` as people are shown it."""
     value = values.get(name)
     if value is None:
-        return UNKNOWN if name in ("mounts", "local_disks") else "none"
+        return UNKNOWN if name in _NEVER_NONE else "none"
     if name == "startup_script":
         if value["sha256"] == OWN:
             return "another one each (--verbose shows them)"

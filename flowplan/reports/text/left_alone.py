@@ -12,7 +12,7 @@ from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.cost import BidCost, VolumeCost
-    from flowplan.documents.shapes.plan import LeftAlone, PlanBody, ResourceLeftAlone
+    from flowplan.documents.shapes.plan import HourOf, LeftAlone, PlanBody, ResourceLeftAlone
 
 
 def left_alone(found: LeftAlone, paint: Paint) -> str:
@@ -40,13 +40,18 @@ def _why(one: ResourceLeftAlone) -> str:
     return f"{shown(one['file'])} {'was not given' if one['file_exists'] else 'no longer exists'}"
 
 
+def _paid(hour: HourOf, when: str) -> str:
+    if hour["worst"] is None:
+        return f"an unknown amount {when}"
+    return f"{price(hour['now'])} {when}, at most {price(hour['worst'])}"
+
+
 def in_all(body: PlanBody, width: int) -> list[str]:
     """What is paid an hour, with what is left alone."""
     if "left_alone" not in body:
         return []
     before, after = body["left_alone"]["current"], body["left_alone"]["planned"]
-    said = f"{price(before['now'])} an hour now, at most {price(before['worst'])}"
+    said = _paid(before, "an hour now")
     if before != after:
-        before_it = f"{price(before['now'])} an hour before, at most {price(before['worst'])}"
-        said = f"{before_it}; {price(after['now'])} after, at most {price(after['worst'])}"
+        said = f"{_paid(before, 'an hour before')}; {_paid(after, 'after')}"
     return wrapped(f"with what is left alone, you pay {said}", "  ", "    ", width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowplan.pricing.units import storage_per_month, usd
+from flowplan.pricing.units import an_hour_at_most, counted, gigabytes, storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, apart, listed, wrapped
 from flowplan.state.ownership import MarkedBid, Orphans
@@ -27,8 +27,8 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.volumes:
         lines = _head("Volumes that bids of this stack used and its state does not hold:", paint)
         for one in found.volumes:
-            month = usd(storage_per_month(one.volume.size_gb))
-            what = [shown(one.volume.name), f"({shown(one.id)})", f"{one.volume.size_gb:,} GB, {month} a month"]
+            month = usd(storage_per_month(one.volume.held_gb))
+            what = [shown(one.volume.name), f"({shown(one.id)})", f"{gigabytes(one.volume.held_gb)}, {month} a month"]
             lines += apart(what, "  ", "    ", paint.width)
         said = "A volume carries no marker: your bids may only have attached it."
         parts.append("\n".join([*lines, *wrapped(said, "  ", "  ", paint.width)]))
@@ -61,5 +61,5 @@ def _bid(bid: MarkedBid, paint: Paint) -> list[str]:
     what = bid.bid.bid
     kind = shown(what.instance_type_name or what.instance_type)
     head = [paint(shown(what.name), "bold"), shown(bid.bid.status), f"({shown(bid.id)})"]
-    says = f"{what.instance_quantity} x {kind} in {shown(what.region)}, at most {usd(what.worst)} an hour"
+    says = f"{counted(what.quantity, kind)} in {shown(what.region)}, {an_hour_at_most(what.worst)}"
     return [*apart(head, "  ", "    ", paint.width), *wrapped(says, "    ", "      ", paint.width)]

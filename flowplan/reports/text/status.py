@@ -16,7 +16,7 @@ from flowplan.model.lifecycle import Bounds
 from flowplan.names import alike, ranges
 from flowplan.patterns import regex
 from flowplan.pricing.lifetime import Left
-from flowplan.pricing.units import lasting, usd
+from flowplan.pricing.units import counted, gigabytes, lasting, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all, rounded
 from flowplan.reports.text.paint import WIDTH, Paint, apart, bold, wrapped
@@ -45,7 +45,7 @@ def text(found: Status, paint: Paint) -> str:
 
 def _volume(row: VolumeRow, paint: Paint) -> str:
     volume = row.volume
-    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
+    what = f"{gigabytes(volume.held_gb)} {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
     parts = [_name(row, paint), what if row.there else "gone", f"({shown(row.id)})"]
     return "\n".join(apart(parts, "", "  ", paint.width))
 
@@ -60,6 +60,8 @@ def _total(found: Status) -> str:
         return f"In total {most}{usd(found.hour)} an hour now, storage included."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
+    if strange is None and found.is_untold:
+        why = "the API does not report a limit price, a quantity or a size"
     return f"In total: unknown, because {why}."
 
 
@@ -129,7 +131,7 @@ def _status(row: Row, paint: Paint) -> str:
 
 def _what(row: Row) -> str:
     kind = row.bid.instance_type_name or row.bid.instance_type
-    return f"{row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}"
+    return f"{counted(row.bid.quantity, shown(kind))} in {shown(row.bid.region)}"
 
 
 def _ports(row: Row) -> str:
@@ -155,7 +157,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
 
 def _charge(row: Row) -> str:
     """What is charged, and of what is not charged why."""
-    limit = f"limit {usd(row.bid.limit_price)}"
+    limit = f"limit {usd(row.bid.limit)}"
     price = "price unknown" if row.last_price is None else f"{usd(row.last_price)} per instance-hour"
     now = price if row.last_price is None else f"{price} now"
     if row.is_outbid:
@@ -166,7 +168,7 @@ def _charge(row: Row) -> str:
     elif row.charge == "waits" and row.wins:
         said = f"charged nothing until the next auction, which its limit wins ({now}, {limit})"
     elif row.charge == "waits":
-        said = f"charged nothing: {waiting(row.last_price, row.to_win, row.bid.limit_price)}"
+        said = f"charged nothing: {waiting(row.last_price, row.to_win, row.bid.limit)}"
     elif row.charge == "unknown":
         said = f"whether it is charged is unknown ({now}, {limit})"
     else:
@@ -182,7 +184,7 @@ def _raised(row: Row) -> list[str]:
     return [f"{was}; `flowplan plan` says whether an apply leaves it so"]
 
 
-def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal) -> str:
+def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal | None) -> str:
     """What a bid with `limit` waits for, that has not won yet. `price`: the last one of its auction; `least`: the
     lowest limit that wins now. In dollars per instance-hour, None where unknown."""
     why = "" if least is None else f", because winning takes a limit of {usd(least)}"

@@ -13,7 +13,7 @@ from flowplan.documents.track_record import has_past, held_of, overrun
 from flowplan.names import alike, ranges
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
-from flowplan.pricing.units import percent, span, usd
+from flowplan.pricing.units import counted, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, stored
 from flowplan.reports.text.paid import paid_over_life, rounded
@@ -84,7 +84,8 @@ def _said(one: shape.Resource) -> tuple[str, ...]:
         return ("gone" if one["type"] == "volume" else "ended",)
     if one["type"] == "volume":
         return (stored(one["cost"]),)
-    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
+    kind = shown(one["instance_type_name"] or "?")
+    what = f"{counted(one['instance_quantity'], kind)} in {shown(one['region'] or '')}"
     raised = (_raised(one["raised_from"]),) if "raised_from" in one else ()
     return shown(one["status"] or ""), what, bidding(one["cost"], ends="left" in one), *raised
 
@@ -110,7 +111,8 @@ def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
     most = "at most " if any(map(is_at_most, bids)) else ""
     said = f"In total {most}{price(hour['now'])} an hour now, storage included"
     if ahead is not None:
-        said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
+        most = "" if ahead["worst"] is None else f", at most {price(ahead['worst'])}"
+        said += f"; over {span(found['hours'])} {_ahead(ahead)}{most}"
     paid = "What was paid so far for instances is unknown."
     if found["paid"] is not None:
         paid = f"{price(found['paid'])} paid so far for instances."
