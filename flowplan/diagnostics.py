@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -260,6 +260,7 @@ def by_position(problem: Diagnostic) -> tuple[str, int, int]:
 
 _ALIKE = 0.6  # of two words of which one is a slip for the other
 _SHORT = 3  # letters: what has fewer is as near to many words
+ADDRESS_KINDS = ("volume", "bid", "ports", "task")  # what addresses of files and commands begin with
 
 
 def looks_like(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
@@ -280,20 +281,24 @@ def _nearest(plain: str, names: Collection[str], alike: float) -> Sequence[str]:
         found = get_close_matches(word, known, 2, alike)
         return found[:1] if len(word) >= _SHORT or len(found) == 1 else ()
 
-    kind, dot, name = plain.partition(".")
+    kind, _, name = plain.partition(".")
+    if kind not in ADDRESS_KINDS or not name:
+        return close(plain, names)
     rest = {one.removeprefix(f"{kind}."): one for one in names if one.startswith(f"{kind}.")}
-    others = [one for one in names if dot and one.endswith(f".{name}")]
+    others = [one for one in names if one.endswith(f".{name}")]
     if not rest:
         return others if len(others) == 1 else close(plain, names)
     return [rest[one] for one in close(name, rest)] or others[: len(others) == 1]
 
 
-def candidates(wanted: str, names: Iterable[str]) -> str | None:
-    """A hint that lists what there is, the likely one first."""
+def candidates(wanted: str, names: Iterable[str], told_by: Callable[[str], str] = str) -> str | None:
+    """A hint that lists what there is, the likely one first. `told_by`: the part of a name by which it is told from
+    others, as what all have in common makes none alike."""
     known = sorted(set(names), key=natural)
     if not known:
         return None
-    near = looks_like(wanted, known)
+    whole = {told_by(name): name for name in known}
+    near = whole.get(looks_like(told_by(wanted), whole) or "")
     stem = re.split(r"[^a-z0-9]", wanted.lower())[0]
     alike = [name for name in known if stem and stem in name.lower()]
     shown = [*alike, *(name for name in known if name not in alike)][:12]

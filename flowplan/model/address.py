@@ -47,12 +47,12 @@ class Address:
         try:
             found = cls.parse(text)
         except ValueError:
-            from flowplan.diagnostics import looks_like  # what a mistake costs
+            from flowplan.diagnostics import ADDRESS_KINDS, looks_like  # what a mistake costs
 
             if not dot and _BARE.fullmatch(text):
                 meant = f"; did you mean task.{text} or volume.{text}?"
             else:
-                near = looks_like(kind, (*KINDS, "task")) if dot and name else None
+                near = looks_like(kind, ADDRESS_KINDS) if dot and name else None
                 meant = f"; did you mean {near}.{name}?" if near else ""
             raise ValueError(
                 f"{text!r} is not an address: expected volume.NAME, bid.NAME, ports.NAME or task.NAME{meant}"

@@ -55,6 +55,7 @@ def test_of_an_address_the_name_has_to_be_alike() -> None:
     assert [looks_like(one, known) for one in ("bid.x", "bid.ab", "volume.x")] == [None, None, None]
     assert {looks_like(one, known) for one in ("bid.sweeep", "bid.swe", "bd.sweep")} == {"bid.sweep"}
     assert looks_like("bid.data", known) == "volume.data"
+    assert looks_like("zzzz.yaml", ["flowplan.yaml"]) is None  # not an address
     assert looks_like("us-central1.b", ["us-central1-a", "us-central1-b"]) is not None
 
 

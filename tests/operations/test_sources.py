@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -361,8 +362,21 @@ def test_a_saved_plan_is_applied_whatever_became_of_what_it_leaves_alone(two_fil
     assert "1 changed" in two_files.ok("apply", "p")
 
 
+@pytest.mark.parametrize(
+    ("path", "folder"), [("sub/x.yaml", "sub"), ("empty", "empty"), ("a b/x.yaml", "a b"), ("empty/x.yml", "empty")]
+)
+def test_where_there_is_no_file_yet_init_writes_one_there(place: Place, path: str, folder: str) -> None:
+    place.write(many(1))
+    (place.path / "empty").mkdir()
+    assert f"hint: `flowplan init {shlex.quote(folder)}` writes a first one" in place.run("plan", path).err
+    place.ok("init", folder)
+    place.ok("validate", folder)
+
+
 def test_a_file_that_is_not_there_is_told_what_there_is(place: Place) -> None:
     place.write(many(1))
     assert "there is no file flowpln.yaml\n  hint: did you mean flowplan.yaml?" in place.run("plan", "flowpln.yaml").err
+    for unlike in ("zzzz.yaml", "flo2.yaml"):  # what all files end in makes none alike: `destroy` would end another one
+        assert f"there is no file {unlike}\n  hint: there are: flowplan.yaml" in place.run("destroy", unlike).err
     shown = place.run("show", "nosuch")
     assert (shown.code, "there is no file nosuch\n  hint: `flowplan plan --out nosuch`" in shown.err) == (64, True)

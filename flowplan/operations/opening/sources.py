@@ -259,7 +259,7 @@ class _Wanted:
             self.gone.append(path)
             found = readable
         elif not found:
-            raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint="`flowplan init` writes a first one")
+            raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint=_first_in(path, directory))
         if is_directory:
             self.directories.append(path)
             self.brought.update(found)
@@ -420,6 +420,15 @@ def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path
     return found
 
 
+def _first_in(folder: str, directory: Path) -> str | None:
+    """What to type for a first file in `folder`, named from `directory`, in which there is none; None: nothing writes
+    one."""
+    if os.path.lexists(directory / folder / DEFAULT):
+        return None
+    where = "" if folder == "." else f" {shlex.quote(folder)}"
+    return f"`flowplan init{where}` writes a first one"
+
+
 def _no_plan(name: str) -> str:
     saved = f"a plan that `flowplan plan --out {shlex.quote(name)}` has saved"
     return f"name a task file or a directory, or, to apply it, {saved}"
@@ -427,10 +436,10 @@ def _no_plan(name: str) -> str:
 
 def _unreadable(name: str, error: OSError, directory: Path) -> Diagnostic:
     if isinstance(error, FileNotFoundError):
-        there: list[str] = []
+        folder, there = str(Path(name).parent), list[str]()
         with suppress(OSError):
-            there = in_directory(str(Path(name).parent), directory)
-        hint = candidates(name, there) if name.endswith(SUFFIXES) else _no_plan(name)
-        return Diagnostic("file-unreadable", f"there is no file {name}", hint or "`flowplan init` writes a first one")
+            there = in_directory(folder, directory)
+        hint = candidates(name, there, lambda one: Path(one).stem) if name.endswith(SUFFIXES) else _no_plan(name)
+        return Diagnostic("file-unreadable", f"there is no file {name}", hint or _first_in(folder, directory))
     hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
     return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)
