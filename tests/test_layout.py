@@ -126,8 +126,8 @@ ALLOWED["cli"] = {
 }
 ALLOWED["__main__"] = {"cli"}
 for _below in ALLOWED.values():
-    _below |= {"classes", "patterns"}  # how a class and a pattern are made: beneath everything
-ALLOWED["classes"] = ALLOWED["patterns"] = set()
+    _below |= {"classes", "exact", "patterns"}  # how a class, a sum and a pattern are made: beneath everything
+ALLOWED["classes"] = ALLOWED["exact"] = ALLOWED["patterns"] = set()
 
 PURE = {*PURE_STAGES, "documents", "documents.shapes"} - {"clock"}
 # What a pure module never touches: the network, files, the clock, the environment.

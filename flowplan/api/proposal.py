@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.api.arguments import whole
-from flowplan.api.exact import exactly
 from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
+from flowplan.exact import exactly
 from flowplan.operations import plan as planning
 from flowplan.operations.running.saved_plan import hold_whole
 

@@ -25,7 +25,6 @@ from flowplan.api.arguments import (
     whole,
     within,
 )
-from flowplan.api.exact import exactly
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
@@ -34,6 +33,7 @@ from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
 from flowplan.documents.json_text import dumps
 from flowplan.errors import UsageProblem
+from flowplan.exact import exactly
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying

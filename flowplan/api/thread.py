@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from flowplan.api.exact import exactly
 from flowplan.errors import UsageProblem
+from flowplan.exact import exactly
 from flowplan.operations.opening.interaction import Event
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
+from flowplan.exact import exact
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume
 from flowplan.planning.actions import Change
@@ -60,6 +61,7 @@ class PricedApart:
     cost: Estimate | None = None
 
     @property
+    @exact
     def hour(self) -> Total:
         """An hour of it."""
         if isinstance(self.left.resource, Volume):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.exact import exact
 from flowplan.model.address import Address, in_order
 from flowplan.pricing.billing import Bills, billed
 from flowplan.state.state import State
@@ -44,6 +45,7 @@ class PaidInAll:
     since: int = field(default=0)
 
     @property
+    @exact
     def at_least(self) -> Decimal:
         """Dollars, as far as they are known."""
         return sum((one.at_least for one in self.tasks), Decimal(0))

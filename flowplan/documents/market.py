@@ -13,6 +13,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
+from flowplan.exact import exact
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.slices import Prices, from_then_on
 
@@ -37,6 +38,7 @@ class Auctions:
     history: bool
 
 
+@exact
 def document(found: Auctions) -> shape.MarketDocument:
     """The auctions in the order of `found`."""
     view = found.view

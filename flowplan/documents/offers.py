@@ -12,6 +12,7 @@ from flowplan.diagnostics import Position
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money, plain
 from flowplan.documents.diagnostics import source
+from flowplan.exact import exact
 from flowplan.model.address import Address
 from flowplan.planning.candidates import Ranked
 
@@ -45,6 +46,7 @@ class Offers:
     at: datetime | None
 
 
+@exact
 def document(found: Offers) -> shape.OffersDocument:
     """The tasks in the order of their files."""
     return {

@@ -17,6 +17,7 @@ from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import hours_left, money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import listed
+from flowplan.exact import exact
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
@@ -96,6 +97,7 @@ class Row:
         return bool(self.is_billed) and last is not None and limit is not None and last > limit
 
     @property
+    @exact
     def hour(self) -> Decimal | None:
         """Dollars per hour that are paid now, at most where `is_outbid`: what waits or is paused costs nothing, and no
         instance more than the limit. None where that is unknown."""
@@ -116,11 +118,13 @@ class Row:
         return "paused" if self.status == PAUSED else "waits" if self.status == OPEN else "ended"
 
     @property
+    @exact
     def to_win(self) -> Decimal | None:
         """The lowest limit that wins now, in dollars per instance-hour, where that of the bid does not; else None."""
         return to_win(self.market, self.bid.limit_price) if self.bid.worst is not None else None
 
     @property
+    @exact
     def wins(self) -> bool:
         """Whether its limit wins by the prices of now: one that waits is charged from the next auction on then."""
         if self.bid.worst is None:
@@ -143,11 +147,13 @@ class VolumeRow:
     there: bool
 
     @property
+    @exact
     def hour(self) -> Decimal | None:
         """Dollars per hour that are paid now; None where its size is unknown."""
         return storage_per_hour(self.volume.held_gb) if self.there else Decimal(0)
 
     @property
+    @exact
     def month(self) -> Decimal | None:
         """Dollars per month of 730 hours while it exists; None where its size is unknown."""
         return storage_per_month(self.volume.held_gb)
@@ -165,12 +171,14 @@ class Status:
     in_all: PaidInAll = NOTHING_PAID
 
     @property
+    @exact
     def hour(self) -> Decimal | None:
         """Dollars per hour that the whole costs now, storage included, at most where a bid `is_outbid`; None where that
         is unknown."""
         return total([*(row.hour for row in self.bids), *(row.hour for row in self.volumes)])
 
     @property
+    @exact
     def paid(self) -> Decimal | None:
         """Dollars that these bids were billed so far, without storage; None where that is unknown."""
         known = [row.paid for row in self.bids if row.paid is not None]
@@ -193,6 +201,7 @@ class Status:
         return next((row for row in self.bids if row.is_billed is None), None)
 
 
+@exact
 def document(found: Status) -> shape.StatusDocument:
     """The whole document."""
     return {

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from flowplan.classes import frozen
+from flowplan.exact import exact
 from flowplan.pricing.units import CENT, total
 
 
@@ -197,6 +198,7 @@ class Estimate:
     unreported: tuple[str, ...] = ()
 
     @property
+    @exact
     def now(self) -> Decimal | None:
         """Dollars per hour of all instances together; at most where it is charged at a price above its limit."""
         if self.outlook == "unknown":
@@ -209,11 +211,13 @@ class Estimate:
         return None if spot is None or self.charged is None else charged_at(spot, self.limit_price) * self.quantity
 
     @property
+    @exact
     def if_won(self) -> Decimal | None:
         """None for a bid that waits (the price has to come down to its limit first) or can never win."""
         return None if self.entry.point is None else self.entry.point * self.quantity
 
     @property
+    @exact
     def worst(self) -> Decimal | None:
         """Dollars per hour with every instance at the limit; 0 while it is paused, for then it is never charged."""
         if self.outlook == "paused":
@@ -293,6 +297,7 @@ class Totals:
     planned: Total
 
     @property
+    @exact
     def delta(self) -> Total:
         """How much more the stack costs as planned; less is negative."""
         return self.planned - self.current

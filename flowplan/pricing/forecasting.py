@@ -16,6 +16,7 @@ import attrs
 from attrs import Factory, field
 
 from flowplan.classes import frozen
+from flowplan.exact import exact
 from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantiles, step_of
 from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.lives import lives
@@ -134,6 +135,7 @@ class Forecast:
         return self.basis in ("low", "point-only")
 
     @property
+    @exact
     def at_limit(self) -> Decimal | None:
         """Dollars that the hours it is expected to run would cost at the limit; None where that is not known."""
         if self.cost.expected == 0:

@@ -13,6 +13,7 @@ import attrs
 from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
+from flowplan.exact import exact
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.near_types import type_hint
 from flowplan.model.type_names import find_types, has_word, read_type_name
@@ -40,12 +41,14 @@ class Offer:
     advice: Advice | None = None
 
     @property
+    @exact
     def per_gpu(self) -> Decimal | None:
         """Dollars per GPU-hour now; None for what has none, and where no price is known."""
         spot = self.market.spot
         return None if spot is None or not self.kind.gpus else spot / self.kind.gpus
 
     @property
+    @exact
     def steady(self) -> Decimal | None:
         """Dollars of one instance over the hours ahead, did the price stay; None where no price is known."""
         return None if self.market.spot is None else self.market.spot * Decimal(str(self.ahead.hours))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import re
 import subprocess
 import sys
 import threading
@@ -16,12 +17,15 @@ import pytest
 
 import flowplan
 from flowplan.cloud.http.transport import Transport
+from flowplan.documents import doctor, market, offers, status
 from tests.api.test_api import TASK, addresses, stack_in
 from tests.processes import LONGEST
 
 COARSE = decimal.Context(
     prec=3, rounding=decimal.ROUND_UP, traps=[decimal.Inexact, decimal.FloatOperation, decimal.Rounded]
 )
+
+DEAR = {**TASK, "task_management": {"utility_threshold_price": "17.92"}}
 
 
 @pytest.fixture
@@ -31,19 +35,53 @@ def coarse() -> Iterator[decimal.Context]:
         yield context
 
 
+@pytest.fixture
+def coarse_threads() -> Iterator[None]:
+    """What a thread that begins computes with, is that."""
+    default = decimal.DefaultContext
+    kept = default.copy()
+    default.prec, default.traps = COARSE.prec, COARSE.traps
+    yield
+    default.prec, default.traps = kept.prec, kept.traps
+
+
+def look(directory: Path) -> list[str]:
+    """What a stack says of its money, from the plan to the end, but for when, and by which run."""
+    directory.mkdir(parents=True)
+    volume = {"volume_name": "data", "size": 1234, "mount_point": "/data"}
+    stack = stack_in(directory, {**DEAR, "persistent_storage": {"create": volume}})
+    proposal = stack.plan(max_hourly_cost="100.00")
+    said: list[object] = [proposal, proposal.costs.totals.delta, stack.apply(proposal).done]
+    for change in proposal.costs.changes:
+        said += [change.cost and (change.cost.now, change.cost.if_won, change.cost.worst)]
+        said += [change.forecast and change.forecast.at_limit]
+    found, auctions = stack.status(), stack.market("h100.8x.SXM5.IB", region="us-central1-b", limit="17.92")
+    said += [found.hour, found.paid, [(row.hour, row.to_win, row.wins) for row in found.bids]]
+    said += [(row.hour, row.month) for row in found.volumes]
+    said += [(one.per_gpu, one.steady, one.bid and one.bid.worst) for one in auctions.offers]
+    said += [status.document(found), market.document(auctions), offers.document(stack.offers()), stack.cost()]
+    said += [[(one["subject"], one["verdict"]) for one in doctor.document(stack.doctor())["checks"]]]
+    return [re.sub(r"[0-9a-f]{8}-[-0-9a-f]{27}|[0-9-]{10}T[0-9:]{8}Z", "_", str(one)) for one in said]
+
+
 def test_money_is_as_exact_where_a_program_computes_with_three_digits(tmp_path: Path, coarse: decimal.Context) -> None:
-    dear = {**TASK, "task_management": {"utility_threshold_price": "17.92"}}
-    stack = stack_in(tmp_path, dear)
-    proposal = stack.plan(max_hourly_cost="100.00", what_if="2h")
+    with decimal.localcontext(decimal.Context()):
+        expected = look(tmp_path / "exact" / "stack")
+    assert look(tmp_path / "coarse" / "stack") == expected
+    assert any("17.92" in one for one in expected)
+    assert (coarse.prec, coarse.rounding, any(coarse.flags.values())) == (3, decimal.ROUND_UP, False)
+
+
+def test_a_run_is_as_exact_where_every_thread_begins_with_three_digits(
+    tmp_path: Path, coarse: decimal.Context, coarse_threads: None
+) -> None:
+    stack = stack_in(tmp_path, DEAR)
+    proposal = stack.plan()
     shown = (str(proposal), proposal.markdown(), proposal._repr_html_())
-    worst = proposal.costs.totals.planned.worst
-    assert worst == decimal.Decimal("17.92") and all("$17.92" in one for one in shown)
+    assert all("$17.92" in one for one in shown)
     assert addresses(stack.apply(proposal)) == ["bid.train"]
-    for look in (stack.status, stack.cost, stack.market, stack.offers, stack.doctor):
-        look()
     assert [told.error for told in stack.watch(once=True)] == [None]
     assert addresses(stack.destroy()) == ["bid.train"]
-    assert (coarse.prec, coarse.rounding, any(coarse.flags.values())) == (3, decimal.ROUND_UP, False)
 
 
 def test_no_module_computes_with_them_while_it_is_imported() -> None:

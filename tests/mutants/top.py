@@ -91,10 +91,24 @@ MISTAKES = (
     ),
     Mistake(
         "compute money as exactly as the program around it does",
-        "api/exact.py",
+        "exact.py",
         "    return localcontext(_EXACT)\n",
         "    return localcontext()\n",
         ("tests/api/test_beside.py", "-k", "three_digits"),
+    ),
+    Mistake(
+        "compute a figure that is asked for after a call as exactly as the program does",
+        "exact.py",
+        "        with exactly():\n            return compute(",
+        "        if True:\n            return compute(",
+        ("tests/api/test_beside.py", "-k", "computes_with_three_digits"),
+    ),
+    Mistake(
+        "compute in the thread of a run as exactly as the program's threads do",
+        "api/thread.py",
+        "            with exactly():\n",
+        "            if True:\n",
+        ("tests/api/test_beside.py", "-k", "every_thread_begins"),
     ),
     Mistake(
         "leave open what a run opened, while any other in the process is at work",

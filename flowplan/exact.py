@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, Overflow, localcontext
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _EXACT = Context(
     prec=28,
     rounding=ROUND_HALF_EVEN,
@@ -20,3 +25,14 @@ _EXACT = Context(
 def exactly() -> AbstractContextManager[Context]:
     """Within, this thread computes as the command line does; after it, as the program has set it."""
     return localcontext(_EXACT)
+
+
+def exact(compute: Callable[P, T]) -> Callable[P, T]:
+    """What is computed `exactly` whoever asks for it: a figure, or a document, of what a call has returned."""
+
+    @wraps(compute)
+    def computed(*args: P.args, **kwargs: P.kwargs) -> T:
+        with exactly():
+            return compute(*args, **kwargs)
+
+    return computed
