@@ -77,10 +77,11 @@ def paid_in_all(state: State, listed: Mapping[str, Address], bills: Bills | None
 
 
 def _amount(id: str, state: State, bills: Bills | None, now: datetime | None, *, is_listed: bool) -> Decimal | None:
-    """Dollars billed for one bid. What is listed and not on the bill was not billed; of anything else, as it was read
-    last. None: unknown."""
+    """Dollars billed for one bid. What is listed and not on the bill was not billed, unless its bill could not be read
+    before; of anything else, as it was read last. None: unknown."""
     known = state.paid.get(id)
-    if bills is None or id in bills.unread or not (id in bills.by_bid or is_listed):
+    was_unread = known is not None and known.amount is None
+    if bills is None or id in bills.unread or (id not in bills.by_bid and (was_unread or not is_listed)):
         return None if known is None else known.amount
     found = billed(bills.by_bid.get(id, ()), now)
     return found.amount if known is None else known.after(found, 0.0).amount

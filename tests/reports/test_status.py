@@ -53,7 +53,7 @@ STORAGE = "0.08"  # dollars an hour of 730 GB
         (row("Preempting", Decimal(26)), "40.00", "In total at most $40.08 an hour now"),
         (row("Allocated", Decimal(26)), "40.00", "In total at most $40.08 an hour now"),
         (row("Open", Decimal(26)), "0.00", "In total $0.08 an hour now"),
-        (row("Open"), "0.00", "In total $0.08 an hour now"),
+        (row("Open"), "0.00", "In total $0.08 an hour now, storage included; more from the next auction on:"),
         (row("Paused"), "0.00", "In total $0.08 an hour now"),
         (row("Terminated"), "0.00", "In total $0.08 an hour now"),
         (row("Archived", deactivated=True), "0.00", "In total $0.08 an hour now"),

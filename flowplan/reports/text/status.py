@@ -57,7 +57,10 @@ def _name(row: Row | VolumeRow, paint: Paint) -> str:
 def _total(found: Status) -> str:
     if found.hour is not None:
         most = "at most " if any(row.is_outbid for row in found.bids) else ""
-        return f"In total {most}{usd(found.hour)} an hour now, storage included."
+        joining = sum(row.charge == "waits" and row.wins for row in found.bids)
+        bids = "1 bid that waits wins" if joining == 1 else f"{joining:,} bids that wait win"
+        more = f"; more from the next auction on: {bids} at the prices of now" if joining else ""
+        return f"In total {most}{usd(found.hour)} an hour now, storage included{more}."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
     if strange is None and found.is_untold:
