@@ -35,7 +35,7 @@ from flowplan.backends.parts import (
 )
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.state_name import DEFAULT
-from flowplan.backends.store import Loaded, Store, WentBack
+from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, Unread, UsageProblem
@@ -121,20 +121,7 @@ class LocalStore(Store):
 
     def _read_everything(self) -> Loaded:
         found = found_in(self._files)
-        if found is not None:
-            self._hold_newest(found.state)
         return on_top(self._nothing_lost() if found is None else found, self._overflow, self._files)
-
-    def _hold_newest(self, state: State) -> None:
-        """Raise WentBack for a state that is older than one of its versions: it knows nothing of what was made, ended
-        and released since."""
-        newest = self._versions.newest_after(state.lineage, state.serial)
-        if newest is not None:
-            raise WentBack(
-                f"{self.path} went back: its serial is {state.serial}, but version {newest.serial} of it is kept",
-                hint=f"`flowplan state restore {newest.serial}` puts that version back; to go on with the older one, "
-                f"move {self._versions.directory} away",
-            )
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
@@ -222,7 +209,7 @@ class LocalStore(Store):
     def restore(self) -> Restored:
         try:
             there = self.read()
-        except (Unread, WentBack):
+        except Unread:
             raise
         except StateError as error:
             damage = error

@@ -27,10 +27,6 @@ UNREADABLE = "no version that is kept can be read"
 UNKNOWN_SINCE = "what was created since is not known then"
 
 
-class WentBack(StateError):
-    """The state is whole, and older than a version that is kept of it: somebody put a copy there."""
-
-
 @frozen
 class Loaded:
     """What was found. `fresh`: nothing was ever applied here. `pending`: operations whose outcome is in doubt."""

@@ -76,13 +76,6 @@ class Versions:
         """Whether this version is kept, be it damaged."""
         return self._of(lineage, serial).exists()
 
-    def newest_after(self, lineage: str, serial: int) -> Version | None:
-        """The newest of this lineage, if it was saved later than `serial`. Only of such a one more than the name is
-        read; one that is damaged is none."""
-        later = [path for path in self._files() if _named(path)[0] == lineage and _named(path)[1] > serial]
-        heads = (_head(path) for path in sorted(later, key=_named, reverse=True))
-        return next((one for one in heads if one is not None), None)
-
     def keep(self, state: State, change: Change | None) -> None:
         """Keep `state`, and drop the oldest that no longer fit. Raises StateError."""
         path = self._of(state.lineage, state.serial)

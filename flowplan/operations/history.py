@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, WentBack, last_readable, without_newest
+from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, last_readable, without_newest
 from flowplan.documents.history import History
 from flowplan.errors import FlowplanError, GuardRefused, StateError, Unread
 from flowplan.printable import shown
@@ -77,8 +77,6 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
     store = session.store
     try:
         loaded = store.read()
-    except WentBack:  # the newest version is what is known by now, as of a state that is lost
-        return store.fresh()
     except StateError as error:
         versions = store.versions()
         if error.hint == RESTORE or not versions:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.backends.store import WentBack, last_readable
+from flowplan.backends.store import last_readable
 from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
@@ -136,7 +136,7 @@ def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
     store = session.store
     try:
         loaded = store.read()
-    except (InTheClear, WentBack):
+    except InTheClear:
         raise
     except StateError as error:
         if isinstance(error, Unread) and not force:

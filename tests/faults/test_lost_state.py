@@ -133,30 +133,6 @@ def test_a_state_that_may_not_be_read_is_not_lost(applied: Place, monkeypatch: p
     assert BID in applied.ok("state", "list").splitlines()
 
 
-def test_a_state_of_yesterday_is_not_gone_on_with_where_a_later_version_is_kept(applied: Place) -> None:
-    """Whoever copies back all files of the state may forget the versions. What was released since is not cancelled,
-    and what was made since not forgotten."""
-    yesterday = {path: path.read_bytes() for path in applied.path.glob("flowplan.state.j*")}
-    id = bid_id(applied)
-    applied.ok("state", "rm", BID)
-    for path, data in yesterday.items():
-        path.write_bytes(data)
-    calls = len(applied.ledger())
-    commands = (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("state", "list"))
-    for command in (*commands, ("state", "restore"), ("recover", "--from-live"), ("state", "pull")):
-        refused = applied.run(*command)
-        said = " ".join(refused.err.split())
-        assert (refused.code, "its serial is 1, but version 2 of it is kept" in said) == (5, True), refused
-        assert "`flowplan state restore 2` puts that version back" in said, said
-    assert (len(applied.ledger()), id in live_ids(applied)) == (calls, True)
-    applied.ok("state", "restore", "2")
-    assert BID not in applied.ok("state", "list").splitlines()
-    for path, data in yesterday.items():
-        path.write_bytes(data)
-    (applied.path / ".flowplan/versions/flowplan.state.json").rename(applied.path / "versions")
-    assert BID in applied.ok("state", "list").splitlines()
-
-
 def test_a_state_in_order_is_not_rebuilt(applied: Place) -> None:
     assert "the state is intact" in applied.run("recover", "--from-live").err
 

@@ -336,13 +336,6 @@ MISTAKES = (
         ("tests/state/test_form.py", "-k", "unpacked_no_further"),
     ),
     Mistake(
-        "go on with a state that somebody copied back, though a later version is kept",
-        "backends/local.py",
-        "        if newest is not None:\n",
-        "        if False:\n",
-        ("tests/faults/test_lost_state.py", "-k", "of_yesterday"),
-    ),
-    Mistake(
         "read a clear state though there is a key",
         "state/form.py",
         "        if self.seal is not None and not self.allow_plaintext and not self.decrypt:\n",
