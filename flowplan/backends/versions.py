@@ -13,7 +13,7 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
-from flowplan.files.private import make_directory
+from flowplan.files.private import is_absent, make_directory
 from flowplan.files.regular import opened, read_regular
 from flowplan.patterns import regex
 from flowplan.state.codec import SIZE_LIMIT
@@ -74,7 +74,7 @@ class Versions:
 
     def has(self, lineage: str, serial: int) -> bool:
         """Whether this version is kept, be it damaged."""
-        return self._of(lineage, serial).exists()
+        return not is_absent(self._of(lineage, serial))
 
     def keep(self, state: State, change: Change | None) -> None:
         """Keep `state`, and drop the oldest that no longer fit. Raises StateError."""

@@ -150,10 +150,10 @@ def hold_not_mounted(*paths: Path) -> None:
     """Raise NoRoom where something is mounted at one of these files itself, as far as the system tells: it can be
     written, and not replaced."""
     with suppress(OSError):
-        mounts = Path("/proc/self/mountinfo").read_bytes()
+        mounts = {line.split(b" ", 5)[4] for line in Path("/proc/self/mountinfo").read_bytes().splitlines()}
         for path in paths:
             name = _ESCAPED.sub(lambda found: b"\\%03o" % ord(found[0]), os.fsencode(os.path.realpath(path)))
-            if b" %b " % name in mounts:
+            if name in mounts:
                 raise NoRoom(f"{path} could not be replaced: {os.strerror(errno.EBUSY)}", hint=MOUNTED)
 
 

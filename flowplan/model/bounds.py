@@ -13,7 +13,7 @@ HIGHEST = Decimal(1_000_000)  # dollars an hour: as high as a limit may be in a 
 MOST = 1_000_000_000  # of anything that is counted: GB, GPUs, instances
 _SMALLEST = Decimal("1e-12")  # dollars: what is below is rounded off
 # A comma separates thousands: that of a decimal, "17,92", would be read as a hundred times as much.
-_WRITTEN = regex(r"\$? ?((?:[0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,20})?|\.[0-9]{1,20})", re.ASCII)
+_WRITTEN = regex(r"\$? ?((?:[0-9]{1,16}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,20})?|\.[0-9]{1,20})", re.ASCII)
 _PLAIN = regex(r"[0-9]{1,7}(?:\.[0-9]{1,20})?", re.ASCII)
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _YEARS = (2000, 2100)

@@ -36,7 +36,7 @@ def status(session: Session) -> Status:
     that are read side by side, and one price per distinct auction."""
     loaded = session.load()
     state = loaded.state
-    if not state.bindings and not begun(loaded):
+    if loaded.fresh and not begun(loaded):  # of what was never applied nothing is live
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     cloud = session.cloud()
     in_bills = or_why(partial(cloud.billed, shown_only=True), (Unauthorized,))  # what runs is shown anyway

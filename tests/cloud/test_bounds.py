@@ -42,7 +42,7 @@ def test_an_amount_is_read(value: Any, dollars: str) -> None:
     [
         "$1e999999", "1e5", "-$5.00", "-5", "$-5", -5, Decimal("-0.01"), "NaN", "Infinity", Decimal("NaN"),
         Decimal("Infinity"), Decimal("1e999999"), "$1,000,000.01", 10**30, 10**40, True, None, "", "$", [], {}, 1.5,
-        "٣", "1_000", "9" * 5_000, "five", "0x10", "$5 an hour", "17,92", "$1,00", "1,2345", "1234,567",
+        "٣", "1_000", "9" * 5_000, "five", "0x10", "$5 an hour", "17,92", "$1,00", "0,500", "1,2345", "1234,567",
     ],
 )  # fmt: skip
 def test_what_is_no_amount_is_none(value: Any) -> None:

@@ -188,8 +188,8 @@ def test_what_was_reserved_for_the_journal_is_given_back(place: Place) -> None:
 def test_a_file_that_is_mounted_by_itself_is_met_before_the_first_call(place: Place, name: str) -> None:
     """As a container has it that is given the files, and not their directory: it can be written, and not replaced."""
 
-    def mounted(within: tuple[str, ...], *command: str) -> subprocess.CompletedProcess[str]:
-        bound = ("sh", "-c", 'mount --bind "$0" "$0" && exec "$@"', name, *command)
+    def mounted(within: tuple[str, ...], *command: str, at: str = name) -> subprocess.CompletedProcess[str]:
+        bound = ("sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', name, at, *command)
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(
             [*within, *bound], cwd=place.path, env=environ, capture_output=True, text=True, check=False
@@ -201,8 +201,13 @@ def test_a_file_that_is_mounted_by_itself_is_met_before_the_first_call(place: Pl
     ways = [within for within, done in tried.items() if done.returncode == 0]
     if not ways:
         pytest.skip(f"no file can be mounted here: {'; '.join(done.stderr.strip() for done in tried.values())}")
-    flowplan, ledger = (sys.executable, "-m", "flowplan"), place.ledger()
+    flowplan = (sys.executable, "-m", "flowplan")
+    (place.path / "elsewhere").touch()
     place.edit("17.92", "18.92")
+    fine = mounted(ways[0], *flowplan, *APPLY, at="elsewhere")  # it is mounted there, and can be replaced here
+    assert fine.returncode == 0, fine
+    ledger = place.ledger()
+    place.edit("18.92", "19.92")
     refused = mounted(ways[0], *flowplan, *APPLY)
     assert (refused.returncode, place.ledger()) == (5, ledger), refused
     said = " ".join(refused.stderr.split())

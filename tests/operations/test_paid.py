@@ -173,6 +173,17 @@ def test_what_a_restored_state_does_not_have_costs_money_and_is_shown(place: Pla
     assert "the marker" not in place.run("status").err  # what has ended is no such bid
 
 
+def test_a_state_that_was_restored_to_nothing_hides_no_live_bid(place: Place) -> None:
+    place.write(script(1))
+    place.ok(*APPLY)
+    place.ok("destroy", "--auto-approve")
+    place.ok(*APPLY)
+    place.ok("state", "restore", "2", "--force")
+    assert place.ok("state", "list") == ""
+    for command in ("status", "cost"):
+        assert "bid.train  Allocated" in place.ok(command)
+
+
 @pytest.mark.parametrize("running", [False, True], ids=["with its first hour", "as running"])
 def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twice: Place, running: bool) -> None:
     rows = bill_of(twice)["instances"]
@@ -260,7 +271,7 @@ def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> 
     assert "`flowplan cost` asks again" in done.err.replace("\n  ", " ")
     said = document(twice, "status")
     assert (said["paid"], Decimal(said["at_least"]) > 0) == (None, True)  # the first bid's bill was read
-    assert "at least $" in twice.ok("status")
+    assert "at least $" in twice.ok("status").replace("\n  ", " ")
     with twice.simulator() as simulator:
         simulator.faults.clear()
     assert holds_all(twice)
