@@ -54,9 +54,8 @@ def connect(
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
     """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call; `hold`: before
-    each; either may abandon it. `hide` hears
-    what must be shown nowhere. Once it is closed, this machine remembers what was offered. Raises Unauthorized when
-    there are none, UsageProblem for a bad URL."""
+    each; either may abandon it. `hide` hears what must be shown nowhere. Once it is closed, this machine remembers what
+    was offered. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
     from flowplan.cloud.http.redaction import anywhere
 

@@ -279,7 +279,14 @@ def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys
     environ = {"FLOWPLAN_API_KEY": KEY, "HTTPS_PROXY": "http://kim:1792@proxy.test"}
     terminal = Terminal.of(sys.stdout, sys.stderr, {})
     cloud = connect(
-        "https://api.example.test", environ, 1, log=None, wait=lambda _: None, note=terminal.note, hide=terminal.hide
+        "https://api.example.test",
+        environ,
+        1,
+        log=None,
+        wait=lambda _: None,
+        hold=lambda: None,
+        note=terminal.note,
+        hide=terminal.hide,
     )
     terminal.out(f"$1792.00 {KEY}")
     terminal.close()

@@ -207,7 +207,7 @@ def test_a_finding_is_told_when_it_begins_and_when_it_is_over(tmp_path: Path) ->
     assert memory.after(made(evolve(OUTBID, said="it waits, because winning takes a limit of $21.00"))).began == ()
     runs = Finding(TRAIN, "runs", "it runs", id="bid_1")
     assert memory.after(made(runs)).began == (runs,)
-    assert memory.after(made()).over == ("bid.train",)
+    assert memory.after(made()).over == (Address("bid", "train"),)
     assert memory.after(made(runs)).began == ()  # calm from the start
 
 
