@@ -42,12 +42,13 @@ def import_(
     if everything:
         if address is not None or generate is None or lineage is not None:
             raise UsageProblem(
-                "--all needs --generate FILE and takes no other argument", hint="import --all --generate FILE"
+                "--all needs --generate FILE and takes no other argument",
+                hint="`flowplan import --all --generate FILE`",
             )
         return _generated(here, generate, None)
     if address is None or id is None:
         missing = "ADDR and ID are missing" if address is None else "ID is missing"
-        raise UsageProblem(missing, hint="import ADDR ID, or import --all --generate FILE")
+        raise UsageProblem(missing, hint="`flowplan import ADDR ID`, or `flowplan import --all --generate FILE`")
     if generate is not None:
         if lineage is not None:
             raise UsageProblem(

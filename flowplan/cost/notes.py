@@ -193,7 +193,7 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
             "other-marker",
             f"{address} was changed outside, and carries the marker of stack {shown(marker.stack)}, from which it was "
             "imported: if the state there still holds it, each undoes what the other does",
-            f"release it with `flowplan state rm`: there {marker.address.word}, or here {address.word}",
+            f"type `flowplan state rm {marker.address.word}` there, or `flowplan state rm {address.word}` here",
         )
     for address, ids in plan.namesakes:
         what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it and leaves it alone"

@@ -39,4 +39,4 @@ class Round:
     @property
     def differs(self) -> bool:
         """Whether something is not as it is written, and stays so until a person decides."""
-        return self.error is not None or any(one.stays for one in self.findings)
+        return self.error is not None or any(one.asks for one in self.findings)

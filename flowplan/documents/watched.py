@@ -76,7 +76,7 @@ def _finding(one: Finding, told: Told) -> dict[str, Any]:
         "said": one.said,
         "act": one.act,
         "done": one.act is not None and one.address in told.acted,
-        "asks": one.stays,
+        "asks": one.asks,
         "why_not": one.why_not or None,
         "id": one.id,
         "status": one.status,

@@ -49,7 +49,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         session.save(state, pending, before=loaded.state.bindings, stated=True)
     for bid, marker in held_elsewhere(found, live, {state.lineage}):
         if bid is found or bid.id not in bound_bids(state):
-            there = f"that of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is lost"
+            there = f"the state of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is lost"
             rm = f"unless {there}, make sure that `flowplan state rm` was run there"
             session.listener.warn(f"{UNPROVED}: {rm}")
             break

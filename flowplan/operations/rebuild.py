@@ -162,9 +162,12 @@ def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
         session.elsewhere.hold_not_rebuilt()
         _note_kept(session)
     if state.bindings or state.released:
-        hint = "`flowplan recover` settles operations in doubt"
+        hint = (
+            "`flowplan recover` settles operations in doubt; of a lost stack, `flowplan orphans` lists the bids with "
+            "their lineage L, and `flowplan import ADDR ID --lineage L` takes one of them in"
+        )
         if lineage not in (None, state.lineage):
-            take = f"flowplan import ADDR ID --lineage {lineage} takes a bid of that one into it"
+            take = f"`flowplan import ADDR ID --lineage {lineage}` takes a bid of that one into it"
             hint = f"it is of lineage {state.lineage}; {take}, and `flowplan orphans` lists them"
         raise UsageProblem("the state is intact: nothing is rebuilt", hint=hint)
 

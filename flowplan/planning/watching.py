@@ -48,29 +48,28 @@ COSTLY: tuple[Act, ...] = ("place", "raise", "move")  # what may make a stack mo
 _EVENTS: Mapping[str, Event] = MappingProxyType({"preempted": "preempted", "outbid": "preempted", "drift": "drifted"})
 
 
-def event_of(kind: str, *, asks: bool) -> Event | None:
+def event_of(kind: str, *, to_decide: bool) -> Event | None:
     """The hooks that a finding of this kind sets off when it begins; None: none. A bid that the cloud has ended is
     preempted; one that somebody has, or that nobody knows who has, is changed outside."""
     if kind == "ended":
-        return "drifted" if asks else "preempted"
+        return "drifted" if to_decide else "preempted"
     return _EVENTS.get(kind)
 
 
 @frozen
 class Finding:
     """What is the matter with one address. `said`: a sentence for people, without the address. `act`: what the watch
-    does about it; None: nothing. `asks`: a person is to decide, and `flowplan plan` shows about what. `why_not`: why
-    the watch does nothing although its policy is about this; "": that is not so. `refused`: what it would do is, by a
-    guard, a budget or the cloud. `price`: of the auction now, `to_win`:
-    the lowest limit that wins now where that of the bid does not, `limit`: that of the bid, `new_limit`: what it is set
-    to; each in dollars per instance-hour, None: unknown, or there is none. `id`: the live object's, or that of the one
-    that is over; `status`: the API's word."""
+    does about it; None: nothing. `to_decide`: a person is to decide, and `flowplan plan` shows about what. `why_not`:
+    why the watch does nothing although its policy is about this; "": that is not so. `refused`: what it would do is, by
+    a guard, a budget or the cloud. `price`: of the auction now, `to_win`: the lowest limit that wins now where that of
+    the bid does not, `limit`: that of the bid, `new_limit`: what it is set to; each in dollars per instance-hour, None:
+    unknown, or there is none. `id`: the live object's, or that of the one that is over; `status`: the API's word."""
 
     address: Address
     kind: Kind
     said: str
     act: Act | None = field(default=None, kw_only=True)
-    asks: bool = field(default=False, kw_only=True)
+    to_decide: bool = field(default=False, kw_only=True)
     why_not: str = field(default="", kw_only=True)
     refused: bool = field(default=False, kw_only=True)
     price: Decimal | None = field(default=None, kw_only=True)
@@ -83,13 +82,13 @@ class Finding:
     @property
     def event(self) -> Event | None:
         """The hooks that it sets off when it begins; None: none."""
-        return event_of(self.kind, asks=self.asks)
+        return event_of(self.kind, to_decide=self.to_decide)
 
     @property
-    def stays(self) -> bool:
+    def asks(self) -> bool:
         """Whether something is not as it is written, and stays so until a person decides. A bid that waits for a price
         within its bounds is as it is written."""
-        return self.asks or (self.refused and self.kind not in ("preempted", "outbid"))
+        return self.to_decide or (self.refused and self.kind not in ("preempted", "outbid"))
 
     def without_act(self, why: str, *, refused: bool = False) -> Finding:
         """This, about which nothing is done after all."""
@@ -209,7 +208,7 @@ class _Finding:
         if change.guard is not None and address in self.seen.desired.over and isinstance(change.before, Bid):
             return self._lifetime(change, self.seen.desired.over[address])
         if (said := self._changed_outside()) is not None:
-            return self._made("drift", f"{said} outside of flowplan", asks=True)
+            return self._made("drift", f"{said} outside of flowplan", to_decide=True)
         if isinstance(change, Completed):
             return self._made("done", f"{change.id} {DONE[change.ended]}; a task that is done is not placed again")
         if isinstance(change, Create) and self._binding is not None:
@@ -220,7 +219,7 @@ class _Finding:
             said = "the files do not allow the limit price any more that the watch has raised it to"
             return self._priced("raised", said, act="lower", new_limit=self.binding.raised_from)
         if change.ways or change.imported or change.previous_address is not None:
-            return self._made("unapplied", "the files and what is live differ", asks=True)
+            return self._made("unapplied", "the files and what is live differ", to_decide=True)
         return self._standing() if address.kind == "bid" and isinstance(change, NoOp) else None
 
     # -- what is known
@@ -265,17 +264,17 @@ class _Finding:
         ):
             why = why or "its lifetime was edited, which is not applied"
         said = f"its lifetime is over: {over}"
-        return self._made("lifetime_over", said, act=None if why else "cancel", asks=bool(why), why_not=why)
+        return self._made("lifetime_over", said, act=None if why else "cancel", to_decide=bool(why), why_not=why)
 
     def _ended(self, change: Create, binding: Binding) -> Finding:
         """A bid that the state has is over, and the files still want it."""
         if change.address.kind != "bid":
-            return self._made("ended", f"{binding.id} is gone; the watch makes no volume again", asks=True)
+            return self._made("ended", f"{binding.id} is gone; the watch makes no volume again", to_decide=True)
         own = binding.moving and binding.ended == CANCELLED
         said = f"{binding.id} was being placed elsewhere" if own else f"{binding.id} has ended"
         why = self._why_not_placed(binding, own=own)
         if why is not None:
-            return self._made("moves" if own else "ended", f"{said}; {why}", asks=True, why_not=why)
+            return self._made("moves" if own else "ended", f"{said}; {why}", to_decide=True, why_not=why)
         if (pause := self._pause()) is not None:
             until = f"{(self.seen.now + pause):%H:%M} UTC"
             said = f"{said}, as the one before it has; the watch places it again after {until}"
@@ -346,7 +345,7 @@ class _Finding:
         said = f"it would do better elsewhere: {change.note}" if change.note else "it would do better elsewhere"
         if not may or bid is None or bid.status != OPEN or bid.instances:
             why = "it has run" if may else "switch_region is not set"
-            return self._priced("moves", said, asks=True, why_not=why)
+            return self._priced("moves", said, to_decide=True, why_not=why)
         if self._pause() is not None:
             return self._priced("moves", said, why_not="it was placed often lately")
         least = to_win(self._market(change.after), Decimal(0)) if isinstance(change.after, Bid) else None
@@ -372,7 +371,7 @@ class _Finding:
         if not isinstance(bid, Bid) or live is None:
             return self._made("waits", "what is live cannot be seen")
         if live.has_strange_status:
-            return self._made("waits", f"flowplan does not know its status {live.status}", asks=True)
+            return self._made("waits", f"flowplan does not know its status {live.status}", to_decide=True)
         if bid.paused:
             return self._made("waits", "it is paused, as the files want it")
         if (written := self._written_suffices(bid)) is not None:
@@ -453,13 +452,15 @@ class _Finding:
 
     # -- making it
 
-    def _made(self, kind: Kind, said: str, *, act: Act | None = None, asks: bool = False, why_not: str = "") -> Finding:
+    def _made(
+        self, kind: Kind, said: str, *, act: Act | None = None, to_decide: bool = False, why_not: str = ""
+    ) -> Finding:
         return Finding(
             self.change.address,
             kind,
             said,
             act=act,
-            asks=asks,
+            to_decide=to_decide,
             why_not=why_not,
             id=self.change.id or (self._binding.id if self._binding is not None else None),
             status=self.change.status,
@@ -471,12 +472,12 @@ class _Finding:
         said: str,
         *,
         act: Act | None = None,
-        asks: bool = False,
+        to_decide: bool = False,
         why_not: str = "",
         new_limit: Decimal | None = None,
     ) -> Finding:
         bid = self.change.before if isinstance(self.change.before, Bid) else self.change.after
-        made = attrs.evolve(self._made(kind, said, act=act, asks=asks, why_not=why_not), new_limit=new_limit)
+        made = attrs.evolve(self._made(kind, said, act=act, to_decide=to_decide, why_not=why_not), new_limit=new_limit)
         if not isinstance(bid, Bid):
             return made
         market = self._market(bid)

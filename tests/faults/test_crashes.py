@@ -7,7 +7,7 @@ run, and a plan with nothing in it. `scenarios.py` has the scenarios, `points.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -119,9 +119,9 @@ def done_or_in_doubt(rest: Sequence[str], ran: Ran) -> bool:
     return ran.codes == [0] or (ran.codes == [6] and rest[0].startswith(("sent POST", "answer POST")))
 
 
-def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed], every: int = 1) -> None:
-    """Every act at every point that it is for, or at each `every`-th: in each scenario others."""
-    turn = [*SCENARIOS, proof.name].index(proof.name)
+def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed], every: int = 1, among: Iterable[str] = SCENARIOS) -> None:
+    """Every act at every point that it is for, or at each `every`-th: in each scenario `among` these others."""
+    turn = [*among].index(proof.name)
     for act, wanted, allowed in plan:
         numbers = proof.numbers(wanted)
         for number in numbers[turn % min(every, len(numbers) or 1) :: every]:

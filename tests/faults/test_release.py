@@ -204,12 +204,15 @@ def test_what_another_stack_has_not_released_is_not_taken_in_silently(applied: P
         said = " ".join(taken.err.split())
         assert taken.code == 0
         assert "warning: nothing in the cloud proves the release, and two states that hold one object undo" in said
-        assert f"unless that of stack work, lineage {lineage}, is lost, make sure that `flowplan state rm` was" in said
+        assert (
+            f"unless the state of stack work, lineage {lineage}, is lost, make sure that `flowplan state rm` was"
+            in said
+        )
     applied.ok(*other, "apply", "--auto-approve")
     applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$18.50"}')
     told = " ".join(applied.ok(*other, "plan").split())
     assert f"{BID} was changed outside, and carries the marker of stack work, from which it was imported" in told
-    assert f"release it with `flowplan state rm`: there {BID}, or here {BID}" in told
+    assert f"type `flowplan state rm {BID}` there, or `flowplan state rm {BID}` here" in told
     assert "other_marker" in applied.ok(*other, "plan", "--format", "json")
     assert "from which it was imported" not in applied.ok("plan")  # its own marker: nothing tells it
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")

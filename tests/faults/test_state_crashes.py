@@ -52,7 +52,7 @@ def proof(request: pytest.FixtureRequest, in_memory: Path, runner: Runner) -> Pr
 
 
 def test_interrupted_at_every_6th_point(proof: Proof) -> None:
-    prove(proof, *KILLED, *FAILED, every=6)
+    prove(proof, *KILLED, *FAILED, every=6, among=CHANGES)
 
 
 @pytest.mark.slow

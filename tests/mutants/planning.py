@@ -680,8 +680,8 @@ MISTAKES = (
     Mistake(
         "the watch calls it as written that a guard refuses what it would do",
         "planning/watching.py",
-        "        return self.asks or (self.refused and",
-        "        return self.asks and (self.refused and",
+        "        return self.to_decide or (self.refused and",
+        "        return self.to_decide and (self.refused and",
         ("tests/operations/test_unending.py", "-k", "found_by_the_watch or placing_again"),
     ),
     Mistake(

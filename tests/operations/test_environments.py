@@ -118,7 +118,7 @@ def test_a_destroy_with_the_variables_of_another_environment_is_refused(stack: P
     said = " ".join(refused.err.split())
     assert (refused.code, live(stack)) == (3, before)
     assert "name_prefix production-, which is staging- here: another environment? nothing was changed" in said
-    assert "flowplan plan --destroy --out FILE, look at it, and flowplan apply FILE" in said
+    assert "`flowplan plan --destroy --out FILE` with the same --state and variables, look at it" in said
 
 
 def test_a_destroy_that_is_meant_goes_on_as_the_hint_says(stack: Place) -> None:
@@ -133,6 +133,13 @@ def test_a_destroy_that_somebody_looks_at_goes_on(stack: Place) -> None:
     command = [one for one in DESTROY if one != "--auto-approve"]
     code, shown = at_terminal(stack, "yes\n", *mixed(stack, *command))
     assert (code, "another environment?" in shown, live(stack)) == (0, True, {"staging-api": "$17.92"}), shown
+
+
+def test_a_destroy_that_is_given_no_variables_goes_by_the_state(stack: Place) -> None:
+    """The files say no prefix then that could be another one."""
+    applied(stack)
+    stack.ok("--state", "production.json", *DESTROY)
+    assert live(stack) == {"staging-api": "$17.92"}
 
 
 @pytest.mark.parametrize("left", [None, "", "version: 2\ntasks: [", STACK.replace("env: {type: string}", "env: {}")])

@@ -162,7 +162,7 @@ def test_a_limit_is_raised_as_far_as_a_policy_allows(place: Place, above: Decima
     if above > 0:
         assert (found.act, found.new_limit) == ("raise", round(most, 2) * 8), found
     else:
-        assert (found.act, found.stays) == (None, False) and "what a policy allows" in found.why_not, found
+        assert (found.act, found.asks) == (None, False) and "what a policy allows" in found.why_not, found
 
 
 @pytest.mark.parametrize("size", [("5.00", "a100.8x.SXM4.IB", ""), ("0.60", "a100.1x.SXM4.IB", ", num_instances: 8")])

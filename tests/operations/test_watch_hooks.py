@@ -144,8 +144,8 @@ def test_ctrl_c_while_one_runs_ends_it_and_it_is_heard_again(running: Place, mon
 TRAIN = Address("bid", "train")
 
 
-def made(kind: Any, *, asks: bool = False, why: str = "", id: str = "bid_1") -> Finding:
-    return Finding(TRAIN, kind, "", asks=asks, why_not=why, id=id)
+def made(kind: Any, *, to_decide: bool = False, why: str = "", id: str = "bid_1") -> Finding:
+    return Finding(TRAIN, kind, "", to_decide=to_decide, why_not=why, id=id)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def made(kind: Any, *, asks: bool = False, why: str = "", id: str = "bid_1") -> 
         ),
         ([made("outbid", why="too dear"), made("outbid")], ["preempted"]),
         ([made("ended"), made("ended", id="bid_2")], ["preempted", "preempted"]),
-        ([made("ended", asks=True), made("drift", asks=True)], ["drifted"]),
-        ([made("waits"), made("unapplied", asks=True), made("lifetime_over"), made("done"), made("moves")], []),
+        ([made("ended", to_decide=True), made("drift", to_decide=True)], ["drifted"]),
+        ([made("waits"), made("unapplied", to_decide=True), made("lifetime_over"), made("done"), made("moves")], []),
     ],
 )
 def test_a_finding_sets_them_off_when_it_begins(

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 _CODE = "other-environment"
 _GIVE = "give the variables that belong to this state; if "
+_LOOK = "with the same --state and variables, look at it, and `flowplan apply FILE` with that --state"
 _HINTS = {
-    "apply": "the prefix is to change: flowplan plan --out FILE, look at it, and flowplan apply FILE",
-    "destroy": "this state is meant: flowplan plan --destroy --out FILE, look at it, and flowplan apply FILE; "
-    "or leave out --auto-approve, and answer yes",
+    "apply": f"the prefix is to change: `flowplan plan --out FILE` {_LOOK}",
+    "destroy": f"this state is meant: `flowplan plan --destroy --out FILE` {_LOOK}; "
+    "or `flowplan destroy` without --auto-approve, and answer yes",
 }
 
 

@@ -93,7 +93,7 @@ class Memory:
         before = self.told.get(str(one.address))
         if one.act is not None and one.address in found.acted:
             return True
-        return before != _mark(one) and not (before is None and one.kind in _CALM and not one.asks)
+        return before != _mark(one) and not (before is None and one.kind in _CALM and not one.to_decide)
 
     def _sets_off(self, one: Finding) -> bool:
         """Whether hooks are to hear of it: it begins, or the watch is kept from doing something about it from now on,
@@ -101,8 +101,8 @@ class Memory:
         before = self.told.get(str(one.address))
         if one.event is None or before is None:
             return one.event is not None
-        kind, _, asks, is_kept_back, id = before
-        begins = id != one.id or event_of(str(kind), asks=bool(asks)) != one.event
+        kind, _, to_decide, is_kept_back, id = before
+        begins = id != one.id or event_of(str(kind), to_decide=bool(to_decide)) != one.event
         return begins or (bool(one.why_not) and not is_kept_back)
 
     def keep(self) -> None:
@@ -133,7 +133,7 @@ class Memory:
 
 def _mark(one: Finding) -> list[Any]:
     """What tells a finding from the one before: no price, which is another one each time."""
-    return [one.kind, one.act, one.asks, bool(one.why_not), one.id]
+    return [one.kind, one.act, one.to_decide, bool(one.why_not), one.id]
 
 
 def _is_mark(found: object) -> bool:

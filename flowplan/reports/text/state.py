@@ -135,15 +135,17 @@ def rekeyed(done: Rekeyed, paint: Paint) -> str:
     """What `state rekey` did."""
     who = "with the passphrase" if done.recipients == ("passphrase",) else f"for {', '.join(done.recipients)}"
     form, written = f"encrypted {who}" if done.recipients else "in the clear", len(done.versions.written)
-    kept = "; so is the version that is kept" if written == 1 else f"; so are the {written} versions that are kept"
+    kept = f"; {written} version{' was' if written == 1 else 's were'} written again"
     said = [f"The state is {form}, with serial {done.state.serial}{kept * bool(written)}."]
     if not done.recipients:
         said.append("Unset the variables of the key: with one, a state in the clear is refused.")
     if done.versions.unread:
-        which = _serials(done.versions.unread)
-        said.append(f"Left as it was, because no key that is given opens it or it is damaged: {which}.")
+        which, one = _serials(done.versions.unread), len(done.versions.unread) == 1
+        left = ("it was", "opens it or it is") if one else ("they were", "opens them or they are")
+        said.append(f"Left as {left[0]}, because no key that is given {left[1]} damaged: {which}.")
     if done.dropped:
-        said.append(f"Kept no more, because there is no room for it: {_serials(done.dropped)}.")
+        it = "it" if len(done.dropped) == 1 else "them"
+        said.append(f"Kept no more, because there is no room for {it}: {_serials(done.dropped)}.")
     return _sentence(" ".join(said), paint)
 
 

@@ -82,7 +82,7 @@ def _said(one: Finding, told: Told) -> str:
         return f"{said}: {_DONE[one.act]}{limit}" if one.address in told.acted else f"{said}; not done yet"
     if one.why_not and one.why_not not in one.said:
         said += f"; nothing is done: {shown(one.why_not, 200)}"
-    return f"{said}; run `flowplan plan` and decide" if one.stays else said
+    return f"{said}; run `flowplan plan` and decide" if one.asks else said
 
 
 def _failed(error: FlowplanError) -> Iterator[str]:
