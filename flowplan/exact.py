@@ -28,7 +28,7 @@ def exactly() -> AbstractContextManager[Context]:
 
 
 def exact(compute: Callable[P, T]) -> Callable[P, T]:
-    """What is computed `exactly` whoever asks for it: a figure, or a document, of what a call has returned."""
+    """What is computed `exactly` in any program: a figure, or a document, of what a call has returned."""
 
     @wraps(compute)
     def computed(*args: P.args, **kwargs: P.kwargs) -> T:
