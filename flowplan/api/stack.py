@@ -38,6 +38,7 @@ from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.checking.environment import hold_own
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
@@ -258,7 +259,8 @@ class Stack:
         """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
         stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
         `target`, `exclude`, `policies`: as in `plan`.
-        `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises."""
+        `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises. So it does
+        where the variables are those of another environment: then look at `plan(destroy=True)`, and apply that."""
         proposal = self.plan(
             destroy=True,
             keep_volumes=keep_volumes,
@@ -268,6 +270,7 @@ class Stack:
             policies=policies,
             stop=how.get("stop"),
         )
+        hold_own(proposal.diagnostics)
         return self.apply(proposal, **how)
 
     def watch(

@@ -51,6 +51,9 @@ def test_of_versions_that_take_too_much_room_the_oldest_go() -> None:
     assert [one.serial for one in made.keeping(copied, replace=False)] == [7, 8, 1]
     begun = Packed.of(("b", 1), noise.randbytes(KEPT_BYTES // 5))
     assert [one.id for one in made.keeping(begun, replace=False)] == [("a", 7), ("a", 8), ("b", 1)]
+    of_b = made.next(state=("b", 1), versions=made.keeping(begun, replace=False))
+    larger = Packed.of(("a", 8), noise.randbytes(KEPT_BYTES // 2))  # written again, for another key
+    assert [one.id for one in of_b.keeping(larger, replace=True)] == [("a", 8), ("b", 1)]
 
 
 def test_versions_of_a_large_state_have_the_room_that_it_takes_itself() -> None:

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import flowplan
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from tests.cli.terminals import at_terminal
@@ -119,6 +120,22 @@ def test_a_destroy_with_the_variables_of_another_environment_is_refused(stack: P
     assert (refused.code, live(stack)) == (3, before)
     assert "name_prefix production-, which is staging- here: another environment? nothing was changed" in said
     assert "`flowplan plan --destroy --out FILE` with the same --state and variables, look at it" in said
+
+
+def test_a_program_that_mixes_them_up_destroys_what_it_has_looked_at_alone(stack: Place) -> None:
+    applied(stack)
+    before = live(stack)
+    mixed_up = flowplan.load(
+        directory=stack.path,
+        state="production.json",
+        variables={"env": "staging"},
+        api_url=os.environ["FLOWPLAN_API_URL"],
+    )
+    with pytest.raises(flowplan.GuardRefused, match="another environment"):
+        mixed_up.destroy(allow_volume_destroy="*")
+    assert live(stack) == before
+    mixed_up.apply(mixed_up.plan(destroy=True, allow_volume_destroy="*"))
+    assert live(stack) == {"staging-api": "$17.92"}
 
 
 def test_a_destroy_that_is_meant_goes_on_as_the_hint_says(stack: Place) -> None:

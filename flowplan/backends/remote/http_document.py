@@ -113,13 +113,14 @@ class Document:
 
     def keeping(self, new: Packed, *, replace: bool) -> tuple[Packed, ...]:
         """Its versions with `new`, or with it in the place of the one that it is. They have the room that the state
-        takes, from KEPT_BYTES to MOST_KEPT_BYTES: those of other lineages go first, then the oldest. One that was not
-        there before stays, and the last one."""
+        takes, from KEPT_BYTES to MOST_KEPT_BYTES: those of other lineages than the state's go first, then the oldest.
+        One that was not there before stays, and the last one."""
         others = [one for one in self.versions if one.id != new.id]
         is_new = len(others) == len(self.versions)
         if not is_new and not replace:
             return self.versions
-        kept = sorted([*others, new], key=lambda one: (is_new and one is new, one.lineage == new.lineage, one.serial))
+        own = new.lineage if is_new else self.state[0]
+        kept = sorted([*others, new], key=lambda one: (is_new and one is new, one.lineage == own, one.serial))
         room = min(max(KEPT_BYTES, len(self.snapshot or b"")), MOST_KEPT_BYTES)
         over = sum(len(one.data) for one in kept) - room
         while over > 0 and len(kept) > 1:

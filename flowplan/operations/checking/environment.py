@@ -10,6 +10,8 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
     from flowplan.operations.looking.observe import Observed
@@ -41,8 +43,15 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 
 def hold_environment(seen: Observed, wishes: Wishes) -> None:
     """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
-    if (found := other_environment(seen, wishes)) is not None:
-        raise GuardRefused(f"{found.summary} nothing was changed", code=_CODE, hint=found.hint)
+    found = other_environment(seen, wishes)
+    hold_own([] if found is None else [found])
+
+
+def hold_own(found: Iterable[Diagnostic]) -> None:
+    """Raise GuardRefused where what is said of a plan, at which nobody has looked, has that warning."""
+    for one in found:
+        if one.code == _CODE:
+            raise GuardRefused(f"{one.summary} nothing was changed", code=_CODE, hint=one.hint)
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:
