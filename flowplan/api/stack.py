@@ -38,7 +38,6 @@ from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
-from flowplan.operations.checking.environment import hold_own
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
@@ -270,7 +269,7 @@ class Stack:
             policies=policies,
             stop=how.get("stop"),
         )
-        hold_own(proposal.diagnostics)
+        planning.hold_unseen(proposal.diagnostics)
         return self.apply(proposal, **how)
 
     def watch(

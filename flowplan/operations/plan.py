@@ -374,6 +374,14 @@ def forecast(
     return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
 
 
+def hold_unseen(found: Iterable[Diagnostic]) -> None:
+    """Raise GuardRefused where what is said of a plan needs somebody who has looked at it: that its variables are those
+    of another environment."""
+    from flowplan.operations.checking.environment import hold_own
+
+    hold_own(found)
+
+
 def refuse(found: PricedPlan, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no, with every reason. The plan is shown by then; a `saved` one is not."""
     if found.refusals:
