@@ -155,7 +155,7 @@ MISTAKES = (
     Mistake(
         "drop the newest version for an older one that is copied to a server",
         "backends/remote/http_document.py",
-        ", one.lineage == new.lineage, one.serial))",
+        ", one.lineage == own, one.serial))",
         ", 0, 0))",
         ("tests/backends/test_http_document.py", "-k", "oldest_go"),
     ),
