@@ -727,6 +727,13 @@ MISTAKES = (
         ("tests/api/test_api.py", "-k", "no_empty_state"),
     ),
     Mistake(
+        "name to a destroy a file that is like the one given only in how all files end",
+        "operations/opening/sources.py",
+        "candidates(name, there, lambda one: Path(one).stem)",
+        "candidates(name, there)",
+        ("tests/operations/test_sources.py", "-k", "told_what_there_is"),
+    ),
+    Mistake(
         "take a file for the task of a program",
         "operations/opening/sources.py",
         "    _hold_no_file(ready, paths, here)\n",
