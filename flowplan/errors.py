@@ -151,6 +151,10 @@ class GuardRefused(FlowplanError):
         self.reason = CODES[code].word or code
         """What documents call it."""
 
+    def __str__(self) -> str:
+        why = first_of([one.summary for one in self.refusals])
+        return f"{self.summary}: {why}" if why else self.summary
+
 
 class StalePlan(GuardRefused):
     """The saved plan is not what would be planned now."""

@@ -76,15 +76,9 @@ class Proposal:
         return self._request, document
 
     def _hold_allowed(self) -> None:
-        refusals = self._planned.priced.refusals
-        if refusals:
-            first, *more = refusals
-            raise GuardRefused(
-                f"refused: {first.summary}; nothing was changed",
-                code=first.code,
-                detail="\n".join(one.summary for one in more) or None,
-                hint=first.hint,
-            )
+        if why := self._planned.priced.refusals:
+            first, said = why[0], "this proposal is refused; nothing was changed"
+            raise GuardRefused(said, code=first.code, hint=first.hint, refusals=why)
 
     def __repr__(self) -> str:
         counts = [f"{count} {action}" for action, count in self.plan.count().items() if count]

@@ -439,7 +439,7 @@ def test_a_directory_that_does_not_exist_is_no_empty_state(tmp_path: Path) -> No
 
 def test_a_proposal_that_was_refused_says_what_to_do(stack: flowplan.Stack) -> None:
     stack.apply(stack.plan())
-    with pytest.raises(flowplan.GuardRefused, match=r"refused: deleting volume\.my-new-volume destroys") as raised:
+    with pytest.raises(flowplan.GuardRefused, match=r"changed: deleting volume\.my-new-volume destroys") as raised:
         stack.destroy()
     assert raised.value.hint is not None
     assert "--allow-volume-destroy my-new-volume" in raised.value.hint

@@ -62,6 +62,26 @@ def test_a_plan_that_a_guard_refuses_is_saved_and_not_applied(tmp_path: Path) ->
         stack.apply("plan.json")
 
 
+def test_every_reason_of_a_refusal_is_said(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, TASK, {**TASK, "name": "b"}, {**TASK, "name": "c"})
+    proposal = stack.plan(max_hourly_cost="1.00", max_cost_increase="2.00", out="plan.json")
+    reasons = [one.summary for one in proposal.diagnostics if one.severity == "error"]
+    assert len(reasons) == 2
+    for plan in (proposal, "plan.json"):
+        with pytest.raises(flowplan.GuardRefused) as raised:
+            stack.apply(plan)
+        assert [one.summary for one in raised.value.refusals] == reasons
+        assert str(raised.value) == f"{raised.value.summary}: {'; '.join(reasons)}"
+        assert raised.value.code == raised.value.refusals[0].code != "errored"
+
+
+def test_a_dict_that_is_not_given_again_is_asked_for(tmp_path: Path) -> None:
+    stack_in(tmp_path, TASK).plan(out="plan.json")
+    with pytest.raises(flowplan.ConfigError, match="made from <task train>, which is not here") as raised:
+        stack_in(tmp_path).apply("plan.json")
+    assert (raised.value.hint or "").startswith("give load() that dict again")
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

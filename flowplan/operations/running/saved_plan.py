@@ -12,18 +12,19 @@ import attrs
 
 from flowplan.backends.state_name import DEFAULT
 from flowplan.config import Source
-from flowplan.diagnostics import CODE_OF, Diagnostic
+from flowplan.diagnostics import CODE_OF, Diagnostic, Position
 from flowplan.errors import ConfigError, GuardRefused, StalePlan, StateError, UsageProblem
 from flowplan.files.private import is_absent
 from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
 from flowplan.operations.opening.sources import DEFAULT as DEFAULT_FILE
-from flowplan.operations.opening.sources import SUFFIXES
+from flowplan.operations.opening.sources import SUFFIXES, has_no_file
 from flowplan.printable import shown
 from flowplan.secret import Secret
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.plan import PlanBody, PlanDocument, PlannedStack, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
@@ -208,12 +209,20 @@ def hold_expected(saved: SealedPlan, expect: str | None) -> None:
             hint="apply the approved plan, or approve this one",
         )
     if saved["errored"]:
-        errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
-        why, word, hint = "the file gives no reason", None, None
-        if errors:
-            why, word, hint = errors[0]["summary"], errors[0]["detail"], errors[0]["hint"]
-        remedy = f"{hint}; then plan again" if hint else "plan again"
-        raise GuardRefused(f"this plan was refused: {why}", code=CODE_OF.get(word or "", "errored"), hint=remedy)
+        raise _refused([_said(one) for one in saved["diagnostics"] if one["severity"] == "error"])
+
+
+def _refused(why: Sequence[Diagnostic]) -> GuardRefused:
+    """What an apply of a plan comes to that was refused when it was made, for the reasons `why`."""
+    said = "this plan was refused when it was made; nothing was done"
+    if not why:
+        return GuardRefused(f"{said}: the file gives no reason", code="errored", hint="plan again")
+    return GuardRefused(said, code=why[0].code, hint="do that, then plan again", refusals=why, planned=False)
+
+
+def _said(one: Said) -> Diagnostic:
+    place = None if (found := one["source"]) is None else Position(found["file"], found["line"], found["column"])
+    return Diagnostic(CODE_OF.get(one["detail"] or "", "errored"), one["summary"], one["hint"], position=place)
 
 
 def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
@@ -261,6 +270,8 @@ def hold_there(saved: SealedPlan, settings: Settings, given: Container[str] = ()
     if gone and saved["mode"] != "destroy":
         summary = f"this plan was made from {', '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here"
         hint = "apply it in the directory where it was planned, or with --chdir: apply reads the files again"
+        if any(map(has_no_file, gone)):
+            hint = "give load() that dict again, in the program that applies it; the command line cannot apply it"
         raise ConfigError([Diagnostic("file-unreadable", summary, hint)])
 
 
@@ -367,10 +378,10 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
             hint="apply it in the directory where it was planned; with a `name` in its file a stack has that anywhere",
         )
     if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
-        raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
+        raise StalePlan("the configuration has changed since the plan was made", hint="plan again")
     if actions_of(now) != actions_of(saved):
         raise StalePlan(
-            "resources in the plan have changed since it was saved; nothing was done",
+            "resources in the plan have changed since it was made; nothing was done",
             detail="\n".join(moved(saved, now)),
             hint="plan again",
         )
