@@ -120,7 +120,7 @@ def within(
 
 def whole(value: int, name: str, least: int, most: int) -> int:
     """`value`, which is a whole number from `least` to `most`. Raises UsageProblem."""
-    if within(value, name, least, most) != int(value):
+    if within(value, name, least, most, f"{least} and {most}") != int(value):
         raise UsageProblem(f"{name}: {value!r} is not a whole number")
     return int(value)
 

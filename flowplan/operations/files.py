@@ -37,11 +37,6 @@ def hold_json_file(path: str, state: str | None = None, used: Iterable[str] = ()
             hint="choose another name for --json",
         )
     hold_writable(path, "JSON document of flowplan", _JSON)
-    directory = Path(os.path.realpath(path)).parent  # where a link leads
-    if not directory.is_dir():
-        raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
-    if not os.access(directory, os.W_OK):
-        raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another one")
 
 
 def remove_json_file(path: str) -> None:
@@ -55,17 +50,20 @@ def remove_json_file(path: str) -> None:
 
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
     """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
-    whose file is empty while nobody holds it: neither is to be replaced."""
+    whose file is empty while nobody holds it: neither is to be replaced; and where its
+    directory takes nothing."""
     from flowplan.backends.state_name import is_lock_name
 
     target = Path(path)
     if is_lock_name(target.name):
         raise UsageProblem(f"{shown(path)}: flowplan uses this name for a lock", hint="choose another name")
     try:
-        if not target.exists():
-            return
+        there = target.exists()
     except OSError as error:  # a name that is too long
         raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
+    _hold_directory(path)
+    if not there:
+        return
     head = b""
     if target.is_file():
         try:
@@ -82,6 +80,14 @@ def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes]
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():
         raise UsageProblem(f"{path} is not a file", hint="choose another name")
+
+
+def _hold_directory(path: str) -> None:
+    directory = Path(os.path.realpath(path)).parent  # where a link leads
+    if not directory.is_dir():
+        raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
+    if not os.access(directory, os.W_OK):
+        raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another one")
 
 
 def write_new(path: Path, text: str, *, locked: bool = False) -> bool:

@@ -86,12 +86,13 @@ def test_a_dict_that_is_not_given_again_is_asked_for(tmp_path: Path) -> None:
     ("call", "said"),
     [
         (lambda stack: stack.plan(out="flowplan.state.json"), "holds a state"),
+        (lambda stack: stack.plan(out="nodir/p.json"), "its directory does not exist"),
         (lambda stack: stack.plan(out="mine.txt"), "exists and is not a saved plan"),
         (lambda stack: stack.plan(out="plan.json", refresh=False), "refresh=False cannot be combined with out"),
         (lambda stack: stack.plan(out="plan.json", refresh_only=True), "refresh_only cannot be combined with out"),
         (lambda stack: stack.apply("none.json"), "none.json"),
         (lambda stack: stack.plan().markdown(max_bytes=untyped("many")), "max_bytes: 'many' is not between"),
-        (lambda stack: stack.plan().markdown(max_bytes=1), "max_bytes: 1 is not between 4000 and"),
+        (lambda stack: stack.plan().markdown(max_bytes=1), "max_bytes: 1 is not between 4000 and 1000000000"),
     ],
 )
 def test_what_cannot_be_saved_or_applied_is_refused(call: Any, said: str, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_what_else_fails_is_in_it_too(applied_once: Place) -> None:
         "plan bad.yaml": ("plan", 65),
         "market nix": ("failure", 65),
         "state show bid.nix": ("failure", 1),
-        "plan --out nowhere/p": ("plan", 1),
+        "plan --out nowhere/p": ("plan", 64),
     }
     for line, (schema, code) in lines.items():
         done = place.run(*line.split(), "--json", FILE)
