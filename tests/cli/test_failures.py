@@ -250,7 +250,7 @@ def test_a_plan_that_cannot_be_saved_is_one_document(place: Place, tmp_path: Pat
     place.write(task_text("train"))
     done = place.run("plan", "--out", "nowhere/p", "--format", "json")
     code, (said,) = failure(done.out, "plan")
-    assert (done.code, code) == (1, 1)
+    assert (done.code, code) == (64, 64)
     assert "nowhere/p" in said["summary"]
 
 
