@@ -13,16 +13,17 @@ import pytest
 
 import flowplan
 from tests.api.test_api import TASK, addresses, stack_in
+from tests.processes import LONGEST
 
 
 def test_another_process_applies_what_this_one_has_planned(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        proposal = pool.submit(stack.plan).result()
-        outcome = pool.submit(stack.apply, proposal).result()
+        proposal = pool.submit(stack.plan).result(LONGEST)
+        outcome = pool.submit(stack.apply, proposal).result(LONGEST)
         again = pool.submit(stack.apply, proposal)
         with pytest.raises(flowplan.StalePlan, match="was applied already"):
-            again.result()
+            again.result(LONGEST)
     assert (addresses(outcome), outcome.state) == (["bid.train"], stack.state())
 
 

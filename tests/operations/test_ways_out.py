@@ -74,7 +74,7 @@ def test_a_bid_comes_into_a_state_that_was_begun_since(place: Place) -> None:
     assert (f"if it is lost: flowplan {take}" in told, "--from-live" in told) == (True, False)
     refused = place.run("recover", "--from-live", "--lineage", lineage)
     assert refused.code == 64
-    assert f"flowplan import ADDR ID --lineage {lineage} takes a bid of that one into it" in said(refused.err)
+    assert f"`flowplan import ADDR ID --lineage {lineage}` takes a bid of that one into it" in said(refused.err)
     destroyed = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert (destroyed.code, f"flowplan {take} takes it into this one" in said(destroyed.err)) == (0, True)
     place.ok(*take.split())

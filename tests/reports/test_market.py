@@ -209,8 +209,8 @@ def test_names_from_the_cloud_are_text_in_the_picture(place: Place) -> None:
 
 def test_a_picture_that_cannot_be_written_is_an_error(place: Place) -> None:
     result = place.run("market", H200, "--svg", "no/such/place.svg")
-    assert result.code == 1
-    assert "could not be written" in result.err
+    assert (result.code, result.out) == (64, "")
+    assert "no/such/place.svg cannot be written: its directory does not exist" in result.err
 
 
 # ---- what is wrong, and what is not known -------------------------------------------------------------------

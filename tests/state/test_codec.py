@@ -51,6 +51,7 @@ IMAGE = ContainerImage("nvcr.io/nvidia/pytorch:24.05-py3", "./app", "--gpus all 
 SCRIPT = Script.of("echo hello\n")
 INPUTS = Inputs(SCRIPT, (PAIR,), (MOUNT,), (DISK,), IMAGE)
 VOLUME = Volume("data", 10, "File", "us-central1-b", 16, ("size_gb",))
+REPORTED = attrs.evolve(VOLUME, unreported=())
 BID = Bid(
     name="train",
     instance_type="it_1",
@@ -184,7 +185,7 @@ BARE = attrs.evolve(
             digest_of(BARE), "79e4f4637774d5bd79716dec9bb924b3c8836b0a32e202c8759929e238841e1f", id="a bare task"
         ),
         pytest.param(
-            text([plain(one) for one in (VOLUME, BID, PORTS, None)]),
+            text([plain(one) for one in (REPORTED, BID, PORTS, None)]),
             "10271ca2359f5e655e1c33c09e8c1e624383d98b48bcd84e4f30809e1f95e99b",
             id="values of a plan",
         ),
@@ -334,7 +335,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "Position.column",
         },
     ),
-    "values of a volume": (VOLUME, lambda one: text(plain(one)), {"Volume.unreported"}),
+    "values of a volume": (REPORTED, lambda one: text(plain(one)), {"Volume.unreported"}),
     "values of a bid": (
         BID,
         lambda one: text(plain(one)),
