@@ -31,8 +31,8 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
 
     terminal, form = here.terminal, form_of(given)
     row = BOARD if form == "text" and terminal.live else RUNNING[form]
-    is_saved, paints = saved is not None, (terminal.paint, terminal.paint_err)
-    outlet = Outlet(terminal.out, terminal.err, *paints, here.session.now, terminal.below, is_saved)
+    paints = terminal.paint, terminal.paint_err
+    outlet = Outlet(terminal.out, terminal.err, *paints, here.session.now, terminal.below, is_saved=saved is not None)
     reporter = here.answer.reporter(row(outlet))
     if saved is not None:
         reporter.planned(saved)

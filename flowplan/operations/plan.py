@@ -377,9 +377,9 @@ def forecast(
 def hold_unseen(found: Iterable[Diagnostic]) -> None:
     """Raise GuardRefused where what is said of a plan needs somebody who has looked at it: that its variables are those
     of another environment."""
-    from flowplan.operations.checking.environment import hold_own
+    from flowplan.operations.checking.environment import hold_warned
 
-    hold_own(found)
+    hold_warned(found)
 
 
 def refuse(found: PricedPlan, *, saved: bool = False) -> None:

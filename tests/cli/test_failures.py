@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -245,13 +246,27 @@ def test_a_bug_is_in_it_without_its_text(place: Place, monkeypatch: pytest.Monke
     assert said["summary"] == "internal error: RuntimeError"
 
 
-def test_a_plan_that_cannot_be_saved_is_one_document(place: Place, tmp_path: Path) -> None:
+def test_a_plan_that_cannot_be_saved_is_one_document(place: Place) -> None:
     """Not the plan, and behind it that it failed."""
     place.write(task_text("train"))
     done = place.run("plan", "--out", "nowhere/p", "--format", "json")
     code, (said,) = failure(done.out, "plan")
     assert (done.code, code) == (64, 64)
     assert "nowhere/p" in said["summary"]
+
+
+def test_a_plan_for_which_there_is_no_room_is_one_document(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found only once it is written."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place.write(task_text("train"))
+    monkeypatch.setattr(os, "replace", full)
+    done = place.run("plan", "--out", "p", "--format", "json")
+    code, (said,) = failure(done.out, "plan")
+    assert (done.code, code) == (1, 1)
+    assert "p could not be" in said["summary"] and "No space left on device" in said["summary"]
 
 
 def test_a_program_that_asks_for_nothing_gets_nothing(place: Place) -> None:

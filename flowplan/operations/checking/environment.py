@@ -44,10 +44,10 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 def hold_environment(seen: Observed, wishes: Wishes) -> None:
     """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
     found = other_environment(seen, wishes)
-    hold_own([] if found is None else [found])
+    hold_warned([] if found is None else [found])
 
 
-def hold_own(found: Iterable[Diagnostic]) -> None:
+def hold_warned(found: Iterable[Diagnostic]) -> None:
     """Raise GuardRefused where what is said of a plan, at which nobody has looked, has that warning."""
     for one in found:
         if one.code == _CODE:
