@@ -147,18 +147,21 @@ class _Quotas:
                 self._held[_counted_by(before)] += _size(before)
 
     def over(self, quota: Quota, say: Say) -> Iterator[Diagnostic]:
-        """What does not fit into `quota`."""
+        """That `quota` is too small, said once: at the first that does not fit into it, of all that do not."""
         of = (quota.product, quota.instance_type if quota.product == SPOT else None)
         field = "instance_quantity" if quota.product == SPOT else "size_gb"
         taken = max(quota.used - self._held[of], 0) + self._staying[of]
+        without_room: list[Address] = []
         for change in self._taking.get(of, ()):
             more = _size(change.after)
             taken += more
             if more and taken > quota.total:
-                summary = (
-                    f"the quota {quota.name} allows {quota.total:,} {quota.units}; this would take it to {taken:,}"
-                )
-                yield say(change.address, field, summary, _ROOM, code="quota")
+                without_room.append(change.address)
+        if without_room:
+            first, others = without_room[0], len(without_room) - 1
+            allows = f"the quota {quota.name} allows {quota.total:,} {quota.units}"
+            hint = f"this and {others:,} more do not fit: {_ROOM}" if others else _ROOM
+            yield say(first, field, f"{allows}; this plan would take it to {taken:,}", hint, code="quota")
 
 
 _ROOM = "ask for less, or for a higher quota; what you remove still counts in this apply: remove it in an earlier one"

@@ -87,13 +87,19 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "spot quota": (
         lambda place: set_quota(place, "Spot", 3),
         task_text("a", num_instances=2) + task_text("b", num_instances=2),
-        "the quota Spot h100-80gb.sxm.8x allows 3 instances; this would take it to 4 at flowplan.yaml:12:73",
+        "the quota Spot h100-80gb.sxm.8x allows 3 instances; this plan would take it to 4 at flowplan.yaml:12:73",
         "remove it in an earlier one",
+    ),
+    "spot quota, of a sweep": (
+        lambda place: set_quota(place, "Spot", 3),
+        "".join(task_text(name, num_instances=2) for name in "abcd"),
+        "the quota Spot h100-80gb.sxm.8x allows 3 instances; this plan would take it to 8 at flowplan.yaml:12:73",
+        "hint: this and 2 more do not fit: ask for less, or for a higher quota;",
     ),
     "storage quota": (
         lambda place: set_quota(place, "Storage", 100),
         task_text(more=storage("data", 101, disk_interface="File")),
-        "the quota Storage allows 100 GB; this would take it to 101",
+        "the quota Storage allows 100 GB; this plan would take it to 101",
         "ask for less",
     ),
 }
@@ -180,7 +186,7 @@ def test_what_a_quota_counts_already_is_not_counted_twice(place: Place) -> None:
     )
     place.ok("plan")
     place.edit("size: 40", "size: 41")
-    assert "this would take it to 101" in " ".join(place.run("plan").err.split())
+    assert "this plan would take it to 101" in " ".join(place.run("plan").err.split())
     place.write(
         task_text(num_instances=3, more=storage("data", 60, disk_interface="File"))
     )  # a replacement frees its own
@@ -194,7 +200,7 @@ def test_what_somebody_else_uses_counts(place: Place) -> None:
     set_quota(place, "Spot", 3)
     place.ok("state", "rm", "bid.theirs")
     place.write(task_text("ours", num_instances=2))
-    assert "this would take it to 4" in " ".join(place.run("plan").err.split())
+    assert "this plan would take it to 4" in " ".join(place.run("plan").err.split())
 
 
 def test_a_bid_that_is_resumed_counts(place: Place) -> None:
@@ -242,7 +248,7 @@ def test_a_successor_that_is_made_first_counts_beside_the_old_bid(place: Place) 
     place.ok("simulator", "advance", "10m")
     set_quota(place, "Spot", 3)
     place.edit("echo one", "echo two")
-    assert "this would take it to 4" in " ".join(place.run("plan").err.split())
+    assert "this plan would take it to 4" in " ".join(place.run("plan").err.split())
     place.edit("true", "false")
     place.ok("plan")
 
