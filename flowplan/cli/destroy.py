@@ -30,8 +30,10 @@ def destroy(
     state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy; with --keep-volumes
     all of them stay, and flowplan forgets them. Attached volumes are never touched.
 
-    Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
-    and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
+    Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard
+    (a volume's data, prevent_destroy, a policy), and nothing was touched; 4 locked;
+    5 a problem with the state; 6 a create's outcome is unknown, and everything else
+    is ended; 65 a file of --policy has problems; 130, 143 stopped by a signal.
     """
     from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out

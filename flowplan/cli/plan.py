@@ -57,7 +57,8 @@ def plan(
     PATHs are task files or directories; none means flowplan.yaml. Nothing is changed.
 
     Exit codes: 0 done; 2 changes are pending (with --detailed-exitcode);
-    3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
+    3 a guard refuses the plan; 5 a problem with the state; 65 problems in the
+    configuration.
     """
     from flowplan.cli.plan_request import read_request
     from flowplan.cli.simulating import Simulating

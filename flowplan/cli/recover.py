@@ -36,7 +36,8 @@ def recover(
     are the task files, which name the stack and identify the volumes. A state that is encrypted for others, or that
     may not be read, is not lost; with --force another one takes its place, and who has the old key cannot open that.
 
-    Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
+    Exit codes: 0 settled; 1 a cancelled bid may still run; 3 this stack may not cancel
+    the ID; 4 locked; 5 a problem with the state; 6 an outcome is still unknown.
     """
     here = Context.of(ctx)
     if from_live and ids:

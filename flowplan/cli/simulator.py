@@ -102,7 +102,10 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 @_start
 @click.pass_context
 def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> int:
-    """Delete the simulator's data and create it again."""
+    """Delete the simulator's data and create it again.
+
+    A state of what was in it stays. To begin without it, too: rm flowplan.state.*, and `flowplan apply --init`.
+    """
     from flowplan.operations.simulator import data_of, say_which
     from flowplan.simulator import Simulator
 

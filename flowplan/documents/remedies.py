@@ -92,13 +92,13 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "key-required": "Add the key to ssh_keys.",
     "limit-too-low": "Raise the limit to the minimum that the message names.",
     "minimum-unknown": "Run the same command again later, when the price can be fetched.",
-    "lifetime-over": "Cancel what keeps running; to place the task again, move the end of its lifetime.",
+    "lifetime-over": "`flowplan apply` cancels what nothing protects; to place the task again, give it a later end_at.",
     "quota": "Ask for less, end something that counts against the quota, or have the quota raised.",
     "too-many-instances": "Ask for fewer instances, or choose another type or region.",
     # guards
     "max-cost-increase": "Lower what the plan costs, or raise the limit if you agree to the cost.",
     "max-hourly-cost": "Lower what the plan costs, or raise the limit if you agree to the cost.",
-    "prevent-destroy": "Remove prevent_destroy from the file and apply that first: no option lifts it.",
+    "prevent-destroy": "To allow it, set prevent_destroy: false in a file that names it; no option lifts it.",
     "import-replaces": "First apply a file that matches what is live, then change it; or remove the import block.",
     "mass-change": "Look at the plan; if you want all of it, give --max-changes a higher number.",
     "policy": "Change what the rule refuses, or have the rule changed: the message has its place and figures.",
@@ -179,18 +179,21 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
 EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     0: ("Done; with `plan --detailed-exitcode`: no changes.", "Nothing has to be done."),
     1: (
-        "Failed, or an apply without approval; `fmt --check` found differences; a case of `test` failed.",
+        "Failed, or an apply without approval; `fmt --check` found differences; a case of `test` failed; not all of "
+        "stdout could be written; a bid would wait (`market --exit-code`).",
         "Read the last error on stderr, correct its cause, and run the same command again; after a saved plan that was "
         "begun, plan again and apply that.",
     ),
     2: (
-        "Something is not as it is written: `plan --detailed-exitcode` would change it, or `watch --once` found it so.",
+        "Something is not as it is written: `plan --detailed-exitcode` would change it, or `watch --once` found it so; "
+        "or a bid can never win (`market --exit-code`).",
         "Look at the plan, and apply it; of `watch --once`, read what it told.",
     ),
     3: (
-        "Refused by a guard: budget, mass change, prevent_destroy, volume data, a plan that does not fit, another "
-        "project or endpoint.",
-        "The message names the guard and the option that lets the plan through; nothing was changed.",
+        "Refused by a guard: budget, policy, mass change, prevent_destroy, volume data, a plan that does not fit, "
+        "another project or endpoint.",
+        "The message names what refuses it, and what lets it through. A plan is refused before anything is changed; "
+        "of a run that waited (`depends_on`), read what it had done by then.",
     ),
     4: (
         "Locked by somebody else.",
@@ -207,7 +210,8 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     64: ("Wrong usage.", "Correct the command line; `flowplan COMMAND --help` lists the options."),
     65: (
         "Problems in the configuration, including those that only the cloud can show.",
-        "Correct each place that the message names; nothing was changed.",
+        "Correct each place that the message names. Nothing was changed, but an apply still cancels what is past its "
+        "lifetime, and says so.",
     ),
     130: ("Stopped by Ctrl-C; the state is saved.", _CONTINUES),
     143: ("Stopped by SIGTERM; the state is saved.", _CONTINUES),

@@ -22,6 +22,12 @@ def test_every_code_has_a_remedy_that_is_a_sentence() -> None:
     assert [text for text in texts if not re.fullmatch(r"(?s)[A-Z`].*[.]", text)] == []
 
 
+def test_no_refusal_promises_more_than_it_keeps() -> None:
+    """A run that waited is refused (3) after it has changed something, and problems (65) stop no lifetime's end."""
+    for code in (3, 65):
+        assert "nothing was changed" not in EXIT_CODES[code][1]
+
+
 def test_the_exit_codes_are_those_of_the_table() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", README.read_text(), re.MULTILINE)
     assert [int(number) for row in rows for number in row.split(",")] == list(EXIT_CODES)
