@@ -96,7 +96,9 @@ class LocalStore(Store):
 
     def hold_usable(self) -> None:
         if is_missing(self.path.absolute().parent):
-            raise UsageProblem(f"--state {self.path}: there is no directory {self.path.parent}")
+            raise UsageProblem(
+                f"--state {self.path}: there is no directory {self.path.parent}", hint="correct the name, or make it"
+            )
 
     def reach(self) -> None:
         """A file is there at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowplan.config import Config
+from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from tests.config.test_stack import TYPE, said, stack
 
@@ -47,6 +48,12 @@ def test_an_empty_for_each_holds_nobody_up() -> None:
     assert waits(config, "merge") == []
     text = SWEEP.replace("[a, b]", "[]") + "  merge: {depends_on: ['sweep[a]']}\n"
     assert said(text) == ['a.yaml:5:24: [depends-on] there is no task.sweep["a"] to wait for']
+
+
+def test_a_task_is_not_told_to_wait_for_itself() -> None:
+    with pytest.raises(ConfigError) as raised:
+        stack(f"{SWEEP}  merge: {{depends_on: mergee}}\n")
+    assert [one.hint for one in raised.value.problems] == ['there are: task.sweep, task.sweep["a"], task.sweep["b"]']
 
 
 def test_a_faulty_instance_is_the_only_problem() -> None:

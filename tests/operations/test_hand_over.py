@@ -323,8 +323,10 @@ def test_an_import_of_what_is_not_in_this_project_says_what_is_and_whose_it_may_
     said = " ".join(result.err.split())
     assert (result.code, "at flowplan.yaml:7:10" in said) == (65, True), said
     assert "there is no bid bid_ofAnother123456 in this project" in said
-    assert "`flowplan orphans` lists what is live here and in no state" in said
+    assert "`flowplan orphans` lists the bids that flowplan placed and no state here has" in said
     assert "give the --project or the variables that belong to it" in said
+    volume = place.run("import", "volume.data", "vol_ofAnother123456")  # `orphans` goes by markers: volumes have none
+    assert (volume.code, "orphans" in volume.err, "console" in volume.err) == (1, False, True), volume
 
 
 def test_an_import_that_would_replace_is_refused(old: Place) -> None:

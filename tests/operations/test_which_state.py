@@ -174,6 +174,8 @@ def test_what_is_wrong_with_a_place_is_said_of_who_named_it(
     monkeypatch.setenv("FLOWPLAN_STATE", variable)
     found = place.run("plan")
     assert (found.code, says in " ".join(found.err.split())) == (code, True), found
+    if "no directory" in says:
+        assert "hint: correct the name, or make it" in found.err
 
 
 # -- a configuration that does not read

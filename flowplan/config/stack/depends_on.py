@@ -91,7 +91,8 @@ def wrong(tasks: Mapping[Address, Task], names: Names) -> list[Report]:
                 graph[address].append(after.task)
             elif not names.explain(after.task):
                 what = f"task.{after.task.name}"
-                found.append((after.source, f"there is no {what} to wait for", candidates(what, known), ()))
+                others = [one for one in known if one not in (f"task.{address.name}", f"task.{address.base}")]
+                found.append((after.source, f"there is no {what} to wait for", candidates(what, others), ()))
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -68,6 +68,13 @@ def hold_free(state: State, wanted: Address, id: str) -> None:
             raise UsageProblem(f"{id} is already in the state, as {address}", hint=hint)
 
 
+# A volume carries no marker by which `orphans` could find it; nor does a bid that another tool placed.
+_WHERE = {
+    "bid": "`flowplan orphans` lists the bids that flowplan placed and no state here has; FCP's console shows all",
+    "volume": "FCP's console shows the ids of volumes",
+}
+
+
 def found_live(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
     """The live object, a bid also while no list shows it yet. Raises FlowplanError when there is none here."""
     try:
@@ -77,8 +84,8 @@ def found_live(session: Session, live: Live, wanted: Address, id: str) -> LiveBi
     if found is None:
         raise FlowplanError(
             f"there is no {wanted.kind} {id} in this project",
-            hint="`flowplan orphans` lists what is live here and in no state; for an id of another project or "
-            "environment, give the --project or the variables that belong to it",
+            hint=f"{_WHERE[wanted.kind]}; for an id of another project or environment, give the --project or the "
+            "variables that belong to it",
         )
     if isinstance(found, LiveBid) and found.ended:
         raise FlowplanError(f"{id} is {found.status}: it has ended and no longer costs anything")
