@@ -92,13 +92,20 @@ def _half_updated(intent: Intent, live: Live) -> str:
 
 
 def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
-    """The live bid `id` and its marker. The bid must carry this stack's marker and be none that a file named, that
-    an operation in doubt made, or that `state rm` released. Raises GuardRefused."""
+    """The live bid `id` and its marker. The bid must carry this stack's marker, or another's and be in the state (as
+    `import --lineage` takes it); and be none that a file named, that an operation in doubt made, or that `state rm`
+    released. Raises GuardRefused."""
     state = loaded.state
     bid = live.bids.get(id)
-    named = any(binding.id == id and binding.source for binding in state.bindings.values())
-    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or named:
+    held = next((one for one, binding in state.bindings.items() if binding.id == id and one.kind == "bid"), None)
+    if bid is None or bid.marker is None or (held is not None and state.bindings[held].source):
         raise _stays(f"{id} is not a duplicate bid of this stack", "`flowplan destroy` cancels the bids in the state")
+    if bid.marker.lineage != state.lineage:
+        if held is not None:
+            return bid, attrs.evolve(bid.marker, address=held)
+        whose = f"it is of stack {bid.marker.stack}: give the --state that has it"
+        lost = f"flowplan import {bid.marker.address.word} {id} --lineage {bid.marker.lineage}, then this command again"
+        raise _stays(f"{id} is not a duplicate bid of this stack", f"{whose}; if that is lost: {lost}")
     if id in state.released:
         again = f"flowplan import {bid.marker.address.word} {id} takes it back"
         raise _stays(f"{id} was released", f"{again}; then you can cancel it")

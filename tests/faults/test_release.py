@@ -194,6 +194,23 @@ def test_what_another_stack_released_is_taken_in_here(applied: Place) -> None:
     assert (planned.code, "marker" in planned.out) == (0, False)
 
 
+def test_what_was_taken_in_from_another_stack_and_no_file_names_is_cancelled_as_its_plan_says(applied: Place) -> None:
+    lineage, id = json.loads((applied.path / STATE).read_text())["lineage"], bid_id(applied)
+    applied.ok("state", "rm", BID)
+    other = ("--state", "other.json")
+    applied.ok(*other, "import", VOLUME, bid_id(applied, VOLUME), "--lineage", lineage)  # so that there is a stack
+    refused = applied.run(*other, "recover", "--cancel", id)
+    said = " ".join(refused.err.split())
+    assert (refused.code, id in live_ids(applied)) == (3, True), said
+    assert f"if that is lost: flowplan import {BID} {id} --lineage {lineage}, then this command again" in said
+    applied.ok(*other, "import", "bid.theirs", id, "--lineage", lineage)
+    planned = applied.run(*other, "plan", "--target", VOLUME)
+    assert f"flowplan recover --cancel {id}" in " ".join((planned.out + planned.err).split()), planned
+    assert f"{id} (bid.theirs) is cancelled." in applied.ok(*other, "recover", "--cancel", id)
+    assert id not in live_ids(applied)
+    assert "bid.theirs" not in applied.ok(*other, "state", "list")
+
+
 def test_what_another_stack_has_not_released_is_not_taken_in_silently(applied: Place) -> None:
     """Nothing in the cloud shows that two states hold one bid: whoever imports it is told, and so is every plan that
     sees it changed by the other."""

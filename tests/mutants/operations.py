@@ -811,6 +811,20 @@ MISTAKES = (
         ("tests/faults/test_release.py",),
     ),
     Mistake(
+        "leave running what was imported from another stack and no file names",
+        "operations/recover.py",
+        "        if held is not None:\n            return bid, attrs.evolve(bid.marker, address=held)\n",
+        "",
+        ("tests/faults/test_release.py", "-k", "no_file_names"),
+    ),
+    Mistake(
+        "cancel what another stack has",
+        "operations/recover.py",
+        "        if held is not None:\n            return bid, attrs.evolve(bid.marker, address=held)\n",
+        "        if True:\n            return bid, bid.marker\n",
+        ("tests/faults/test_release.py", "-k", "no_file_names"),
+    ),
+    Mistake(
         "cancel without saying so first",
         "operations/recover.py",
         "    journal.append([intent])\n",
