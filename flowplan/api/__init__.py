@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flowplan.api.arguments import Length, files, hold_keywords, seconds, sources_of, texts_of
+from flowplan.api.arguments import Length, hold_keywords, seconds, sources_of, texts_of
+from flowplan.api.given import hold_note, mapping, path, paths, text, variables_of
 from flowplan.api.proposal import Proposal
 from flowplan.api.stack import Stack
 from flowplan.errors import UsageProblem
@@ -53,24 +54,42 @@ def load(
     """
     hold_keywords(task, load.__kwdefaults__ or {})
     tasks = sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
-    given = [str(one) for one in sources if not isinstance(one, Mapping)]
-    for one in sources:
-        if not isinstance(one, str | Path | Mapping):
-            raise UsageProblem(f"{one!r} is neither a path nor a task", hint="give a file, a directory, or a dict")
+    given = [_path_of(one) for one in sources if not isinstance(one, Mapping)]
+    hold_note(note)
     settings = Settings(
-        directory=Path(directory).absolute(),
-        state="" if state is None else str(state),
-        given_api_url=api_url,
-        project=project,
-        ssh_key=ssh_key,
+        directory=_absolute(path(directory, "directory")),
+        state="" if state is None else path(state, "state"),
+        given_api_url=None if api_url is None else text(api_url, "api_url"),
+        project=None if project is None else text(project, "project"),
+        ssh_key=None if ssh_key is None else text(ssh_key, "ssh_key"),
         lock_timeout=seconds(lock_timeout, "lock_timeout"),
-        environ=os.environ if environ is None else environ,
+        environ=os.environ if environ is None else variables_of(environ),
         command=_command,
-        variables=texts_of(variables or {}),
-        variable_files=files(variable_files),
+        variables=() if variables is None else texts_of(mapping(variables, "variables")),
+        variable_files=paths(variable_files, "variable_files"),
     )
     _ = settings.api_url  # one that holds a password is refused before anything shows it
     return Stack((*given, *tasks), settings, note)
+
+
+def _path_of(source: str | Path) -> str:
+    """The path that a source of `load` is. Raises UsageProblem."""
+    if isinstance(source, str | Path):
+        return path(source, "a path")
+    kind = "None" if source is None else type(source).__name__
+    hint = (
+        "give each by itself: load(*tasks)" if isinstance(source, Iterable) else "give a file, a directory, or a dict"
+    )
+    raise UsageProblem(f"what load is given must be a path or a task, not {kind}", hint=hint)
+
+
+def _absolute(directory: str) -> Path:
+    """`directory`, from the working directory of now. Raises UsageProblem where that is gone."""
+    try:
+        return Path(directory).absolute()
+    except OSError as error:
+        hint = "give an absolute path as directory"
+        raise UsageProblem(f"the working directory cannot be used: {error.strerror}", hint=hint) from error
 
 
 def _command() -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from flowplan.api.given import names
 from flowplan.config import EXPLAINED, TASK_KEYS, Source
 from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
@@ -24,6 +25,7 @@ from flowplan.printable import shown
 
 Length = str | float
 Choice = TypeVar("Choice", bound=str)
+T = TypeVar("T")
 
 
 def sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
@@ -66,8 +68,6 @@ def texts_of(variables: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Values of variables, as --var takes them: a text as it is, all else as JSON. Raises UsageProblem."""
     found = []
     for name, value in variables.items():
-        if not isinstance(name, str):
-            raise UsageProblem(f"variables: {name!r} is not a name", hint='variables={"gb": 500}')
         try:
             found.append((name, value if isinstance(value, str) else json.dumps(value, default=_plain)))
         except (TypeError, ValueError, RecursionError) as error:
@@ -89,10 +89,14 @@ def _plain(value: Any) -> Any:
 
 def patterns(target: str | Iterable[str], exclude: str | Iterable[str], replace: str | Iterable[str]) -> Patterns:
     """What is selected by address. Raises UsageProblem."""
+    return Patterns(_held(target, "target"), _held(exclude, "exclude"), _held(replace, "replace"))
+
+
+def _held(given: str | Iterable[str], name: str) -> tuple[str, ...]:
     try:
-        return Patterns(*(tuple(held(str(text)) for text in names(given)) for given in (target, exclude, replace)))
+        return tuple(held(one) for one in names(given, name))
     except ValueError as error:
-        raise UsageProblem(str(error)) from None
+        raise UsageProblem(f"{name}: {error}") from None
 
 
 def hours(length: Length, name: str, least: float = 60.0, most: float = LONGEST, said: str = "1m and 3660d") -> float:
@@ -114,7 +118,8 @@ def within(
     is_number = isinstance(value, Real | Decimal)  # notebooks have no type checker
     if not (is_number and math.isfinite(value) and least <= value <= most):
         written = value if given is None else given
-        raise UsageProblem(f"{name}: {written!r} is not between {said or f'{least:g} and {most:g}'}")
+        hint = None if is_number else "give a number" if given is None else "write 90s, 5m, 6h, 2d or 1w"
+        raise UsageProblem(f"{name}: {written!r} is not between {said or f'{least:g} and {most:g}'}", hint=hint)
     return float(value)
 
 
@@ -134,28 +139,27 @@ def one_of(value: Choice, name: str, choices: Any) -> Choice:
     return value
 
 
-def names(given: str | Iterable[str]) -> Iterable[str]:
-    """One name may be given alone: its letters are not meant."""
-    return (given,) if isinstance(given, str) else given
-
-
 def budgets(
     hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis, changes: int | str | None = None
 ) -> tuple[Budget, ...]:
     """The budget that these amount to, none where nothing is given. `hourly`: dollars per hour; `more`: dollars per
     hour, or "25%"; `changes`: how many resources, or "30%" of them. Raises UsageProblem."""
     one_of(basis, "budget_basis", BudgetBasis)
-    try:
-        found = Budget(
-            None if hourly is None else dollars(str(hourly)),
-            None if more is None else increase(str(more)),
-            basis,
-            max_changes=None if changes is None else max_changes(str(changes)),
-            basis_alone=basis != "worst" and hourly is None and more is None,
-        )
-    except ValueError as error:
-        raise UsageProblem(str(error)) from None
+    found = Budget(
+        _limit(dollars, hourly, "max_hourly_cost"),
+        _limit(increase, more, "max_cost_increase"),
+        basis,
+        max_changes=_limit(max_changes, changes, "max_changes"),
+        basis_alone=basis != "worst" and hourly is None and more is None,
+    )
     return () if found.empty else (found,)
+
+
+def _limit(read: Callable[[str], T], given: Decimal | str | int | None, name: str) -> T | None:
+    try:
+        return None if given is None else read(str(given))
+    except ValueError as error:
+        raise UsageProblem(f"{name}: {error}") from None
 
 
 def limit_price(given: Decimal | str, name: str) -> Decimal:
@@ -167,8 +171,3 @@ def limit_price(given: Decimal | str, name: str) -> Decimal:
     if not found:
         raise UsageProblem(f"{name}: {given!r} is not more than 0", hint="give dollars per instance-hour")
     return found
-
-
-def files(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    """Names of files, of which one may be given alone."""
-    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))

@@ -15,16 +15,15 @@ from attrs import evolve, field
 from flowplan.api.arguments import (
     Length,
     budgets,
-    files,
     hours,
     limit_price,
-    names,
     one_of,
     patterns,
     seconds,
     whole,
     within,
 )
+from flowplan.api.given import flag, hold_reporter, names, path, paths, text
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
@@ -160,21 +159,21 @@ class Stack:
         """
         request = planning.Request(
             paths=self._sources,
-            destroy=destroy,
-            keep_volumes=keep_volumes,
-            refresh_only=refresh_only,
-            refresh=refresh,
+            destroy=flag(destroy, "destroy"),
+            keep_volumes=flag(keep_volumes, "keep_volumes"),
+            refresh_only=flag(refresh_only, "refresh_only"),
+            refresh=flag(refresh, "refresh"),
             patterns=patterns(target, exclude, replace),
-            destroyable=frozenset(names(allow_volume_destroy)),
+            destroyable=frozenset(names(allow_volume_destroy, "allow_volume_destroy")),
             hours=None if horizon is None else hours(horizon, "horizon"),
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
-            policies=files(policies),
+            policies=paths(policies, "policies"),
             hooks=self._runs(hooks),
             complete=True,
         )
         hold_together({**request.asked, "out": out}, lambda name: "refresh=False" if name == "no_refresh" else name)
-        saved = None if out is None else str(self.directory / out)
+        saved = None if out is None else str(self.directory / path(out, "out"))
         if saved is not None:
             hold_writable(saved)
 
@@ -234,8 +233,12 @@ class Stack:
             settle_window=within(settle_window, "settle_window", 0, 3600),
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
-        request, document = self._approved(proposal, expect)
-        request = evolve(request, hooks=self._runs(hooks))
+        hold_reporter(reporter)
+        hold_stop(stop)
+        runs_hooks = self._runs(hooks)
+        expected = None if expect is None else text(expect, "expect")
+        request, document = self._approved(proposal, expected)
+        request = evolve(request, hooks=runs_hooks)
 
         def run(event: Event) -> Outcome:
             with self._session(event) as session:
@@ -304,12 +307,13 @@ class Stack:
         from flowplan.operations.watching.rounds import hold_pace, rounds
 
         hold_stop(stop)
+        hold_reporter(reporter)
         pace = seconds(every, "every")
         hold_pace(pace, "every", simulated=self._settings.simulated)
         request = planning.Request(
             paths=self._sources,
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
-            policies=files(policies),
+            policies=paths(policies, "policies"),
             hooks=self._runs(hooks),
         )
         how = applying.How(
@@ -319,7 +323,7 @@ class Stack:
         event = Event()
         listener = self._listener()
         heard = reporter or Silent()
-        made = rounds(self._settings, listener, event, request, how, heard, pace, once=once)
+        made = rounds(self._settings, listener, event, request, how, heard, pace, once=flag(once, "once"))
         return _one_by_one(made, event, stop)
 
     def status(self) -> Status:
@@ -363,8 +367,10 @@ class Stack:
             None if limit is None else limit_price(limit, "limit"),
             advice=True,
         )
+        named = tuple(text(one, "a type") for one in types)
+        where = None if region is None else text(region, "region")
         with self._session() as session:
-            return look(session, types, region, asked)
+            return look(session, named, where, asked)
 
     def offers(self) -> Offers:
         """Where the tasks could go now, without a plan: `tasks` in the order of the files, each with its `places`, the
@@ -412,7 +418,7 @@ class Stack:
     def _approved(self, proposal: Proposal | str | Path, expect: str | None) -> tuple[planning.Request, SealedPlan]:
         """What `apply` is to carry out. Raises UsageProblem, GuardRefused, StalePlan, ConfigError."""
         if isinstance(proposal, str | Path):
-            saved = given_plan(self._settings, str(proposal))
+            saved = given_plan(self._settings, path(proposal, "the file of a plan"))
             request = request_of(saved, planning.Request(paths=self._sources), expect, self._settings)
             if (why := unchecked(saved, self._settings)) is not None:
                 self._listener().warn(f"{why}: expect proves what is in it, not who made it")
@@ -425,7 +431,7 @@ class Stack:
         return request, document
 
     def _runs(self, hooks: bool) -> bool:
-        return hooks and self._settings.runs_hooks
+        return flag(hooks, "hooks") and self._settings.runs_hooks
 
     @contextmanager
     def _session(self, event: Event | None = None) -> Iterator[Session]:

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "an API that is not set is the public one",
+        "api/__init__.py",
+        'text(api_url, "api_url")',
+        "api_url",
+        ("tests/api/test_given.py", "-k", "not_the_public_one"),
+    ),
+    Mistake(
+        "a program's destroy=false destroys",
+        "api/stack.py",
+        'destroy=flag(destroy, "destroy")',
+        "destroy=bool(destroy)",
+        ("tests/api/test_given.py", "-k", "plan-destroy"),
+    ),
+    Mistake(
         "a stack shows the password in its URL",
         "api/__init__.py",
         "    _ = settings.api_url  # one that",
@@ -22,7 +36,7 @@ MISTAKES = (
     Mistake(
         "a library runs the commands of a file unasked",
         "api/stack.py",
-        "        return hooks and self._settings.runs_hooks\n",
+        '        return flag(hooks, "hooks") and self._settings.runs_hooks\n',
         "        return self._settings.runs_hooks\n",
         ("tests/operations/test_hooks.py", "-k", "sets_one_off"),
     ),
