@@ -239,17 +239,12 @@ class Diagnostic:
 
     def without(self, secrets: Collection[str]) -> Diagnostic:
         """The same, in which none of `secrets` can be read."""
+        return self.hidden(lambda text: hide(text, secrets))
 
-        def hidden(text: str | None) -> str | None:
-            return None if text is None else hide(text, secrets)
-
-        return evolve(
-            self,
-            summary=hide(self.summary, secrets),
-            hint=hidden(self.hint),
-            detail=hidden(self.detail),
-            source=hidden(self.source),
-        )
+    def hidden(self, secretless: Callable[[str], str]) -> Diagnostic:
+        """The same without what must stay secret: `secretless` gives a text without that."""
+        hint, detail, source = (one and secretless(one) for one in (self.hint, self.detail, self.source))
+        return evolve(self, summary=secretless(self.summary), hint=hint, detail=detail, source=source)
 
 
 def by_position(problem: Diagnostic) -> tuple[str, int, int]:

@@ -56,7 +56,10 @@ class FlowplanError(Exception):
     def hide(self, secretless: Callable[[str], str]) -> None:
         """Have it, and what it came of, say nothing that must stay secret: `secretless` gives a text without that."""
         self.args = tuple(secretless(one) if isinstance(one, str) else one for one in self.args)
-        self.hint, self.detail = (one and secretless(one) for one in (self.hint, self.detail))
+        said = (self.hint, self.detail, self.excerpt)
+        self.hint, self.detail, self.excerpt = (one and secretless(one) for one in said)
+        if notes := getattr(self, "__notes__", None):
+            self.__notes__ = [secretless(one) for one in notes]
         for one in {self.__cause__, self.__context__}:  # a traceback shows them, too
             if isinstance(one, FlowplanError):
                 one.hide(secretless)
@@ -151,6 +154,11 @@ class GuardRefused(FlowplanError):
         self.reason = CODES[code].word or code
         """What documents call it."""
 
+    def hide(self, secretless: Callable[[str], str]) -> None:
+        """Also in each of its reasons."""
+        super().hide(secretless)
+        self.refusals = tuple(one.hidden(secretless) for one in self.refusals)
+
     def __str__(self) -> str:
         why = first_of([one.summary for one in self.refusals])
         return f"{self.summary}: {why}" if why else self.summary
@@ -219,6 +227,11 @@ class ConfigError(FlowplanError):
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration", hint=hint)
         for problem in self.problems[_SAID:]:  # a traceback shows them
             self.add_note(_placed(problem))
+
+    def hide(self, secretless: Callable[[str], str]) -> None:
+        """Also in each of its problems."""
+        super().hide(secretless)
+        self.problems = [one.hidden(secretless) for one in self.problems]
 
     def __str__(self) -> str:
         return first_of([_placed(one) for one in self.problems]) or self.summary

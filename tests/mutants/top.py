@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/api/test_given.py", "-k", "not_the_public_one"),
     ),
     Mistake(
+        "a problem shows a program its API key",
+        "errors.py",
+        "        self.problems = [one.hidden(secretless) for one in self.problems]\n",
+        "",
+        ("tests/api/test_secrets.py", "-k", "only_the_cloud"),
+    ),
+    Mistake(
         "a program's destroy=false destroys",
         "api/stack.py",
         'destroy=flag(destroy, "destroy")',

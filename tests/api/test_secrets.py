@@ -1,0 +1,43 @@
+"""What an error that a program gets says of a secret: nothing, wherever a reason of it stands."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import traceback
+
+import pytest
+
+import flowplan
+from flowplan.diagnostics import Diagnostic
+from flowplan.errors import FlowplanError
+from tests.api.test_api import TASK
+from tests.conftest import START, Place
+
+SECRET = "fkey_abcdefghijklmnop1234567890"
+
+
+def everything(error: FlowplanError) -> str:
+    """All that a log, a traceback or another process could show of it."""
+    copied = pickle.loads(pickle.dumps(error))
+    return "\n".join([*traceback.format_exception(error), repr(vars(error)), repr(vars(copied)), str(copied)])
+
+
+@pytest.mark.parametrize("key", ["project_name", "ssh_key_name"])
+def test_a_problem_that_only_the_cloud_shows_hides_a_secret(key: str, place: Place) -> None:
+    task = {**TASK, key: "${env.FLOWPLAN_API_KEY}"}
+    place.write(json.dumps({"version": 2, "name": "s", "tasks": {"train": task}}))
+    environ = {**START, "FLOWPLAN_API_KEY": SECRET}
+    with pytest.raises(flowplan.ConfigError, match=r"there is no (project|SSH key) \*{8}") as caught:
+        flowplan.load(directory=place.path, api_url="sim:", environ=environ).plan()
+    assert SECRET not in everything(caught.value)
+
+
+def test_each_reason_hides_a_secret_and_stays_what_it_is() -> None:
+    reasons = [Diagnostic("policy", f"{n} {SECRET}", SECRET, detail=SECRET, source=SECRET) for n in range(5)]
+    for error in (flowplan.ConfigError(reasons), flowplan.GuardRefused("no", code="policy", refusals=reasons)):
+        error.excerpt = SECRET
+        before = str(error)
+        error.hide(lambda text: text.replace(SECRET, "***"))
+        assert SECRET not in everything(error)
+        assert str(error) == before.replace(SECRET, "***") and "4 ***" in everything(error)
