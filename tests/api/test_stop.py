@@ -10,12 +10,14 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attrs import define, field
 
 import flowplan
+from flowplan.api import thread as api_thread
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.cloud.http.transport import Transport
@@ -219,8 +221,42 @@ def test_what_is_looked_at_is_stopped_before_the_next_call(act: str, place: Plac
     error = ended(acts[act])
     assert (str(error), error.outcome, calls.count) == ("stopped; nothing was changed", None, 2)
     assert place.ledger() == before
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowplan-run")] == []
     stack.destroy()
+
+
+class Lingering(threading.Thread):
+    """Has not ended when its work is done, until somebody waits for that."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.waited_for = threading.Event()
+
+    def run(self) -> None:
+        super().run()
+        assert self.waited_for.wait(LONGEST)
+
+    def join(self, timeout: float | None = None) -> None:
+        self.waited_for.set()
+        super().join(timeout)
+
+
+def test_a_call_that_has_ended_leaves_no_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Lingering] = []
+
+    def thread(**given: Any) -> threading.Thread:
+        made.append(Lingering(**given))
+        return made[-1]
+
+    monkeypatch.setattr(api_thread, "threading", SimpleNamespace(Thread=thread, Lock=threading.Lock))
+    stack = stack_in(place.path, TASK)
+    proposal = stack.plan()
+    stack.apply(proposal)
+    with pytest.raises(flowplan.StalePlan):
+        stack.apply(proposal)
+    left = [one for one in made if one.is_alive()]
+    for one in left:
+        one.join()
+    assert (len(made), left) == (2, [])
 
 
 def test_a_call_that_waits_to_be_sent_again_is_given_up(place: Place, calls: Calls) -> None:
