@@ -110,6 +110,8 @@ def _problem(text: str) -> tuple[str, str, str] | None:
     """What is wrong with a place: summary, hint and code; None: nothing."""
     if not text.strip():
         return f"{KEY} is empty", "name a file or a URL, or delete the key", "empty"
+    if "\0" in text:
+        return f"{KEY} has a NUL character", "delete it: no file can be called so", "character"
     if "${" in text:
         hint = "write the place out; for several environments give --state or FLOWPLAN_STATE instead"
         return f"{KEY} cannot hold ${{...}}: it is read before any value is known", hint, "value"
