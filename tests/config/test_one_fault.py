@@ -217,8 +217,8 @@ def test_what_is_below_a_name_that_cannot_be_is_read_for_what_else_is_wrong() ->
     text = NAMED.replace("  c: {", "  my task: {num_instance: 2, ").replace("  data: {", "  My data!: {sizze: 5, ")
     found = [one.summary for one in problems(text)]
     assert "'my task' is not a name under tasks" in found and "'My data!' is not a name under volumes" in found
-    assert "unknown key 'num_instance' in tasks.my-task" in found
-    assert "unknown key 'sizze' in volumes.my-data" in found
+    assert "unknown key 'num_instance' in tasks.'my task'" in found
+    assert "unknown key 'sizze' in volumes.'My data!'" in found
 
 
 def test_two_names_that_cannot_be_are_two_problems() -> None:

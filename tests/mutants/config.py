@@ -78,7 +78,7 @@ MISTAKES = (
     Mistake(
         "leave a task out without a word where for_each is misspelt, so that it is destroyed",
         "config/stack/stack.py",
-        '            open_section(section.document, template, f"{kind}.{key.text}", known)  # reports it\n',
+        "            open_section(section.document, template, self._title(kind, key.text), known)  # reports it\n",
         "",
         ("tests/config/test_one_fault.py", "-k", "leaves_open"),
     ),

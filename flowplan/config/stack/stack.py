@@ -78,6 +78,7 @@ class _Reading:
     prefix: str = ""
     said: dict[str, tuple[Section, str]] = field(factory=dict)  # what only one document may say, or all alike
     watched: Section | None = None  # the one that has `watch`
+    titles: dict[tuple[str, str], str] = field(factory=dict)  # what messages call what is under a name
 
     def run(self) -> Stack:
         self.found.variables = {name: one.given for name, one in self.variables.items() if one.given is not None}
@@ -188,7 +189,10 @@ class _Reading:
         for key, each, node in self._entries(section, "volumes", None):
             name = key.text if each is None else f"{key.text}-{each.key}"
             node = self._placed(section, node, defaults)
-            volume = read_volume(section.document, node, key, _address("volume", key, each), name)
+            opened = open_section(section.document, node, self._title("volumes", key.text), keys.STACK_VOLUME)
+            if opened is None:
+                continue
+            volume = read_volume(opened, key, _address("volume", key, each), name)
             if volume is not None:
                 called = self._prefixed(section, key, volume.name, VOLUME_NAME, VOLUME_NAME_LENGTH)
                 self.found.volumes.append(attrs.evolve(volume, name=called))
@@ -209,7 +213,7 @@ class _Reading:
     def _tasks(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "tasks", defaults):
             name = key.text if each is None else f"{key.text}-{each.key}"
-            task = open_section(section.document, node, f"tasks.{key.text}", keys.STACK_TASK, defaults)
+            task = open_section(section.document, node, self._title("tasks", key.text), keys.STACK_TASK, defaults)
             if task is None:
                 continue
             task.title, task.key = "", key
@@ -255,9 +259,13 @@ class _Reading:
             named = node.key(name) if own is None or _KEY.fullmatch(name) else _fit(node.key(name))
             if own is not None and (named.text == name or named.text not in taken):
                 taken.add(named.text)
+                self.titles[key, named.text] = _title(key, name)
                 merged = own if defaults is None else under(defaults, own, ("used here", named.start))
                 yield from self._instances(section, Address(kind, named.text), named, merged)
             self._note(Address(kind, name), any(one.severity == "error" for one in findings[before:]))
+
+    def _title(self, key: str, name: str) -> str:
+        return self.titles.get((key, name), f"{key}.{name}")
 
     def _note(self, address: Address, faulty: bool) -> None:
         """Note that a name is declared, and whether something was reported of what it stands for."""
@@ -277,8 +285,9 @@ class _Reading:
         if isinstance(own, Scalar) and own.is_null:
             return MappingNode(where.start)
         if not isinstance(own, MappingNode):
-            summary = f"{key}.{name} must be a mapping, not {KINDS[own.kind]}"
-            section.document.problem(own, summary, f"write {key}: {{{name}: {{...}}}}", code="type")
+            summary = f"{_title(key, name)} must be a mapping, not {KINDS[own.kind]}"
+            example = name if _KEY.fullmatch(name) else "NAME"
+            section.document.problem(own, summary, f"write {key}: {{{example}: {{...}}}}", code="type")
             return None
         return own
 
@@ -289,7 +298,7 @@ class _Reading:
         of = template.get("for_each")
         kind, known = ("volumes", keys.STACK_VOLUME) if address.kind == "volume" else ("tasks", keys.STACK_TASK)
         if of is None and looks_like("for_each", [name for name in template.entries if name not in known.every]):
-            open_section(section.document, template, f"{kind}.{key.text}", known)  # reports it
+            open_section(section.document, template, self._title(kind, key.text), known)  # reports it
             return
         if of is None or (isinstance(of, Scalar) and of.is_null):
             made = scope.replaced(template)
@@ -314,6 +323,11 @@ class _Reading:
 def _fit(name: Scalar) -> Scalar:
     """A name for what has one that cannot be: what it says is read for what else is wrong."""
     return attrs.evolve(name, text=dashed(name.text)[:63] or "unnamed")
+
+
+def _title(key: str, name: str) -> str:
+    """What messages call what is under `key`: by its name as it is written, in quotes where that can be none."""
+    return f"{key}.{name if _KEY.fullmatch(name) else quoted(name)}"
 
 
 def _twice(key: str, section: Section, first: Section) -> None:

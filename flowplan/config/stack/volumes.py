@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from flowplan.config import keys
 from flowplan.config.config import VolumeWanted
 from flowplan.config.positions import Positions
 from flowplan.config.task.instances import REGION
 from flowplan.config.task.lifecycle import read_lifecycle
 from flowplan.config.task.storage import CREATED_NAME, interface_of, note_volume, size_of
-from flowplan.config.values import open_section, text, text_of
-from flowplan.config.yaml import Document, Scalar
-from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.config.values import Section, text, text_of
+from flowplan.config.yaml import Scalar
 from flowplan.model.address import Address
 
 
-def read_volume(document: Document, node: MappingNode, key: Scalar, address: Address, name: str) -> VolumeWanted | None:
-    """The volume at `address`, called `name` in the cloud unless `volume_name` says otherwise. `key`: where its name is
-    written. None where its name is none; problems are reported."""
-    section = open_section(document, node, f"volumes.{address.name}", keys.STACK_VOLUME)
-    if section is None:
-        return None
-    section.key = key
+def read_volume(section: Section, key: Scalar, address: Address, name: str) -> VolumeWanted | None:
+    """The volume of `section`, at `address`, called `name` in the cloud unless `volume_name` says otherwise. `key`:
+    where its name is written. None where its name is none; problems are reported."""
+    section.key, document, node = key, section.document, section.node
     size = None if node.get("attach") is not None else size_of(section)  # that key is the problem then
     interface, region = interface_of(section), text(section, "region_id", REGION)
     if section.has("volume_name"):
