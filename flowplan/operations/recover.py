@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,7 +14,7 @@ from flowplan.apply.patience import Patience
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.removals import Removals
 from flowplan.documents.state import AfterRecovery
-from flowplan.errors import GuardRefused
+from flowplan.errors import CloudError, GuardRefused
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
@@ -25,7 +26,7 @@ from flowplan.state.state import State, with_ended
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Journal, Loaded, StateLock
-    from flowplan.clock import Clock
+    from flowplan.clock import Clock, Moment
     from flowplan.operations.opening.session import Session
 
 
@@ -36,7 +37,7 @@ def settle(
     each, with its marker. `window`: seconds in which a create may still show up.
 
     Raises GuardRefused for a bid that is not this stack's duplicate, OutcomeUnknown, CloudError, StateError, and what
-    `session.interruption` raises.
+    `session.interruption` raises. A bid that cannot be cancelled, which is raised, keeps none of the others running.
     """
     interruption = session.interruption
     with session.changing() as lock:
@@ -47,12 +48,14 @@ def settle(
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
         state, clock = loaded.state, interruption.clock()
         with interruption.listening():
+            state, failed = _cancelled(session, journal, lock, state, duplicates, clock)
             for bid, marker in duplicates:
-                if not interruption.stopped():
-                    state = _cancel(session, journal, lock, state, bid, marker, clock)
+                if bid.id not in failed:
                     cancelled(bid.id, marker)
                     # However long a list still shows it: it is over, and not to be taken for ours again.
                     live = attrs.evolve(live, bids={**live.bids, bid.id: attrs.evolve(bid, status=TERMINATED)})
+            if failed and not interruption.stopped():
+                raise _not_all(failed)
             found = recover(state, loaded.pending, session.cloud(), live, window=window, clock=clock)
             if journal.appended or found.records or loaded.journaled:
                 lock.verify()
@@ -61,7 +64,8 @@ def settle(
                 stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
                 state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stopped=stopped)
         if interruption.stopped():
-            raise interruption.interrupted("what was done is saved")
+            runs_on = f"; {', '.join(failed)} may run on" if failed else ""
+            raise interruption.interrupted(f"what was done is saved{runs_on}")
     for note in _notes(found, loaded, live):
         session.listener.note(note)
     if not ids and "bid" in live.unlisted:  # what was found settled is, but bids that no state knows may be there
@@ -120,17 +124,55 @@ def _stays(why: str, hint: str) -> GuardRefused:
     return GuardRefused(f"{why}; it stays, and nothing was changed", code="not-ours", hint=hint)
 
 
-def _cancel(
-    session: Session, journal: Journal, lock: StateLock, state: State, bid: LiveBid, marker: Marker, clock: Clock
-) -> State:
-    """Cancel `bid`, announced in the journal as every change is; returns the state without it."""
-    held = [address for address, binding in state.bindings.items() if binding.id == bid.id]
-    now = clock.moment(session.cloud().now())
+def _cancelled(
+    session: Session,
+    journal: Journal,
+    lock: StateLock,
+    state: State,
+    duplicates: Sequence[tuple[LiveBid, Marker]],
+    clock: Clock,
+) -> tuple[State, dict[str, CloudError]]:
+    """Cancel `duplicates` side by side, announced in the journal as every change is; returns the state without those
+    that are over, and by id why the others are not. One that fails, or takes long to end, holds up none of the rest."""
+    if not duplicates:
+        return state, {}
+    cloud, now = session.cloud(), clock.moment(session.cloud().now())
+    removals = Removals(cloud, Patience(clock, Options().timeout), lock.verify)
+    intents = [_announced(bid, marker, now) for bid, marker in duplicates]
+    journal.append(intents)
+
+    def cancel(bid: LiveBid) -> CloudError | None:
+        if clock.stopped():
+            return CloudError(f"stopped before {bid.id} was cancelled")
+        try:
+            if not bid.ended:
+                removals.cancel(bid.id)
+        except CloudError as error:
+            return error
+        return None
+
+    errors = cloud.side_by_side([partial(cancel, bid) for bid, _ in duplicates])
+    failed = {bid.id: error for (bid, _), error in zip(duplicates, errors, strict=True) if error is not None}
+    over = {bid.id for bid, _ in duplicates} - set(failed)
+    gone: list[Record] = [Done("", a, None) for a, binding in state.bindings.items() if binding.id in over]
+    journal.append([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
+    ended = with_ended(state.ended, dict.fromkeys(over, now.by_server))
+    return attrs.evolve(fold(state, gone)[0], ended=ended), failed
+
+
+def _announced(bid: LiveBid, marker: Marker, now: Moment) -> Intent:
     id = str(uuid.uuid4())
-    intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
-    journal.append([intent])
-    if not bid.ended:
-        Removals(session.cloud(), Patience(clock, Options().timeout), lock.verify).cancel(bid.id)
-    gone: list[Record] = [Done("", address, None) for address in held]
-    journal.append([*gone, Closed(intent.intent, "cancelled")])
-    return attrs.evolve(fold(state, gone)[0], ended=with_ended(state.ended, {bid.id: now.by_server}))
+    return Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
+
+
+def _not_all(failed: Mapping[str, CloudError]) -> CloudError:
+    """What is raised for the bids that are not cancelled, each of which may run on."""
+    first, *more = failed.values()
+    if not more:
+        return first
+    return CloudError(
+        f"{', '.join(failed)} are not cancelled, and may cost money: {first}",
+        status=first.status,
+        detail="\n".join(map(str, more)),
+        hint=first.hint,
+    )

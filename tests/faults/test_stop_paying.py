@@ -13,6 +13,7 @@ import pytest
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
+from flowplan.simulator import SIMULATOR_KEY
 from tests.conftest import lose_addresses, many, thinned
 
 from .world import STATE, Told, World
@@ -209,6 +210,48 @@ def test_recover_cancels_what_the_state_does_not_hold(world: World, read: str, a
         assert f"{further} (bid.task-001) is cancelled" in told.said
     if read != "everything":
         assert cancelled(world) == {further}
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_further_bid_that_cannot_be_cancelled_keeps_no_other_running(world: World, status: int) -> None:
+    world.applied()
+    stuck, other = world.bid("task-000"), world.bid("task-001")
+    lose_addresses(world.place, *(f"{kind}.task-00{n}" for kind in ("bid", "ports") for n in (0, 1)))
+    world.fault(f"DELETE /v2/spot/bids/{stuck}", "status", times=None, status=status)
+    told = world.run("recover", "--cancel", stuck, "--cancel", other)
+    assert told.code == 1, told
+    assert f"DELETE /v2/spot/bids/{stuck}" in told.said
+    assert f"{other} (bid.task-001) is cancelled" in told.said and f"{stuck} (bid" not in told.said
+    assert cancelled(world) == {other}
+    world.clear()
+    assert world.run("recover", "--cancel", stuck, "--cancel", other).code == 0
+    assert world.bids() == []
+
+
+def test_all_further_bids_that_cannot_be_cancelled_are_named(world: World) -> None:
+    world.applied()
+    both = [world.bid("task-000"), world.bid("task-001")]
+    lose_addresses(world.place, *(f"{kind}.task-00{n}" for kind in ("bid", "ports") for n in (0, 1)))
+    world.fault("DELETE /v2/spot/bids/*", "status", times=None, status=403)
+    told = world.run("recover", "--cancel", both[0], "--cancel", both[1])
+    assert told.code == 1, told
+    assert f"{', '.join(both)} are not cancelled, and may cost money" in told.said
+    assert all(f"DELETE /v2/spot/bids/{id}: permission denied" in told.said for id in both)
+
+
+def test_a_further_bid_that_does_not_end_holds_up_no_other(world: World) -> None:
+    world.served(SIMULATOR_KEY)  # in the process itself nothing is asked side by side
+    world.fresh(2)
+    assert world.do("apply").code == 0
+    stuck, other = world.bid("task-000"), world.bid("task-001")
+    lose_addresses(world.place, *(f"{kind}.task-00{n}" for kind in ("bid", "ports") for n in (0, 1)))
+    world.fault(f"DELETE /v2/spot/bids/{stuck}", "status", times=None, status=204)
+    world.monkeypatch.setattr("flowplan.apply.patience.POLLS", (20.0,))
+    told = world.run("recover", "--cancel", stuck, "--cancel", other)
+    assert (told.code, f"gave up waiting for {stuck} to end" in told.said) == (1, True), told
+    first, second = told.calls("DELETE")
+    assert second.at - first.at < 1500 < told.seconds
+    assert f"{other} (bid.task-001) is cancelled" in told.said
 
 
 def test_recover_says_what_it_did_to_a_program(world: World) -> None:

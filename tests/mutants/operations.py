@@ -804,11 +804,18 @@ MISTAKES = (
         ("tests/faults/test_release.py",),
     ),
     Mistake(
-        "cancel before all are looked at",
+        "leave a duplicate running because another cannot be cancelled",
         "operations/recover.py",
-        "        duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]",
-        "        duplicates = (duplicate(live, loaded, id) for id in dict.fromkeys(ids))",
-        ("tests/faults/test_release.py",),
+        "        except CloudError as error:\n            return error\n",
+        "        except CloudError as error:\n            raise error\n",
+        ("tests/faults/test_stop_paying.py", "-k", "keeps_no_other_running"),
+    ),
+    Mistake(
+        "cancel a duplicate only once the one before it has ended",
+        "operations/recover.py",
+        "errors = cloud.side_by_side([partial(cancel, bid) for bid, _ in duplicates])",
+        "errors = [cancel(bid) for bid, _ in duplicates]",
+        ("tests/faults/test_stop_paying.py", "-k", "holds_up_no_other"),
     ),
     Mistake(
         "leave running what was imported from another stack and no file names",
@@ -827,15 +834,15 @@ MISTAKES = (
     Mistake(
         "cancel without saying so first",
         "operations/recover.py",
-        "    journal.append([intent])\n",
+        "    journal.append(intents)\n",
         "",
         ("tests/faults/test_release.py",),
     ),
     Mistake(
         "cancel once the lock is somebody else's",
         "operations/recover.py",
-        "Patience(clock, Options().timeout), lock.verify).cancel(bid.id)",
-        "Patience(clock, Options().timeout), lambda: None).cancel(bid.id)",
+        "Removals(cloud, Patience(clock, Options().timeout), lock.verify)",
+        "Removals(cloud, Patience(clock, Options().timeout), lambda: None)",
         ("tests/faults/test_release.py",),
     ),
     Mistake(
