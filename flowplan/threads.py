@@ -12,6 +12,10 @@ class Pool(ThreadPoolExecutor):
 
     _has_one = False
 
+    def grow(self) -> None:
+        """One thread more than so far, once there is work for it."""
+        self._max_workers += 1
+
     def _adjust_thread_count(self) -> None:
         try:
             super()._adjust_thread_count()

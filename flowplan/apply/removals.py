@@ -45,15 +45,16 @@ class Removals:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes(), self.crowd))
 
-    def remove(self, change: Delete | Replace) -> bool:
+    def remove(self, change: Delete | Replace, lingers: Callable[[], None] = lambda: None) -> bool:
         """Cancel and wait until it is over, or have a volume deleted; False when it was over already. That is success,
         once a second look of another kind agrees: a 404 alone proves nothing. Nor does the answer to a deletion:
-        `deleted` shows it, or else `hold_deleted`."""
-        return self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id)
+        `deleted` shows it, or else `hold_deleted`. `lingers` is called where a bid whose cancellation is answered has
+        not ended at once."""
+        return self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id, lingers)
 
-    def cancel(self, id: str) -> bool:
-        """Cancel a bid and wait until it is over; False when it was over already."""
-        return self._removed("bid", id, self._cancel)
+    def cancel(self, id: str, lingers: Callable[[], None] = lambda: None) -> bool:
+        """Cancel a bid and wait until it is over; False when it was over already. `lingers` as of `remove`."""
+        return self._removed("bid", id, partial(self._cancel, lingers=lingers))
 
     def vacate(self, bid: str, limit: Decimal) -> None:
         """Cancel a bid that waits, with the `limit` price that it is known to have, for it to be placed elsewhere. Who
@@ -100,7 +101,9 @@ class Removals:
             hint=f"check in the console whether {id} still runs; run the same command again to retry",
         )
 
-    def _cancel(self, id: str, *, before: Callable[[], None] | None = None) -> None:
+    def _cancel(
+        self, id: str, *, before: Callable[[], None] | None = None, lingers: Callable[[], None] = lambda: None
+    ) -> None:
         try:
             self.cloud.cancel_bid(id, before=before or self.hold_lock)
         except (NotFound, Refused, Unauthorized):
@@ -109,16 +112,18 @@ class Removals:
             if self._as_it_is(id).ended:
                 return
             raise
-        self._await_end(id)
+        self._await_end(id, lingers)
 
-    def _await_end(self, id: str) -> None:
-        """Wait until a cancelled bid has ended. A bid with an unknown status gets less time than other removals: its
-        status may never change."""
+    def _await_end(self, id: str, lingers: Callable[[], None]) -> None:
+        """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. A bid with an
+        unknown status gets less time than other removals: its status may never change."""
         strange_since: float | None = None
-        for _ in self.patience.turns(self.patience.at_most):
+        for turn in self.patience.turns(self.patience.at_most):
             found = self._as_it_is(id)
             if found.ended:
                 return
+            if not turn:
+                lingers()
             now = self.patience.clock.monotonic()
             strange_since = (strange_since or now) if found.has_strange_status else None
             if strange_since is not None and now - strange_since >= patience.ENDING:

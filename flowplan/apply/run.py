@@ -70,6 +70,7 @@ class Applying:
             absent=self._working.pending.values(),
             plan=identity,
             crowd=self._schedule.deletions,
+            lingers=self.linger,
         )
         self._workers = Workers(
             options.parallelism,
@@ -77,6 +78,7 @@ class Applying:
             self._events,
             announced=self._announce_again,
             stopping=self._stopping,
+            lingers=self._schedule.linger,
             whose=around.cloud,
         )
         self._unproved = Unproved(around.clock, self._workers, self._works.deleted, self._schedule.deletions)
@@ -221,6 +223,10 @@ class Applying:
         self._around.hold_lock()
         if self._working.pending.get(intent.intent, intent).at.age(self._around.now()) >= YOUNG:
             self._workers.ask(intent.intent)
+
+    def linger(self, step: Step) -> None:
+        """In a worker: the removal of `step` is answered, and only its end is waited for."""
+        self._workers.linger(step)
 
     def _announce_again(self, *asked: Announcement) -> None:
         if self._durable.is_busy and not self._stopping():

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from flowplan.planning.steps import Order, Step, is_last
 
+LINGERING = 100  # how many removals at most take no place while their end is waited for: each has a thread
+
 End: TypeAlias = Literal["done", "half done", "failed", "unknown"]
 
 
@@ -36,6 +38,7 @@ class Schedule:
         self._ready = deque(step for step, before in order.items() if not before)
         self._under_way: frozenset[Step] = frozenset()  # replaced, never changed: other threads count it
         self._announced: dict[Step, None] = {}  # in their order
+        self._lingering: set[Step] = set()
         self._in_doubt: set[Step] = set()
         self._held: set[Step] = set()
         self._ends: dict[Step, End] = {}
@@ -82,6 +85,17 @@ class Schedule:
         self._order = (*self._order, step)
         self._waits[step], self._users[step] = set(), []
         self._ready.appendleft(step)
+
+    def linger(self, step: Step) -> bool:
+        """A removal was answered, and only its end is waited for: it takes no place from now on, so that what is slow
+        to stop keeps nothing else running. False: it does, since something is made in its stead, and no more is down
+        at once than there are places, or since too many linger."""
+        free = step in self._under_way and not any(user.way == "up" for user in self._users[step])
+        if not free or len(self._lingering) >= LINGERING:
+            return False
+        self._under_way -= {step}
+        self._lingering.add(step)
+        return True
 
     def hold(self, step: Step) -> None:
         """It may not start yet after all: it takes no place until `release`, and has no end if that never comes."""
@@ -146,9 +160,11 @@ class Schedule:
         self._ends[step] = end
 
     def _leave(self, step: Step) -> None:
-        if not any(step in where for where in (self._under_way, self._announced, self._in_doubt, self._held)):
+        places = (self._under_way, self._lingering, self._announced, self._in_doubt, self._held)
+        if not any(step in where for where in places):
             raise ValueError(f"{step} is neither under way nor in doubt")
         self._under_way -= {step}
+        self._lingering.discard(step)
         self._announced.pop(step, None)
         self._in_doubt.discard(step)
         self._held.discard(step)

@@ -40,6 +40,13 @@ class Result:
     unproved: bool = False
 
 
+@frozen
+class Lingers:
+    """A worker says that of `step` only the end is waited for."""
+
+    step: Step
+
+
 @define
 class Announcement:
     """A worker asks for its intent to be made durable again, and waits."""
@@ -51,8 +58,10 @@ class Announcement:
 
 
 class Workers:
-    """At most `parallelism` threads. `announced` is called with what a worker asks, in the thread that takes results;
-    `stopping` says that nothing new is to be waited for; `whose`: the client that makes the calls."""
+    """At most `parallelism` threads, and one for each step that lingers. `announced` is called with what a worker asks,
+    and `lingers` with a step of which only the end is waited for, in the thread that takes results; `lingers` says
+    whether there is room for another one now. `stopping` says that nothing new is to be waited for; `whose`: the client
+    that makes the calls."""
 
     def __init__(
         self,
@@ -62,11 +71,13 @@ class Workers:
         *,
         announced: Callable[[Announcement], None],
         stopping: Callable[[], bool],
+        lingers: Callable[[Step], bool] = lambda _: False,
         whose: object = None,
     ) -> None:
         self._clock, self._events, self._announced, self._stopping = clock, events, announced, stopping
+        self._lingers, self._room = lingers, False  # whether there is room that nobody was told of
         self._pool = Pool(parallelism, thread_name_prefix=f"{NAMED}-{id(whose):x}")
-        self._queue: SimpleQueue[Result | Announcement | None] = SimpleQueue()
+        self._queue: SimpleQueue[Result | Announcement | Lingers | None] = SimpleQueue()
         self._sent: dict[Step, tuple[Work, float]] = {}
 
     @property
@@ -88,8 +99,8 @@ class Workers:
         self._submit([attrs.evolve(one, unproved=False, error=unseen()) for one in results], self._prove, results, look)
 
     def take(self, at_most: float | None = None) -> list[Result]:
-        """The results that are back, at least one, or none when the run is stopped and out of grace, or when nothing is
-        back within `at_most` seconds."""
+        """The results that are back, at least one, or none when the run is stopped and out of grace, when nothing is
+        back within `at_most` seconds, or when there is room for another call."""
         deadline: float | None = None
         over = None if at_most is None else self._clock.monotonic() + at_most
         while True:
@@ -110,6 +121,9 @@ class Workers:
                 continue
             if first is not None:
                 return [first, *self.drain(0.0)]
+            if self._room and deadline is None:
+                self._room = False
+                return []
 
     def take_while(self, goes_on: Callable[[], bool]) -> list[Result]:
         """The results that are back, at least one; none when what `goes_on` is over, which `wake` makes it look at."""
@@ -132,6 +146,10 @@ class Workers:
                 found.append(result)
         return found
 
+    def linger(self, step: Step) -> None:
+        """In a worker: only the end of `step` is waited for."""
+        self._queue.put(Lingers(step))
+
     def ask(self, intent: str) -> None:
         """In a worker: have `intent` made durable again, and wait for that. Raises what forbids to go on."""
         asked = Announcement(intent)
@@ -152,6 +170,11 @@ class Workers:
         item = self._queue.get(timeout=seconds)
         if isinstance(item, Announcement):
             self._announced(item)
+            return None
+        if isinstance(item, Lingers):
+            if self._lingers(item.step):
+                self._pool.grow()
+                self._room = True
             return None
         if item is not None:
             del self._sent[item.work.step]

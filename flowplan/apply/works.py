@@ -57,7 +57,8 @@ class Works:
     `timeout`: seconds that a removal may take; `endpoint`: the API, as intents name it; `announce`: called before each
     attempt of a create, raises what forbids it; `absent`: the creates proved absent, which are sent again under their
     own key where the plan still makes the same. `plan`: what tells the saved plan that is carried out from every other;
-    "": there is none. `crowd`: how many volumes are being deleted, from any thread.
+    "": there is none. `crowd`: how many volumes are being deleted, from any thread. `lingers`: called in a worker, with
+    a removal that is answered and of which only the end is waited for.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Works:
         absent: Iterable[Intent],
         plan: str = "",
         crowd: Callable[[], int] = lambda: 1,
+        lingers: Callable[[Step], None] = lambda _: None,
     ) -> None:
         self._around, self._working, self._endpoint, self._plan = around, working, endpoint, plan
         patience = Patience(around.clock, timeout)
         self._updates = Updates(around.cloud, patience, around.hold_lock)
         self._creates = Creates(around.cloud, around.clock, self._updates, announce, working.state.lineage, bool(plan))
         self._removals = Removals(around.cloud, patience, around.hold_lock, crowd)
+        self._lingers = lingers
         self._absent = {intent.address: intent for intent in absent}
         self._superseded: list[Closed] = []
 
@@ -90,7 +93,8 @@ class Works:
             if change.moving and isinstance(change.before, Bid):
                 return Work(step, change, intent, partial(self._vacate, change.id, change.before, kept))
             prove = partial(self._removals.hold_deleted, change.id) if step.address.kind == "volume" else None
-            return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)), prove)
+            remove = partial(self._removals.remove, change, partial(self._lingers, step))
+            return Work(step, change, intent, lambda _: Answer(kept, was_gone=not remove()), prove)
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
         if isinstance(change, Update):

@@ -11,7 +11,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.apply.schedule import Schedule
+from flowplan.apply.schedule import LINGERING, Schedule
 from flowplan.model.address import Address
 from flowplan.planning.steps import Order, Step, Way, order
 
@@ -67,6 +67,31 @@ def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int, ahead
     down = [sum(1 if step.way == "down" else -1 for step in seen[: n + 1]) for n in range(len(seen))]
     assert len(seen) == 18
     assert max(down) == parallelism
+
+
+def test_a_removal_of_which_only_the_end_is_waited_for_takes_no_place() -> None:
+    first, second, disk = (Step("down", Address.parse(text)) for text in ("bid.b", "bid.c", "volume.v"))
+    schedule = Schedule({first: (), second: (), disk: (first,)}, 1)
+    assert (drawn(schedule), schedule.linger(second)) == ([first], False)
+    assert schedule.linger(first)
+    assert not schedule.linger(first)
+    assert (drawn(schedule), schedule.not_started) == ([second], (first, second, disk))
+    schedule.succeed(second)
+    assert drawn(schedule) == []
+    schedule.succeed(first)
+    assert drawn(schedule) == [disk]
+
+
+def test_what_makes_room_for_something_keeps_its_place_until_it_has_ended() -> None:
+    gone, made = Step("down", B.address), Step("up", C.address)
+    schedule = Schedule({gone: (), made: (gone,), W: ()}, 1)
+    assert (drawn(schedule), schedule.linger(gone), drawn(schedule)) == ([gone], False, [])
+
+
+def test_no_more_linger_than_there_may_be_threads_for() -> None:
+    steps = [Step("down", Address("bid", f"b{n}")) for n in range(LINGERING + 1)]
+    schedule = Schedule(dict.fromkeys(steps, ()), LINGERING + 1)
+    assert [schedule.linger(step) for step in drawn(schedule)] == [True] * LINGERING + [False]
 
 
 def test_what_is_announced_begins_in_its_order_as_there_is_room() -> None:

@@ -144,6 +144,24 @@ def test_a_cancellation_that_is_only_answered_leaves_the_bid_in_the_state(applie
     assert BID in held(applied)
 
 
+def test_bids_that_are_slow_to_end_hold_up_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two end only once the third is cancelled, too: each costs money until somebody asks for its end."""
+    place.write(many(3))
+    place.ok(*APPLY)
+    real, waiting = Fcp.cancel_bid, list[str]()
+
+    def cancel(cloud: Fcp, id: str, *, before: Callable[[], None]) -> None:
+        waiting.append(id)
+        before()
+        for one in waiting if len(waiting) == 3 else ():
+            real(cloud, one)
+
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    monkeypatch.setattr("flowplan.apply.patience.POLLS", (0.01,))
+    done = place.run(*DESTROY, "--parallelism", "1", "--timeout", "10s")
+    assert (done.code, live_ids(place), held(place)) == (0, [], {}), done
+
+
 # ---- changes --------------------------------------------------------------------------------------------------
 
 

@@ -90,6 +90,20 @@ MISTAKES = (
         ("tests/apply/test_schedule.py",),
     ),
     Mistake(
+        "cancel more bids only once those that are slow to end are over",
+        "apply/removals.py",
+        "            if not turn:\n                lingers()\n",
+        "",
+        ("tests/faults/test_lies.py", "-k", "slow_to_end"),
+    ),
+    Mistake(
+        "take more down than can be made again at once, where it is slow to end",
+        "apply/schedule.py",
+        ' and not any(user.way == "up" for user in self._users[step])',
+        "",
+        ("tests/apply/test_schedule.py", "-k", "keeps_its_place"),
+    ),
+    Mistake(
         "delete a volume before every bid is cancelled",
         "apply/schedule.py",
         "            if is_last(user, self._waits):",
