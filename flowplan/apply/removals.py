@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
@@ -104,20 +105,23 @@ class Removals:
     def _cancel(
         self, id: str, *, before: Callable[[], None] | None = None, lingers: Callable[[], None] = lambda: None
     ) -> None:
+        send = partial(self.cloud.cancel_bid, id, before=before or self.hold_lock)
         try:
-            self.cloud.cancel_bid(id, before=before or self.hold_lock)
+            send()
         except (NotFound, Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
             if self._as_it_is(id).ended:
                 return
             raise
-        self._await_end(id, lingers)
+        self._await_end(id, send, lingers)
 
-    def _await_end(self, id: str, lingers: Callable[[], None]) -> None:
-        """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. A bid with an
+    def _await_end(self, id: str, send: Callable[[], None], lingers: Callable[[], None]) -> None:
+        """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. `send`
+        cancels it once more, every now and then: what has answered before may not have been the API. A bid with an
         unknown status gets less time than other removals: its status may never change."""
         strange_since: float | None = None
+        sent = self.patience.clock.monotonic()
         for turn in self.patience.turns(self.patience.at_most):
             found = self._as_it_is(id)
             if found.ended:
@@ -134,6 +138,10 @@ class Removals:
                     hint=f"check in the console whether {id} still runs; if it has ended, `flowplan state rm ADDRESS` "
                     "releases it",
                 )
+            if now - sent >= patience.ENDING:
+                sent = now
+                with suppress(CloudError):  # the next look tells what became of the bid
+                    send()
         raise _gave_up(f"{id} to end")
 
     def _as_it_is(self, id: str) -> LiveBid:

@@ -19,7 +19,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Answer
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
-from flowplan.errors import CloudError, FlowplanError, StateError, Unauthorized
+from flowplan.errors import CloudError, FlowplanError, Refused, StateError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
@@ -142,6 +142,29 @@ def test_a_cancellation_that_is_only_answered_leaves_the_bid_in_the_state(applie
     lies(applied, f"DELETE {ONE_BID}", status=status, body="")
     assert applied.run(*DESTROY, "--timeout", "1s").code == 1
     assert BID in held(applied)
+
+
+def test_a_cancellation_that_is_only_answered_once_is_told_again(applied: Place) -> None:
+    """A login page with 200, say: the bid would run, and cost money, until somebody destroys it again."""
+    lies(applied, f"DELETE {ONE_BID}", status=200, body="<html>Please log in</html>", times=1)
+    assert applied.run(*DESTROY, "--timeout", "10s").code == 0
+    assert live_ids(applied) == [] and held(applied) == {}
+
+
+def test_a_second_cancellation_that_is_refused_is_no_failure(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ending, and the API may say that to whoever asks again."""
+    real, calls = Fcp.cancel_bid, list[str]()
+
+    def cancel(cloud: Fcp, id: str, *, before: Callable[[], None]) -> None:
+        calls.append(id)
+        if len(calls) == 3:
+            real(cloud, id)
+        elif len(calls) == 2:
+            raise Refused("it is ending", status=409)
+
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    assert applied.run(*DESTROY, "--timeout", "10s").code == 0
+    assert live_ids(applied) == [] and len(calls) == 3
 
 
 def test_bids_that_are_slow_to_end_hold_up_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

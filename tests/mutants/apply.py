@@ -97,6 +97,13 @@ MISTAKES = (
         ("tests/faults/test_lies.py", "-k", "slow_to_end"),
     ),
     Mistake(
+        "wait half an hour for a bid whose cancellation a login page has answered",
+        "apply/removals.py",
+        "            if now - sent >= patience.ENDING:\n",
+        "            if False:\n",
+        ("tests/faults/test_lies.py", "-k", "only_answered_once"),
+    ),
+    Mistake(
         "take more down than can be made again at once, where it is slow to end",
         "apply/schedule.py",
         ' and not any(user.way == "up" for user in self._users[step])',
