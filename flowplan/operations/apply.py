@@ -12,7 +12,7 @@ from attrs import field
 from flowplan.apply.events import Prices, Secretless
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import ApplyFailed, Outcome, SaveFailed, verdict, with_outcome
+from flowplan.apply.outcome import ApplyFailed, Outcome, OutcomeUnknown, SaveFailed, verdict, with_outcome
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
@@ -104,22 +104,27 @@ def apply(
 
     Raises what the run amounts to: ApplyFailed, OutcomeUnknown, GuardRefused, StalePlan, ApprovalMissing, ConfigError,
     StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
-    Where the configuration cannot be used, or the API does not tell what a plan is made from, which is raised, what is
-    past its lifetime is cancelled first.
+    Where the configuration cannot be used, the API does not tell what a plan is made from, or an operation of an
+    earlier run stays in doubt, which is raised, what is past its lifetime is cancelled first.
     """
     try:
         return _applied(session, request, how, approval, reporter, saved)
-    except (CloudError, ConfigError, GuardRefused, UsageProblem) as error:
+    except (CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem) as error:
+        has_begun = isinstance(error, OutcomeUnknown) and error.outcome is not None  # it has ended that itself
         is_of_a_plan = isinstance(error, GuardRefused) and error.planned  # it names what stops only that
         is_of_all = request.destroy and not isinstance(error, ConfigError)  # what it would end, nothing else does
         is_of_every_call = isinstance(error, (Unauthorized, Unreachable))
-        if saved is None and not (is_of_a_plan or is_of_all or is_of_every_call or request.refresh_only or how.init):
-            what = "the API does not tell all that a plan is made from" if isinstance(error, CloudError) else _UNUSABLE
-            _end_what_is_over(session, request, how, approval, reporter, what)
+        cannot_plan = not (has_begun or is_of_a_plan or is_of_all or is_of_every_call)
+        if cannot_plan and saved is None and not (request.refresh_only or how.init):
+            _end_what_is_over(session, request, how, approval, reporter, _no_plan_because(error))
         raise
 
 
-_UNUSABLE = "the configuration cannot be used"
+def _no_plan_because(error: FlowplanError) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return "an operation of an earlier run is in doubt"
+    is_of_the_api = isinstance(error, CloudError)
+    return "the API does not tell all that a plan is made from" if is_of_the_api else "the configuration cannot be used"
 
 
 def _end_what_is_over(

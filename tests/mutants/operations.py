@@ -804,6 +804,13 @@ MISTAKES = (
         ("tests/faults/test_release.py",),
     ),
     Mistake(
+        "let run past its lifetime what is beside a create in doubt",
+        "operations/apply.py",
+        "(CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)",
+        "(CloudError, ConfigError, GuardRefused, UsageProblem)",
+        ("tests/operations/test_lapsed.py", "-k", "in_doubt"),
+    ),
+    Mistake(
         "leave a duplicate running because another cannot be cancelled",
         "operations/recover.py",
         "        except CloudError as error:\n            return error\n",

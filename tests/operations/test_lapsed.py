@@ -187,6 +187,36 @@ def test_a_list_that_is_only_needed_to_make_something_keeps_nothing_paid(late: P
     assert live(late) == ["long"]
 
 
+def test_what_an_earlier_run_left_in_doubt_keeps_nothing_paid_either(late: Place) -> None:
+    late.write(task_text("new"), "new.yaml")
+    with late.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    late.run("apply", "new.yaml", "--auto-approve")
+    said = apply(late, "new.yaml", *FILES, "--auto-approve", code=6)
+    assert f"an operation of an earlier run is in doubt: {AFTERWARDS}" in said
+    assert "what this run is to end ends anyway" in said and "everything known" not in said
+    assert "cannot tell now whether bid.new was created" in said
+    with late.simulator() as simulator:
+        simulator.faults.clear()
+    assert live(late) == ["long", "new"]
+    late.ok("apply", "new.yaml", *FILES, "--auto-approve")
+    assert live(late) == ["long", "new"]
+
+
+def test_a_destroy_of_a_part_does_not_say_that_all_is_destroyed(late: Place) -> None:
+    late.write(task_text("new"), "new.yaml")
+    with late.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    late.run("apply", "new.yaml", "--auto-approve")
+    result = late.run("destroy", *FILES, "--target", "bid.long", "--auto-approve")
+    assert (result.code, "everything known" in result.err) == (6, False), result
+    with late.simulator() as simulator:
+        simulator.faults.clear()
+    assert live(late) == ["new", "train"]
+
+
 def test_a_wish_to_look_or_to_record_ends_nothing(late: Place) -> None:
     late.write(BROKEN, FILES[0])
     assert late.run("plan", *FILES).code == 65

@@ -163,7 +163,9 @@ class Looking:
         except OutcomeUnknown as error:
             if self.wishes.mode != "destroy" or not state.bindings:
                 raise
-            self.session.listener.note(f"{error}; everything known is destroyed anyway")
+            part = self.wishes.partial or self.wishes.lapsed
+            what = "what this run is to end ends anyway" if part else "everything known is destroyed anyway"
+            self.session.listener.note(f"{error}; {what}")
             return Recovered(state, (), {}), error
         return found, None
 
