@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+from typing import Any
 
 import attrs
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Moment
+from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
 from flowplan.state.journal import Intent
 from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
@@ -337,6 +340,26 @@ def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
     place.ok("recover", "--cancel", id)
     assert id not in live_ids(place)
     assert LocalStore(place.path / STATE).read().pending == {}
+
+
+def test_a_recover_that_is_stopped_says_what_may_run_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = further(place, 2)
+    real = Fcp.cancel_bid
+
+    def cancel(cloud: Fcp, id: str, **how: Any) -> None:
+        if id == first:
+            real(cloud, id, **how)
+        else:
+            signal.raise_signal(signal.SIGINT)  # it is answered, and has not ended
+
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    result = place.run("recover", "--cancel", first, "--cancel", second)
+    said = " ".join((result.out + result.err).split())
+    assert (result.code, f"what was done is saved; {second} may run on" in said) == (130, True), result
+    assert f"{first} (bid.task-001) is cancelled" in said
+    monkeypatch.setattr(Fcp, "cancel_bid", real)
+    place.ok("recover", "--cancel", second)
+    assert {first, second}.isdisjoint(live_ids(place))
 
 
 def test_nothing_is_cancelled_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
