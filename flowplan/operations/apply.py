@@ -49,6 +49,7 @@ from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping, explain, left_of
+from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unreported import is_stated, left_unread, only_stops, stopping_part, stops
 from flowplan.pricing.entry import to_win
@@ -204,7 +205,7 @@ class Run:
             with session.changing() as lock:
                 found = looking.look(looking.load(), lock)
                 plan, approving = self._approved(found)
-                if approving.is_late and not plan.empty and self.saved is None:
+                if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
                     plan, seen = approving.again(plan, found.recovered.state)
                     found = attrs.evolve(found, seen=seen)
                 return self._locked(plan, found, approving, lock)
@@ -456,6 +457,12 @@ class Run:
             raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)
         hold_seen(plan, outcome, found.seen)
+
+
+def _only_cancels(plan: Plan) -> bool:
+    """Whether `plan` is a destroy of bids, whose volumes stay. To look as long again would only let them run on."""
+    lost = (one for one in plan.changes if one.address.kind == "volume" and isinstance(one, Delete))
+    return plan.mode == "destroy" and not any(lost)
 
 
 def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:

@@ -13,6 +13,10 @@ import pytest
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
+from flowplan.operations.apply import Run
+from flowplan.operations.running.approval import Approving
+from flowplan.operations.running.settling import Looked
+from flowplan.planning.plan import Plan
 from flowplan.simulator import SIMULATOR_KEY
 from tests.conftest import lose_addresses, many, thinned
 
@@ -102,6 +106,25 @@ def test_destroy_cancels_every_bid(world: World, read: str, answer: str) -> None
     world.clear()
     assert world.do("destroy").code == 0
     assert world.bids() == [] and world.volumes() == []
+
+
+def test_a_destroy_of_bids_that_nobody_is_asked_about_looks_once_however_long_that_takes(world: World) -> None:
+    """A second look would take as long again, and what has changed since would refuse to stop the rest."""
+    world.applied()
+    ours, gone = world.bid("task-000"), world.bid("task-001")
+    world.monkeypatch.setattr("flowplan.operations.running.approval.FRESH", -1.0)
+    approved = Run._approved
+
+    def ends_meanwhile(run: Run, found: Looked) -> tuple[Plan, Approving]:
+        made = approved(run, found)
+        with world.place.simulator() as simulator:
+            simulator.faults.third_party("DELETE", f"/v2/spot/bids/{gone}")
+        return made
+
+    world.monkeypatch.setattr(Run, "_approved", ends_meanwhile)
+    told = world.run("destroy", "--auto-approve", "--keep-volumes")
+    assert told.code == 0, told
+    assert ours in cancelled(world) and world.bids() == []
 
 
 @pytest.mark.parametrize("read", OFFERED[:3])

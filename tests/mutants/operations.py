@@ -804,6 +804,13 @@ MISTAKES = (
         ("tests/faults/test_release.py",),
     ),
     Mistake(
+        "look again before a destroy that nobody was asked about, and refuse it for what has ended meanwhile",
+        "operations/apply.py",
+        " and not _only_cancels(plan)",
+        "",
+        ("tests/faults/test_stop_paying.py", "-k", "looks_once"),
+    ),
+    Mistake(
         "let run past its lifetime what is beside a create in doubt",
         "operations/apply.py",
         "(CloudError, ConfigError, GuardRefused, OutcomeUnknown, UsageProblem)",
