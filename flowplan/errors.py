@@ -16,7 +16,7 @@ what the run came to:
     |- ApprovalMissing       1   apply without approval
     |- GuardRefused          3   a guard says no
     |   |- StalePlan         3   the saved plan no longer fits
-    |   `- RefusedMeanwhile* 3   one says so to steps that had to wait; what was done before is saved
+    |   `- RefusedMeanwhile* 3   one says so to steps that had to wait, or to the end of a lifetime; the rest is saved
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
     |   |- NoLocks           5   files cannot be locked where the state is

@@ -72,8 +72,8 @@ class OutcomeUnknown(FlowplanError):
 
 
 class RefusedMeanwhile(GuardRefused):
-    """A guard refuses steps that had to wait. What was done by then is in the state. `outcome`: what the run came to,
-    with the `failed` steps."""
+    """A guard refuses steps that had to wait, or to end what is past its lifetime. What was done is in the state.
+    `outcome`: what the run came to, with the `failed` steps."""
 
     def __init__(self, message: str, outcome: Outcome, *, code: str, hint: str) -> None:
         super().__init__(message, code=code, hint=hint)

@@ -12,7 +12,15 @@ from attrs import field
 from flowplan.apply.events import Prices, Secretless
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import ApplyFailed, Outcome, OutcomeUnknown, SaveFailed, verdict, with_outcome
+from flowplan.apply.outcome import (
+    ApplyFailed,
+    Outcome,
+    OutcomeUnknown,
+    RefusedMeanwhile,
+    SaveFailed,
+    verdict,
+    with_outcome,
+)
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
@@ -31,6 +39,7 @@ from flowplan.errors import (
     UsageProblem,
 )
 from flowplan.model.budget import side_by_side
+from flowplan.model.resources import Bid
 from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.looking.observe import Observed
@@ -50,9 +59,11 @@ from flowplan.operations.running.saved_plan import hold_same_state, touched_by
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping, explain, left_of
 from flowplan.planning.actions import Delete
+from flowplan.planning.jobs import kept
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unreported import is_stated, left_unread, only_stops, stopping_part, stops
 from flowplan.pricing.entry import to_win
+from flowplan.pricing.units import an_hour_at_most, total
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
@@ -68,7 +79,6 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.live import Live
-    from flowplan.model.resources import Bid
     from flowplan.operations.opening.session import Session
     from flowplan.planning.steps import Step
     from flowplan.state.journal import Intent
@@ -457,6 +467,7 @@ class Run:
             raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)
         hold_seen(plan, outcome, found.seen)
+        hold_ended(plan, outcome, found.seen)
 
 
 def _only_cancels(plan: Plan) -> bool:
@@ -491,3 +502,22 @@ def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
             detail="\n".join(map(str, left[1:])) or None,
             hint=left[0].hint or "run the same command again once the API shows it",
         )
+
+
+def hold_ended(plan: Plan, outcome: Outcome, seen: Observed) -> None:
+    """Raise RefusedMeanwhile for what is past its lifetime, where a guard is all that keeps `plan` from ending it: the
+    rest is done."""
+    runs_on = kept(plan.changes, seen.desired) if plan.mode == "apply" and seen.desired.over else []
+    if not runs_on:
+        return
+    names = ", ".join(str(one.address) for one in runs_on)
+    guards = dict.fromkeys(guard for one in runs_on if (guard := one.guard) is not None)
+    why = " and ".join(guard.by for guard in guards)
+    worst = total(one.before.worst for one in runs_on if isinstance(one.before, Bid))
+    raise RefusedMeanwhile(
+        f"all else is done, but {why} {'keeps' if len(guards) == 1 else 'keep'} {names} running past the lifetime: "
+        f"{an_hour_at_most(worst)}",
+        outcome,
+        code="prevent-destroy" if runs_on[0].protected else "policy",
+        hint=f"{'; '.join(guard.lift for guard in guards)}; to let it run on, take its lifetime out of the file",
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from flowplan.model.address import Address, in_order
-from flowplan.model.lifecycle import DEFAULT
+from flowplan.model.lifecycle import DEFAULT, Lifecycle
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Resource, name_beside, resolve
 from flowplan.planning.actions import (
@@ -138,11 +138,19 @@ class Changes:
             lifetime=self.desired.lifetimes.get(change.address),
             lifecycle=lifecycle,
             protected=protected(change.address, binding, lifecycle, self.desired, self.wishes),
-            protected_by=protecting(self.wishes.policies, change.address, self.desired.moves.get(change.address)),
+            protected_by=self._protected_by(change.address),
             previous_address=self.desired.moves.get(change.address),
             raised_from=self._raised_from(change),
             moving=isinstance(change, Replace) and change.address in self.wishes.moving,
         )
+
+    def _protected_by(self, address: Address) -> str:
+        """Which address in `protected` of the policies means it, or what it is moved from; "": none."""
+        return protecting(self.wishes.policies, address, self.desired.moves.get(address))
+
+    def _is_kept(self, address: Address, lifecycle: Lifecycle) -> bool:
+        """Whether its file or a policy keeps a lifetime from ending it."""
+        return lifecycle.prevent_destroy or self._protected_by(address) != ""
 
     def _raised_from(self, change: Change) -> Decimal | None:
         """The limit price in the files, where the bid has, or gets, the one that the watch has raised it to."""
@@ -248,7 +256,7 @@ class Changes:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
         over, lifecycle = self.desired.over.get(address), self.lifecycles.get(address, DEFAULT)
         # One that may not be ended holds up no other: it runs on, with a warning, and the rest of the plan is done.
-        if over is not None and address not in self.wishes.replace and not lifecycle.prevent_destroy:
+        if over is not None and address not in self.wishes.replace and not self._is_kept(address, lifecycle):
             status = getattr(found, "status", None)
             return Expire(address, before=before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)

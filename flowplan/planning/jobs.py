@@ -76,9 +76,16 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
         if guard is None and not isinstance(one, LeftOut):
             continue
         why = "it is left out of this plan and keeps running" if guard is None else f"{guard.by} keeps it running"
-        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}"
+        most = an_hour_at_most(one.before.worst)
+        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}: {most}"
         hint = f"flowplan apply --target {one.address.word}" if guard is None else guard.lift
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
+
+
+def kept(changes: Iterable[Change], desired: Desired) -> list[Change]:
+    """What a guard keeps running although its lifetime is over, of what the plan does not leave out."""
+    over = (one for one in changes if one.address in desired.over and not isinstance(one, LeftOut))
+    return [one for one in over if isinstance(one.before, Bid) and one.guard is not None and "down" not in one.ways]
 
 
 def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:

@@ -540,9 +540,16 @@ MISTAKES = (
     Mistake(
         "refuse to end every lifetime for one that may not end",
         "planning/changes.py",
-        "self.wishes.replace and not lifecycle.prevent_destroy:\n",
-        "self.wishes.replace:\n",
+        '        return lifecycle.prevent_destroy or self._protected_by(address) != ""\n',
+        "        return False\n",
         ("tests/operations/test_jobs.py", "-k", "holds_up_no_other"),
+    ),
+    Mistake(
+        "refuse to end every lifetime for one that a policy protects",
+        "planning/changes.py",
+        '        return lifecycle.prevent_destroy or self._protected_by(address) != ""\n',
+        "        return lifecycle.prevent_destroy\n",
+        ("tests/operations/test_unending.py", "-k", "holds_up_no_other"),
     ),
     Mistake(
         "record drift of what is left out",

@@ -613,8 +613,9 @@ def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(pl
     place.edit("  other: {}", "  other: {lifetime: {max_hours: 2}, lifecycle: {prevent_destroy: true}}")
     place.ok(*APPLY)
     place.ok("simulator", "advance", "13h")
-    out = " ".join(place.ok(*APPLY).split())
-    assert "2 destroyed" in out
+    done = place.run(*APPLY)
+    out = " ".join(done.out.split())
+    assert done.code == 3 and "2 destroyed" in out
     assert "the lifetime of bid.other is over" in out and "but prevent_destroy keeps it running" in out
     assert [one for one in place.ok("state", "list").split() if one.startswith("bid.other")] == ["bid.other"]
     status = place.ok("status")

@@ -234,8 +234,10 @@ def test_of_what_is_protected_past_its_lifetime_no_way_out_is_named_that_is_none
     stack.ok(*APPLY)
     stack.ok("simulator", "advance", "3h")
     stack.write("policies: {protected: [bid.train]}\n", "policy.yaml")
-    said = refused(stack, *APPLY, "--policy", "policy.yaml")
-    assert "it would be destroyed, and the policy protects bid.train" in said and "--target" not in said
+    done = stack.run(*APPLY, "--policy", "policy.yaml")
+    said = " ".join(done.err.split())
+    assert done.code == 3 and "the policy that protects bid.train keeps bid.train running" in said, done
+    assert "hint: take bid.train out of protected, and apply" in said and "--target" not in said
     stack.edit("echo hi\n", f"echo hi\n{SECOND}")
     stack.write(DEAR, "policy.yaml")
     assert "to stop only that: flowplan apply --target bid.train" in refused(stack, *APPLY, "--policy", "policy.yaml")

@@ -62,6 +62,28 @@ def test_what_no_lifetime_ends_is_forecast_without_end(place: Place, kept: str) 
     assert f"($0.27 left); {kept} keeps it running" in words(place.ok("status"))
 
 
+def test_what_no_lifetime_ends_holds_up_no_other_and_is_told_by_the_exit_code(place: Place, kept: str) -> None:
+    task = STACK.partition("  train:\n")[2]
+    place.write(f"{(place.path / 'flowplan.yaml').read_text()}  other:\n{task}")
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "3h")
+    planned = words(place.ok("plan"))
+    assert "Plan: 0 to add, 0 to change, 1 to destroy." in planned, planned
+    assert f"but {kept} keeps it running: at most $2.00 an hour" in planned, planned
+    for ended in (1, 0):
+        done = place.run(*APPLY)
+        assert done.code == 3 and ("1 destroyed" in done.out) == bool(ended), done
+        assert (
+            f"all else is done, but {kept} keeps bid.train running past the lifetime: at most $2.00 an hour"
+        ) in words(done.err), done
+        assert len(live_ids(place)) == 1
+    assert place.run(*APPLY, "--exclude", "bid.train").code == 0
+    document = json.loads(place.run("status", "--format", "json").out)
+    assert {one["address"]: one["status"] for one in document["bids"] if one["status"] == "Allocated"} == {
+        "bid.train": "Allocated"
+    }
+
+
 def test_what_no_lifetime_ends_is_found_by_the_watch(place: Place, kept: str) -> None:
     place.ok(*APPLY)
     place.ok("simulator", "advance", "3h")
