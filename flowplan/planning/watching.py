@@ -145,6 +145,10 @@ class Decision:
         """The limit prices that it sets, in dollars per instance-hour."""
         return {one.address: one.new_limit for one in self.findings if one.act and one.new_limit is not None}
 
+    def at(self, limits: Mapping[Address, Decimal]) -> Decision:
+        """This, with `limits` for the limit prices that it sets."""
+        return Decision(tuple(attrs.evolve(one, new_limit=limits.get(one.address)) for one in self.findings))
+
     @property
     def moving(self) -> frozenset[Address]:
         """The bids that it places elsewhere."""

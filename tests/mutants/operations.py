@@ -1609,9 +1609,16 @@ MISTAKES = (
         ("tests/operations/test_watch_attacked.py", "-k", "create_in_doubt"),
     ),
     Mistake(
+        "the watch raises no limit where a budget allows what wins, and nothing to spare",
+        "operations/watching/judging.py",
+        "more = more or self._lower(done, why, address)",
+        "more = more or None",
+        ("tests/operations/test_watch.py", "-k", "as_a_budget_allows or at_its_limit"),
+    ),
+    Mistake(
         "the watch does nothing where one of several is refused",
         "operations/watching/judging.py",
-        "for address in wanted if len(wanted) > 1 else ():",
+        "for address in wanted:",
         "for address in ():",
         ("tests/operations/test_unending.py", "-k", "placing_again"),
     ),

@@ -165,6 +165,37 @@ def test_a_limit_is_raised_as_far_as_a_policy_allows(place: Place, above: Decima
         assert (found.act, found.asks) == (None, False) and "what a policy allows" in found.why_not, found
 
 
+@pytest.mark.parametrize("above", [Decimal("0.07"), Decimal("-0.01")])
+def test_a_limit_is_raised_as_far_as_a_budget_allows_as_long_as_it_wins(place: Place, above: Decimal) -> None:
+    text = stack("{raise_limit_up_to: 40}", train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a"))
+    place.write(text.replace("raise_limit_up_to: 40", "on_preempted: report"))
+    place.ok(*APPLY)
+    least = only(look(place)).to_win
+    assert least is not None
+    place.write(text.replace("40}", f"40, max_hourly_cost: {least + above}}}"))
+    found = look(place)
+    if above > 0:
+        assert (only(found).act, only(found).new_limit, found.error) == ("raise", least + above, None), found
+        assert [str(one) for one in found.acted] == ["bid.train"]
+        place.ok("simulator", "advance", "10m")
+        assert (only(look(place)).kind, only(look(place)).limit) == ("runs", least + above)
+    else:
+        assert (only(found).act, only(found).refused, found.acted) == (None, True, ()), found
+        assert "max_hourly_cost allows" in only(found).why_not
+
+
+def test_what_may_not_be_raised_is_placed_again_at_its_limit(place: Place) -> None:
+    """It wins once the price has come down to that."""
+    text = stack("{on_preempted: rebid, raise_limit_up_to: 40}", train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a"))
+    place.write(text)
+    place.ok(*APPLY)
+    end(place)
+    place.write(text.replace("40}", "40, max_hourly_cost: 5}"))
+    found = look(place)
+    assert (only(found).act, only(found).new_limit, found.error) == ("place", None, None), found
+    assert (posts(place), only(look(place)).limit) == (2, Decimal("5.00"))
+
+
 @pytest.mark.parametrize("size", [("5.00", "a100.8x.SXM4.IB", ""), ("0.60", "a100.1x.SXM4.IB", ", num_instances: 8")])
 def test_no_limit_is_raised_past_a_bid_of_the_same_project(place: Place, size: tuple[str, str, str]) -> None:
     """Nor where that is for another size of the same GPUs: limits compete for each."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 import attrs
+from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import CloudError, ConfigError
@@ -15,6 +17,7 @@ from flowplan.operations.plan import Request, hold_budgets, priced_plan
 from flowplan.operations.watching.look import Looked
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.watching import COSTLY, Act, Decision
+from flowplan.pricing.units import CENT
 
 if TYPE_CHECKING:
     from flowplan.config import Config
@@ -32,9 +35,15 @@ class Judging:
     request: Request
     looked: Looked
     found: Decision
+    _limits: dict[Address, Decimal] = field(init=False)  # that it sets, as far as they are allowed
+
+    @_limits.default
+    def _of_found(self) -> dict[Address, Decimal]:
+        return self.found.limits
 
     def __call__(self) -> tuple[Decision, list[tuple[Plan, Wishes]]]:
-        """What of `found` is done: as much of it as every guard and budget lets through; with the plan of each part."""
+        """What of `found` is done: as much of it as every guard and budget lets through; with the plan of each part. A
+        limit is raised less far where only that is allowed, as long as it wins."""
         why: dict[Address, str] = {}
         acts: frozenset[Address] = frozenset()
         plans: list[tuple[Plan, Wishes]] = []
@@ -43,7 +52,7 @@ class Judging:
             done, made = self._most(wanted, why)
             acts |= done
             plans += [made] if made is not None else []
-        return self.found.only(acts, why, refused=True), plans
+        return self.found.at(self._limits).only(acts, why, refused=True), plans
 
     def _most(
         self, wanted: list[Address], why: dict[Address, str]
@@ -54,11 +63,38 @@ class Judging:
         if made is not None:
             return frozenset(wanted), made
         done: frozenset[Address] = frozenset()
-        for address in wanted if len(wanted) > 1 else ():
-            more = self._allowed(done | {address}, why, address)
+        for address in wanted:
+            more = self._allowed(done | {address}, why, address) if len(wanted) > 1 else None
+            more = more or self._lower(done, why, address)
             if more is not None:
                 done, made = done | {address}, more
         return done, made
+
+    def _lower(self, done: frozenset[Address], why: dict[Address, str], address: Address) -> tuple[Plan, Wishes] | None:
+        """The plan of `done` and of `address` at the highest limit that is allowed and wins, which is below the one
+        that was to be set; of what is placed again, at the one in the files where there is none. None: not even that
+        is allowed."""
+        one = next(one for one in self.found.findings if one.address == address)
+        if one.new_limit is None or one.to_win is None or one.act not in COSTLY:
+            return None
+        least, highest = one.to_win.quantize(CENT, ROUND_CEILING), one.new_limit
+
+        def at(limit: Decimal) -> tuple[Plan, Wishes] | None:
+            self._limits[address] = limit
+            return self._allowed(done | {address}, why, address)
+
+        made = at(least)
+        if made is None:
+            del self._limits[address]
+            return self._allowed(done | {address}, why, address) if one.act == "place" else None
+        while highest - least > CENT:
+            middle = ((least + highest) / 2).quantize(CENT, ROUND_FLOOR)
+            if (more := at(middle)) is not None:
+                least, made = middle, more
+            else:
+                highest = middle
+        self._limits[address] = least
+        return made
 
     def _allowed(
         self,
@@ -91,7 +127,7 @@ class Judging:
 
     def _part(self, acts: frozenset[Address]) -> Wishes:
         """What is wished for, of nothing but `acts`, and the ports of their bids."""
-        limits = {a: limit for a, limit in self.found.limits.items() if a in acts}
+        limits = {a: limit for a, limit in self._limits.items() if a in acts}
         ports = {Address("ports", one.name) for one in acts if one.kind == "bid"}
         return attrs.evolve(
             self.looked.wishes, held_to=acts | ports, unrecorded=True, limits=limits, moving=self.found.moving & acts
