@@ -285,29 +285,37 @@ def priced_plan(
         from flowplan.operations.beside import named_beside
 
         warnings = (*warnings, *named_beside(session, plan, wishes))
-    costs = priced(plan, markets, lived(session, plan, seen) if forecasts(plan) else seen.desired)
+    desired = lived(session, plan, seen) if forecasts(plan) or plan.patterns.partial else seen.desired
+    costs = priced(plan, markets, desired)
     return PricedPlan(
         plan,
         costs,
         (*refusals(plan, seen.live, wishes), *refused_by_policies(session, plan, wishes, seen, costs)),
         unchecked=unchecked,
-        warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired, seen.state.paid)),
+        warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, desired, seen.state.paid)),
         past=prices.past,
     )
 
 
 def lived(session: Session, plan: Plan, seen: Observed) -> Desired:
-    """What is desired, with what is left of lifetimes that no file has any more, or that no file is read for."""
+    """What is desired, with what is left of lifetimes that no file has any more, or that no file is read for; and of
+    bids that no file names any more, which lifetimes are over as they were applied."""
     from flowplan.operations.looking.lifetimes import seen_of
-    from flowplan.planning.lifetimes import Lives, as_applied, left_as_applied
+    from flowplan.planning.lifetimes import Lives, as_applied, left_as_applied, over
 
     known, desired = seen.state.bindings, seen.desired
     bids = [one.address for one in plan.changes if isinstance(one.before, Bid) and one.address in known]
     gone = {a: bounds for a in bids if a not in desired.lifetimes and (bounds := as_applied(known[a])) is not None}
     if not gone:
         return desired
-    left = left_as_applied(gone, seen.state, seen_of(session, gone, seen.state, seen.live))
-    return attrs.evolve(desired, left={**desired.left, **{a: Lives(ENDLESS, ENDLESS, one) for a, one in left.items()}})
+    found = seen_of(session, gone, seen.state, seen.live)
+    left = left_as_applied(gone, seen.state, found)
+    dropped = {a: one for a, one in gone.items() if plan.mode == "apply" and a not in desired.resources}
+    return attrs.evolve(
+        desired,
+        left={**desired.left, **{a: Lives(ENDLESS, ENDLESS, one) for a, one in left.items()}},
+        over={**desired.over, **over(dropped, seen.state, seen.live, found)},
+    )
 
 
 def as_warning(fault: Diagnostic) -> Diagnostic:

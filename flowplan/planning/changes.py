@@ -90,7 +90,7 @@ class Changes:
         return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
 
     def _is_meant(self, address: Address, binding: Binding) -> bool:
-        if self.wishes.lapsed:
+        if self.wishes.lapsed and self.wishes.mode == "destroy":
             return binding.id in self.wishes.lapsed and self._found(binding) is not None
         return self.wishes.in_scope(binding) or self._destroyed(address) is not None
 

@@ -173,7 +173,8 @@ class Wishes:
     places: Mapping[Address, Place] = field(factory=dict)  # by the watch: where bids are placed again, once they ended
     destroyable: frozenset[str] = frozenset()  # names or addresses of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
-    lapsed: Mapping[str, str] = field(factory=dict)  # to destroy: only these bids, past their lifetime: why
+    # These bids are past the lifetime that was applied: why. No file names them; a destroy is of nothing else.
+    lapsed: Mapping[str, str] = field(factory=dict)
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
     declared: frozenset[Address] = frozenset()  # to destroy: what the files name, and so say how to treat
     given_up: frozenset[Address] = frozenset()  # to destroy: what `removed` blocks destroy

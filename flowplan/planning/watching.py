@@ -100,8 +100,8 @@ class Seen:
     """What is decided by. `policy`: of the files; `markets`: the prices of now; `highest`: by (instance type, region),
     the highest price of the last hour, where it is known; `ended_by`: by the id of a bid that is over, who ended it,
     where that is known; `over`: the bids whose lifetime is over as it was applied, each with why, of those whose files
-    have another by now, and of those in whose place others were made; `now`: by the server's clock; `highest_limit`:
-    that the policies allow a bid, in dollars per instance-hour; None: they do not say."""
+    have another by now, or name them no longer, and of those in whose place others were made; `now`: by the server's
+    clock; `highest_limit`: that the policies allow a bid, in dollars per instance-hour; None: they do not say."""
 
     plan: Plan
     desired: Desired
@@ -207,7 +207,7 @@ class _Finding:
             return None
         if isinstance(change, Expire):
             return self._lifetime(change, change.note)
-        if isinstance(change, Delete) and address.is_earlier and address in self.seen.over:
+        if isinstance(change, Delete) and address not in self.seen.desired.resources and address in self.seen.over:
             return self._lifetime(change, self.seen.over[address])
         if change.guard is not None and address in self.seen.desired.over and isinstance(change.before, Bid):
             return self._lifetime(change, self.seen.desired.over[address])

@@ -1616,6 +1616,27 @@ MISTAKES = (
         ("tests/operations/test_watch.py", "-k", "as_a_budget_allows or at_its_limit"),
     ),
     Mistake(
+        "the watch lets a task that left the files run on past its lifetime",
+        "operations/watching/look.py",
+        "over={**_over(session, seen), **looked.dropped},",
+        "over=_over(session, seen),",
+        ("tests/operations/test_watch_attacked.py", "-k", "leaves_the_file_ends"),
+    ),
+    Mistake(
+        "the watch forgets that what left the files has ended, and it is placed again",
+        "operations/watching/judging.py",
+        "if address in acts},",
+        "if not address},",
+        ("tests/operations/test_watch_attacked.py", "-k", "leaves_the_file_ends"),
+    ),
+    Mistake(
+        "an apply that can make no plan lets what left the files run on past its lifetime",
+        "operations/running/lapsed.py",
+        "    return None if moves & {address, Address(address.kind, address.base)} else binding.lifetime\n",
+        "    return None if config is not None or moves else binding.lifetime\n",
+        ("tests/operations/test_lapsed.py", "-k", "names_no_longer"),
+    ),
+    Mistake(
         "the watch does nothing where one of several is refused",
         "operations/watching/judging.py",
         "for address in wanted:",

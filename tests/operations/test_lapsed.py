@@ -131,6 +131,24 @@ def test_a_file_that_reads_is_followed_where_the_cloud_shows_what_is_wrong(
     assert live(late) == left
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_a_file_that_reads_names_no_longer_ends_as_it_was_applied(late: Place, moved: bool) -> None:
+    """Unless it has another address there, and another lifetime."""
+    block = "moved: [{from: task.train, to: task.later}]\n" if moved else ""
+    place = "{resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}"
+    late.write(f"version: 2\n{block}tasks:\n  later: {place}\n", FILES[0])
+    late.write(task_text("long", region="nowhere-1"), FILES[1])
+    assert "nowhere-1" in apply(late, ".", "--auto-approve")
+    assert live(late) == (["long", "train"] if moved else ["long"])
+
+
+def test_what_no_file_names_any_more_and_a_target_leaves_out_is_named(late: Place) -> None:
+    (late.path / FILES[0]).unlink()
+    said = " ".join(late.ok("apply", ".", "--target", "bid.long", "--auto-approve").split())
+    assert "the lifetime of bid.train is over (it has run 5.0 hours, of max_hours 2), but it is left out" in said
+    assert "cancel it: flowplan apply --target bid.train" in said
+
+
 def test_a_removed_block_that_keeps_a_bid_is_not_carried_out_either(late: Place) -> None:
     late.write("version: 2\nremoved: [{address: bid.long, destroy: false}]\n", "keep.yaml")
     late.write(task_text("odd", region="nowhere-1"), FILES[1])

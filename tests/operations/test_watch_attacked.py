@@ -273,6 +273,42 @@ def test_a_lifetime_that_was_edited_ends_nothing_until_it_is_applied(place: Plac
     assert look(place).acted and not is_live(place)  # by both
 
 
+def test_a_task_that_leaves_the_file_ends_by_the_lifetime_that_was_applied(place: Place) -> None:
+    """Nobody applies that it is dropped. Where somebody writes it again, it is done."""
+    both = stack(REBID, train=task(more=f"{LIVES}, ports: [6006]"), other=task("9.00"))
+    place.write(both)
+    place.ok(*APPLY)
+    place.write(stack(REBID, other=task("9.00")))
+    found = {str(one.address): one for one in look(place).findings}
+    assert (found["bid.train"].kind, found["bid.train"].act) == ("unapplied", None), found
+    due = look(place).due
+    assert due is not None and due <= 7200
+    place.ok("simulator", "advance", "5h")
+    told = look(place)
+    found = {str(one.address): one for one in told.findings}
+    assert (found["bid.train"].kind, found["bid.train"].act, told.error) == ("lifetime_over", "cancel", None), told
+    assert "bid.train" in map(str, told.acted) and len(live_ids(place)) == 1
+    assert look(place).acted == ()
+    place.write(both)
+    assert look(place).acted == () and posts(place) == 2
+    assert "is done and will not be placed again" in " ".join(place.run("plan").out.split())
+
+
+@pytest.mark.parametrize(
+    "keeps", ["removed: [{address: bid.train, destroy: false}]", "policies: {protected: [bid.train]}", "watch"]
+)
+def test_a_task_that_leaves_the_file_runs_on_where_that_is_asked_for(place: Place, keeps: str) -> None:
+    place.write(stack(REBID, train=task(more=LIVES), other=task("9.00")))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    if keeps == "watch":
+        place.write(stack("{enforce_lifetime: false}", other=task("9.00")))
+    else:
+        place.write(stack(REBID, other=task("9.00")) + keeps + "\n")
+    found = look(place)
+    assert found.acted == () and found.differs and len(live_ids(place)) == 2, found
+
+
 @pytest.mark.parametrize("said", ["true", "true # always", '"true"', "false"])
 def test_a_broken_file_says_whether_lifetimes_are_enforced_even_so(place: Place, said: str) -> None:
     runs(place, f"{{on_preempted: rebid, enforce_lifetime: {said.split()[0].strip(chr(34))}}}", LIVES, hours=5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowplan.errors import CloudError, ConfigError, GuardRefused, StateError, UsageProblem
-from flowplan.model.address import in_order
+from flowplan.model.address import Address, in_order
 from flowplan.model.selection import Patterns, matching
 from flowplan.operations.checking.policies import readable_policies
 from flowplan.operations.looking.lifetimes import over
@@ -18,7 +18,6 @@ from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:
     from flowplan.config import Config
-    from flowplan.model.address import Address
     from flowplan.model.lifecycle import Bounds
     from flowplan.model.policy import Policies
     from flowplan.operations.opening.session import Session
@@ -99,9 +98,11 @@ def _readable(session: Session, request: Request) -> Config | None:
 
 
 def _bound(binding: Binding, config: Config | None) -> Bounds | None:
-    """The lifetime of a bid, which follows the file if that can be read and the bid has no successor; None: it has
-    none, or goes with the fixed file."""
-    if config is None or binding.address.is_earlier:
-        return binding.lifetime
-    task = config.tasks.get(binding.address)
-    return task.lifetime.bounds if task is not None and task.lifetime is not None else None
+    """The lifetime of a bid, which follows the file if that can be read, still has it, and the bid has no successor;
+    None: it has none, or goes with the fixed file."""
+    address = binding.address
+    task = config.tasks.get(address) if config is not None else None
+    if task is not None and not address.is_earlier:
+        return task.lifetime.bounds if task.lifetime is not None else None
+    moves = {one.old for one in config.moved} if config is not None and not address.is_earlier else set()
+    return None if moves & {address, Address(address.kind, address.base)} else binding.lifetime

@@ -129,8 +129,14 @@ class Judging:
         """What is wished for, of nothing but `acts`, and the ports of their bids."""
         limits = {a: limit for a, limit in self._limits.items() if a in acts}
         ports = {Address("ports", one.name) for one in acts if one.kind == "bid"}
+        bindings = self.looked.seen.state.bindings
         return attrs.evolve(
-            self.looked.wishes, held_to=acts | ports, unrecorded=True, limits=limits, moving=self.found.moving & acts
+            self.looked.wishes,
+            held_to=acts | ports,
+            unrecorded=True,
+            limits=limits,
+            moving=self.found.moving & acts,
+            lapsed={bindings[address].id: why for address, why in self.looked.dropped.items() if address in acts},
         )
 
 

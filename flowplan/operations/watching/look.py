@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
+from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import CloudError, UsageProblem
@@ -18,7 +19,7 @@ from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.opening.session import Session
 from flowplan.operations.plan import Request, wanted
-from flowplan.planning.actions import Completed
+from flowplan.planning.actions import Completed, Delete
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
@@ -32,17 +33,22 @@ from flowplan.state.state import CANCELLED, State
 if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.model.catalogue import Place
+    from flowplan.pricing.lifetime import Left
 
 
 @frozen
 class Looked:
-    """What a round looked at, and its plan of everything. `markets`: a price that could not be fetched is unknown."""
+    """What a round looked at, and its plan of everything. `markets`: a price that could not be fetched is unknown;
+    `dropped`: the bids that no file names any more, and whose lifetime is over as it was applied, each with why;
+    `dropped_left`: what is left of the others'."""
 
     config: Config
     wishes: Wishes
     seen: Observed
     plan: Plan
     markets: Mapping[Key, Market]
+    dropped: Mapping[Address, str] = field(factory=dict)
+    dropped_left: Mapping[Address, Left] = field(factory=dict)
 
     @property
     def ends(self) -> bool:
@@ -56,8 +62,9 @@ class Looked:
     def due(self) -> float | None:
         """Seconds until the first lifetime is over that is not yet, as far as time decides; None: none is."""
         seen, hours = self.seen, list[Decimal]()
-        for address, lives in seen.desired.left.items():
-            known, left = seen.state.bindings.get(address), lives.live
+        lefts = {address: lives.live for address, lives in seen.desired.left.items()}
+        for address, left in {**lefts, **self.dropped_left}.items():
+            known = seen.state.bindings.get(address)
             bid = seen.live.bids.get(known.id) if known is not None else None
             if bid is None or bid.ended or address in seen.desired.over:
                 continue
@@ -88,7 +95,24 @@ def look(session: Session, request: Request) -> Looked:
         plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
         keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
         markets = session.cloud().markets(keys, shown_only=keys)
-    return Looked(config, wishes, seen, plan, markets)
+        over, left = _dropped(session, plan, seen)
+    return Looked(config, wishes, seen, plan, markets, over, left)
+
+
+def _dropped(session: Session, plan: Plan, seen: Observed) -> tuple[Mapping[Address, str], Mapping[Address, Left]]:
+    """Of the bids that no file names any more, which is not applied: those whose lifetime is over as it was applied,
+    each with why, and what is left of the others'."""
+    from flowplan.operations.looking.lifetimes import seen_of
+    from flowplan.planning.lifetimes import as_applied, left_as_applied, over
+
+    bindings = seen.state.bindings
+    gone = [one.address for one in plan.changes if isinstance(one, Delete) and one.address.kind == "bid"]
+    gone = [one for one in gone if one not in seen.desired.resources and not one.is_earlier]
+    bounds = {one: known for one in gone if (known := as_applied(bindings[one])) is not None}
+    if not bounds:
+        return {}, {}
+    found = seen_of(session, bounds, seen.state, seen.live)
+    return over(bounds, seen.state, seen.live, found), left_as_applied(bounds, seen.state, found)
 
 
 def decided(session: Session, looked: Looked) -> Decision:
@@ -105,7 +129,7 @@ def decided(session: Session, looked: Looked) -> Decision:
             cloud.time(),
             highest=_highest(session, seen, cloud.time()),
             ended_by=_enders(session, looked),
-            over=_over(session, seen),
+            over={**_over(session, seen), **looked.dropped},
             highest_limit=lambda bid: highest_limit(looked.wishes.policies, bid, seen.catalogue),
         )
     )

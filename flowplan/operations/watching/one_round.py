@@ -209,6 +209,7 @@ class _Round:
                 limits=part.limits,
                 moving=part.moving,
                 places=part.places,
+                lapsed=part.lapsed,
             )
             budgets = budgets_of(self.request, now)
             approval = _Decided(plan, self.hold)
