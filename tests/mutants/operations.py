@@ -561,8 +561,8 @@ MISTAKES = (
     Mistake(
         "end by an earlier lifetime what its file gives more time",
         "operations/running/lapsed.py",
-        "    if config is None or binding.address.is_earlier:\n        return binding.lifetime\n",
-        "    if config is None or binding.lifetime is not None:\n        return binding.lifetime\n",
+        "    if task is not None:\n",
+        "    if task is not None and binding.lifetime is None:\n",
         ("tests/operations/test_lapsed.py", "-k", "followed"),
     ),
     Mistake(

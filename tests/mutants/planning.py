@@ -813,15 +813,15 @@ MISTAKES = (
     Mistake(
         "let a bid in whose place another was made run past its lifetime",
         "planning/watching.py",
-        "and address.is_earlier and address in self.seen.over:",
-        "and address.is_earlier and not self.seen:",
+        "self.seen.desired.resources and address in self.seen.over:",
+        "self.seen.desired.resources and not self.seen:",
         ("tests/operations/test_watch_rounds.py", "-k", "successor_is_there"),
     ),
     Mistake(
         "let it run past its lifetime where no plan can be made",
         "operations/running/lapsed.py",
-        "    if config is None or binding.address.is_earlier:\n",
-        "    if config is None:\n",
+        "address.base)} else binding.lifetime\n",
+        "address.base)} or address.is_earlier else binding.lifetime\n",
         ("tests/operations/test_watch_rounds.py", "-k", "successor_is_there"),
     ),
     Mistake(

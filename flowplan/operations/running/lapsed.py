@@ -102,7 +102,7 @@ def _bound(binding: Binding, config: Config | None) -> Bounds | None:
     None: it has none, or goes with the fixed file."""
     address = binding.address
     task = config.tasks.get(address) if config is not None else None
-    if task is not None and not address.is_earlier:
+    if task is not None:
         return task.lifetime.bounds if task.lifetime is not None else None
     moves = {one.old for one in config.moved} if config is not None and not address.is_earlier else set()
     return None if moves & {address, Address(address.kind, address.base)} else binding.lifetime
