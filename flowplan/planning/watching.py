@@ -418,7 +418,7 @@ class _Finding:
         if most is None:
             return "raise_limit_up_to is not set"
         if least > most:
-            return f"that is above raise_limit_up_to, {usd(most)}"
+            return f"that is above raise_limit_up_to, {usd(most)} per instance-hour"
         if (allowed := self.seen.highest_limit(bid)) is not None and least > allowed:
             return f"that is above what a policy allows, {usd(allowed)}"
         if self.change.lifecycle.ignores("limit_price"):

@@ -14,7 +14,8 @@ WATCH = Keys(
         ),
         "raise_limit_up_to": Key(
             AMOUNT,
-            "How far the limit price of a bid that waits is raised so that it wins: dollars per instance-hour.",
+            "How far the limit price of a bid that waits is raised so that it wins: dollars per instance-hour, "
+            "one amount for instances of all sizes. max_price_per_gpu_hour of a policy bounds that of a GPU.",
         ),
         "switch_region": Key(
             FLAG, "Whether a bid that waits and holds nothing is placed again where it is much better.", False
