@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.planning.steps import Step
-    from flowplan.planning.watching import Finding
+    from flowplan.planning.watch_findings import Finding
     from flowplan.state.state import State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
@@ -52,7 +52,7 @@ _PLACES = {
     "Checkup": "documents.doctor",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
-    "Finding": "planning.watching",
+    "Finding": "planning.watch_findings",
     "Interrupted": "apply.outcome",
     "Offers": "documents.offers",
     "Outcome": "apply.outcome",

@@ -10,7 +10,7 @@ from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.hooks import Hook
 from flowplan.planning.plan import Plan
-from flowplan.planning.watching import Finding
+from flowplan.planning.watch_findings import Finding
 from flowplan.state.state import State
 
 FORMAT_VERSION = "1.0"

@@ -12,7 +12,7 @@ from flowplan.documents.amounts import money
 from flowplan.documents.diagnostics import of
 from flowplan.errors import FlowplanError, reasons
 from flowplan.model.address import Address
-from flowplan.planning.watching import Finding, Kind
+from flowplan.planning.watch_findings import Finding, Kind
 
 
 @frozen

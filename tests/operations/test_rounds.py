@@ -28,7 +28,7 @@ from flowplan.operations.watching import rounds as module
 from flowplan.operations.watching.memory import LONGEST, Memory, unnumbered
 from flowplan.operations.watching.rounds import rounds
 from flowplan.operations.watching.watcher import Watcher
-from flowplan.planning.watching import Finding
+from flowplan.planning.watch_findings import Finding
 from tests.conftest import APPLY, Place
 from tests.operations.test_watch import HOW, end, posts
 

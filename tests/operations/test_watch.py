@@ -17,7 +17,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.watching import one_round as watching
 from flowplan.operations.watching.one_round import one_round
-from flowplan.planning.watching import Finding
+from flowplan.planning.watch_findings import Finding
 from tests.conftest import APPLY, Place, bid_id
 
 ALL = "{on_preempted: rebid, raise_limit_up_to: 25, switch_region: true, max_hourly_cost: 60}"

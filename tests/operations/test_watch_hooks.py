@@ -15,7 +15,7 @@ from flowplan.model.address import Address
 from flowplan.operations.running import hooks
 from flowplan.operations.watching import rounds
 from flowplan.operations.watching.memory import Memory
-from flowplan.planning.watching import Finding
+from flowplan.planning.watch_findings import Finding
 from tests.cli.test_watch import watched
 from tests.conftest import APPLY, Place, bid_id
 from tests.documents.test_schemas import fits

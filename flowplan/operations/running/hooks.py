@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live
     from flowplan.operations.plan import Planned
     from flowplan.planning.plan import Plan
-    from flowplan.planning.watching import Finding
+    from flowplan.planning.watch_findings import Finding
     from flowplan.state.state import State
 
 _SAVED = "what was done is saved"

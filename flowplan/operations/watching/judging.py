@@ -16,7 +16,7 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.plan import Request, hold_budgets, priced_plan
 from flowplan.operations.watching.look import Looked
 from flowplan.planning.plan import Plan, Wishes
-from flowplan.planning.watching import COSTLY, Act, Decision
+from flowplan.planning.watch_findings import COSTLY, Act, Decision
 from flowplan.pricing.units import CENT
 
 if TYPE_CHECKING:

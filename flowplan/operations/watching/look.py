@@ -24,7 +24,10 @@ from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.policies import highest_limit
-from flowplan.planning.watching import CALM, Decision, Finding, Seen, decide
+from flowplan.planning.watch_findings import Decision, Finding
+from flowplan.planning.watch_limits import CALM
+from flowplan.planning.watch_looks import Seen
+from flowplan.planning.watching import decide
 from flowplan.pricing.billing import Ender
 from flowplan.pricing.entry import Key, Market
 from flowplan.state.ownership import is_live

@@ -22,7 +22,7 @@ from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
 from flowplan.model.address import Address, in_order
-from flowplan.planning.watching import Finding, Kind, event_of
+from flowplan.planning.watch_findings import Finding, Kind, event_of
 
 DIRECTORY = ".flowplan/watch"
 FORMAT_VERSION = 1

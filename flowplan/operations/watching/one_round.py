@@ -36,7 +36,7 @@ from flowplan.operations.watching.judging import Judging, budgets_of
 from flowplan.operations.watching.look import Looked, decided, look
 from flowplan.patterns import regex
 from flowplan.planning.plan import Plan, Wishes, same_work
-from flowplan.planning.watching import Decision, Finding
+from flowplan.planning.watch_findings import Decision, Finding
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter

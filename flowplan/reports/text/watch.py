@@ -10,7 +10,7 @@ from flowplan.documents.about import moment
 from flowplan.documents.watched import Told
 from flowplan.errors import FlowplanError, reasons
 from flowplan.names import Said, together
-from flowplan.planning.watching import Act, Finding, Kind
+from flowplan.planning.watch_findings import Act, Finding, Kind
 from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, cut, wrapped
