@@ -159,13 +159,14 @@ def needs_instances(lifetimes: Mapping[Address, Bounds]) -> bool:
 
 
 def hours_run(periods: Iterable[Billed], now: datetime) -> Decimal:
-    """Hours that the instance of `periods` which ran longest has run."""
-    each: dict[str, Decimal] = {}
-    for one in periods:
-        end = min(one.end or now, now)
-        if end > one.start:
-            each[one.instance] = each.get(one.instance, Decimal(0)) + hours_between(one.start, end)
-    return max(each.values(), default=Decimal(0))
+    """Hours in which the bid of `periods` has run: those of several instances at a time once, and those of an instance
+    that another took the place of, too."""
+    run, until = Decimal(0), None
+    for start, end in sorted((one.start, min(one.end or now, now)) for one in periods):
+        start = start if until is None else max(start, until)
+        if end > start:
+            run, until = run + hours_between(start, end), end
+    return run
 
 
 def ends_of(lifetime: Bounds | None) -> Ends | None:

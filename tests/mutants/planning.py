@@ -435,8 +435,8 @@ MISTAKES = (
     Mistake(
         "add the hours of instances side by side",
         "planning/lifetimes.py",
-        "    return max(each.values(), default=Decimal(0))\n",
-        "    return sum(each.values(), Decimal(0))\n",
+        "        start = start if until is None else max(start, until)\n",
+        "",
         ("tests/planning/test_lifetimes.py",),
     ),
     Mistake(
@@ -536,6 +536,13 @@ MISTAKES = (
         "        meant |= wishes.targets or desired.problems.keys() - wishes.excluded\n",
         "        meant |= wishes.targets\n",
         ("tests/operations/test_faults_left_out.py", "-k", "itself"),
+    ),
+    Mistake(
+        "start max_hours again where another instance takes the place of one",
+        "planning/lifetimes.py",
+        "            run, until = run + hours_between(start, end), end\n",
+        "            run, until = max(run, hours_between(start, end)), end\n",
+        ("tests/planning/test_lifetimes.py", "-k", "whichever_instances"),
     ),
     Mistake(
         "refuse to end every lifetime for one that may not end",

@@ -127,6 +127,20 @@ def test_what_still_runs_counts_until_now() -> None:
     assert hours_run([Billed("bid_1", "i1", Decimal(1), NOON - timedelta(hours=3))], NOON) == 3
 
 
+def test_hours_are_those_of_the_bid_whichever_instances_it_had() -> None:
+    """FCP moves an instance to another machine by starting one in its place (STATUS_REPLACED)."""
+
+    def ran(instance: str, first: int, last: int | None) -> Billed:
+        end = None if last is None else NOON - timedelta(hours=last)
+        return Billed("bid_1", instance, Decimal(1), NOON - timedelta(hours=first), end)
+
+    assert hours_run([ran("i1", 12, 6), ran("i2", 5, None)], NOON) == 11
+    assert hours_run([ran("i1", 12, 6), ran("i2", 12, 7), ran("i3", 7, 5)], NOON) == 7
+    assert hours_run([ran("i1", 12, None), ran("i1", 8, 6)], NOON) == 12
+    assert hours_run([ran("i1", 12, 6), ran("i1", 6, 6), ran("i1", 4, 3)], NOON) == 7
+    assert why(lifetime("11"), ran("i1", 12, 6), ran("i2", 5, None)) == "it has run 11.0 hours, of max_hours 11"
+
+
 def test_only_what_a_bound_needs_is_asked_for() -> None:
     assert not needs_bills({TASK: lifetime(end=NOON, done=True)})
     assert needs_bills({TASK: lifetime("1")}) and needs_bills({TASK: lifetime(cost="1")})

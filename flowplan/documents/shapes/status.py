@@ -21,8 +21,8 @@ class Running(TypedDict):
 
 
 class LifetimeLeft(TypedDict):
-    """What is left until a lifetime ends; null: no such bound, or unknown. `running_hours` of the instance that ran
-    longest, `cost` in dollars, `hours` from now."""
+    """What is left until a lifetime ends; null: no such bound, or unknown. `running_hours` of the bid,
+    `cost` in dollars, `hours` from now."""
 
     running_hours: float | None
     cost: Amount | None
