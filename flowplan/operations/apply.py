@@ -467,7 +467,8 @@ class Run:
             raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)
         hold_seen(plan, outcome, found.seen)
-        hold_ended(plan, outcome, found.seen)
+        if self.saved is None:  # which does what it says, and no more
+            hold_ended(plan, outcome, found.seen)
 
 
 def _only_cancels(plan: Plan) -> bool:
