@@ -31,6 +31,8 @@ def is_rounded_apart(cost: shape.Totals) -> bool:
     gaps = [_gap(*(cost[side]["now"] for side in _SIDES)), _gap(*(cost[side]["worst"] for side in _SIDES))]
     if cost["horizon"]:
         gaps.append(_gap(*(cost["horizon"][side]["expected"] for side in _SIDES)))
+        if not stands_alone(cost):
+            gaps.append(_gap(*(cost["horizon"][side]["p90"] for side in _SIDES)))
     return max(gaps) >= _ROUNDED
 
 
@@ -72,6 +74,8 @@ def expected_make(costs: Iterable[shape.BidCost | shape.VolumeCost | None], whol
         if one["unit"] == "USD/GB-month":
             gb += one["quantity"] or 0
             continue
+        if one["outlook"] in ("paused", "cannot_win"):
+            continue  # it costs nothing, for sure, and so none of the cents
         ahead = one["cost"]["horizon"]
         if ahead is None or ahead["expected"] is None or one["outlook"] not in ("runs", "waits"):
             return None

@@ -63,6 +63,8 @@ def test_rows_that_do_not_add_are_found() -> None:
     assert not is_rounded_apart(totals())
     assert is_rounded_apart(totals(now="3.01"))
     assert not stands_alone(totals(p90="3.01"))
+    assert is_rounded_apart(totals(p90="3.01"))  # its change is shown
+    assert not is_rounded_apart(totals(p90="3.02"))  # it is not
     assert stands_alone(totals(p90="3.02"))
     assert not stands_alone(totals(horizon=False))
 
@@ -85,7 +87,9 @@ def volume(gb: int) -> Any:
         ([bid("3.04"), bid("3.04"), volume(100)], "6.34", None),
         ([bid("3.04"), bid("3.04")], "6.10", None),  # more than rounding: of something else
         ([bid("3.04"), bid(None)], "6.09", None),
-        ([bid("3.04"), bid("3.04", "paused")], "6.09", None),
+        ([bid("3.04"), bid("3.04"), bid("0.00", "paused")], "6.09", ("6.08", "0")),  # which costs nothing, for sure
+        ([bid("3.04"), bid("3.04"), bid("0.00", "cannot_win")], "6.09", ("6.08", "0")),
+        ([bid("3.04"), bid("3.04", "unknown")], "6.09", None),
         ([bid("3.04"), None], "3.05", None),
         ([volume(100)], "0.27", None),
         ([bid("3.04")], None, None),

@@ -129,14 +129,15 @@ def test_rows_that_do_not_add_up_to_the_total_say_so(paid: tuple[str | None, ...
 
 
 def test_what_a_stack_was_paid_over_its_life_adds_up_or_says_that_it_does_not() -> None:
-    def of(paid: str, *tasks: str) -> str:
+    def of(paid: str, *tasks: str, unknown: bool = False) -> str:
         each: list[PaidFor] = [
-            {"address": f"bid.t{n}", "bids": ["bid_1"], "paid": one, "at_least": one} for n, one in enumerate(tasks)
+            {"address": f"bid.t{n}", "bids": ["bid_1"], "paid": None if unknown else one, "at_least": one}
+            for n, one in enumerate(tasks)
         ]
         whole: PaidInAll = {
             "tasks": each,
             "released": [],
-            "paid": paid,
+            "paid": None if unknown else paid,
             "at_least": paid,
             "storage_included": False,
             "since_serial": None,
@@ -148,6 +149,10 @@ def test_what_a_stack_was_paid_over_its_life_adds_up_or_says_that_it_does_not() 
     )
     assert of("1.00", "0.33", "0.67").endswith("In all $1.00.")
     assert of("9.00", "0.33", "0.67").endswith("In all $9.00.")  # no rounding makes that
+    assert of("1.01", "0.33", "0.67", unknown=True).endswith(
+        "In all at least $1.01, because the bill of a bid could not be read."
+        " The amounts paid are each rounded to the cent; they add up to $1.00."
+    )
 
 
 def test_a_volume_that_is_gone_costs_nothing() -> None:
