@@ -18,6 +18,7 @@ from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import band, hours_left, money
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.paid import paid_in_all
+from flowplan.documents.totals import rows_make
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Bills
@@ -157,6 +158,31 @@ def overrun(one: shape.Judged) -> Decimal | None:
         return None
     times = Decimal(one["paid"]) / top
     return times if times >= _OVER else None
+
+
+def expected_of(one: shape.Judged) -> str | None:
+    """What was expected of the hours that are compared: of one that ended early, its share of the whole."""
+    elapsed = one["course"] == "elapsed"
+    return (one["cost"]["expected"] or one["cost"]["p50"]) if elapsed else one["expected_until_then"]
+
+
+def is_rounded_apart(rows: Sequence[shape.Judged], whole: Sequence[shape.Judged]) -> bool:
+    """Whether `rows`, forecasts of single bids, do not add up to one of `whole` that is of just these, from the same
+    moment to the same, because each figure is rounded."""
+    return any(_is_apart([one for one in rows if _covered(one) == _covered(total)], total) for total in whole)
+
+
+def _covered(one: shape.Judged) -> tuple[str | None, str]:
+    return one["starts_at"], one["hours_compared"]
+
+
+def _is_apart(rows: Sequence[shape.Judged], total: shape.Judged) -> bool:
+    if sorted(bid for one in rows for bid in one["bids"]) != sorted(total["bids"]):
+        return False
+    expected = [expected_of(one) for one in (total, *rows)]
+    columns = (expected, [one["paid"] for one in (total, *rows)])
+    known = [[Decimal(one) for one in column if one is not None] for column in columns]
+    return any(len(these) > len(rows) and rows_make(these[1:], these[0]) is not None for these in known)
 
 
 def held_of(rows: Sequence[shape.Judged]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from flowplan.documents.track_record import Truth, document
+from flowplan.pricing.forecasting import Band
 from flowplan.pricing.track_record import Judged, Verdict
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.track_record import text
@@ -175,6 +176,34 @@ def test_a_forecast_that_is_wrong_is_seen_to_be_wrong(applied: Place) -> None:
     assert "2.12 times as much" in out
     (one, _) = looked(applied)["forecasts"]
     assert (one["place"], one["counts"]) == ("above", True)
+
+
+@pytest.mark.parametrize(
+    ("expected", "paid", "said"),
+    [
+        (("3.034", "3.034"), ("1.004", "1.004"), ("$6.07", "$2.01")),
+        (("3.03", "3.03"), ("1.004", "1.003"), ("$6.06", "$2.01")),
+        (("3.03", "3.03"), ("1.00", "1.00"), None),
+    ],
+)
+def test_a_total_that_is_not_what_its_rows_add_up_to_says_why(
+    expected: tuple[str, str], paid: tuple[str, str], said: tuple[str, str] | None
+) -> None:
+    def one(bids: tuple[str, ...], costs: str, bill: str, moment: float = 0) -> Judged:
+        name = f"bid.{bids[0]}" if len(bids) == 1 else ""
+        kept = forecast(start=moment, address=name, bids=bids, cost=Band(*[Decimal(costs)] * 4))
+        return Judged(kept, Verdict("elapsed", kept.ends_at, Decimal(bill)))
+
+    rows = [one((name,), costs, bill) for name, costs, bill in zip("ab", expected, paid, strict=True)]
+    added = [str(sum(map(Decimal, each))) for each in (expected, paid)]
+    whole = one(("a", "b"), added[0], added[1])
+    told = " ".join(text(document(Truth(State("l", 1), 24.0, judged=[*rows, whole])), Paint()).split())
+    assert ("a total may be some cents off what its rows add up to" in told) == (said is not None)
+    for figure in said or ():
+        assert figure in told
+    for other in (one(("c",), "3.03", "1.00"), one(("a", "b"), "9.00", "9.00", moment=1)):
+        told = " ".join(text(document(Truth(State("l", 1), 24.0, judged=[rows[0], whole, other])), Paint()).split())
+        assert "some cents off" not in told  # of other bids, or of another time
 
 
 @pytest.mark.parametrize(

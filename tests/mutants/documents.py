@@ -48,6 +48,27 @@ MISTAKES = (
         ("tests/reports/test_status.py", "-k", "add"),
     ),
     Mistake(
+        "print a row of 9 of 10 cases that is a cent off, without a word",
+        "documents/totals.py",
+        "        if not stands_alone(cost):\n",
+        "        if False:\n",
+        ("tests/reports/test_decide_nothing.py", "-k", "rows_that"),
+    ),
+    Mistake(
+        "print expected costs that do not add up without a word, where one of the bids is paused",
+        "documents/totals.py",
+        'if one["outlook"] in ("paused", "cannot_win"):',
+        "if False:",
+        ("tests/reports/test_decide_nothing.py", "-k", "expected_costs"),
+    ),
+    Mistake(
+        "print a total of what was paid that its rows do not add up to, without a word",
+        "documents/track_record.py",
+        "return any(len(these) > len(rows) and",
+        "return any(len(these) > len(rows) < 0 and",
+        ("tests/cost/test_cost.py", "-k", "its_rows"),
+    ),
+    Mistake(
         "a plan with something in doubt is never carried out",
         "documents/plan_held.py",
         ' or said["hint"] == FIRST_LOOKED_UP:',

@@ -20,7 +20,9 @@ def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
     """By task and in all."""
     head = f"{paint('Paid for instances over the life of this stack', 'bold')}, storage not included"
     lines = [*wrapped(head, "", "  ", paint.width), *_rows(found["tasks"], paint.width)]
-    whole = " ".join([f"In all {in_all(found)}.", *rounded([one["at_least"] for one in found["tasks"]], found["at_least"])])
+    whole = " ".join(
+        [f"In all {in_all(found)}.", *rounded([one["at_least"] for one in found["tasks"]], found["at_least"])]
+    )
     lines += wrapped(whole, "  ", "  ", paint.width)
     for one in found["released"]:
         said = f"Not counted: {amount(one)} of {shown(one['address'])}, which was released and is not this stack's."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import number, price
 from flowplan.documents.totals import Over, expected_make
-from flowplan.documents.track_record import has_past, held_of, overrun
+from flowplan.documents.track_record import expected_of, has_past, held_of, is_rounded_apart, overrun
 from flowplan.names import alike, ranges
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
@@ -37,6 +37,7 @@ _COURSES = {"running": "so far"}  # the forecast runs; the bid may wait
 _PLACES = {"inside": "held", "below": "below", "above": "ABOVE"}
 _STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
 _PRO_RATA = "for fewer hours than were forecast, expected is their share of the whole forecast"
+_ROUNDED = "figures are rounded separately, so a total may be some cents off what its rows add up to"
 Row = tuple[str, str, str, str, str, str]
 
 
@@ -171,8 +172,13 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
         by_address["total, storage included"] = whole
     latest = LATEST if len(by_address) <= MANY else 1
     shown_rows = [one for rows in by_address.values() for one in rows[-latest:]]
-    early = [] if all(one["course"] == "elapsed" for one in shown_rows) else wrapped(_PRO_RATA, "  ", "  ", paint.width)
-    yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint), *early])
+    notes = [] if all(one["course"] == "elapsed" for one in shown_rows) else [_PRO_RATA]
+    if is_rounded_apart(
+        [one for one in shown_rows if one["address"]], [one for one in shown_rows if not one["address"]]
+    ):
+        notes.append(_ROUNDED)
+    below = [line for one in notes for line in wrapped(one, "  ", "  ", paint.width)]
+    yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint), *below])
     yield "\n".join(_summary(body["coverage"], paint.width))
 
 
@@ -201,12 +207,12 @@ def _row(one: shape.Judged) -> Row:
     begins = datetime.fromisoformat(one["starts_at"] or "").strftime("%d %b %H:%M")
     if one["course"] == "elapsed":
         band = f"{price(cost['p10'])} to {price(cost['p90'])}" if cost["p10"] != cost["p90"] else price(cost["p90"])
-        return begins, f"{hours} h", price(cost["expected"] or cost["p50"]), band, price(one["paid"]), _judgement(one)
+        return begins, f"{hours} h", price(expected_of(one)), band, price(one["paid"]), _judgement(one)
     over = f"{Decimal(one['hours_compared']):.1f} h"
     course = _COURSES.get(one["course"], shown(one["course"]))
     end = _REASONS.get(one["reason"] or "", "") if one["course"] == "cut_short" else course
     of = f"{end}, of {hours} h" if end else f"of {hours} h"
-    return begins, over, price(one["expected_until_then"]), "-", price(one["paid"]), of
+    return begins, over, price(expected_of(one)), "-", price(one["paid"]), of
 
 
 def _judgement(one: shape.Judged) -> str:
