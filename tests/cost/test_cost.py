@@ -266,6 +266,23 @@ def test_who_changes_a_bid_is_told_that_its_forecast_does_not_count(change: str,
     assert looked(applied)["coverage"]["forecasts"]["excluded"] == {reason.replace(" ", "_"): 1}
 
 
+def test_what_a_released_bid_goes_on_costing_counts_on_both_sides(place: Place) -> None:
+    """The total that is shown with its release has it."""
+    stack = "version: 2\nname: s\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+    where = "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}"
+    tasks = {
+        name: f"  {name}: {{task_management: {{utility_threshold_price: 12}}, {where}}}\n" for name in ("a", "b", "c")
+    }
+    place.write(f"{stack}tasks:\n{''.join(tasks.values())}")
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "1h")
+    place.write(f"{stack}tasks:\n{tasks['a']}{tasks['b']}removed: [{{address: bid.c, destroy: false}}]\n")
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "24h")
+    whole = looked(place)["totals"][-1]
+    assert (whole["cost"]["expected"], whole["paid"], whole["place"]) == ("576.00", "576.00", "inside")
+
+
 def test_a_bid_that_was_destroyed_is_still_judged(applied: Place) -> None:
     applied.ok("simulator", "advance", "25h")
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "judge the forecast of a total without what a released bid was paid",
+        "operations/running/track_record.py",
+        "    ids += [one.id for one in plan.changes if isinstance(one, Forget) and _goes_on(one)]\n",
+        "",
+        ("tests/cost/test_cost.py", "-k", "released"),
+    ),
+    Mistake(
         "stop nothing for want of room to write it down",
         "operations/running/stopping.py",
         "            except Unwritten as error:\n                self.refused",

@@ -17,7 +17,7 @@ from flowplan.documents.cost import snapshot_id
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import NoOp
+from flowplan.planning.actions import Forget, NoOp
 from flowplan.pricing.forecasting import Band
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import KeptForecast
@@ -190,8 +190,14 @@ def of_run(found: Shown, plan: Plan, outcome: Outcome, now: datetime) -> Iterato
     if outcome.failed or outcome.unknown or outcome.not_started or outcome.stopped or found.whole is None:
         return  # the whole is not what was shown
     ids = [bindings[one.address].id for one in plan.changes if isinstance(one.after, Bid) and not one.after.paused]
+    ids += [one.id for one in plan.changes if isinstance(one, Forget) and _goes_on(one)]
     storage = storage_planned(plan.changes, found.whole.hours)
     yield from of_stack(lineage, ids, found.whole, storage, now, found.as_of or now)
+
+
+def _goes_on(one: Forget) -> bool:
+    """Whether it is a bid that the stack releases, and the total has what it goes on costing."""
+    return one.released and isinstance(one.before, Bid) and not one.before.paused
 
 
 def of_bid(lineage: str, address: str, id: str, bid: Bid, figures: Figures, now: datetime) -> KeptForecast:
