@@ -10,7 +10,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import RESTARTED, Change, CreateFirst, Replace, Update
-from flowplan.pricing.entry import entry_price
+from flowplan.pricing.entry import Estimate, entry_price
 from flowplan.pricing.units import usd
 
 _SHOWN = 6
@@ -47,8 +47,13 @@ def _could_be_first(change: Change, replaced: Container[Address]) -> bool:
 
 def _figures(one: Priced) -> str:
     how = "replaced" if isinstance(one.change, Replace) else "restarted"
-    paid = usd(one.cost_before.now if one.cost_before else None)
-    return f"{one.change.address} ({how}) pays {paid} an hour now, and {_again(one)}"
+    return f"{one.change.address} ({how}) pays {_paid(one.cost_before)} an hour now, and {_again(one)}"
+
+
+def _paid(found: Estimate | None) -> str:
+    if found is None or found.now is None:
+        return "an unknown amount"
+    return f"{'at most ' if found.is_most else ''}{usd(found.now)}"
 
 
 def _again(one: Priced) -> str:

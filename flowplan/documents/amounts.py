@@ -54,6 +54,11 @@ def price(amount: str | None) -> str:
     return usd(None if amount is None else Decimal(amount))
 
 
+def an_amount(amount: str | None) -> str:
+    """The same within a sentence."""
+    return "an unknown amount" if amount is None else price(amount)
+
+
 def signed(amount: str | None) -> str:
     """A difference."""
     if amount is None:

@@ -211,6 +211,13 @@ class Estimate:
         return None if spot is None or self.charged is None else charged_at(spot, self.limit_price) * self.quantity
 
     @property
+    def is_most(self) -> bool:
+        """Whether `now` is the most that is charged: the spot price has passed its limit."""
+        spot = self.market.spot if self.market is not None else None
+        waits = self.outlook in ("waits", "cannot_win") and bool(self.charged)
+        return waits and spot is not None and spot > self.limit_price
+
+    @property
     @exact
     def if_won(self) -> Decimal | None:
         """None for a bid that waits (the price has to come down to its limit first) or can never win."""

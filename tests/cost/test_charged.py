@@ -11,17 +11,21 @@ import pytest
 
 from flowplan.cost.estimate import price, priced
 from flowplan.cost.interruptions import interruptions, is_interrupted
+from flowplan.cost.priced_plan import PricedPlan
 from flowplan.documents.cost import of_bid
+from flowplan.documents.plan import document
 from flowplan.documents.status import Row
 from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
 from flowplan.planning.actions import RESTARTED, Change, Create, Delete, NoOp, Replace, Update
 from flowplan.planning.plan import LeftAlone
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import CENT
-from flowplan.reports.text.cost import bidding
+from flowplan.reports.html.changes import groups_of
+from flowplan.reports.text.cost import bidding, cost_line
 from tests.builders import TRAIN, bid, live_bid, market, plan_to
 from tests.conftest import Place
 from tests.cost.test_cost import surge
+from tests.documents.made import ABOUT
 
 D = Decimal
 FULL = {"spot": D(10), "minimum": D(2), "lowest_allocated": D("12"), "win_price": D("12.01"), "available": 0}
@@ -148,6 +152,30 @@ def test_what_is_said_of_it(status: str, limit: str, says: str) -> None:
     )
     assert one.cost is not None
     assert bidding(of_bid(one.cost, None)).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("status", "spot", "pays"),
+    [
+        (PREEMPTING, "10", "$10.00"),
+        (PREEMPTING, "12", "at most $11.00"),
+        (OPEN, "12", "$0.00"),
+        ("Frobnicating", "12", "an unknown amount"),
+        (ALLOCATED, None, "an unknown amount"),
+    ],
+)
+def test_of_what_ends_the_same_is_said_as_while_it_runs(status: str, spot: str | None, pays: str) -> None:
+    """Whoever cancels it, replaces it, or looks at a page."""
+    there = bid(limit="11")
+    markets = {("it", "r", 1): attrs.evolve(full(), spot=None if spot is None else Decimal(spot))}
+    gone = Delete(TRAIN, before=there, id="bid_1", status=status)
+    [entry] = document(PricedPlan(plan_to(gone), priced(plan_to(gone), markets)), ABOUT)["resource_changes"]
+    [group] = groups_of([entry])
+    assert cost_line(entry) == f"{pays} an hour now"
+    assert group.cards[0].short == ("price unknown" if "unknown" in pays else f"{pays} an hour now")
+    again = Replace(TRAIN, before=there, after=bid(limit="12"), id="bid_1", status=status)
+    said = [one.summary for one in interruptions([price(attrs.evolve(again, status=ALLOCATED), markets)])]
+    assert status != ALLOCATED or f"pays {pays} an hour now" in said[0]
 
 
 def test_plan_cost_and_status_say_the_same_until_it_is_preempted(applied: Place) -> None:

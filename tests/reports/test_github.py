@@ -100,6 +100,28 @@ def test_what_is_unknown_is_empty_and_a_failure_has_no_counts() -> None:
     assert parsed(outputs({"errored": True, "diagnostics": []}, "")) == {"errored": "true"}  # type: ignore[typeddict-item]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ((None, "32.00"), (None, "46.19"), "costs an unknown amount; at most $46.19 instead of $32.00 (+$1.00)."),
+        (("8.00", "32.00"), ("8.00", "46.19"), "costs $8.00 as before; at most $46.19 instead of $32.00 (+$1.00)."),
+        ((None, "32.00"), ("0.00", "0.00"), "costs $0.00 instead of an unknown amount."),
+        (("8.00", "32.00"), (None, None), "costs an unknown amount instead of $8.00."),
+        ((None, "32.00"), (None, None), "costs an unknown amount; at most an unknown amount instead of $32.00."),
+        (("8.00", "8.00"), ("9.00", "9.00"), "costs $9.00 instead of $8.00 (+$1.00)."),
+    ],
+)
+def test_what_an_hour_costs_is_not_as_before_where_it_is_unknown(
+    before: tuple[str | None, str], after: tuple[str | None, str | None], says: str
+) -> None:
+    body = saved()
+    for name, amounts in (("current", before), ("planned", after)):
+        body["cost"][name] |= dict(zip(("now", "worst"), amounts, strict=True))
+    for number, name in enumerate(("now", "worst")):
+        body["cost"]["delta"][name] = "1.00" if before[number] and after[number] else None
+    assert f" An hour now {says}" in report_of("plan", "github")(body, PAINT)
+
+
 NAMES = list(parsed(outputs(saved(), "")))
 
 

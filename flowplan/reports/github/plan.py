@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flowplan.documents.amounts import price, signed
+from flowplan.documents.amounts import an_amount, price, signed
 from flowplan.documents.outputs import saved_besides
 from flowplan.printable import shown
 from flowplan.reports.github.commands import annotated, command
@@ -33,12 +33,19 @@ def _verdict(body: SealedPlan) -> str:
     text = counted(body, ordered(body["resource_changes"]), Paint(on=False))
     before, after = cost["current"], cost["planned"]
     if before["now"] != after["now"]:
-        now = f"{price(after['now'])} instead of {price(before['now'])} ({signed(cost['delta']['now'])})"
-        text += f" An hour now costs {now}."
+        text += f" An hour now costs {_instead(before['now'], after['now'], cost['delta']['now'])}."
     elif before["worst"] != after["worst"]:  # as by another limit: the price of now stays
-        text += f" An hour now costs {price(after['now'])} as before; at most {price(after['worst'])} instead of"
-        text += f" {price(before['worst'])} ({signed(cost['delta']['worst'])})."
+        now = "an unknown amount" if after["now"] is None else f"{price(after['now'])} as before"
+        text += (
+            f" An hour now costs {now}; at most {_instead(before['worst'], after['worst'], cost['delta']['worst'])}."
+        )
     return command("notice", text, {"title": f"flowplan: {body['stack']['name']}"})
+
+
+def _instead(before: str | None, after: str | None, delta: str | None) -> str:
+    """What something costs, and what it cost before."""
+    more = "" if delta is None else f" ({signed(delta)})"
+    return f"{an_amount(after)} instead of {an_amount(before)}{more}"
 
 
 def outputs(document: SealedPlan | FailedPlan, plan_path: str) -> str:

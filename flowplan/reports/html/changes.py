@@ -10,7 +10,7 @@ from flowplan.classes import frozen
 from flowplan.documents.amounts import price
 from flowplan.names import ranges
 from flowplan.reports.text.actions import head_of, ordered, symbol_of
-from flowplan.reports.text.cost import cost_line
+from flowplan.reports.text.cost import cost_line, is_at_most
 from flowplan.reports.text.fields import fields_of
 from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.plan import ending_of
@@ -163,7 +163,8 @@ def _short(entry: Entry) -> str:
     if entry["type"] == "volume":
         return f"{price(entry['cost']['cost']['month']['now'])} a month"
     hour = entry["cost"]["cost"]["hour"]
-    return f"{price(hour['now'])} an hour now" if hour["now"] is not None else "price unknown"
+    most = "at most " if is_at_most(entry["cost"]) else ""
+    return f"{most}{price(hour['now'])} an hour now" if hour["now"] is not None else "price unknown"
 
 
 def _words(entry: Entry) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from flowplan.documents.amounts import number
+from flowplan.documents.amounts import an_amount, number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
 from flowplan.documents.totals import (
@@ -45,7 +45,8 @@ def cost_line(entry: Entry) -> str:
         kept = entry["action_reason"] == "forget_because_removed"
         return f"you keep paying {bidding(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["delete"]:
-        return f"{_price(entry['cost']['cost']['hour']['now'])} an hour now"
+        most = "at most " if is_at_most(entry["cost"]) else ""
+        return f"{most}{an_amount(entry['cost']['cost']['hour']['now'])} an hour now"
     return bidding(entry["cost"], entry.get("lifetime"))
 
 
@@ -105,8 +106,8 @@ def is_outbid(cost: shape.BidCost) -> bool:
 
 def is_at_most(cost: shape.BidCost) -> bool:
     """Whether it pays at most what is said of now: the price has passed its limit."""
-    last = cost["last_price"]
-    return is_outbid(cost) and last is not None and number(last) > number(cost["limit"])
+    now, last = cost["cost"]["hour"]["now"], cost["last_price"]
+    return is_outbid(cost) and now is not None and last is not None and number(last) > number(cost["limit"])
 
 
 def _until_preempted(cost: shape.BidCost) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from flowplan.documents.amounts import price
+from flowplan.documents.amounts import an_amount, price
 from flowplan.names import Said, together
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
@@ -43,7 +43,7 @@ def _why(one: ResourceLeftAlone) -> str:
 def _paid(hour: HourOf, when: str) -> str:
     if hour["worst"] is None:
         return f"an unknown amount {when}"
-    return f"{price(hour['now'])} {when}, at most {price(hour['worst'])}"
+    return f"{an_amount(hour['now'])} {when}, at most {price(hour['worst'])}"
 
 
 def in_all(body: PlanBody, width: int) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from flowplan.documents.amounts import number, price
+from flowplan.documents.amounts import an_amount, number, price
 from flowplan.documents.totals import Over, expected_make
 from flowplan.documents.track_record import expected_of, has_past, held_of, is_rounded_apart, overrun
 from flowplan.names import alike, ranges
@@ -109,8 +109,8 @@ def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
     """The whole, storage included; how sure it is. `folded`: not every amount that it is the sum of is shown."""
     hour, ahead = found["hour"], found["horizon"]
     bids = [one["cost"] for one in found["resources"] if one["type"] == "bid" and one["cost"] is not None]
-    most = "at most " if any(map(is_at_most, bids)) else ""
-    said = f"In total {most}{price(hour['now'])} an hour now, storage included"
+    most = "at most " if hour["now"] is not None and any(map(is_at_most, bids)) else ""
+    said = f"In total {most}{an_amount(hour['now'])} an hour now, storage included"
     if ahead is not None:
         most = "" if ahead["worst"] is None else f", at most {price(ahead['worst'])}"
         said += f"; over {span(found['hours'])} {_ahead(ahead)}{most}"
