@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of what is unknown that it costs the same as before",
+        "reports/github/plan.py",
+        'now = "an unknown amount" if after["now"] is None else',
+        'now = "an unknown amount" if False else',
+        ("tests/reports/test_github.py", "-k", "as_before"),
+    ),
+    Mistake(
+        "say of the most that an outbid bid pays that its end saves just that",
+        "reports/text/cost.py",
+        """        most = "at most " if is_at_most(entry["cost"]) else ""\n""",
+        """        most = ""\n""",
+        ("tests/cost/test_charged.py", "-k", "ends"),
+    ),
+    Mistake(
         "say of a bid that the next auction charges no more than that it waits",
         "reports/text/status.py",
         '    elif row.charge == "waits" and row.wins:\n',
