@@ -86,7 +86,7 @@ def forecasted(
         endless=endless,
         hours=hours,
         spans=totals,
-        movers=tuple(_movers(changes, asked, hours)),
+        movers=tuple(_movers(counted, asked, hours)),
     )
 
 
@@ -136,12 +136,13 @@ def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal | No
 
 
 def _movers(changes: Iterable[Priced], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
-    """What each change adds to the expected cost, the largest first; what is unknown is left out."""
+    """What each change adds to the expected cost, of a bid or of storage, the largest first; what is unknown is left
+    out."""
     found = []
     for one in changes:
         before, after = asked.beside(one, hours)
-        was = before.cost.expected if before is not None else Decimal(0)
-        will = after.cost.expected if after is not None else Decimal(0)
+        was = _storage((one.change.before,), hours) if before is None else before.cost.expected
+        will = storage_planned((one.change,), hours) if after is None else after.cost.expected
         if not isinstance(one.change, NoOp) and was is not None and will is not None and will != was:
             found.append((one.change.address, will - was))
     return sorted(found, key=lambda one: -abs(one[1]))

@@ -8,6 +8,7 @@ _ALWAYS = Decimal("0.99")  # of the time
 _SELDOM = Decimal("0.1")  # times a day
 _HARDLY = Decimal("0.05")  # times a day
 _RAISED = Decimal("0.005")  # of the price
+_BESIDE = Decimal("0.01")  # of the largest
 _RISEN = Decimal("0.05")  # of what was shown
 
 
@@ -35,6 +36,11 @@ def lies_apart(expected: Decimal, low: Decimal, high: Decimal) -> bool:
 def raises_the_price(impact: Decimal) -> bool:
     """Whether bids that raise a price by this share of it change what is paid."""
     return impact >= _RAISED
+
+
+def hardly_moves(by: Decimal, most: Decimal) -> bool:
+    """Whether what changes a total by so much is no news beside what changes it by `most`."""
+    return abs(by) < abs(most) * _BESIDE
 
 
 def has_risen(shown: Decimal, now: Decimal) -> bool:

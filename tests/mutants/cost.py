@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave storage out of what adds most to the cost",
+        "cost/forecast.py",
+        "will = storage_planned((one.change,), hours) if after is None else",
+        "will = Decimal(0) if after is None else",
+        ("tests/reports/test_cost_report.py", "-k", "moves"),
+    ),
+    Mistake(
         "forecast what no lifetime ends as if it did",
         "cost/estimate.py",
         "left=ENDLESS if change.guard else ends)",

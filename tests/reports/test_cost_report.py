@@ -13,15 +13,15 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cost.estimate import priced
 from flowplan.cost.warnings import warned
 from flowplan.model.address import Address
-from flowplan.planning.actions import Create, NoOp
+from flowplan.planning.actions import Create, Delete, Forget, NoOp, Read
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import lasting, span
 from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
 from flowplan.simulator.furnish import set_price
-from tests.builders import bid, plan_to
+from tests.builders import bid, costs_to, market, plan_to, volume, with_past
 from tests.conftest import Place
-from tests.texts import task_text
+from tests.texts import storage, task_text
 
 D = Decimal
 
@@ -68,6 +68,43 @@ def test_three_of_many_are_not_said_to_be_most_of_it(place: Place) -> None:
     assert "the largest of it: bid.t0 +$" in said and "most of it" not in said
     place.write("".join(task(f"t{n}", "60") for n in range(3)))
     assert "most of it: bid.t0 +$" in " ".join(place.ok("plan").split())
+
+
+def test_storage_is_among_what_moves_the_total(place: Place) -> None:
+    """In the order of what it costs; the text leaves out what is nothing beside the largest."""
+    cheap = task_text("cheap", "0.50", "a5000-24gb.pcie.1x", "us-central1-b")
+    place.write(cheap + storage("large", 32768))
+    day = [("volume.large", "86.18"), ("bid.cheap", document(place)["bids"]["cheap"]["cost"]["day"]["expected"])]
+    assert [(one["address"], one["expected"]) for one in document(place)["cost"]["horizon"]["movers"]] == day
+    assert f"most of it: volume.large +$86.18, bid.cheap +${day[1][1]}" in place.ok("plan")
+    place.write(cheap + storage("tiny", 1))
+    assert [one["address"] for one in document(place)["cost"]["horizon"]["movers"]] == ["bid.cheap", "volume.tiny"]
+    assert "most of it" not in place.ok("plan")
+
+
+def test_what_is_only_released_and_what_others_own_moves_nothing() -> None:
+    big, moved = volume(size_gb=32768), [Address("volume", name) for name in "abcd"]
+    changes = (
+        Create(moved[0], after=big),
+        Forget(moved[1], before=big, id="vol_1", released=True),
+        Read(moved[2], before=big, after=big, id="vol_2"),
+        Delete(moved[3], before=attrs.evolve(big, size_gb=100), id="vol_3"),
+    )
+    costs = with_past(costs_to(*changes, prices=market()), (48, "8"))
+    assert [(str(one), f"{by:.2f}") for one, by in costs.movers] == [("volume.a", "86.18"), ("volume.d", "-0.26")]
+
+
+def test_where_the_total_is_unknown_nothing_is_said_to_be_most_of_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Fcp._pasts_in
+    monkeypatch.setattr(
+        Fcp, "_pasts_in", lambda self, region, *asked: {} if "5" in region else known(self, region, *asked)
+    )
+    others = [task_text(name, "60", region="us-central1-b") for name in "bc"]
+    place.write(task("a", "60") + "".join(others))
+    assert document(place)["cost"]["horizon"]["delta"]["expected"] is None
+    assert "the largest that are known: bid.b +$192.00, bid.c +$192.00" in place.ok("plan")
 
 
 def test_horizon_overrides_what_tasks_say(place: Place) -> None:

@@ -16,7 +16,7 @@ from flowplan.documents.differing import changed_fields, differing_fields
 from flowplan.documents.totals import AddedUp, Over, expected_make, is_rounded_apart, stands_alone
 from flowplan.documents.track_record import held_of, overrun
 from flowplan.pricing.history import WINDOW, is_beyond
-from flowplan.pricing.notable import is_hardly_ever, is_seldom, raises_the_price, runs_always
+from flowplan.pricing.notable import hardly_moves, is_hardly_ever, is_seldom, raises_the_price, runs_always
 from tests.builders import past
 
 TEXTS = sorted((Path(flowplan.__file__).parent / "reports" / "text").glob("*.py"))
@@ -37,6 +37,7 @@ def test_no_text_holds_a_threshold(path: Path) -> None:
         (lambda times: not is_seldom(times), "0.1"),
         (lambda times: not is_hardly_ever(times), "0.05"),
         (raises_the_price, "0.005"),
+        (lambda by: not hardly_moves(-by, Decimal(200)), "2"),
     ],
 )
 def test_from_which_size_on_a_figure_is_worth_a_word(asked: Any, least: str) -> None:

@@ -19,7 +19,7 @@ from flowplan.documents.totals import (
     planned_make,
     stands_alone,
 )
-from flowplan.pricing.notable import is_seldom, lies_apart, runs_always
+from flowplan.pricing.notable import hardly_moves, is_seldom, lies_apart, runs_always
 from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
     from flowplan.documents.shapes.plan import Entry, Lifetime, PlanBody
 
-_MOST, _LARGEST = "most of it: ", "the largest of it: "
+_MOST, _LARGEST, _KNOWN = "most of it: ", "the largest of it: ", "the largest that are known: "
 
 
 def cost_line(entry: Entry) -> str:
@@ -259,7 +259,7 @@ def _average(found: shape.Horizon | None) -> list[str]:
 
 
 def _in_lines(remark: str, paint: Paint) -> list[str]:
-    return wrapped(remark, "  ", "    " if remark.startswith((_MOST, _LARGEST)) else "  ", paint.width)
+    return wrapped(remark, "  ", "    " if remark.startswith((_MOST, _LARGEST, _KNOWN)) else "  ", paint.width)
 
 
 def _beside(body: PlanBody) -> list[str]:
@@ -297,13 +297,16 @@ def _expected_rows(found: shape.Horizon | None, *, alone: bool) -> list[tuple[st
 
 def _movers(found: shape.Horizon | None) -> list[str]:
     """What moves the expected cost most, where it is not one thing alone."""
-    if found is None or len(found["movers"]) < 2:
+    movers = [] if found is None else found["movers"]
+    movers = [one for one in movers if not hardly_moves(number(one["expected"]), number(movers[0]["expected"]))]
+    if found is None or len(movers) < 2:
         return []
-    listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in found["movers"])
-    named = abs(sum((number(one["expected"]) for one in found["movers"]), Decimal(0)))
+    listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in movers)
+    named = abs(sum((number(one["expected"]) for one in movers), Decimal(0)))
     whole = found["delta"]["expected"]
-    head = _LARGEST if whole is not None and named * 2 < abs(number(whole)) else _MOST
-    return [f"{head}{listed}"]
+    if whole is None:
+        return [f"{_KNOWN}{listed}"]
+    return [f"{_LARGEST if named * 2 < abs(number(whole)) else _MOST}{listed}"]
 
 
 def _saved(found: shape.Horizon | None) -> list[str]:
