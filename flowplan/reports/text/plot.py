@@ -79,10 +79,10 @@ def _names(lines: Mapping[str, Decimal], near: Mapping[str, Decimal], scale: _Sc
 
 
 def _times(start: datetime, end: datetime, columns: int) -> str:
-    """When a picture begins and ends and, where there is room, what is in the middle."""
-    left, right = f"{start:%d %b %H:%M}", f"{end:%d %b %H:%M}"
+    """When a picture begins and ends and, where there is room, what is in the middle. The times are UTC."""
+    left, right = f"{start:%d %b %H:%M}", f"{end:%d %b %H:%M} UTC"
     if columns < _ROOMY:
-        return left + right.rjust(columns - len(left))
+        return f"{left} {right.rjust(columns - len(left) - 1)}"
     middle = f"{start + (end - start) / 2:%d %b %H:%M}"
     return left + middle.center(columns - len(left) - len(right)) + right
 
