@@ -10,6 +10,7 @@ import attrs
 from flowplan.cost.costs import Priced
 from flowplan.cost.places import is_older, phases, place_of
 from flowplan.model.resources import Bid
+from flowplan.planning.actions import NoOp
 from flowplan.pricing.book import Wish
 from flowplan.pricing.competition import stairs
 from flowplan.pricing.entry import Key, Market
@@ -80,6 +81,8 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
         for phase in phases(plan, placed, places):
             if len(placed) < 2 and not phase.given_up and not phase.ended:
                 continue
+            if not phase.given_up and not phase.ended and all(_goes_on(changes[index]) for index in phase.group):
+                continue
             costs = [cost for index in phase.group if (cost := changes[index].cost)]
             held = [_wish(place) if (place := phase.given_up.get(index)) else None for index in phase.group]
             older = [is_older(plan[index]) for index in phase.group]
@@ -88,6 +91,15 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
             for index in phase.begin:
                 found[index] = attrs.evolve(found[index], cost=by_index[index])
     return found
+
+
+def _goes_on(one: Priced) -> bool:
+    """Whether it stays as it is, and holds what it has or waits by the prices of now: these have it in them, so that it
+    takes nothing from the others."""
+    cost = one.cost
+    if cost is None or not isinstance(one.change, NoOp):
+        return False
+    return cost.entry.basis == "holding" if cost.outlook == "runs" else cost.outlook != "unknown"
 
 
 def _by(these: Iterable[T], key: Callable[[T], K]) -> Iterable[tuple[K, list[T]]]:

@@ -15,6 +15,7 @@ from flowplan.cost.priced_plan import PricedPlan
 from flowplan.documents.cost import of_bid
 from flowplan.documents.plan import document
 from flowplan.documents.status import Row
+from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
 from flowplan.planning.actions import RESTARTED, Change, Create, Delete, NoOp, Replace, Update
 from flowplan.planning.plan import LeftAlone
@@ -26,6 +27,7 @@ from tests.builders import TRAIN, bid, live_bid, market, plan_to
 from tests.conftest import Place
 from tests.cost.test_cost import surge
 from tests.documents.made import ABOUT
+from tests.texts import task_text
 
 D = Decimal
 FULL = {"spot": D(10), "minimum": D(2), "lowest_allocated": D("12"), "win_price": D("12.01"), "available": 0}
@@ -152,6 +154,38 @@ def test_what_is_said_of_it(status: str, limit: str, says: str) -> None:
     )
     assert one.cost is not None
     assert bidding(of_bid(one.cost, None)).startswith(says)
+
+
+def test_of_bids_that_wait_for_one_place_one_is_not_said_to_run() -> None:
+    """Each alone would win it."""
+    there = {Address("bid", name): bid(name, limit="13") for name in ("a", "b")}
+    changes = [NoOp(at, before=one, after=one, id=f"bid_{at.name}", status=OPEN) for at, one in there.items()]
+    one_left = attrs.evolve(full(), available=1, total=9, win_price=D(10))
+    more = attrs.evolve(one_left, quantity=2, win_price=D("14.01"))
+    found = priced(plan_to(*changes), {("it", "r", 1): one_left, ("it", "r", 2): more}).changes
+    assert [one.cost_before.outlook for one in found if one.cost_before] == ["runs", "runs"]
+    assert [one.cost.outlook for one in found if one.cost] != ["runs", "runs"]
+
+
+def test_where_nothing_changes_plan_and_cost_know_what_status_knows(place: Place) -> None:
+    """Bids for several sizes of one stock of GPUs, of which some wait."""
+    wanted = (("t", "0.12", 1, 1), ("u", "0.25", 2, 3), ("w", "4", 8, 1))
+    place.write(
+        "".join(
+            task_text(name, limit, f"a5000-24gb.pcie.{gpus}x", num_instances=count)
+            for name, limit, gpus, count in wanted
+        )
+    )
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "3h")
+    live = json.loads(place.ok("status", "--format", "json"))
+    assert {one["address"]: one["status"] for one in live["bids"]} == {"bid.t": OPEN, "bid.u": OPEN, "bid.w": ALLOCATED}
+    hours = {one["address"]: one["hour"]["now"] for one in live["bids"]}
+    planned = json.loads(place.ok("plan", "--format", "json"))
+    assert planned["cost"]["current"]["now"] == planned["cost"]["planned"]["now"] == live["hour"]["now"]
+    there = json.loads(place.ok("cost", "--format", "json"))["estimate"]["resources"]
+    for rows in (planned["resource_changes"], there):
+        assert {one["address"]: one["cost"]["cost"]["hour"]["now"] for one in rows} == hours
 
 
 @pytest.mark.parametrize(

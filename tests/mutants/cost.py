@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of bids that wait for one place that all of them get it",
+        "cost/competing.py",
+        'return cost.entry.basis == "holding" if cost.outlook == "runs" else',
+        'return True if cost.outlook == "runs" else',
+        ("tests/cost/test_charged.py", "-k", "one_place"),
+    ),
+    Mistake(
+        "take the price of bids of one stock for unknown though nothing changes",
+        "cost/competing.py",
+        "all(_goes_on(changes[index]) for index in phase.group)",
+        "False",
+        ("tests/cost/test_charged.py", "-k", "nothing_changes"),
+    ),
+    Mistake(
         "leave storage out of what adds most to the cost",
         "cost/forecast.py",
         "will = storage_planned((one.change,), hours) if after is None else",
