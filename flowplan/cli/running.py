@@ -51,6 +51,18 @@ _QUESTIONS: dict[Mode, str] = {
 }
 
 
+def _unasked(plan: Plan) -> str:
+    """What to type where nobody can be asked: a saved plan of the same mode, where that can be saved."""
+    from flowplan.planning.actions import KEPT
+
+    if plan.mode == "refresh-only":
+        return "give --auto-approve"
+    keeps = any(change.reason == KEPT for change in plan.changes)
+    what = ("--destroy " if plan.mode == "destroy" else "") + ("--keep-volumes " if keeps else "")
+    saving = f"flowplan plan {what}--out FILE, with the same files and options"
+    return f"give --auto-approve, or apply a saved plan: {saving}, and then flowplan apply FILE"
+
+
 @frozen
 class Asking(Approval):
     """Approval by the user at the terminal, or by the command line."""
@@ -76,7 +88,7 @@ class Asking(Approval):
         if not self.terminal.interactive:
             raise ApprovalMissing(
                 "the plan needs approval, and flowplan cannot ask here; nothing was changed",
-                hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
+                hint=_unasked(plan),
             )
         if self.terminal.output.lost:
             raise ApprovalMissing(

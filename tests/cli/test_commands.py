@@ -33,6 +33,32 @@ def test_without_a_terminal_nothing_prompts(example: Place) -> None:
     assert example.ledger() == []
 
 
+@pytest.mark.parametrize(
+    ("command", "saving"),
+    [
+        (("destroy", "--allow-volume-destroy", "*"), "flowplan plan --destroy --out FILE, with the same files"),
+        (("destroy", "--keep-volumes"), "flowplan plan --destroy --keep-volumes --out FILE, with the same files"),
+    ],
+)
+def test_what_is_said_of_a_destroy_that_nobody_approves_destroys(
+    applied: Place, command: tuple[str, ...], saving: str
+) -> None:
+    """A plan without --destroy would place again what has ended."""
+    refused = applied.run(*command)
+    assert refused.code == 1
+    assert saving in " ".join(refused.err.split())
+
+
+def test_a_refresh_that_nobody_approves_names_no_saved_plan(applied: Place) -> None:
+    """None can be made of it, and another would change what is live."""
+    bid = json.loads(applied.ok("state", "show", "bid.flow-sdk-batch-task-example", "--format", "json"))
+    applied.call("PATCH", f"/v2/spot/bids/{bid['resource']['id']}", b'{"limit_price": "$18.00"}')
+    refused = applied.run("apply", "--refresh-only")
+    assert refused.code == 1
+    assert "hint: give --auto-approve" in refused.err
+    assert "--out" not in refused.err
+
+
 def test_without_a_terminal_nothing_to_do_is_nothing_to_approve(applied: Place) -> None:
     assert "No changes." in applied.ok("apply")
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of a destroy that nobody can approve that a plan to apply is to be saved",
+        "cli/running.py",
+        '("--destroy " if plan.mode == "destroy" else "")',
+        '("--destroy " if plan.mode == "apply" else "")',
+        ("tests/cli/test_commands.py", "-k", "nobody_approves_destroys"),
+    ),
+    Mistake(
         "say of too few open files how to make a file readable",
         "cli/failures.py",
         "    if what := _came_of(known.__cause__):\n",
