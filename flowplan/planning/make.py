@@ -114,8 +114,9 @@ def _at_limits(desired: Desired, limits: Mapping[Address, Decimal]) -> Desired:
 
 
 def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
-    """`wishes` with all that a file made which is given under another name: it was renamed, or a link leads to it.
-    Where it is gone, and a file that has no tasks may be it, or a part of it, the rest that it made stays.
+    """`wishes` with what the files name, whichever file made it, if any is known to have, and with all that a file made
+    which is given under another name: it was renamed, or a link leads to it. Where it is gone, and a file that has no
+    tasks may be it, or a part of it, the rest that it made stays.
 
     The proof is a resource of it that is this run's business: a link alone may be another task, named after the link.
     """
@@ -126,4 +127,6 @@ def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
         if binding.source and (address in desired.resources or wishes.in_scope(binding))
     }
     renamed = {one for one in named if files.is_given(one) or (files.is_gone(one) and not files.may_be(one))}
-    return attrs.evolve(wishes, in_scope=lambda b: wishes.in_scope(b) or b.source in renamed) if renamed else wishes
+    return attrs.evolve(
+        wishes, in_scope=lambda b: wishes.in_scope(b) or b.address in desired.resources or b.source in renamed
+    )

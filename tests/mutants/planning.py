@@ -202,6 +202,13 @@ MISTAKES = (
         ("tests/operations/test_refresh_only.py", "-k", "job"),
     ),
     Mistake(
+        "take what the files name for nobody's where the state does not say which file made it",
+        "planning/make.py",
+        " or b.address in desired.resources or b.source in renamed",
+        " or b.source in renamed",
+        ("tests/operations/test_refresh_only.py", "-k", "rebuilt_state"),
+    ),
+    Mistake(
         "record on a refresh what was not listed",
         "planning/unreported.py",
         ' and plan.mode != "refresh-only"\n',

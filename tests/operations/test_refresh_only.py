@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import Place, bid_id, left_in_doubt
+from tests.faults.test_lost_state import lose
 from tests.texts import storage, task_text
 
 TWO = task_text("drifts") + task_text("ends", more=f"{storage('data')}ports: [8080]\n")
@@ -197,3 +198,18 @@ def test_of_what_nobody_looked_at_no_plan_says_that_it_does_not_run(place: Place
     assert "# ends after 1 hour of running" in place.ok("apply", "--auto-approve")
     assert "warning: bid.w: Open, not running: the limit $8.00 does not win now" in place.ok("plan")
     assert "warning: bid.w: the limit $8.00 does not win now" in place.ok("plan", "--no-refresh")
+
+
+def test_what_a_rebuilt_state_has_of_the_files_is_looked_at(place: Place) -> None:
+    """Such a state does not say which file made a bid: the files that are given name it all the same."""
+    place.write(TWO)
+    place.ok("apply", "--auto-approve")
+    lose(place)
+    place.ok("recover", "--from-live")
+    place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.drifts')}", b'{"limit_price": "$30.00"}')
+    out = place.ok("plan", *ONLY)
+    assert "no known file names it" not in " ".join(out.split())
+    assert "recover --cancel" not in out
+    assert "limit_price $17.92 -> $30.00" in out
+    place.ok("apply", *ONLY, "--auto-approve")
+    assert applied(place)["bid.drifts"]["limit_price"] == "30.00"
