@@ -24,6 +24,7 @@ from flowplan.planning.actions import (
     FieldChange,
     Forget,
     Import,
+    LeftOut,
     NoOp,
     Read,
     Replace,
@@ -84,14 +85,20 @@ class Changes:
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
         bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self._is_meant(a, b)]
-        if kind == "volume":
+        if kind == "volume" and not self._only_ends:
             meant = set(wanted)
             self.staying = {a: why for a in bound if a not in meant and (why := self._stays(a)) is not None}
         return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
 
+    @property
+    def _only_ends(self) -> bool:
+        """Whether nothing is done but to end what is past its lifetime."""
+        return bool(self.wishes.lapsed) and self.wishes.mode == "destroy"
+
     def _is_meant(self, address: Address, binding: Binding) -> bool:
-        if self.wishes.lapsed and self.wishes.mode == "destroy":
-            return binding.id in self.wishes.lapsed and self._found(binding) is not None
+        if self._only_ends:  # what stays is in what an hour costs
+            stays = address.kind != "ports" and self.wishes.in_scope(binding)
+            return (stays or binding.id in self.wishes.lapsed) and self._found(binding) is not None
         return self.wishes.in_scope(binding) or self._destroyed(address) is not None
 
     def _stays(self, address: Address) -> str | None:
@@ -175,6 +182,8 @@ class Changes:
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
         if (over := self.wishes.lapsed.get(binding.id)) is not None:
             return Expire(address, before=before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
+        if self._only_ends:
+            return self._left(binding, before, status)
         if self._destroyed(address) is False:
             reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
             return Forget(address, before=before, id=binding.id, status=status, reason=reason, note=note, released=True)
@@ -185,6 +194,21 @@ class Changes:
             reason, note = self._dropped(address)
             return Delete(address, before=before, id=binding.id, status=status, reason=reason, note=note)
         return Delete(address, before=before, id=binding.id, status=status, reason="delete_because_destroy")
+
+    @staticmethod
+    def _left(binding: Binding, before: Resource, status: str | None) -> LeftOut:
+        """Nothing is done about it, as only what is past its lifetime ends."""
+        return LeftOut(
+            binding.address,
+            before=before,
+            after=before,
+            id=binding.id,
+            status=status,
+            generation=binding.generation,
+            needs=binding.needs,
+            protected=binding.protected,
+            protected_by=binding.protected_by,
+        )
 
     def _destroyed(self, address: Address) -> bool | None:
         """Whether a `removed` block has it destroyed; None: no block is about it. One of a whole for_each is about

@@ -30,6 +30,8 @@ def _drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address
         common: dict[str, Any] = {"id": binding.id, "source": binding.source}
         found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
         if found is None or (isinstance(found, LiveBid) and found.ended):
+            if binding.ended:  # that is known since: flowplan ended it, or an apply recorded it
+                continue
             note = "terminated" if found is not None else "gone"
             yield Delete(address, before=binding.applied, reason="gone_outside", note=note, **common)
             continue

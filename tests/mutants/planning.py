@@ -209,6 +209,20 @@ MISTAKES = (
         ("tests/operations/test_refresh_only.py", "-k", "rebuilt_state"),
     ),
     Mistake(
+        "leave out of the cost what runs on while a lifetime ends with a broken file",
+        "planning/changes.py",
+        'stays = address.kind != "ports" and self.wishes.in_scope(binding)',
+        "stays = False",
+        ("tests/operations/test_lapsed.py", "-k", "its_cost"),
+    ),
+    Mistake(
+        "take what a lifetime ended for a change from outside",
+        "planning/drift.py",
+        "if binding.ended:",
+        "if not binding.ended:",
+        ("tests/operations/test_jobs.py", "-k", "no_change_from_outside"),
+    ),
+    Mistake(
         "record on a refresh what was not listed",
         "planning/unreported.py",
         ' and plan.mode != "refresh-only"\n',

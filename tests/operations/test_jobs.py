@@ -219,6 +219,18 @@ def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(plac
     assert created(place)["train"] == 2
 
 
+def test_what_flowplan_ended_is_no_change_from_outside(place: Place) -> None:
+    """A destroy forgets it; an apply said when it was cancelled."""
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    place.ok(*APPLY)
+    shown = place.ok("plan", "--destroy")
+    assert "was cancelled at the end of its lifetime" in shown
+    assert "Changed outside" not in shown
+    assert json.loads(place.ok("plan", "--destroy", "--format", "json"))["resource_drift"] == []
+
+
 def status_of(place: Place, address: str) -> tuple[dict[str, Any], str]:
     """What `status` says of the lifetime of a bid, and its paragraph on one line."""
     (bid,) = (one for one in json.loads(place.ok("status", "--format", "json"))["bids"] if one["address"] == address)

@@ -59,6 +59,15 @@ def test_with_a_broken_file_what_is_past_its_lifetime_ends(late: Place, paths: t
     assert live(late) == ["long"]
 
 
+@pytest.mark.parametrize("part", [(), ("--target", "bid.train")], ids=["all", "a target"])
+def test_its_cost_is_that_of_all_that_runs(late: Place, part: tuple[str, ...]) -> None:
+    late.write(BROKEN, FILES[0])
+    said = apply(late, *FILES, *part, "--auto-approve")
+    assert "an hour now, at the second price $16.00 $8.00 -$8.00" in said
+    assert "nothing else would change now" not in said  # nobody knows: the files do not read
+    assert live(late) == ["long"]
+
+
 def test_it_is_approved_as_any_plan_is(late: Place) -> None:
     late.write(BROKEN, FILES[0])
     said = apply(late, *FILES)

@@ -64,7 +64,7 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
         name_prefix=None,  # what ends by itself needs nobody's look
         policies=policies,
         lapsed={id: found[a] for a, id in there.items()},
-        patterns=Patterns(targets=tuple(p for p in request.patterns.targets if matching(p, there))),
+        patterns=Patterns(),  # they have chosen already
     )
 
 
