@@ -29,8 +29,8 @@ MISTAKES = (
     Mistake(
         "end more than what is past its lifetime where the configuration cannot be used",
         "planning/changes.py",
-        "return binding.id in self.wishes.lapsed and self._found(binding) is not None",
-        "return self.wishes.in_scope(binding)",
+        "        if self.wishes.lapsed:\n            return self._left(binding, before, status)\n",
+        "",
         ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
     ),
     Mistake(
