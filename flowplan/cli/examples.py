@@ -25,7 +25,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "show": ("flowplan show tonight.plan",),
     "market": ("flowplan market h100 --limit 17.92",),
     "graph": ("flowplan graph --format svg > graph.svg",),
-    "output": ('ssh "$(flowplan output --raw ssh)"',),
+    "output": ('ssh -l ubuntu "ssh://$(flowplan output --raw ssh)"',),
     "test": ("flowplan test --format junit > results.xml",),
     "explain": ("flowplan explain stale-plan", "flowplan explain 3"),
     "completion": ("source <(flowplan completion bash)",),

@@ -49,7 +49,8 @@ def test_an_example_can_be_typed_as_it_stands(path: str) -> None:
     assert typed
     for line in typed:
         words = shlex.split(
-            re.split(r" [>#]|\)", line)[0].replace('ssh "$(', "").replace("source <(", ""), comments=True
+            re.split(r" [>#]|\)", line)[0].replace('ssh -l ubuntu "ssh://$(', "").replace("source <(", ""),
+            comments=True,
         )
         name, command = next((one, BY_PATH[one]) for one in _beginnings(words[1:]) if one in BY_PATH)
         parent = click.Context(main, obj={})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pytest
 
+from flowplan.cli.examples import EXAMPLES
 from flowplan.model.address import Address
 from flowplan.model.outputs import Thing, value_of
 from flowplan.model.resources import Volume
@@ -77,6 +80,20 @@ def test_planned_applied_and_asked_for(stacked: Place) -> None:
     assert stacked.ok("output", "--raw", "login").startswith("ssh ubuntu@")
     assert json.loads(stacked.ok("output", "--json"))["names"]["value"] == {"a": "sweep-a", "b": "sweep-b"}
     assert "ssh ubuntu@" in stacked.ok(*APPLY)
+
+
+def test_the_help_logs_in_as_status_does(stacked: Place) -> None:
+    """The address has a port, so that it is no host: ssh takes it in a URL."""
+    stacked.edit('"ssh ubuntu@${task.solo.ssh}"', "${task.solo.ssh}")
+    stacked.ok(*APPLY)
+    with stacked.simulator() as simulator:
+        simulator.advance(3600)
+    (example,) = EXAMPLES["output"]
+    destination = example.replace("$(flowplan output --raw ssh)", stacked.ok("output", "--raw", "login").strip())
+    *words, address = shlex.split(destination)
+    url = urlsplit(address)
+    assert (words, url.scheme, url.path) == (["ssh", "-l", "ubuntu"], "ssh", "")
+    assert f"ssh -p {url.port} ubuntu@{url.hostname}" in stacked.ok("status")
 
 
 def test_each_format_is_the_same_by_either_option(stacked: Place) -> None:
