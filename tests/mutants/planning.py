@@ -29,7 +29,7 @@ MISTAKES = (
     Mistake(
         "end more than what is past its lifetime where the configuration cannot be used",
         "planning/changes.py",
-        "        if self.wishes.lapsed:\n            return self._left(binding, before, status)\n",
+        "        if self._only_ends:\n            return self._left(binding, before, status)\n",
         "",
         ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
     ),
