@@ -8,7 +8,7 @@ from flowplan.pricing.history import Stream
 from tests import known
 from tests.conftest import TASK, Place
 
-LINES = ("plan --verbose --horizon 36h", "plan --horizon 2h", "plan --format markdown", "cost")
+LINES = ("plan --verbose --horizon 36h", "plan --horizon 2h", "plan --format markdown", "cost", "market h100")
 
 
 def test_forecasts_that_tests_share_are_those_of_a_process_of_its_own(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 from typing import get_args
 
@@ -10,8 +11,12 @@ import pytest
 from tests import backtest, possible
 from tests.kept_back import Half, Kept, kept_back
 
-KEPT = {kept.name: kept for half in get_args(Half) for kept in kept_back(half)}
 DRAWN = [f"{name}-1" for name in ("band", "cycle", "decays", "falling", "levels", "rare", "spikes", "trend", "two")]
+
+
+@cache
+def streams() -> dict[str, Kept]:
+    return {kept.name: kept for half in get_args(Half) for kept in kept_back(half)}
 
 
 def held(kept: Kept, now: float) -> float:
@@ -20,7 +25,7 @@ def held(kept: Kept, now: float) -> float:
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_course_begins_as_the_stream_is_now(name: str) -> None:
-    kept = KEPT[name]
+    kept = streams()[name]
     for now in (336, 500.05, 900 + 1 / 3):
         course = kept.on(Random(1), now, 30)
         assert course == kept.on(Random(1), now, 30)
@@ -32,7 +37,7 @@ def test_a_course_begins_as_the_stream_is_now(name: str) -> None:
 def test_what_came_is_as_probable_as_what_is_drawn() -> None:
     """Of all streams and moments the rank of what came, among what is drawn, is even."""
     ranks = []
-    for kept in KEPT.values():
+    for kept in streams().values():
         prices, random = backtest.of_kept(kept), Random(kept.name)
         for now in prices.moments(12, 6):
             truth = backtest.cost(prices.after(now, 6), None)
@@ -45,7 +50,9 @@ def test_what_came_is_as_probable_as_what_is_drawn() -> None:
 
 
 def test_who_knows_how_a_stream_is_drawn_does_better(capsys: pytest.CaptureFixture[str]) -> None:
-    found = {name: possible.measure(KEPT[name], 3, courses=60, horizons=(6, 24, 168)) for name in ("band-1", "rare-1")}
+    found = {
+        name: possible.measure(streams()[name], 3, courses=60, horizons=(6, 24, 168)) for name in ("band-1", "rare-1")
+    }
     for one in found.values():
         assert {hours for hours, _ in one.scores} == {6, 24}
         assert one.skill(24, possible.BEST) > one.skill(24, possible.OURS) > 0
