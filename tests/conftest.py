@@ -5,6 +5,7 @@ The simulator is the only fake. `pytest --accept` rewrites the expected files of
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -276,6 +277,26 @@ def applied(place: Place, example_applied: Path) -> Place:
     """Foundry's example, applied."""
     shutil.copytree(example_applied, place.path.parent, dirs_exist_ok=True)
     return place
+
+
+def made_once(make: Callable[[Place], Place]) -> Callable[[Place], Place]:
+    """For a fixture that needs a `place` and nothing else: `make` is run once in this process, and what it leaves there
+    is copied for every further test."""
+    kept: dict[int, Path] = {}  # process -> the directories
+
+    def made(place: Place) -> Place:
+        home = place.path.parent
+        if os.getpid() in kept:
+            shutil.copytree(kept[os.getpid()], home, symlinks=True, dirs_exist_ok=True)
+            return place
+        make(place)
+        directory = Path(tempfile.mkdtemp(prefix="flowplan-made-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        kept[os.getpid()] = shutil.copytree(home, directory / "made", symlinks=True)
+        return place
+
+    made.__doc__ = make.__doc__
+    return made
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""What the data of a new simulator hold, computed once in a process and then copied: thousands are made.
+"""What the data of a new simulator hold, computed once in a process and then copied: thousands are made. Also what its
+rivals do afterwards is drawn once.
 
 The same seed, start and catalogue, which some tests replace, always give the same data.
 """
@@ -10,17 +11,18 @@ import os
 import sqlite3
 import tempfile
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from flowplan.files.private import make_directory
 from flowplan.simulator import Simulator, clock, store
 from flowplan.simulator import simulator as simulated
-from flowplan.simulator.auctions import catalogue
+from flowplan.simulator.auctions import catalogue, crowd
 
 compute = simulated._fill
 make = Simulator.open.__func__  # type: ignore[attr-defined]
+EVENTS = 50_000  # of rivals, which are kept: some days of all pools
 Key = tuple[int, int, str]
 _FILES: dict[Key, bytes] = {}
 _ROWS: dict[Key, list[tuple[str, list[Any]]]] = {}
@@ -30,6 +32,7 @@ _ROWS: dict[Key, list[tuple[str, list[Any]]]] = {}
 def install() -> None:
     """From now on in this process, and in those that are forked off it."""
     simulated._fill = _filled
+    crowd.draw = lru_cache(EVENTS)(crowd.draw)
     Simulator.open = classmethod(_opened)  # type: ignore[method-assign, assignment]
 
 

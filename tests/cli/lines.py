@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import attrs
 import click
@@ -18,7 +14,7 @@ import pyrage
 from flowplan.backends.processes import this_process
 from flowplan.cli.commands import COMMANDS
 from flowplan.cli.forms import Form
-from tests.conftest import Place
+from tests.conftest import Place, made_once
 
 STACK = """\
 version: 2
@@ -77,19 +73,9 @@ def formats(command: click.Command) -> list[str]:
     return [str(form) for kind in kinds if isinstance(kind, click.Choice) for form in kind.choices]
 
 
-_MADE: dict[int, Path] = {}  # process -> what `_make` made there once: the directories beside each other
-
-
 def ready(place: Place, command: str) -> list[str]:
     """The words of a line that this command has something to say to, once `place` is made ready for it."""
-    home = place.path.parent
-    if os.getpid() not in _MADE:
-        _make(place)
-        kept = Path(tempfile.mkdtemp(prefix="flowplan-lines-"))
-        atexit.register(shutil.rmtree, kept, ignore_errors=True)
-        _MADE[os.getpid()] = shutil.copytree(home, kept / "made", symlinks=True)
-    else:
-        shutil.copytree(_MADE[os.getpid()], home, symlinks=True, dirs_exist_ok=True)
+    _made(place)
     words = TYPED.get(command, command).split()
     if command == "state restore":
         place.write("{", "flowplan.state.json")
@@ -104,7 +90,8 @@ def ready(place: Place, command: str) -> list[str]:
     return words
 
 
-def _make(place: Place) -> None:
+@made_once
+def _made(place: Place) -> Place:
     """A stack that is applied, a plan of a change to it in `p`, and the files that `TYPED` names."""
     place.write(STACK)
     place.write(CASES, "flowplan.test.yaml")
@@ -115,3 +102,4 @@ def _make(place: Place) -> None:
     place.write(place.ok("state", "pull"), "pulled.json")
     place.edit("17.92", "20.00")
     place.ok("plan", "--out", "p")
+    return place

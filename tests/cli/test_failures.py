@@ -20,7 +20,7 @@ from flowplan.cli import COMMANDS
 from flowplan.cli.forms import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.test_running import read_until, start
-from tests.conftest import Place
+from tests.conftest import Place, made_once
 from tests.processes import LONGEST
 from tests.texts import task_text
 
@@ -132,6 +132,7 @@ def test_problems_of_the_configuration_are_in_it(place: Place, command: str) -> 
 
 
 @pytest.fixture
+@made_once
 def applied_once(place: Place) -> Place:
     place.write(task_text("train"))
     place.ok("apply", "--auto-approve")

@@ -23,7 +23,7 @@ from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
 from tests.cli.test_running import read_until, start
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
-from tests.conftest import FLOWPLAN, Place, many
+from tests.conftest import FLOWPLAN, Place, made_once, many
 from tests.processes import LONGEST
 from tests.texts import task_text
 
@@ -68,6 +68,7 @@ def timeless(text: str) -> str:
 
 
 @pytest.fixture
+@made_once
 def applied_once(place: Place) -> Place:
     place.write(task_text("train"))
     place.ok("apply", "--auto-approve")

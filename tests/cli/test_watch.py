@@ -17,7 +17,7 @@ from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.watching import rounds
 from flowplan.reports.text.watch import counting_down
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
-from tests.conftest import APPLY, Place, Result
+from tests.conftest import APPLY, Place, Result, made_once
 from tests.operations.test_watch import stack, task
 
 EVENT = Draft202012Validator(schema_of("event"))
@@ -51,6 +51,7 @@ def types(text: str) -> list[str]:
 
 
 @pytest.fixture
+@made_once
 def two(place: Place) -> Place:
     """A stack of two tasks that run."""
     place.write(stack("{on_preempted: rebid}", train=task(), more=task()))

@@ -26,7 +26,7 @@ from flowplan.errors import CloudError, Refused
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from tests.cli.terminals import at_terminal
-from tests.conftest import Place, live_ids
+from tests.conftest import Place, live_ids, made_once
 from tests.processes import LONGEST
 
 
@@ -54,6 +54,7 @@ FILE = (
 
 
 @pytest.fixture
+@made_once
 def shared(place: Place) -> Place:
     """A bid with a File volume, which several bids can use, applied."""
     place.write(FILE)

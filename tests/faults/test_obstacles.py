@@ -25,7 +25,7 @@ from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.state.journal import read_journal
 from tests.cli.terminals import at_terminal
-from tests.conftest import ROOT, Place, live_ids, many
+from tests.conftest import ROOT, Place, live_ids, made_once, many
 
 
 def to_a_fifo(path: Path) -> None:
@@ -43,6 +43,7 @@ OBSTACLES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.fixture
+@made_once
 def tasks(place: Place) -> Place:
     """`t/a.yaml` with one task, applied."""
     (place.path / "t").mkdir()

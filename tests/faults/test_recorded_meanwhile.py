@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.cli.terminals import at_terminal
-from tests.conftest import Place, live_ids
+from tests.conftest import Place, live_ids, made_once
 
 HEAD = """version: 2
 defaults:
@@ -21,6 +21,7 @@ PROTECTED = "lifecycle: {prevent_destroy: true}"
 
 
 @pytest.fixture
+@made_once
 def stack(place: Place) -> Place:
     """Two bids and a volume, applied."""
     place.write(STACK)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, made_once
 from tests.operations.test_watch import stack, task
 
 
 @pytest.fixture
+@made_once
 def running(place: Place) -> Place:
     """A stack of one task that runs."""
     place.write(stack(train=task()))

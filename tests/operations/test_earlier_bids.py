@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.texts import task_text
 
 FIRST = task_text("train", more="ports: [80]\nlifecycle: {create_before_destroy: true}\nstartup_script: echo one\n")
@@ -26,6 +26,7 @@ def addresses(place: Place) -> list[str]:
 
 
 @pytest.fixture
+@made_once
 def both(place: Place) -> Place:
     """Where `bid.train` has a successor and could not be cancelled."""
     place.write(FIRST)

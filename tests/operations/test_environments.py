@@ -12,7 +12,7 @@ import flowplan
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from tests.cli.terminals import at_terminal
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, made_once
 from tests.loaded import client
 from tests.processes import LONGEST, Process
 
@@ -183,6 +183,7 @@ SAVES = "No changes to what is live. An apply saves the name_prefix."
 
 
 @pytest.fixture
+@made_once
 def alike(place: Place) -> Place:
     """Applied for `env=pr`: for `env=st` nothing else differs, for what exists keeps its name."""
     place.write(ALIKE)

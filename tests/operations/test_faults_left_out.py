@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import Place, bid_id
+from tests.conftest import Place, bid_id, made_once
 
 HEAD = "version: 2\ntasks:\n"
 B = "{fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}"
@@ -19,6 +19,7 @@ def task(name: str, of: str, more: str = "") -> str:
 
 
 @pytest.fixture
+@made_once
 def live(place: Place) -> Place:
     place.write(HEAD + task("a", A, STORED) + task("b", B))
     place.ok("apply", "--auto-approve", "--target", "task.a")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowplan.files.atomic import create_file
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
 
 ALL = ("import", "--all", "--generate", "got.yaml")
@@ -27,6 +27,7 @@ def somebodys(place: Place, name: str, *, script: str = "echo theirs", **other: 
 
 
 @pytest.fixture
+@made_once
 def live(place: Place) -> Place:
     """Nothing is in the state: a bid with a script, a volume and a port that a stack released, and one of nobody's."""
     place.write(stack(task("train", f"{ATTACHED}, startup_script: echo hi"), task("plain"), volumes=DATA))

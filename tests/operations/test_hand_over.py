@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 
 TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 PRICE = "task_management: {utility_threshold_price: 17.92}"
@@ -30,6 +30,7 @@ KEPT = "removed: [{address: task.old, destroy: false}, {address: volume.data, de
 
 
 @pytest.fixture
+@made_once
 def old(place: Place) -> Place:
     """A stack with a volume, and a bid `old` that uses it and publishes a port."""
     place.write(stack(task("old", ATTACHED), volumes=DATA))

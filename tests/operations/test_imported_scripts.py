@@ -16,7 +16,7 @@ from flowplan.planning.actions import Create
 from flowplan.planning.as_approved import is_as_applied
 from flowplan.planning.lookup import Desired
 from tests.builders import TRAIN, bid, bound, live_bid
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.operations.test_generate import somebodys
 from tests.operations.test_hand_over import ATTACHED, DATA, planned, stack, task
 
@@ -25,6 +25,7 @@ SECRET = "#!/bin/bash\nexport HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz0123456789\n
 
 
 @pytest.fixture
+@made_once
 def live(place: Place) -> Place:
     """A stack with one bid, which others are made like."""
     place.write(stack(task("own")))

@@ -13,7 +13,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.cloud.asking import Asking
 from flowplan.state.state import State
-from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.faults.test_without_room import full
 
 STACK = """\
@@ -434,6 +434,7 @@ WAITS = (*APPLY, "--timeout", "20s")  # which nothing here needs
 
 
 @pytest.fixture
+@made_once
 def running_on(place: Place) -> Place:
     """`pre` has run 13 hours, of 12, but the plan cannot know it: its bills cannot be fetched, just once."""
     train = RUN_ON.index("  train:")

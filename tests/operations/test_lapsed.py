@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.texts import storage, task_text
 
 FILES = ("train.yaml", "long.yaml")
@@ -20,6 +20,7 @@ def train(hours: int = 2, more: str = "") -> str:
 
 
 @pytest.fixture
+@made_once
 def late(place: Place) -> Place:
     """Two tasks, of which one is past its lifetime."""
     place.write(train(), FILES[0])

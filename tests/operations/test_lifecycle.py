@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 
 IGNORING = "lifecycle: {ignore_changes: [utility_threshold_price, startup_script]}"
 STACK = """\
@@ -29,6 +29,7 @@ EVERY_VOLUME = ("--allow-volume-destroy", "*")
 
 
 @pytest.fixture
+@made_once
 def stack(place: Place) -> Place:
     place.write(STACK)
     place.ok(*APPLY)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 
 STACK = """\
 version: 2
@@ -28,6 +28,7 @@ NEW = ["bid.omega", "bid.other", 'bid.runs["a"]', 'bid.runs["b"]', "ports.omega"
 
 
 @pytest.fixture
+@made_once
 def moving(place: Place) -> Place:
     """Applied; then two tasks have other names, and everything another limit."""
     place.write(STACK)

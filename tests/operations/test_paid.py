@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowplan.pricing.billing import hours_between
-from tests.conftest import APPLY, Place, bid_id, lose_addresses
+from tests.conftest import APPLY, Place, bid_id, lose_addresses, made_once
 from tests.loaded import client
 from tests.texts import task_text
 
@@ -75,6 +75,7 @@ def replaced(place: Place) -> Place:
 
 
 @pytest.fixture
+@made_once
 def twice(place: Place) -> Place:
     return replaced(place)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import APPLY, BID, Place, bid_id
+from tests.conftest import APPLY, BID, Place, bid_id, made_once
 from tests.cost.test_cost import surge
 from tests.texts import task_text
 
@@ -32,6 +32,7 @@ def said(found: dict[str, Any], word: str) -> list[str]:
 
 
 @pytest.fixture
+@made_once
 def running(place: Place) -> Place:
     place.write(task_text(more=TWO))
     place.ok(*APPLY)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import Place, bid_id, left_in_doubt
+from tests.conftest import Place, bid_id, left_in_doubt, made_once
 from tests.faults.test_lost_state import lose
 from tests.texts import storage, task_text
 
@@ -15,6 +15,7 @@ ONLY = ("--refresh-only",)
 
 
 @pytest.fixture
+@made_once
 def moved(place: Place) -> Place:
     """One bid has another limit, one is gone."""
     place.write(TWO)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from flowplan.documents.plan import digest_of
-from tests.conftest import Place
+from tests.conftest import Place, made_once
 from tests.test_cases import CASES, outside
 
 PLANNED = sorted(path.parent.name for path in CASES.glob("*/plan.txt"))
@@ -62,6 +62,7 @@ def test_a_plan_about_lifetimes_is_applied_later(name: str, place: Place) -> Non
 
 
 @pytest.fixture
+@made_once
 def late(place: Place) -> Place:
     """A saved plan of another task; `a` is past its lifetime since."""
     place.write(f"{STACK}  a: {{lifetime: {{max_hours: 1}}}}\n")

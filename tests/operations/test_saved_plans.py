@@ -17,7 +17,7 @@ import pytest
 from flowplan.documents.plan import digest_of
 from flowplan.documents.plan_shape import misfit
 from flowplan.operations.running import saved_plan
-from tests.conftest import Place, bid_id
+from tests.conftest import Place, bid_id, made_once
 from tests.documents.edits import Path, edited, edits, is_free
 from tests.texts import storage, task_text
 
@@ -43,8 +43,9 @@ DATA = ("--allow-volume-destroy", "*")
 
 
 @pytest.fixture
-def saved(place: Place) -> dict[str, Any]:
-    """A plan with everything in it; a budget that apply is given always refuses it, whatever it says."""
+@made_once
+def planned(place: Place) -> Place:
+    """A plan with everything in it, in `p`."""
     place.write(BEFORE)
     place.ok("apply", "--auto-approve")
     place.ok("simulator", "advance", "10m")
@@ -52,7 +53,13 @@ def saved(place: Place) -> dict[str, Any]:
     place.write(AFTER)
     budget = ("--max-hourly-cost", "5000", "--max-cost-increase", "900%", "--budget-basis", "p90")
     place.ok("plan", "--out", "p", "--what-if", "1h", *budget, *DATA)
-    body: dict[str, Any] = json.loads((place.path / "p").read_text())
+    return place
+
+
+@pytest.fixture
+def saved(planned: Place) -> dict[str, Any]:
+    """That plan; a budget that apply is given always refuses it, whatever it says."""
+    body: dict[str, Any] = json.loads((planned.path / "p").read_text())
     actions = {tuple(one["change"]["actions"]) for one in body["resource_changes"]}
     assert actions == {("create",), ("update",), ("delete",), ("delete", "create"), ("no-op",)}
     assert body["resource_drift"] and body["diagnostics"] and len(body["cost"]["guards"]) == 3

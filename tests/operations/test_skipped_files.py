@@ -6,7 +6,7 @@ import pytest
 
 from flowplan.config import Source
 from flowplan.config.foreign.strangers import stranger
-from tests.conftest import Place
+from tests.conftest import Place, made_once
 from tests.texts import storage, task_text
 
 MKDOCS = "site_name: docs\nnav:\n  - index.md\ntheme: {}\n"
@@ -15,6 +15,7 @@ PLAN = ("plan", ".")
 
 
 @pytest.fixture
+@made_once
 def both(place: Place) -> Place:
     """A task that is applied, and a file of another tool beside it."""
     place.write(task_text(more=storage("data")), "train.yaml")

@@ -13,7 +13,7 @@ import pytest
 
 from flowplan.backends.local import LocalStore
 from flowplan.operations.opening.sources import Scope
-from tests.conftest import Place, lose_addresses, many
+from tests.conftest import Place, lose_addresses, made_once, many
 
 SETTLED = ("plan", "--detailed-exitcode")
 
@@ -152,6 +152,7 @@ def test_state_and_files_that_move_together_stay_together(place: Place) -> None:
 
 
 @pytest.fixture
+@made_once
 def two_files(place: Place) -> Place:
     place.write(tasks(0))
     place.write(tasks(1), "old.yaml")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import APPLY, DESTROY, Place, bid_id
+from tests.conftest import APPLY, DESTROY, Place, bid_id, made_once
 from tests.faults.test_odd_rows import answers, get
 from tests.operations.test_jobs import ENDS
 from tests.texts import task_text
@@ -39,6 +39,7 @@ def said(text: str) -> str:
 
 
 @pytest.fixture
+@made_once
 def ran(place: Place) -> Place:
     """`train` has run for longer than its lifetime lets it, beside `other`."""
     place.write(ENDS)

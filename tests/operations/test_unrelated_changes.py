@@ -10,7 +10,7 @@ import pytest
 
 from flowplan.state.codec import dump, load
 from flowplan.state.state import PLANS_KEPT, AppliedPlan
-from tests.conftest import Place, bid_id, live_ids, many
+from tests.conftest import Place, bid_id, live_ids, made_once, many
 from tests.loaded import client
 from tests.texts import storage, task_text
 
@@ -23,6 +23,7 @@ def write(place: Place, user: str = "17.92", other: str = "17.92") -> None:
 
 
 @pytest.fixture
+@made_once
 def both(place: Place) -> Place:
     """Two tasks, applied; a saved plan raises the limit of one."""
     write(place)

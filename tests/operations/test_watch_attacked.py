@@ -18,7 +18,7 @@ from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.operations.watching.memory import Memory
 from flowplan.operations.watching.one_round import _Decided
 from flowplan.planning.plan import Plan
-from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.operations.test_rounds import watched
 from tests.operations.test_watch import end, look, only, posts, stack, task
 
@@ -175,6 +175,7 @@ def test_no_pause_outlasts_a_lifetime(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
+@made_once
 def waiting(place: Place) -> Place:
     """A bid that waits where it was placed, and would win elsewhere, which its task leaves open by now."""
     place.write(stack(ELSEWHERE, train=task("14.00", region="us-central1-a")))

@@ -17,7 +17,7 @@ from flowplan.operations.watching import rounds
 from flowplan.operations.watching.memory import Memory
 from flowplan.planning.watch_findings import Finding
 from tests.cli.test_watch import watched
-from tests.conftest import APPLY, Place, bid_id
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.documents.test_schemas import fits
 from tests.operations.test_watch import end, posts, stack, task
 
@@ -32,6 +32,7 @@ def hooked(policy: str = ALL, command: str = KEEP, timeout: int = 30) -> str:
 
 
 @pytest.fixture
+@made_once
 def running(place: Place) -> Place:
     place.write(hooked())
     place.ok(*APPLY, "--no-hooks")

@@ -17,7 +17,7 @@ from flowplan.backends import open as opening
 from flowplan.documents.watch import Round
 from flowplan.operations.watching import one_round
 from tests.cli.terminals import started
-from tests.conftest import APPLY, FLOWPLAN, Place, bid_id
+from tests.conftest import APPLY, FLOWPLAN, Place, bid_id, made_once
 from tests.contracts.memory import Memory, opener
 from tests.operations.test_watch import ALL, end, look, only, posts, stack, task
 from tests.processes import LONGEST, Process
@@ -37,6 +37,7 @@ def kinds(found: Round) -> dict[str, str]:
 
 
 @pytest.fixture
+@made_once
 def waiting(place: Place) -> Place:
     """A bid that waits in a region that its task has not asked for since."""
     place.write(stack("{switch_region: true}", train=task("14.00", *THERE)))

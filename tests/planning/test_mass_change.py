@@ -13,7 +13,7 @@ from flowplan.model.mass_change import MaxChanges, max_changes
 from flowplan.planning.actions import Change
 from flowplan.planning.mass_change import judged, refusals
 from tests.builders import DATA, bid, change, plan_to, volume
-from tests.conftest import Place, many
+from tests.conftest import Place, made_once, many
 
 FILE = Position("flowplan.yaml", 1, 1)
 
@@ -96,6 +96,7 @@ def test_what_goes_because_its_lifetime_is_over_does_not_count() -> None:
 
 
 @pytest.fixture
+@made_once
 def three(place: Place) -> Place:
     """Three tasks with a volume and ports each, of a stack that allows few changes."""
     place.write(many(3))

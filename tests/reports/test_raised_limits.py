@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, made_once
 from tests.documents.test_schemas import fits
 from tests.operations.test_watch import stack, task
 
@@ -15,6 +15,7 @@ POLICY = "{raise_limit_up_to: 40}"
 
 
 @pytest.fixture
+@made_once
 def raised(place: Place) -> Place:
     """A stack of one bid, whose limit the watch has raised from $5.00."""
     place.write(stack(POLICY, train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a")))

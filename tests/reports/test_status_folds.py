@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, made_once
 from tests.texts import task_text
 
 
 @pytest.fixture
+@made_once
 def sweep(place: Place) -> Place:
     """120 bids of one kind that run, and one of another limit."""
     names = [f"sweep-{number}" for number in range(120)]
