@@ -62,4 +62,5 @@ def test_interrupted_at_every_call(proof: Proof) -> None:
         *(("kill", ANY, killed), ("power", ANY, killed)),
         *(("ENOSPC", ON_FILES, refused), ("EIO", ON_FILES, refused)),
         *FAILED,
+        among=CHANGES,
     )
