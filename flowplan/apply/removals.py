@@ -61,18 +61,22 @@ class Removals:
         """Cancel a bid that waits, with the `limit` price that it is known to have, for it to be placed elsewhere. Who
         has ended it, paused it or given it another limit price since wants something else of it, and what runs by now
         needs no other place: raises Refused then, and when the API does not know it at the first attempt."""
-        found = self._as_it_is(bid)
-        if found.status != OPEN or found.instances:
-            raise _not_moved(f"{bid} {'has ended' if found.ended else 'does not wait any more'}")
-        if found.bid.limit_price != limit:
-            raise _not_moved(f"the limit price of {bid} is another")
+
+        def hold_waiting(found: LiveBid) -> None:
+            if found.status != OPEN or found.instances:
+                raise _not_moved(f"{bid} {'has ended' if found.ended else 'does not wait any more'}")
+            if found.bid.limit_price != limit:
+                raise _not_moved(f"the limit price of {bid} is another")
+
+        hold_waiting(self._as_it_is(bid))
         attempts: list[None] = []
 
         def attempted() -> None:
             self.hold_lock()
             attempts.append(None)
 
-        if not self._removed("bid", bid, partial(self._cancel, before=attempted)) and len(attempts) == 1:
+        cancel = partial(self._cancel, before=attempted, again=hold_waiting)
+        if not self._removed("bid", bid, cancel) and len(attempts) == 1:
             raise _not_moved(f"{bid} has ended")
 
     def delete(self, id: str) -> bool:
@@ -103,7 +107,12 @@ class Removals:
         )
 
     def _cancel(
-        self, id: str, *, before: Callable[[], None] | None = None, lingers: Callable[[], None] = lambda: None
+        self,
+        id: str,
+        *,
+        before: Callable[[], None] | None = None,
+        lingers: Callable[[], None] = lambda: None,
+        again: Callable[[LiveBid], None] = lambda _: None,
     ) -> None:
         send = partial(self.cloud.cancel_bid, id, before=before or self.hold_lock)
         try:
@@ -114,12 +123,15 @@ class Removals:
             if self._as_it_is(id).ended:
                 return
             raise
-        self._await_end(id, send, lingers)
+        self._await_end(id, send, lingers, again)
 
-    def _await_end(self, id: str, send: Callable[[], None], lingers: Callable[[], None]) -> None:
+    def _await_end(
+        self, id: str, send: Callable[[], None], lingers: Callable[[], None], again: Callable[[LiveBid], None]
+    ) -> None:
         """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. `send`
-        cancels it once more, every now and then: what has answered before may not have been the API. A bid with an
-        unknown status gets less time than other removals: its status may never change."""
+        cancels it once more, every now and then: what has answered before may not have been the API. `again` is
+        called before that with the bid as it is, and raises what forbids it. A bid with an unknown status gets less
+        time than other removals: its status may never change."""
         strange_since: float | None = None
         sent = self.patience.clock.monotonic()
         for turn in self.patience.turns(self.patience.at_most):
@@ -140,6 +152,7 @@ class Removals:
                 )
             if now - sent >= patience.ENDING:
                 sent = now
+                again(found)
                 with suppress(CloudError):  # the next look tells what became of the bid
                     send()
         raise _gave_up(f"{id} to end")

@@ -97,6 +97,13 @@ MISTAKES = (
         ("tests/faults/test_lies.py", "-k", "slow_to_end"),
     ),
     Mistake(
+        "cancel a bid that has begun to run, to place it elsewhere, where a login page has answered the first time",
+        "apply/removals.py",
+        "                again(found)\n",
+        "",
+        ("tests/operations/test_watch_attacked.py", "-k", "only_answered"),
+    ),
+    Mistake(
         "wait half an hour for a bid whose cancellation a login page has answered",
         "apply/removals.py",
         "            if now - sent >= patience.ENDING:\n",

@@ -4,6 +4,7 @@ ended, changed or edited, and ends what is past its lifetime."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,30 @@ def test_a_bid_that_the_api_does_not_know_does_not_move(waiting: Place, monkeypa
     found = look(waiting)
     assert isinstance(found.error, ApplyFailed) and not found.acted, found
     assert posts(waiting) == 1
+
+
+@pytest.mark.parametrize("what", ["it runs", "another limit"])
+def test_a_move_whose_cancellation_is_only_answered_does_not_end_what_waits_no_more(
+    waiting: Place, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A login page has answered, and a minute later, when it would be sent again, the bid has won, or is another's."""
+    id, real, sent = bid_id(waiting, "bid.train"), Fcp.cancel_bid, list[str]()
+    limit = "$40.00" if what == "it runs" else "$14.01"
+
+    def cancel(cloud: Fcp, id: str, *, before: Callable[[], None]) -> None:
+        sent.append(id)
+        if len(sent) > 1:
+            return real(cloud, id, before=before)
+        assert waiting.call("PATCH", f"/v2/spot/bids/{id}", json.dumps({"limit_price": limit}).encode()).status < 300
+        if what == "it runs":
+            waiting.ok("simulator", "advance", "10m")
+        return None
+
+    monkeypatch.setattr("flowplan.apply.patience.ENDING", 0.2)
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    found = look(waiting)
+    assert isinstance(found.error, ApplyFailed) and not found.acted, found
+    assert (len(sent), posts(waiting), live_ids(waiting)) == (1, 1, [id])
 
 
 @pytest.mark.parametrize("person", ["destroys", "edits"])
