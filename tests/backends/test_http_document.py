@@ -56,6 +56,23 @@ def test_of_versions_that_take_too_much_room_the_oldest_go() -> None:
     assert [one.id for one in of_b.keeping(larger, replace=True)] == [("a", 8), ("b", 1)]
 
 
+@pytest.mark.parametrize("first", ["the newest", "the one before"])
+def test_of_two_versions_that_do_not_fit_beside_each_other_the_newest_stays(first: str) -> None:
+    """As a save keeps them that finds no version of the state before it, or as they move from elsewhere."""
+    noise = random.Random(1)
+    before, newest = (Packed.of(("a", serial), noise.randbytes(KEPT_BYTES)) for serial in (7, 8))
+    made = Document(state=("a", 8))
+    for one in (newest, before) if first == "the newest" else (before, newest):
+        made = made.next(versions=made.keeping(one, replace=False))
+    assert made.versions == (newest,)
+
+
+def test_what_unpacks_to_more_than_any_state_reads_as_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowplan.state.codec.SIZE_LIMIT", 1000)
+    assert Packed.of(("a", 1), bytes(1000)).unpacked() == bytes(1000)
+    assert Packed.of(("a", 1), bytes(1001)).unpacked() == b""
+
+
 def test_versions_of_a_large_state_have_the_room_that_it_takes_itself() -> None:
     noise = random.Random(1)
     for size, count in ((0, 3), (2 * KEPT_BYTES, 7), (100 * KEPT_BYTES, 14)):

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "drop the newest version for the one before it, where both find no room",
+        "backends/remote/http_document.py",
+        "            return one.id == self.state, is_new",
+        "            return False, is_new",
+        ("tests/backends/test_http_document.py", "-k", "beside_each_other"),
+    ),
+    Mistake(
+        "unpack a version to whatever it becomes",
+        "backends/remote/http_document.py",
+        "validate=True), codec.SIZE_LIMIT)",
+        "validate=True))",
+        ("tests/backends/test_http_document.py", "-k", "any_state"),
+    ),
+    Mistake(
         "know nothing of the lock under which a server was tried",
         "backends/remote/http.py",
         "            self.noting(one.ID)\n",

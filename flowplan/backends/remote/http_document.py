@@ -17,7 +17,7 @@ from flowplan.backends.remote.lease import Record
 from flowplan.backends.remote.place import Contents
 from flowplan.classes import frozen
 from flowplan.errors import StateError
-from flowplan.state.codec import no_constant, no_duplicates
+from flowplan.state import codec
 from flowplan.state.history import VersionId
 
 FORMAT, FORMAT_VERSION = "flowplan-state", 1
@@ -45,11 +45,14 @@ class Packed:
         return self.lineage, self.serial
 
     def unpacked(self) -> bytes:
-        """The document; b"" for one that is damaged, which reads as no version."""
+        """The document; b"" for one that is damaged, which reads as no version, or that becomes larger than any state:
+        a few kilobytes can be made to fill the memory."""
+        unpacking = zlib.decompressobj()
         try:
-            return zlib.decompress(base64.b64decode(self.data, validate=True))
+            found = unpacking.decompress(base64.b64decode(self.data, validate=True), codec.SIZE_LIMIT)
         except (ValueError, zlib.error):
             return b""
+        return found if unpacking.eof else b""
 
 
 @frozen
@@ -114,13 +117,17 @@ class Document:
     def keeping(self, new: Packed, *, replace: bool) -> tuple[Packed, ...]:
         """Its versions with `new`, or with it in the place of the one that it is. They have the room that the state
         takes, from KEPT_BYTES to MOST_KEPT_BYTES: those of other lineages than the state's go first, then the oldest.
-        One that was not there before stays, and the last one."""
+        That of the state stays, whatever it takes, and one that was not there before goes last of all others."""
         others = [one for one in self.versions if one.id != new.id]
         is_new = len(others) == len(self.versions)
         if not is_new and not replace:
             return self.versions
         own = new.lineage if is_new else self.state[0]
-        kept = sorted([*others, new], key=lambda one: (is_new and one is new, one.lineage == own, one.serial))
+
+        def order(one: Packed) -> tuple[bool, bool, bool, int]:
+            return one.id == self.state, is_new and one is new, one.lineage == own, one.serial
+
+        kept = sorted([*others, new], key=order)
         room = min(max(KEPT_BYTES, len(self.snapshot or b"")), MOST_KEPT_BYTES)
         over = sum(len(one.data) for one in kept) - room
         while over > 0 and len(kept) > 1:
@@ -152,7 +159,7 @@ class Document:
     def load(cls, data: bytes, name: str) -> Document:
         """Raises StateError for what is no such document, as nothing at all, a part of one, or a state of Terraform."""
         try:
-            found = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+            found = json.loads(data, object_pairs_hook=codec.no_duplicates, parse_constant=codec.no_constant)
             if "terraform_version" in found:
                 raise _strange(f"{name} is a state of Terraform", "give flowplan a name of its own there")
             if (found["format"], found["format_version"]) != (FORMAT, FORMAT_VERSION):
