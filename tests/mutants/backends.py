@@ -155,8 +155,8 @@ MISTAKES = (
     Mistake(
         "drop the newest version for an older one that is copied to a server",
         "backends/remote/http_document.py",
-        ", one.lineage == own, one.serial))",
-        ", 0, 0))",
+        ", one.lineage == own, one.serial\n",
+        ", 0, 0\n",
         ("tests/backends/test_http_document.py", "-k", "oldest_go"),
     ),
     Mistake(
