@@ -135,7 +135,7 @@ def run(arguments: Sequence[str]) -> int:
         failed = tell_interrupted(terminal)
         code = failed.exit_code
     except Exception as error:  # noqa: BLE001 - the interpreter's own traceback would not mask secrets
-        failed = tell(error, terminal)
+        failed = tell(answer.addressed(error), terminal)
         code = failed.exit_code
     try:
         code = answer.end(code, failed.said)

@@ -30,6 +30,14 @@ class Answer:
         self.file: JsonFile | None = None
         self.refused = False
 
+    def addressed(self, error: Exception) -> Exception:
+        """`error`, whose hint names the state that was asked for in each command that it says."""
+        if isinstance(error, FlowplanError) and error.hint:
+            from flowplan.cli.same_state import on_same_state
+
+            error.hint = on_same_state(error.hint, self.asked().place)
+        return error
+
     def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:
         """--json FILE of a command that works with `state`, where --state names one, and with the files `used`. Raises
         UsageProblem for a FILE that may not be written."""

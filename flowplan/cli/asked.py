@@ -17,7 +17,7 @@ Words = Sequence[str]
 class Asked(NamedTuple):
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
     JSON is to go beside that; `state`: where --state names one; `used`: the other files that are named; `max_bytes`:
-    what may be printed at most, where that is a number."""
+    what may be printed at most, where that is a number; `place`: the options that say which state."""
 
     subject: str = ""
     form: str = ""
@@ -26,11 +26,13 @@ class Asked(NamedTuple):
     state: str = ""
     used: tuple[str, ...] = ()
     max_bytes: int | None = None
+    place: str = ""
 
 
 def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     from flowplan.cli.json_file import files_of
+    from flowplan.cli.same_state import options_in
 
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form) and one.subject]
@@ -38,10 +40,10 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     used = tuple(_from(given, name) for name in files_of(given))
     form = "json" if given.get("as_json") else str(given.get("form", ""))
     if not subjects:
-        return Asked(events=form == "json", file=file, state=state, used=used)
+        return Asked(events=form == "json", file=file, state=state, used=used, place=options_in(given))
     size = str(given.get("max_bytes", ""))
     most = max(int(size), LEAST) if size.isdecimal() and size.isascii() else None
-    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most)
+    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most, place=options_in(given))
 
 
 def _named(given: Mapping[str, Any], option: str) -> str:

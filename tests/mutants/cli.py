@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/cli/test_commands.py", "-k", "nobody_approves_destroys"),
     ),
     Mistake(
+        "rebuild the state at another place than the one that was lost",
+        "cli/answer.py",
+        "            error.hint = on_same_state(error.hint, self.asked().place)\n",
+        "            on_same_state(error.hint, self.asked().place)\n",
+        ("tests/cli/test_same_state.py",),
+    ),
+    Mistake(
         "say of too few open files how to make a file readable",
         "cli/failures.py",
         "    if what := _came_of(known.__cause__):\n",

@@ -125,7 +125,8 @@ def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Collect
         raise GuardRefused(
             f"{what} belongs to stack {marker.stack}, lineage {marker.lineage}; it stays there",
             code="not-ours",
-            hint=f"release it there with `flowplan state rm`, then give --lineage {marker.lineage} here: {UNPROVED}",
+            hint="with the --state that has it, `flowplan state rm` releases it; then give --lineage "
+            f"{marker.lineage} here: {UNPROVED}",
         )
 
 

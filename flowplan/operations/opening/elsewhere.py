@@ -78,7 +78,7 @@ class Elsewhere:
         use = f"--state {command_word(first.where)}"
         near = any(_alike(name, one.where) for one in others)
         if self._is_missing(first):
-            rebuilt = "`flowplan recover --from-live` rebuilds it from the markers of live bids"
+            rebuilt = f"`flowplan recover --from-live {use}` rebuilds it from the markers of live bids"
             raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `apply --init` starts a new state")
         which = use if near else _each(others)
         if removes and self.chosen.origin == "option" and not near:

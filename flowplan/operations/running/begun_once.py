@@ -119,5 +119,5 @@ def hold_not_made(saved: SealedPlan, live: Live) -> None:
     if made:
         raise StalePlan(
             f"this plan was begun already, with another state: it made {made[0]}; nothing was done",
-            hint="use that state; if it is lost, `flowplan recover --from-live` writes one of what is live",
+            hint="use that state (--state); if it is lost, `flowplan recover --from-live` writes one of what is live",
         )
