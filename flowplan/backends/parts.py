@@ -89,7 +89,7 @@ def on_top(loaded: Loaded, overflow: Overflow, parts: Parts) -> Loaded:
     if kept := overflow.read(loaded.state.lineage):
         overflow.news = news_of(kept, loaded.state, parts.read_journal().records, loaded.pending)
         state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
-        loaded = Loaded(state, pending, journaled=True)
+        loaded = Loaded(state, pending, journaled=True, saved=loaded.before)
     hold_distinct(loaded.state.bindings.values(), parts.name("journal"))
     return loaded
 
@@ -110,7 +110,7 @@ def found_in(parts: Parts) -> Loaded | None:
     if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
         return Loaded(snapshot, pending, journaled=True)
     journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
-    return Loaded(folded, pending, journaled=journaled)
+    return Loaded(folded, pending, journaled=journaled, saved=snapshot.bindings)
 
 
 def _of_one_moment(parts: Parts) -> tuple[bytes | None, Journal]:
@@ -138,7 +138,7 @@ def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
     header = journal.header
     if header is not None and header.serial == 0:  # the first apply was stopped before its first snapshot
         state, pending = fold(header.fresh(), journal.records)
-        return Loaded(state, pending, journaled=bool(journal.records))
+        return Loaded(state, pending, journaled=bool(journal.records), saved={})
     if header is None and not parts.has("backup"):
         return None
     trace = parts.short("journal" if header is not None else "backup")

@@ -12,13 +12,14 @@ from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.errors import StateError
+from flowplan.model.address import Address
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Rewritten, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
-from flowplan.state.state import State
+from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.backends.sent import Sent
@@ -29,12 +30,20 @@ UNKNOWN_SINCE = "what was created since is not known then"
 
 @frozen
 class Loaded:
-    """What was found. `fresh`: nothing was ever applied here. `pending`: operations whose outcome is in doubt."""
+    """What was found. `fresh`: nothing was ever applied here. `pending`: operations whose outcome is in doubt. `saved`:
+    what the snapshot holds, where the journal was read on top of it."""
 
     state: State
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
     journaled: bool = False  # the journal (or what overflowed) holds results that the snapshot does not
+    saved: Mapping[Address, Binding] | None = field(default=None, eq=False)
+
+    @property
+    def before(self) -> Mapping[Address, Binding]:
+        """What the version that was saved last holds: what a run that was killed has made or ended since is new in the
+        next one."""
+        return self.state.bindings if self.saved is None else self.saved
 
     @property
     def empty(self) -> bool:

@@ -56,7 +56,7 @@ from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.saved_plan import hold_same_state, touched_by
-from flowplan.operations.running.settling import Looked, Looking, placed_as
+from flowplan.operations.running.settling import Looked, Looking, placed_as, said_of_the_rest
 from flowplan.operations.running.stopping import Stopping, explain, left_of
 from flowplan.planning.actions import Delete
 from flowplan.planning.jobs import kept
@@ -214,17 +214,20 @@ class Run:
         if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
             with session.changing() as lock:
                 found = looking.look(looking.load(), lock)
-                plan, approving = self._approved(found)
-                if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
-                    plan, seen = approving.again(plan, found.recovered.state)
-                    found = attrs.evolve(found, seen=seen)
+                with said_of_the_rest(found):
+                    plan, approving = self._approved(found)
+                    if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
+                        plan, seen = approving.again(plan, found.recovered.state)
+                        found = attrs.evolve(found, seen=seen)
                 return self._locked(plan, found, approving, lock)
         session.hold_changeable()
         with session.looking():  # the question keeps nobody else waiting
             found = looking.before_asking()
-            plan, approving = self._approved(found)
+            with said_of_the_rest(found):
+                plan, approving = self._approved(found)
         with session.changing() as lock:
-            plan, found = self._again(plan, found, approving)
+            with said_of_the_rest(found):
+                plan, found = self._again(plan, found, approving)
             return self._locked(plan, found, approving, lock)
 
     @property
@@ -428,7 +431,7 @@ class Run:
         if not changed:
             self.session.store.close()
             return outcome.state
-        return self._keep(outcome, found.loaded.state.bindings, found.doubted)
+        return self._keep(outcome, found.loaded.before, found.doubted)
 
     def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
         """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in

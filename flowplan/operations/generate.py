@@ -78,7 +78,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         lock.verify()
         if not write_new(target, settled.written, locked=True):
             raise _exists(path)
-        session.save(_taken_in(session, path, loaded.state, settled), before=loaded.state.bindings, stated=True)
+        session.save(_taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
     unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
     return Generated(tuple(settled.found), tuple(left_out), unsaid)
 

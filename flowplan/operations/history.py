@@ -68,7 +68,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
         if there is None:
             for path in store.begin_anew():
                 session.listener.note(f"set aside as {path}")
-        saved = session.save(state, before=now.bindings, stated=True)
+        saved = session.save(state, before=now.bindings if loaded.fresh else loaded.before, stated=True)
         return attrs.evolve(found, state=saved)
 
 

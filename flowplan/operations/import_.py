@@ -46,7 +46,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]
-        session.save(state, pending, before=loaded.state.bindings, stated=True)
+        session.save(state, pending, before=loaded.before, stated=True)
     for bid, marker in held_elsewhere(found, live, {state.lineage}):
         if bid is found or bid.id not in bound_bids(state):
             there = f"the state of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is lost"

@@ -62,7 +62,7 @@ def settle(
                 if found.records:
                     journal.append(found.records)
                 stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
-                state = session.save(found.state, found.absent.values(), before=loaded.state.bindings, stopped=stopped)
+                state = session.save(found.state, found.absent.values(), before=loaded.before, stopped=stopped)
         if interruption.stopped():
             runs_on = f"; {', '.join(failed)} may run on" if failed else ""
             raise interruption.interrupted(f"what was done is saved{runs_on}")

@@ -69,7 +69,7 @@ def release(session: Session, address: str) -> Binding:
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
         new = new.with_lost(loaded.state.bindings.values())
-        session.save(new, loaded.pending.values(), before=loaded.state.bindings, stated=True)
+        session.save(new, loaded.pending.values(), before=loaded.before, stated=True)
     return binding
 
 
@@ -88,7 +88,7 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
                 paid=_ledger_moved(loaded.state, moves),
             ),
             loaded.pending.values(),
-            before=loaded.state.bindings,
+            before=loaded.before,
             stated=True,
         )
     return moves
@@ -122,7 +122,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
             raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
         store.form.change_recipients = True
         state, kept = loaded.state, store.versions()
-        saved = session.save(state, loaded.pending.values(), before=state.bindings, stated=True)
+        saved = session.save(state, loaded.pending.values(), before=loaded.before, stated=True)
         versions = store.rewrite_versions()
         left = {(one.lineage, one.serial) for one in store.versions()}
     dropped = tuple(one.serial for one in kept if (one.lineage, one.serial) not in left)
@@ -164,7 +164,7 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
         begun = sorted({*now.plans, *new.plans}, key=lambda plan: (plan.serial, plan.completed))
         plans = tuple({plan.sha256: plan for plan in begun}.values())[-PLANS_KEPT:]
         state = attrs.evolve(found.state, serial=serial, plans=plans, put_back=max(new.put_back, now.put_back))
-        saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
+        saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.before)
         return attrs.evolve(found, state=saved)
 
 

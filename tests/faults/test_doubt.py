@@ -10,8 +10,10 @@ from collections.abc import Iterable
 import pytest
 
 from flowplan.apply import run as applying
+from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
+from flowplan.errors import StateError
 from flowplan.operations.opening.session import Session
 from flowplan.state.journal import Intent, Record
 from tests import hurried
@@ -350,3 +352,44 @@ def test_an_empty_state_is_an_error_also_when_nothing_else_is_left(place: Place)
     for command in (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve")):
         assert place.run(*command).code == 5
     assert place.ledger() == []
+
+
+def left_unsaved(place: Place, patch: pytest.MonkeyPatch, *words: str) -> None:
+    """A run that makes what is asked for, records it, and is over before it has saved the state."""
+
+    def unsaved(*given: object, **named: object) -> None:
+        raise StateError("over")
+
+    with patch.context() as only:
+        only.setattr(LocalStore, "save", unsaved)
+        assert place.run(*words, "--auto-approve").code == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [((), 1), (("--auto-approve", "--max-hourly-cost", "0.01"), 3)], ids=["not approved", "refused"]
+)
+def test_what_was_taken_into_the_state_is_none_of_nothing(place: Place, words: tuple[str, ...], code: int) -> None:
+    """A bid that is live and not in the state is taken into it before the plan is refused."""
+    place.write(without_volume(many(1)))
+    place.ok("apply", "--auto-approve")
+    kept = {path: path.read_bytes() for path in place.path.glob("flowplan.state.*")}
+    place.write(without_volume(many(2)))
+    place.ok("apply", "--auto-approve")
+    for path, data in kept.items():
+        path.write_bytes(data)
+    place.write(without_volume(many(3)))
+    first, again = place.run("apply", *words), place.run("apply", *words)
+    assert (first.code, again.code) == (code, code), (first, again)
+    assert "with our marker; it is kept" in " ".join(first.err.split())
+    assert "nothing else was changed" in " ".join(first.err.split())
+    assert "nothing was changed" in " ".join(again.err.split())
+
+
+def test_the_history_counts_what_a_run_made_that_saved_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(without_volume(many(2)))
+    left_unsaved(place, monkeypatch, "apply")
+    place.ok("apply", "--auto-approve")
+    left_unsaved(place, monkeypatch, "destroy")
+    place.ok("destroy", "--auto-approve")
+    found = json.loads(place.ok("state", "history", "--format", "json"))["versions"]
+    assert [(one["change"]["added"], one["change"]["removed"]) for one in found] == [(0, 4), (4, 0)]  # with their ports

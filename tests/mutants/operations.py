@@ -13,6 +13,20 @@ MISTAKES = (
         ("tests/cost/test_cost.py", "-k", "released"),
     ),
     Mistake(
+        "say that nothing was changed where a bid was taken into the state",
+        "operations/running/settling.py",
+        "        if found.recovered.notes:\n            error.args",
+        "        if False:\n            error.args",
+        ("tests/faults/test_doubt.py", "-k", "none_of_nothing"),
+    ),
+    Mistake(
+        "count for nothing what a run made that was killed before it saved",
+        "operations/apply.py",
+        "found.loaded.before, found.doubted",
+        "found.loaded.state.bindings, found.doubted",
+        ("tests/faults/test_doubt.py", "-k", "history"),
+    ),
+    Mistake(
         "stop nothing for want of room to write it down",
         "operations/running/stopping.py",
         "            except Unwritten as error:\n                self.refused",
