@@ -163,6 +163,9 @@ class LocalStore(Store):
                 with durable(self.journal_path):
                     self._journal.open()
 
+    def hold_allowed(self) -> None:
+        """Its lock says so."""
+
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         try:
             return self._save(state, pending, stated=stated)

@@ -212,6 +212,10 @@ class Store(Protocol):
         """Raise StateError where `save` would fail though `append` would not, as far as this can be found out before
         anything is begun that has to be saved."""
 
+    def hold_allowed(self) -> None:
+        """Raise StateError where a server says that nothing may be written there, for who only looks: who writes finds
+        out. Nothing is written."""
+
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         """Replace the snapshot by `state`, whole, with the next serial; the snapshot before becomes the backup (the
         first is its own), and the journal goes on with `pending` alone. Returns the state as saved; it is durable then.

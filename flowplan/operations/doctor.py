@@ -100,6 +100,7 @@ def _backend(session: Session) -> Check:
         why = session.store.lock.out_of_reach()
         if why is not None:
             return Check("backend", "failed", why, "free some space, or make it writable, or give another --state")
+        session.store.hold_allowed()
         where = f"the state is kept in {session.store.name}"
         if not session.store.tried:
             where += "; whether that server keeps a second run out, the first command tries that takes the lock there"

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "call a server well whose tables may only be read",
+        "operations/doctor.py",
+        "        session.store.hold_allowed()\n",
+        "",
+        ("tests/backends/remote/test_postgres_servers.py", "-k", "doctor"),
+    ),
+    Mistake(
         "take a name that somebody else wrote for ours, where ours found no room",
         "backends/flock.py",
         "            return os.pread(self.file.fileno(), SIZE_LIMIT, 0) == self.written\n",

@@ -285,6 +285,9 @@ class HttpPlace(Place):
 
     # -- the state
 
+    def hold_allowed(self) -> None:
+        """Only a write finds out."""
+
     def foresee(self) -> None:
         """It is one look anyway."""
 

@@ -150,6 +150,9 @@ class ObjectPlace(Place, Leases):
                 with suppress(StateError):
                     self._objects.delete(one)
 
+    def hold_allowed(self) -> None:
+        """Only a write finds out."""
+
     def _refused(self, key: str, data: bytes, expected: str, fault: str) -> None:
         try:
             self._objects.put(key, data, expected)

@@ -122,6 +122,9 @@ class Place(Protocol):
         swap with a wrong version, and what was written is read back and listed. Leaves nothing that counts. Raises
         Fault, which names what the server does and the server; StateError where it cannot be tried."""
 
+    def hold_allowed(self) -> None:
+        """Raise StateError where the server says that nothing may be written there. Nothing is written."""
+
     def close(self) -> None:
         """End what is open; a second time does nothing, and what is asked after it opens again. Raises no error."""
 

@@ -110,6 +110,9 @@ class PostgresPlace(Place, Leases):
             with suppress(StateError):
                 self._locks.change(tables.DROP_LEASE, state=probe)
 
+    def hold_allowed(self) -> None:
+        self._rows.hold_allowed()
+
     def _refused(self, state: str, data: bytes, expected: str, fault: str) -> None:
         try:
             self.put_lease_of(state, data, expected)

@@ -47,6 +47,18 @@ _THERE = """
 SELECT c.relname::text FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = %(schema)s
 UNION ALL SELECT NULL FROM pg_namespace WHERE nspname = %(schema)s"""
 
+# What of them, and of the schema or else the database, the role may not use as it must.
+_KEPT_BACK = """
+SELECT c.relname::text FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
+WHERE n.nspname = %(schema)s AND c.relname = ANY(%(names)s)
+  AND NOT (has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+    AND has_table_privilege(c.oid, 'DELETE'))
+UNION ALL SELECT NULL WHERE NOT EXISTS (
+  SELECT 1 FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
+  WHERE n.nspname = %(schema)s AND c.relname = ANY(%(names)s))
+  AND NOT coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = %(schema)s),
+    has_database_privilege(current_database(), 'CREATE'))"""
+
 # -- the state
 
 FENCE = "SELECT fence FROM {states} WHERE state = %(state)s"
@@ -162,6 +174,16 @@ class Tables:
             self._there()
             return []
 
+    def hold_allowed(self) -> None:
+        """Raise Forbidden where the role may not write to the tables, or may not make them where there are none."""
+        values = {"schema": self.schema, "names": list(_TABLES)}
+        kept_back = {table for (table,) in self.server.run(sql.SQL(_KEPT_BACK), values)}
+        if kept_back:
+            role, makes = self.server.role(), None in kept_back
+            what = f"{role} may not {'make' if makes else 'write to'} the tables, so nothing can be saved"
+            hint = self._to_make(role) if makes else self._to_use(role)
+            raise Forbidden(f"{self.server.target.name}: {what}", hint=hint)
+
     def change(self, statement: str, **values: object) -> list[Row]:
         """The rows that a statement which writes gives; the tables are made for it where there are none. Raises
         Unanswered, StateError."""
@@ -188,12 +210,16 @@ class Tables:
         try:
             return self.server.run(statement, values)
         except Forbidden as error:
-            rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA"
-            role = self.server.role()
-            error.hint = error.hint or _typed(
-                f"GRANT USAGE ON SCHEMA {self.schema} TO {role}; {rights} {self.schema} TO {role}"
-            )
+            error.hint = error.hint or self._to_use(self.server.role())
             raise
+
+    def _to_use(self, role: str) -> str:
+        rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA"
+        return _typed(f"GRANT USAGE ON SCHEMA {self.schema} TO {role}; {rights} {self.schema} TO {role}")
+
+    def _to_make(self, role: str) -> str:
+        schema = self.schema
+        return _typed(f"CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}")
 
     def _named(self, statement: str, values: Values | None = None) -> sql.Composed:
         names = {name: sql.Identifier(self.schema, name) for name in _TABLES}
@@ -222,10 +248,7 @@ class Tables:
         try:
             self.server.run(sql.SQL("; ").join(made))
         except Forbidden as error:
-            error.hint = _typed(
-                f"CREATE SCHEMA IF NOT EXISTS {self.schema}; "
-                f"GRANT USAGE, CREATE ON SCHEMA {self.schema} TO {self.server.role()}"
-            )
+            error.hint = self._to_make(self.server.role())
             raise
 
 

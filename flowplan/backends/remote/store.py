@@ -210,6 +210,9 @@ class RemoteStore(Store):
     def hold_savable(self) -> None:
         """A server that takes no writes says so at the first append."""
 
+    def hold_allowed(self) -> None:
+        self._place.hold_allowed()
+
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         self._hold()
         there = self._writing.begin()

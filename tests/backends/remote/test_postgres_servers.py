@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
@@ -21,6 +22,7 @@ from flowplan.backends.remote.postgres_connection import Server
 from flowplan.backends.remote.postgres_url import read_url
 from flowplan.errors import StateError
 from tests.backends.remote.conftest import At
+from tests.conftest import Place
 from tests.contracts.begun import DONE, INTENT
 from tests.contracts.pgbouncer import pooled
 from tests.contracts.postgres import PASSWORD, PostgresServer
@@ -84,6 +86,47 @@ def test_a_role_that_may_not_use_the_tables_is_given_what_to_type(server: Postgr
             server.run(statement)
         place.prove()
         assert place.begin(1, Contents()).fence == 1
+
+
+def test_a_role_that_may_only_read_is_found_by_a_look(server: PostgresServer, state: str, at: At) -> None:
+    at(server.url(state)).put_lease(b"first", "")  # the tables are there
+    with a_role(server) as role:
+        server.run(f"GRANT USAGE ON SCHEMA flowplan TO {role}")
+        server.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA flowplan TO {role}")
+        place = at(of(role, server.url(f"{state}-3")))
+        with pytest.raises(StateError, match="may not write to the tables, so nothing can be saved") as found:
+            place.hold_allowed()
+        for statement in typed(found.value):
+            server.run(statement)
+        place.hold_allowed()
+        assert place.begin(1, Contents()).fence == 1
+
+
+def test_doctor_says_that_nothing_can_be_saved(server: PostgresServer, state: str, at: At, place: Place) -> None:
+    at(server.url(state)).put_lease(b"first", "")
+    with a_role(server) as role:
+        server.run(f"GRANT USAGE ON SCHEMA flowplan TO {role}")
+        server.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA flowplan TO {role}")
+        found = json.loads(place.run("doctor", "--format", "json", "--state", of(role, server.url(state))).out)
+    backend = next(one for one in found["checks"] if one["subject"] == "backend")
+    assert backend["verdict"] == "failed"
+    assert "nothing can be saved" in backend["summary"]
+    assert f"TO {role}" in backend["remedy"]
+
+
+def test_a_role_that_could_make_no_tables_is_found_by_a_look(server: PostgresServer, state: str, at: At) -> None:
+    schema = f"s{uuid.uuid4().hex}"
+    with a_role(server) as role:
+        place = at(of(role, server.url(state, query=f"?schema={schema}")))
+        with pytest.raises(StateError, match="may not make the tables, so nothing can be saved") as found:
+            place.hold_allowed()
+        for statement in typed(found.value):
+            server.run(statement)
+        place.hold_allowed()
+        assert place.read() == Contents()  # nothing was made
+        place.prove()
+        place.hold_allowed()
+        server.run(f"DROP SCHEMA {schema} CASCADE")
 
 
 def test_rows_that_a_policy_hides_are_not_taken_for_none(server: PostgresServer, state: str, at: At) -> None:
