@@ -118,6 +118,8 @@ def _named(reference: Reference, things: Mapping[Address, Thing]) -> Value:
 def _attribute(thing: Thing, name: str) -> Value:
     if name in ("id", "ssh"):
         return thing.id if name == "id" else thing.ssh
+    if name in thing.resource.unreported:  # what it holds there stands for nothing
+        return None
     if isinstance(thing.resource, Bid):
         return _OF_TASK[name](thing.resource) if name in _OF_TASK else None
     return _OF_VOLUME[name](thing.resource) if isinstance(thing.resource, Volume) and name in _OF_VOLUME else None

@@ -20,13 +20,14 @@ from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.what_if import Own, Pool, pools_of, simulate, what_if
 from flowplan.cost.what_if.book import Book
 from flowplan.cost.what_if.futures import Fate
+from flowplan.cost.what_if.pools import Unknown
 from flowplan.cost.what_if.rivals import Depth, Lots, Order, Rivals, drawn
 from flowplan.diagnostics import Position
 from flowplan.documents.what_if import block
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.lifecycle import After
-from flowplan.planning.actions import Create, NoOp
+from flowplan.planning.actions import Create, Delete, NoOp
 from flowplan.pricing.entry import Market, estimate
 from flowplan.pricing.forecasting import Band, forecast_of
 from flowplan.pricing.history import Stream
@@ -363,6 +364,15 @@ def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
     (found,) = pools_of(planned(stays), STREAMS, CATALOGUE, 24)
     assert isinstance(found, Pool)
     assert (found.held, found.own[0].is_placed) == (128, True)
+
+
+def test_of_a_bid_that_ends_its_unreported_size_is_in_the_price_of_now_too() -> None:
+    holding = estimate(full(16), D(30), 16, gpus=8, paused=False, holding=True)
+    old = bid("old", "30", 16, instance_type=TYPE, region="here", unreported=("instance_quantity",))
+    ends = Priced(Delete(Address("bid", "old"), before=old, id="bid_1"), holding, None)
+    (found,) = pools_of(planned(change("a", "30", 16), ends), STREAMS, CATALOGUE, 24)
+    assert isinstance(found, Unknown)
+    assert found.reason == "the API does not report instance_quantity of bid.old"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,13 @@ MISTAKES = (
         ("tests/reports/test_cost_report.py", "-k", "moves"),
     ),
     Mistake(
+        "take the size of a bid that nobody reports for one",
+        "cost/what_if/pools.py",
+        " or _untold_of_now(held)",
+        "",
+        ("tests/cost/test_what_if.py", "-k", "unreported_size"),
+    ),
+    Mistake(
         "forecast what no lifetime ends as if it did",
         "cost/estimate.py",
         "left=ENDLESS if change.guard else ends)",

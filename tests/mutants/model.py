@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "show as an output what nobody reports",
+        "model/outputs.py",
+        "    if name in thing.resource.unreported:",
+        "    if False:",
+        ("tests/operations/test_outputs.py", "-k", "report"),
+    ),
+    Mistake(
         "call a bid free of whose status nobody knows what it means",
         "model/live.py",
         "return None if status not in STATUSES else status in",

@@ -59,6 +59,22 @@ def test_what_a_template_comes_to(template: str, value: object) -> None:
     assert value_of(template, THINGS) == value
 
 
+@pytest.mark.parametrize("attribute", ["limit_price", "instance_quantity", "region", "instance_type", "name"])
+def test_what_the_api_does_not_report_is_not_known(attribute: str) -> None:
+    """What the resource holds there stands for nothing."""
+    things = {Address("bid", "a"): Thing(bid(unreported=(attribute,)), "bid_1")}
+    assert value_of(f"${{task.a.{attribute}}}", things) is None
+    assert value_of(f"at ${{task.a.{attribute}}}", things) is None
+    assert value_of("${task.a.id}", things) == "bid_1"
+
+
+@pytest.mark.parametrize("attribute", ["size_gb", "interface", "region"])
+def test_nor_is_what_it_does_not_report_of_a_volume(attribute: str) -> None:
+    things = {Address("volume", "a"): Thing(Volume("d", 5, "File", "us-a", unreported=(attribute,)))}
+    assert value_of(f"${{volume.a.{attribute}}}", things) is None
+    assert value_of("${volume.a.name}", things) == "d"
+
+
 @pytest.fixture
 def stacked(place: Place) -> Place:
     place.write(STACK)

@@ -99,7 +99,7 @@ def pools_of(
     """The pools that the bids of a plan take part in as planned; one that is paused, or can never win, is in none. Bids
     that follow each other meet in none: what begins after the end of another has a pool of the same GPUs."""
     groups: dict[tuple[object, ...], list[tuple[Priced, Bid]]] = {}
-    held: dict[tuple[object, ...], list[Bid]] = {}
+    held: dict[tuple[object, ...], list[tuple[Priced, Bid]]] = {}
     keys: dict[tuple[str, str], tuple[object, ...]] = {}
     for one in costs.changes:
         change = one.change
@@ -110,7 +110,7 @@ def pools_of(
         if isinstance(after, Bid) and idle(one) is None:
             groups.setdefault(keys[after.instance_type, after.region], []).append((one, after))
         if isinstance(before, Bid) and _holds(one):
-            held.setdefault(keys[before.instance_type, before.region], []).append(before)
+            held.setdefault(keys[before.instance_type, before.region], []).append((one, before))
     order = Succession.of(one.change for one in costs.changes)
     return [
         _pool(together, begin, held.get(key, ()), costs, streams, catalogue, hours)
@@ -134,7 +134,7 @@ def _holds(one: Priced) -> bool:
 def _pool(
     group: Sequence[tuple[Priced, Bid]],
     begin: Sequence[tuple[Priced, Bid]],
-    held: Iterable[Bid],
+    held: Sequence[tuple[Priced, Bid]],
     costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
     catalogue: Catalogue,
@@ -152,7 +152,7 @@ def _pool(
     stream, gpus = streams.get((kind, region)), sizes[kind]
     stock = _stock(markets, sizes) or max((units for _, _, units in _members(first, catalogue)), default=0)
     spot = next((one.spot for one in markets if one.instance_type == kind and one.spot is not None), None)
-    reason = _untold((*own, *beside)) or _unfit(stream, spot, stock, hours)
+    reason = _untold((*own, *beside)) or _untold_of_now(held) or _unfit(stream, spot, stock, hours)
     if reason is not None or stream is None or spot is None:
         return Unknown(name, region, own, reason or "")
     reserve = float(stream.reserve or 0) / gpus
@@ -170,7 +170,7 @@ def _pool(
         reserve=reserve,
         stock=stock,
         room=_room(markets, sizes) if at_rest else 0,
-        held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for bid in held)),
+        held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for _, bid in held)),
         lots=lots,
         depth=depth,
         depth_from=depth_from,
@@ -190,6 +190,12 @@ def _untold(bids: Iterable[Own]) -> str | None:
     """What the API does not report of a bid, without which its pool cannot be simulated."""
     one = next((own for own in bids if own.unreported), None)
     return None if one is None else f"the API does not report {' and '.join(one.unreported)} of {one.address}"
+
+
+def _untold_of_now(held: Iterable[tuple[Priced, Bid]]) -> str | None:
+    """The same of a bid that has instances now, and maybe none once all is done."""
+    one = next((one for one, bid in held if bid.quantity is None), None)
+    return None if one is None else f"the API does not report instance_quantity of {one.change.address}"
 
 
 def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float) -> str | None:
