@@ -14,9 +14,10 @@ from attrs import field
 
 from flowplan.classes import define
 from flowplan.errors import NoLocks, StateError
-from flowplan.files.atomic import NO_ROOM, WRITABLE
+from flowplan.files.atomic import ANSWERS, NO_ROOM, WRITABLE
 
 SIZE_LIMIT = 64 * 1024  # bytes of a name
+_AWAY = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)  # of a file system that may be well again
 
 
 @define
@@ -33,7 +34,7 @@ class Opened:
         try:
             return cls(path, FileIO(path, "r+", opener=_descriptor_of))
         except OSError as error:
-            hint = WRITABLE if error.errno in NO_ROOM else None
+            hint = WRITABLE if error.errno in NO_ROOM else ANSWERS if error.errno in _AWAY else None
             if error.errno in (errno.EACCES, errno.EPERM) and os.path.lexists(path):
                 hint = "make the lock's file readable and writable for you, or run as its owner"
             if error.errno in (errno.ELOOP, errno.EISDIR):
@@ -50,9 +51,10 @@ class Opened:
         except BlockingIOError:
             return False
         except OSError as error:
+            keep = "keep the state on a file system that supports locks (--state FILE)"
             raise NoLocks(
                 f"{self.path} cannot be locked: {error.strerror}; flowplan changes nothing without a lock",
-                hint="keep the state on a file system that supports locks (--state FILE)",
+                hint=f"{ANSWERS}; or {keep}" if error.errno in _AWAY else keep,
             ) from error
 
     def read(self) -> bytes:
@@ -60,7 +62,7 @@ class Opened:
         try:
             return os.pread(self.file.fileno(), SIZE_LIMIT, 0)
         except OSError as error:
-            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}") from error
+            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}", hint=ANSWERS) from error
 
     def write(self, data: bytes) -> None:
         """Make `data` all that is in it. Raises OSError."""

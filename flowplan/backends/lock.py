@@ -27,7 +27,7 @@ from flowplan.backends.room import copy_named, no_room
 from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
-from flowplan.files.atomic import FULL, WRITABLE
+from flowplan.files.atomic import FULL, remedy_of
 from flowplan.files.regular import read_regular
 from flowplan.model.owner import SCOPE, Owner
 
@@ -142,7 +142,7 @@ class Lock(StateLock):
             self._drop()
             raise StateError(
                 f"the lock {self.path} cannot be written: {error.strerror}",
-                hint=WRITABLE,
+                hint=remedy_of(error),
             ) from error
 
     def holder(self) -> Owner | None:
@@ -217,7 +217,9 @@ class Lock(StateLock):
         try:
             taken.write(b"")
         except OSError as error:
-            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}", hint=WRITABLE) from error
+            raise StateError(
+                f"the lock {self.path} cannot be written: {error.strerror}", hint=remedy_of(error)
+            ) from error
         finally:
             self._drop()
         return holder

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flowplan.errors import StateError
+from flowplan.errors import NoLocks, StateError
 from flowplan.files.atomic import WRITABLE, room_in
 
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
@@ -33,8 +33,13 @@ def copy_named(state: Path | None) -> Iterator[None]:
     try:
         yield
     except StateError as error:
-        if state is not None and os.path.lexists(state) and no_room(state.absolute().parent) is not None:
-            files, copy = shlex.quote(str(state).removesuffix(".json")), shlex.quote(state.name)
-            error.detail = "nothing was changed: anything that runs goes on, and costs money"
-            error.hint = f"{WRITABLE}; or cp {files}* DIR, give --state DIR/{copy}, and copy it back afterwards"
+        if state is not None and os.path.lexists(state):
+            locks, full = isinstance(error, NoLocks), no_room(state.absolute().parent) is not None
+            if locks or full:
+                files, copy = shlex.quote(str(state).removesuffix(".json")), shlex.quote(state.name)
+                copied = f"cp {files}* DIR, give --state DIR/{copy}, and copy it back afterwards"
+                error.detail = "nothing was changed: anything that runs goes on, and costs money"
+                error.hint = (
+                    f"{WRITABLE}; or {copied}" if full else f"{error.hint}: while nobody else uses it, {copied}"
+                )
         raise

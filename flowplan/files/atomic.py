@@ -19,6 +19,7 @@ from flowplan.patterns import regex
 PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 WRITABLE = "free some space, or make the directory writable, and run the same command again"
+ANSWERS = "look whether the disk, or the server of this file system, answers, and run the same command again"
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
@@ -184,8 +185,16 @@ def durable(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         said = f"{path} could not be made durable: {reason}"
-        hint = WRITABLE if error.errno in NO_ROOM else MOUNTED if error.errno in _IN_THE_WAY else None
-        raise (NoRoom if hint or error.errno in _LIMITS else Unwritten)(said, hint=hint) from error
+        hint = MOUNTED if error.errno in _IN_THE_WAY else remedy_of(error)
+        kind = NoRoom if error.errno in (*NO_ROOM, *_IN_THE_WAY, *_LIMITS) else Unwritten
+        raise kind(said, hint=hint) from error
+
+
+def remedy_of(error: OSError) -> str | None:
+    """What helps against `error` of a file that is written; None: who tells of it knows."""
+    if error.errno in _LIMITS:
+        return None
+    return WRITABLE if error.errno in NO_ROOM else ANSWERS
 
 
 def room_in(directory: Path) -> int | None:

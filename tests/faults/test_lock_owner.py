@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from flowplan.backends.lock import Lock
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.errors import FlowplanError, Locked, NoLocks
 from flowplan.model.owner import Owner
-from tests.conftest import FLOWPLAN, Place, thinned
+from tests.conftest import FLOWPLAN, Place, live_ids, thinned
 from tests.processes import LONGEST, Process, until
 
 HERE = attrs.evolve(this_process("flowplan apply", {}, "2026-01-01T00:00:00Z"), machine="a" * 32)
@@ -137,6 +138,46 @@ def test_nothing_is_changed_where_there_are_no_locks(example: Place) -> None:
         assert "cannot be locked" in result.err
         assert "--state FILE" in result.err
     assert example.ledger() == []
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_what_runs_where_there_are_no_locks_is_stopped_with_a_copy(
+    example: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as well:
+        well.setattr(fcntl, "flock", lambda descriptor, how: None)
+        example.ok("apply", "--auto-approve")
+    said = " ".join(example.run("destroy", "--auto-approve").err.split())
+    assert "nothing was changed: anything that runs goes on, and costs money" in said
+    assert "while nobody else uses it, cp flowplan.state* DIR, give --state DIR/flowplan.state.json" in said
+    for path in example.path.glob("flowplan.state*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(fcntl, "flock", lambda descriptor, how: None)
+    example.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--state", f"{tmp_path}/flowplan.state.json")
+    assert live_ids(example) == []
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("call", ["pread", "pwrite", "ftruncate", "fsync"])
+def test_a_file_system_that_does_not_answer_is_named_with_what_helps(
+    example: Place, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """As NFS: what was stopped is known to the next run, and what was not is stopped by it."""
+    example.ok("apply", "--auto-approve")
+
+    def fails(*given: object, **named: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        result = example.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    said = " ".join(result.err.split())
+    assert result.code == 5, result
+    assert os.strerror(number) in said
+    assert "look whether the disk, or the server of this file system, answers" in said
+    assert "free some space" not in said
+    example.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert live_ids(example) == []
 
 
 @pytest.mark.usefixtures("without_locks")
