@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave what runs where there are no locks without a way to stop it",
+        "backends/room.py",
+        "            if locks or full:\n",
+        "            if full:\n",
+        ("tests/faults/test_lock_owner.py", "-k", "with_a_copy"),
+    ),
+    Mistake(
         "call a server well whose tables may only be read",
         "operations/doctor.py",
         "        session.store.hold_allowed()\n",

@@ -211,7 +211,7 @@ MISTAKES = (
     Mistake(
         "what a bid holds already displaces others",
         "cost/what_if/pools.py",
-        "held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for bid in held)),",
+        "held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for _, bid in held)),",
         "held=0,",
         ("tests/cost/test_what_if.py",),
     ),
