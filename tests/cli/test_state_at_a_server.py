@@ -70,7 +70,7 @@ def test_a_lock_that_somebody_has_is_exit_code_4_with_its_id(place: Place, url: 
     assert place.run("--state", url, "plan").code == 0  # a look needs no lock
     locked = place.run("--state", url, "destroy", "--auto-approve", "--allow-volume-destroy", "data")
     assert locked.code == 4
-    assert "flowplan force-unlock 3f0c9a52" in " ".join(locked.err.split())
+    assert f"flowplan force-unlock --state {url} 3f0c9a52" in " ".join(locked.err.split())
     place.ok("--state", url, "force-unlock", "3f0c9a52")
     place.ok("--state", url, "destroy", "--auto-approve", "--allow-volume-destroy", "data")
 

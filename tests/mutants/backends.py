@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "take too few open files for a device that fails",
         "files/atomic.py",
-        " or error.errno in _LIMITS",
-        "",
+        ", *_LIMITS) else Unwritten",
+        ") else Unwritten",
         ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
     ),
     Mistake(
@@ -386,7 +386,7 @@ MISTAKES = (
     Mistake(
         "take the lock whose name cannot be read",
         "backends/flock.py",
-        '            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}") from error\n',
+        '            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}", hint=ANSWERS) from error\n',
         '            return b"" if error else b""\n',
         ("tests/backends/test_lock.py", "-k", "cannot_be_read"),
     ),
