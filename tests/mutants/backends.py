@@ -386,8 +386,8 @@ MISTAKES = (
     Mistake(
         "take the lock whose name cannot be read",
         "backends/flock.py",
-        '            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}", hint=ANSWERS) from error\n',
-        '            return b"" if error else b""\n',
+        'raise StateError(f"the lock {self.path} cannot be read: {error.strerror}", hint=ANSWERS) from error\n',
+        'return b"" if error else b""\n',
         ("tests/backends/test_lock.py", "-k", "cannot_be_read"),
     ),
     Mistake(
