@@ -23,7 +23,7 @@ from flowplan.threads import Pool
 NAMED = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
-_FEWER = "give --parallelism 1, which needs few threads, or raise the limit of the machine (ulimit -u)"
+_FEWER = "raise the limit of threads of the machine or the container (ulimit -u)"
 
 
 @frozen

@@ -48,7 +48,7 @@ _RAISE = "raise the limit and run the same command again: it first checks what w
 
 def _scarce(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return "threads (ulimit -u; --parallelism 1 needs few)"
+        return "threads (ulimit -u)"
     return "memory" if isinstance(error, MemoryError) else _SCARCE.get(getattr(error, "errno", None) or 0)
 
 
