@@ -4,6 +4,7 @@ where it reads of a failure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowplan.cli.failures import PENDING, tell_lost
@@ -31,11 +32,13 @@ class Answer:
         self.refused = False
 
     def addressed(self, error: Exception) -> Exception:
-        """`error`, whose hint names the state that was asked for in each command that it says."""
+        """`error`, whose hint names the state that was asked for in each command that it says, where the machine gives
+        enough to look that up."""
         if isinstance(error, FlowplanError) and error.hint:
-            from flowplan.cli.same_state import on_same_state
+            with suppress(OSError):
+                from flowplan.cli.same_state import on_same_state
 
-            error.hint = on_same_state(error.hint, self.asked().place)
+                error.hint = on_same_state(error.hint, self.asked().place)
         return error
 
     def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:
