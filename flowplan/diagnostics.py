@@ -181,7 +181,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "not-refreshed": Code("The plan is made from the state alone; the cloud was not checked.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
-    "renamed": Code("What is destroyed and what is created differ only by their names.", "renamed"),
+    "renamed": Code("What is destroyed, or left alone, and what is created differ only by their names.", "renamed"),
     "named-beside": Code("A file beside those given names what would be destroyed.", "named_beside"),
     "uncompared": Code("A bid that flowplan did not place is not wholly compared, or differs and stays.", "uncompared"),
     "script-dropped": Code("A replacement runs no startup script; what it replaces does, or may.", "script_dropped"),

@@ -131,16 +131,26 @@ def _ports_dropped(plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _renamed(plan: Plan) -> Iterator[Diagnostic]:
-    """Once for all: what may have another name now, and is not to be made again."""
-    if not plan.renamed:
-        return
-    pairs = ", ".join(f"{old} -> {new}" for old, new in plan.renamed)
-    what = f"{pairs}: only the name differs; what is on the left is destroyed, and what is on the right created"
-    blocks = ", ".join(f"{{from: {old.word}, to: {new.word}}}" for old, new in plan.renamed)
-    moves = "; ".join(f"flowplan state mv {old.word} {new.word}" for old, new in plan.renamed)
-    remedy = f"if it was renamed, it is kept by `moved: [{blocks}]` in a stack file; without one: {moves}"
-    change = plan.by_address()[plan.renamed[0][1]]
-    yield Diagnostic("renamed", what, remedy, severity="warning", position=change.position, about=str(change.address))
+    """Once for all that is destroyed, and once for all that is left alone: what may have another name now, and is not
+    to be made again."""
+    alone = {one.address for one in plan.left_alone}
+    for pairs, fate in (
+        ([one for one in plan.renamed if one[0] not in alone], "destroyed, and what is on the right created"),
+        (
+            [one for one in plan.renamed if one[0] in alone],
+            "left alone and still paid for, and what is on the right created beside it",
+        ),
+    ):
+        if not pairs:
+            continue
+        listed = ", ".join(f"{old} -> {new}" for old, new in pairs)
+        what = f"{listed}: only the name differs; what is on the left is {fate}"
+        blocks = ", ".join(f"{{from: {old.word}, to: {new.word}}}" for old, new in pairs)
+        moves = "; ".join(f"flowplan state mv {old.word} {new.word}" for old, new in pairs)
+        remedy = f"if it was renamed, it is kept by `moved: [{blocks}]` in a stack file; without one: {moves}"
+        change = plan.by_address()[pairs[0][1]]
+        at, about = change.position, str(change.address)
+        yield Diagnostic("renamed", what, remedy, severity="warning", position=at, about=about)
 
 
 def _only_drops_ports(change: Replace) -> bool:
@@ -151,8 +161,10 @@ def _only_drops_ports(change: Replace) -> bool:
 
 
 def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
+    """What is not said of already: of what was renamed, the first remedy is not to end it."""
+    said = {old for old, _ in plan.renamed}
     for one in plan.left_alone:
-        if one.file is None and isinstance(one.resource, Bid):
+        if one.file is None and isinstance(one.resource, Bid) and one.address not in said:
             what = f"{one.address} ({one.id}) is in the state, but no known file names it: it is left alone, and "
             end = f"recover --cancel {one.id}" if one.has_marker else f"state rm {one.address.word}"
             remedy = f"give the file that names it; otherwise flowplan {end}"

@@ -16,7 +16,7 @@ from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, left_alone, moved, other_marker
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.plan import LeftAlone, Plan, Wishes
 from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, hold_faultless, part_of
 from flowplan.state.journal import Intent
@@ -46,6 +46,7 @@ def make_plan(
     unchanged = part.outside | {address for address, change in changes.items() if isinstance(change, Completed)}
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     drifted = tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in unchanged)
+    alone = tuple(left_alone(outside, state, live, wishes.files))
     return Plan(
         mode=wishes.mode,
         changes=ordered,
@@ -56,7 +57,7 @@ def make_plan(
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),
         outside=outside,
-        left_alone=tuple(left_alone(outside, state, live, wishes.files)),
+        left_alone=alone,
         staying=tuple(made.staying.items()),
         in_doubt=tuple((pending or {}).values()),
         refreshed=wishes.refresh,
@@ -65,18 +66,20 @@ def make_plan(
         dependents=part.dependents,
         untriggered=part.untriggered,
         faults=faults,
-        renamed=_renamed(ordered, desired) if wishes.mode == "apply" else (),
+        renamed=_renamed(ordered, alone, desired) if wishes.mode == "apply" else (),
         uncompared=_uncompared(ordered, desired, state, live) if wishes.refresh and wishes.mode == "apply" else (),
     )
 
 
-def _renamed(changes: Sequence[Change], desired: Desired) -> tuple[tuple[Address, Address], ...]:
+def _renamed(
+    changes: Sequence[Change], alone: Sequence[LeftAlone], desired: Desired
+) -> tuple[tuple[Address, Address], ...]:
     kinds = {type(one) for one in changes}
-    if not kinds >= {Create, Delete}:
+    if Create not in kinds or not (Delete in kinds or any(one.is_unnamed for one in alone)):
         return ()
     from flowplan.planning.renamed import renamed  # most plans do not do both
 
-    return tuple(renamed(changes, desired))
+    return tuple(renamed(changes, alone, desired))
 
 
 def _uncompared(changes: Iterable[Change], desired: Desired, state: State, live: Live) -> tuple[Diagnostic, ...]:

@@ -51,6 +51,11 @@ class LeftAlone:
     status: str | None = None
     has_marker: bool = False
 
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether no file that is there is known to name it."""
+        return self.file is None or self.is_gone
+
 
 @frozen
 class Plan:
@@ -74,7 +79,7 @@ class Plan:
     dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
     untriggered: tuple[tuple[Address, Address], ...] = ()  # of these, what a change in the plan replaces, and which
     faults: tuple[Diagnostic, ...] = ()  # what is wrong with what is left out
-    renamed: tuple[tuple[Address, Address], ...] = ()  # what is destroyed and what is created, which may be one
+    renamed: tuple[tuple[Address, Address], ...] = ()  # what is unnamed and what is created, which may be one
     uncompared: tuple[Diagnostic, ...] = ()  # what bids that flowplan did not place carry: what is not known of it
 
     @property

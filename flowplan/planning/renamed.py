@@ -1,34 +1,52 @@
-"""What one address loses and another one gets: a rename that no `moved` block tells of. Pure."""
+"""What one address loses, or keeps unnamed, and another one gets: a rename that no `moved` block tells of. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
+from typing import NamedTuple
 
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import DEFAULT
-from flowplan.model.resources import Bid, Volume
+from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, Delete
 from flowplan.planning.differences import differences
 from flowplan.planning.lookup import Desired
+from flowplan.planning.plan import LeftAlone
 
 _MOST = 100  # pairs that are compared: who renames more at once is told of none of them
 
 
-def renamed(changes: Iterable[Change], desired: Desired) -> Iterator[tuple[Address, Address]]:
-    """Pairs of an address that is destroyed, as the files do not name it, and one that is created, where the two differ
-    in nothing but their name, and neither is like a third."""
-    old: dict[object, list[Delete]] = {}
+class _Old(NamedTuple):
+    """What no file names, as far as is known."""
+
+    address: Address
+    before: Resource
+
+
+def renamed(
+    changes: Iterable[Change], left_alone: Iterable[LeftAlone], desired: Desired
+) -> Iterator[tuple[Address, Address]]:
+    """Pairs of an address that no file names, which is destroyed or left alone, and one that is created, where the two
+    differ in nothing but their name, and neither is like a third."""
+    old: dict[object, list[_Old]] = {}
     new: dict[object, list[Create]] = {}
+    for left in left_alone:
+        if left.is_unnamed and _may_be(left.address):
+            old.setdefault(_rough(left.resource), []).append(_Old(left.address, left.resource))
     for one in changes:
-        if one.address.key is not None or one.address.is_earlier:
+        if not _may_be(one.address):
             continue
         if isinstance(one, Delete) and one.reason == "delete_because_no_resource_config":
-            old.setdefault(_rough(one.before), []).append(one)
+            old.setdefault(_rough(one.before), []).append(_Old(one.address, one.before))
         elif isinstance(one, Create) and one.id is None:
             new.setdefault(_rough(one.after), []).append(one)
     for rough in [one for one in old if one is not None and one in new]:
         yield from _pairs(old[rough], new[rough], desired)
+
+
+def _may_be(address: Address) -> bool:
+    return address.key is None and not address.is_earlier
 
 
 def _rough(resource: object) -> object:
@@ -38,7 +56,7 @@ def _rough(resource: object) -> object:
     return (resource.size_gb, resource.interface, resource.region) if isinstance(resource, Volume) else None
 
 
-def _pairs(old: list[Delete], new: list[Create], desired: Desired) -> Iterator[tuple[Address, Address]]:
+def _pairs(old: list[_Old], new: list[Create], desired: Desired) -> Iterator[tuple[Address, Address]]:
     if len(old) * len(new) > _MOST:
         return
     alike = [(gone, come) for gone, come in product(old, new) if _is_one(gone, come, desired)]
@@ -47,6 +65,6 @@ def _pairs(old: list[Delete], new: list[Create], desired: Desired) -> Iterator[t
             yield gone.address, come.address
 
 
-def _is_one(gone: Delete, come: Create, desired: Desired) -> bool:
+def _is_one(gone: _Old, come: Create, desired: Desired) -> bool:
     named = come.address in desired.named
     return gone.address.kind == come.address.kind and not differences(gone.before, come.after, DEFAULT, named=named)

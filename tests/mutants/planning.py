@@ -874,6 +874,13 @@ MISTAKES = (
         ("tests/operations/test_imported_scripts.py", "-k", "not_compared"),
     ),
     Mistake(
+        "place a renamed bid a second time, without a word, beside the one that no file names",
+        "planning/make.py",
+        " or any(one.is_unnamed for one in alone)):",
+        "):",
+        ("tests/operations/test_renamed.py", "-k", "left_alone_is_kept"),
+    ),
+    Mistake(
         "take one of several that are alike for what was renamed",
         "planning/renamed.py",
         "for one, other in alike) == 1:",

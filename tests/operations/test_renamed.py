@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id
-from tests.operations.test_hand_over import ATTACHED, DATA, HEAD, planned, stack, task
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
+from tests.operations.test_hand_over import ATTACHED, DATA, HEAD, TYPE, planned, stack, task
 
 
 def said(place: Place, detail: str) -> list[dict[str, Any]]:
@@ -29,6 +30,55 @@ def test_a_task_that_was_renamed_is_kept_by_the_block_that_the_plan_gives(place:
     assert said(place, "renamed") == []
     place.ok(*APPLY)
     assert (bid_id(place, "bid.pretrain"), place.ledger()) == (id, ledger)
+
+
+@pytest.fixture
+@made_once
+def rebuilt(place: Place) -> Place:
+    """A stack whose task `a` became `aa` by a block that is not written any more, and whose state was lost and rebuilt:
+    the marker of the bid has the address that it was placed with."""
+    place.write(stack(task("a"), task("stays", ", startup_script: echo stays")))
+    place.ok(*APPLY)
+    place.edit("  a:", "  aa:")
+    text = (place.path / "flowplan.yaml").read_text()
+    place.write(text + "moved: [{from: bid.a, to: bid.aa}]\n")
+    place.ok(*APPLY)
+    place.write(text)
+    for one in place.path.glob("flowplan.state*"):
+        one.unlink()
+    place.ok("recover", "--from-live")
+    return place
+
+
+@pytest.mark.parametrize("by", ["moved", "state mv"])
+def test_a_renamed_bid_that_is_left_alone_is_kept_by_what_the_plan_gives(rebuilt: Place, by: str) -> None:
+    id, live = bid_id(rebuilt, "bid.a"), live_ids(rebuilt)
+    (warning,) = said(rebuilt, "renamed")
+    assert "bid.a -> bid.aa: only the name differs; what is on the left is left alone" in warning["summary"]
+    assert said(rebuilt, "unnamed") == []  # whose remedy ends it
+    found = re.search(r"`(moved: .*)` in a stack file; without one: flowplan (.*)", warning["hint"])
+    assert found is not None
+    if by == "moved":
+        rebuilt.write(f"{(rebuilt.path / 'flowplan.yaml').read_text()}{found[1]}\n")
+    else:
+        rebuilt.ok(*found[2].split())
+    assert said(rebuilt, "renamed") == []
+    rebuilt.ok(*APPLY)
+    assert (bid_id(rebuilt, "bid.aa"), live_ids(rebuilt)) == (id, live)
+
+
+def test_an_unnamed_bid_that_is_like_nothing_created_is_called_no_rename(rebuilt: Place) -> None:
+    rebuilt.edit(f"  aa: {{{TYPE}", f"  aa: {{startup_script: echo other, {TYPE}")
+    assert (said(rebuilt, "renamed"), len(said(rebuilt, "unnamed"))) == ([], 1)
+
+
+def test_a_bid_of_a_file_that_is_there_and_was_not_given_is_called_no_rename(place: Place) -> None:
+    place.write(stack(task("a")))
+    place.write(stack(task("b")), "beside.yaml")
+    place.ok(*APPLY)
+    plan = json.loads(place.run("plan", "beside.yaml", "--format", "json").out)
+    assert plan["summary"]["create"] == 1
+    assert not [one for one in plan["diagnostics"] if one["detail"] == "renamed"]
 
 
 def test_a_volume_that_was_renamed_is_named_too(place: Place) -> None:
