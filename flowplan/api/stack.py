@@ -220,7 +220,8 @@ class Stack:
         is started from then on, calls under way get 5 s and are recorded, waiting ends, and Interrupted is raised.
 
         Raises UsageProblem, ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was
-        created, RefusedMeanwhile when a guard refuses steps that had to wait, and CloudError, StateError, Locked.
+        created, RefusedMeanwhile when a guard refuses steps that had to wait, or keeps something running past its
+        lifetime while all else is done, and CloudError, StateError, Locked.
         ApplyFailed, RefusedMeanwhile, SaveFailed (a StateError) and, where a step had begun, OutcomeUnknown and
         Interrupted have the `outcome`.
         Whatever is raised, what was done is in the state and its journal, and the next plan goes on from there.

@@ -34,10 +34,10 @@ def apply(
     PATHs are task files or directories; none means flowplan.yaml. Shows the plan and asks for approval; only 'yes' is
     accepted. A single PATH that is a saved plan is carried out exactly, without asking, or refused.
 
-    Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard, or a
-    stale plan; 4 locked; 5 a problem with the state; 6 a create's outcome is
-    unknown; 65 problems in the configuration; 130, 143 stopped by a signal,
-    state saved.
+    Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard, a stale
+    plan, or all is done and what is protected keeps running past its lifetime;
+    4 locked; 5 a problem with the state; 6 a create's outcome is unknown;
+    65 problems in the configuration; 130, 143 stopped by a signal, state saved.
     """
     from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out

@@ -191,9 +191,9 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     ),
     3: (
         "Refused by a guard: budget, policy, mass change, prevent_destroy, volume data, a plan that does not fit, "
-        "another project or endpoint.",
-        "The message names what refuses it, and what lets it through. A plan is refused before anything is changed; "
-        "of a run that waited (`depends_on`), read what it had done by then.",
+        "another project or endpoint; or all is done, and what is protected keeps running past its lifetime.",
+        "The message names what refuses it, and what lets it through. A plan is refused before anything is changed. A "
+        "run that waited (`depends_on`), or that left running what is protected past its lifetime, says what it did.",
     ),
     4: (
         "Locked by somebody else.",
