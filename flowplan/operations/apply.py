@@ -514,14 +514,14 @@ def hold_ended(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     runs_on = kept(plan.changes, seen.desired) if plan.mode == "apply" and seen.desired.over else []
     if not runs_on:
         return
-    names = ", ".join(str(one.address) for one in runs_on)
-    guards = dict.fromkeys(guard for one in runs_on if (guard := one.guard) is not None)
+    names = ", ".join(str(one.address) for one, _ in runs_on)
+    guards = dict.fromkeys(guard for one, _ in runs_on if (guard := one.guard) is not None)
     why = " and ".join(guard.by for guard in guards)
-    worst = total(one.before.worst for one in runs_on if isinstance(one.before, Bid))
+    worst = total(bid.worst for _, bid in runs_on)
     raise RefusedMeanwhile(
         f"all else is done, but {why} {'keeps' if len(guards) == 1 else 'keep'} {names} running past the lifetime: "
         f"{an_hour_at_most(worst)}",
         outcome,
-        code="prevent-destroy" if runs_on[0].protected else "policy",
+        code="prevent-destroy" if runs_on[0][0].protected else "policy",
         hint=f"{'; '.join(guard.lift for guard in guards)}; to let it run on, take its lifetime out of the file",
     )

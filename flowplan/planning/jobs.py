@@ -70,22 +70,34 @@ def _done(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
 
 def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
-        if not isinstance(one.before, Bid) or one.address not in desired.over or "down" in one.ways:
+        bid, guard = _left(one), one.guard
+        if bid is None or one.address not in desired.over:
             continue
-        guard = one.guard
         if guard is None and not isinstance(one, LeftOut):
             continue
-        why = "it is left out of this plan and keeps running" if guard is None else f"{guard.by} keeps it running"
-        most = an_hour_at_most(one.before.worst)
+        if guard is None:
+            why = "it is left out of this plan" if bid.paused else "it is left out of this plan and keeps running"
+        else:
+            why = f"{guard.by} keeps it" if bid.paused else f"{guard.by} keeps it running"
+        most = "it is paused" if bid.paused else an_hour_at_most(bid.worst)
         summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}: {most}"
         hint = f"flowplan apply --target {one.address.word}" if guard is None else guard.lift
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
 
 
-def kept(changes: Iterable[Change], desired: Desired) -> list[Change]:
-    """What a guard keeps running although its lifetime is over, of what the plan does not leave out."""
+def kept(changes: Iterable[Change], desired: Desired) -> list[tuple[Change, Bid]]:
+    """What a guard keeps running although its lifetime is over, of what the plan does not leave out, each with the bid
+    as the plan leaves it."""
     over = (one for one in changes if one.address in desired.over and not isinstance(one, LeftOut))
-    return [one for one in over if isinstance(one.before, Bid) and one.guard is not None and "down" not in one.ways]
+    left = ((one, bid) for one in over if one.guard is not None and (bid := _left(one)) is not None)
+    return [(one, bid) for one, bid in left if not bid.paused]
+
+
+def _left(change: Change) -> Bid | None:
+    """The live bid of `change`, as the plan leaves it; None: there is none, or it ends."""
+    if not isinstance(change.before, Bid) or "down" in change.ways:
+        return None
+    return change.after if isinstance(change.after, Bid) else change.before
 
 
 def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:

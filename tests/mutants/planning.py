@@ -573,6 +573,20 @@ MISTAKES = (
         ("tests/operations/test_jobs.py", "-k", "holds_up_no_other"),
     ),
     Mistake(
+        "fail each apply for a paused bid that no lifetime may end, and that costs nothing",
+        "planning/jobs.py",
+        "    return [(one, bid) for one, bid in left if not bid.paused]\n",
+        "    return list(left)\n",
+        ("tests/operations/test_unending.py", "-k", "is_paused"),
+    ),
+    Mistake(
+        "say of what no lifetime ends what it cost before the limit was raised",
+        "planning/jobs.py",
+        "    return change.after if isinstance(change.after, Bid) else change.before\n",
+        "    return change.before\n",
+        ("tests/operations/test_unending.py", "-k", "makes_of_it"),
+    ),
+    Mistake(
         "refuse to end every lifetime for one that a policy protects",
         "planning/changes.py",
         '        return lifecycle.prevent_destroy or self._protected_by(address) != ""\n',

@@ -84,6 +84,30 @@ def test_what_no_lifetime_ends_holds_up_no_other_and_is_told_by_the_exit_code(pl
     }
 
 
+def test_what_no_lifetime_ends_and_is_paused_costs_nothing(place: Place, kept: str) -> None:
+    """Whoever pauses it pays no more: that is no failure of each apply from then on."""
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "3h")
+    place.edit("    task_management:", "    paused: true\n    task_management:")
+    for _ in range(2):
+        said = words(place.ok(*APPLY))
+        assert f"but {kept} keeps it: it is paused" in said and "at most $2.00 an hour" not in said, said
+    left_out = words(place.ok(*APPLY, "--exclude", "bid.train"))
+    assert "but it is left out of this plan: it is paused" in left_out or f"{kept} keeps it: it is" in left_out
+    place.write("version: [\n")
+    assert "costs money" not in words(place.run(*APPLY).err)
+
+
+def test_what_no_lifetime_ends_costs_at_most_what_the_plan_makes_of_it(place: Place, kept: str) -> None:
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "3h")
+    place.edit("utility_threshold_price: 2", "utility_threshold_price: 3")
+    done = place.run(*APPLY)
+    assert done.code == 3 and "1 changed" in done.out, done
+    for stream in (done.out, done.err):
+        assert f"{kept} keeps" in words(stream) and "at most $3.00 an hour" in words(stream), done
+
+
 def test_what_no_lifetime_ends_is_found_by_the_watch(place: Place, kept: str) -> None:
     place.ok(*APPLY)
     place.ok("simulator", "advance", "3h")

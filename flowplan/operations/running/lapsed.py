@@ -54,8 +54,9 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
     policies = (*readable_policies(session, request.policies), *wishes.policies)
     protected = {a: named for a in there if (named := _policy_of(state.bindings[a], policies, wishes))}
     for address in sorted(protected, key=in_order):
-        runs_on = f"{address} is past its lifetime ({found[address]}), but runs on, and costs money"
-        session.listener.note(f"{runs_on}: the policy protects {protected[address]}")
+        stays = "stays, paused" if live.bids[there[address]].bid.paused else "runs on, and costs money"
+        over_since = f"{address} is past its lifetime ({found[address]}), but {stays}"
+        session.listener.note(f"{over_since}: the policy protects {protected[address]}")
         del there[address]
     if not there:
         return None
