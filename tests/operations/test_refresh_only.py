@@ -34,7 +34,7 @@ def test_a_plan_shows_what_would_be_recorded(moved: Place) -> None:
     before = (moved.path / "flowplan.state.json").read_bytes()
     out = moved.ok("plan", *ONLY)
     assert "limit_price $17.92 -> $30.00" in out
-    assert "bid.ends is gone, and will be forgotten" in out
+    assert "bid.ends will be forgotten: it is gone" in out
     assert "Refresh: 2 to record in the state. Nothing live is changed." in out
     assert moved.run("plan", *ONLY, "--detailed-exitcode").code == 2
     body = json.loads(moved.ok("plan", *ONLY, "--format", "json"))

@@ -125,6 +125,20 @@ def test_of_what_is_there_another_script_is_a_difference() -> None:
     assert len(folded(entries)) == 4
 
 
+def test_of_what_is_gone_the_id_in_the_reason_is_no_difference() -> None:
+    entries = []
+    for name in ("0", "1", "2", "3"):
+        entry = create("bid", f'sweep["{name}"]')
+        entry["change"] |= {"actions": ["forget"], "before": entry["change"]["after"], "after": None}
+        entry |= {"id": f"bid_{name}", "action_reason": "gone_outside", "note": f"bid_{name} has ended", "cost": None}
+        entries.append(entry)
+    (fold,) = folded(entries)
+    said = " ".join(block_of(fold, PAINT).split())
+    assert '(4 alike) will be forgotten: it is gone # * has ended . id = "*"' in said
+    entries[3]["note"] = "bid_3 was cancelled"
+    assert len(folded(entries)) == 4
+
+
 def test_a_region_named_like_its_task_is_a_difference() -> None:
     regions = ["us-central1-a", "us-central1-b", "us-east1-a", "eu-central1-a"]
     assert len(folded(create("bid", name, region=name) for name in regions)) == 4

@@ -61,7 +61,7 @@ def head_of(entry: Entry) -> str:
     if entry["action_reason"] == "update_by_restart":
         return "will be updated in place, and restarts"
     if symbol == "." and entry["action_reason"] == "gone_outside":
-        return "is gone, and will be forgotten"
+        return "will be forgotten: it is gone"
     return _HEADS[symbol]
 
 

@@ -104,6 +104,8 @@ def in_common(entry: Entry) -> Entry:
     for name in ("note", "needs", "waits_for"):
         if shape.get(name):
             shape[name] = without(shape[name])
+    if entry["id"] and shape["note"]:
+        shape["note"] = shape["note"].replace(entry["id"], OWN)
     return cast("Entry", shape)
 
 
