@@ -95,7 +95,7 @@ class Asking(Approval):
                 f"the plan could not be shown: {self.terminal.output.lost}; nothing was changed",
                 hint="give stdout somewhere to go, and look at the plan before you approve it",
             )
-        what = _QUESTIONS[plan.mode]
+        what = _QUESTIONS[plan.said_mode]
         if self.terminal.ask(f"\n{what} Only 'yes' is accepted: ") != "yes":
             raise ApprovalMissing("not approved; nothing was changed")
         return True

@@ -20,7 +20,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
-from flowplan.planning.actions import ACTIONS, Action, Change, Import
+from flowplan.planning.actions import ACTIONS, Action, Change, Expire, Import
 from flowplan.pricing.entry import Key
 from flowplan.state.state import Binding
 
@@ -88,6 +88,12 @@ class Plan:
         if self.mode == "refresh-only":
             return not self.order and not self.drift
         return not self.order and all(one.previous_address is None for one in self.changes)
+
+    @property
+    def said_mode(self) -> Mode:
+        """The mode of the command that does it: what only ends lifetimes is a destroy that an apply does."""
+        ends = self.mode == "destroy" and any(isinstance(one, Expire) for one in self.changes)
+        return "apply" if ends else self.mode
 
     def by_address(self) -> dict[Address, Change]:
         """The changes, each by its address."""

@@ -48,6 +48,7 @@ def test_with_a_broken_file_what_is_past_its_lifetime_ends(late: Place, paths: t
     late.write(BROKEN, FILES[0])
     said = apply(late, *paths, "--auto-approve")
     assert AFTERWARDS in said
+    assert ("Apply complete: 0 added" in said, "Destroy complete" in said) == (True, False)
     assert "bid.train will be destroyed: its lifetime is over # it has run 5.0 hours, of max_hours 2" in said
     assert "saves: $8.00 an hour now" in said
     assert "error: the file ends where a value is expected at train.yaml:1:7" in said

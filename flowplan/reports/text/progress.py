@@ -120,7 +120,7 @@ class ProgressLines(Reporter):
         if plan.mode == "refresh-only" and outcome.clean and not plan.empty:
             self._out(self._paint_out(f"Refresh complete: {len(plan.drift)} recorded.", "bold", "green"))
             return
-        word = {"destroy": "Destroy", "refresh-only": "Refresh"}.get(plan.mode, "Apply")
+        word = {"destroy": "Destroy", "refresh-only": "Refresh"}.get(plan.said_mode, "Apply")
         if outcome.clean and plan.empty and not outcome.done:
             if self._saves:
                 did = "removed" if plan.mode == "destroy" else "saved"
