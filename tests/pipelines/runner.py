@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyrage
 from attrs import define, field, frozen
 from ruamel.yaml import YAML
 
@@ -19,6 +20,8 @@ from tests.loaded import flowplan
 from tests.reports.test_github import parsed
 
 RECIPES = ROOT / "examples" / "ci"
+# In the environment of each job: the state is encrypted, and so are saved plans.
+ENCRYPTED = {"FLOWPLAN_AGE_KEY": str(pyrage.x25519.Identity.generate())}
 
 
 def yaml(path: Path) -> Any:

@@ -15,7 +15,7 @@ from attrs import define, field
 
 from tests.conftest import ROOT, START
 from tests.pipelines.checkout import Origin
-from tests.pipelines.runner import Action, Ended, programs
+from tests.pipelines.runner import ENCRYPTED, Action, Ended, programs
 from tests.texts import task_text
 
 pytestmark = pytest.mark.skipif(
@@ -32,6 +32,7 @@ class Repository:
     world: Path
     path_of_programs: str
     jobs: int = field(default=0, init=False)
+    secrets: dict[str, str] = field(factory=dict, init=False)  # more of them, in the environment of each job
 
     @classmethod
     def at(cls, path: Path) -> Repository:
@@ -54,6 +55,7 @@ class Repository:
             "FLOWPLAN_API_URL": f"sim:{self.origin.path / 'cloud.db'}",
             "FLOWPLAN_PLAN_KEY": KEY,
             **START,
+            **self.secrets,
         }
         given = {"command": command, "package": "", **inputs}
         temp = self.origin.path / f"temp-{self.jobs}"
@@ -130,6 +132,15 @@ def test_a_plan_is_reviewed_and_exactly_that_is_applied(repository: Repository) 
 
     again = repository.job("apply", sha)
     assert (again.code, "this plan was applied already" in again.log) == (3, True)
+
+
+def test_a_plan_that_is_encrypted_is_found_by_its_digest(repository: Repository) -> None:
+    repository.secrets |= ENCRYPTED
+    planned, sha = repository.plan(task_text("a", "20"))
+    (comment,) = repository.comments
+    assert planned.outputs["artifact"] == f"flowplan-flowplan-{digest(comment)}"
+    applied = repository.job("apply", sha)
+    assert (applied.code, "Apply complete: 1 added" in applied.log) == (0, True), applied.log
 
 
 def test_a_second_push_replaces_the_comment_and_its_plan_is_the_one_that_counts(repository: Repository) -> None:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT, START
 from tests.contracts.state_servers import JSON, PASSWORD, Answer, Server, State
 from tests.pipelines.checkout import Origin
-from tests.pipelines.runner import RECIPES, programs
+from tests.pipelines.runner import ENCRYPTED, RECIPES, programs
 from tests.texts import task_text
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -107,6 +107,15 @@ def test_a_plan_is_counted_and_exactly_that_is_applied(project: Project) -> None
     assert (project.made(), project.state.lock) == (["bid.a"], None)
     code, log, _ = project.job("apply", files)
     assert (code, "was applied already" in log) == (3, True)
+
+
+def test_a_plan_that_is_encrypted_is_applied(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    code, log, files = project.job("plan", **ENCRYPTED)
+    assert code == 0, log
+    assert "bid.a" not in (files / "plan.json").read_text()
+    code, log, _ = project.job("apply", files, **ENCRYPTED)
+    assert (code, "Apply complete: 1 added" in log) == (0, True), log
 
 
 def test_another_plan_is_refused(project: Project) -> None:

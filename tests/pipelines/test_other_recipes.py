@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, START
-from tests.pipelines.runner import RECIPES, programs
+from tests.pipelines.runner import ENCRYPTED, RECIPES, programs
 from tests.texts import task_text
 
 HOOKS = {one["id"]: one for one in YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text())}
@@ -80,6 +80,17 @@ def test_jenkins_applies_the_plan_that_was_looked_at(agent: Agent) -> None:
     code, log = agent.sh(steps["Apply"], DIGEST=digest)
     assert (code, "Apply complete: 1 added" in log) == (0, True), log
     assert agent.sh(steps["Drift"])[0] == 0
+
+
+def test_jenkins_applies_a_plan_that_is_encrypted(agent: Agent) -> None:
+    agent.environ |= ENCRYPTED
+    agent.write(task_text("a", "20"))
+    steps = stages()
+    code, log = agent.sh(steps["Plan"])
+    assert code == 0, log
+    assert "bid.a" not in (agent.workspace / "flowplan.plan.json").read_text()
+    code, log = agent.sh(steps["Apply"], DIGEST=(agent.workspace / "flowplan.digest").read_text().strip())
+    assert (code, "Apply complete: 1 added" in log) == (0, True), log
 
 
 @pytest.mark.parametrize(("branch", "runs"), [("main", True), ("PR-7", False), ("", False)])

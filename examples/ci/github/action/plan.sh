@@ -22,7 +22,7 @@ cat "$summary" >> "$GITHUB_STEP_SUMMARY"
 if [ -e "$plan" ]; then
   flowplan show "$plan" # for the log
   flowplan show "$plan" --format markdown > "$comment"
-  echo "artifact=flowplan-$NAME-$(jq -r .sha256 "$plan")" >> "$GITHUB_OUTPUT"
+  echo "artifact=flowplan-$NAME-$(flowplan show "$plan" --format json | jq -r .sha256)" >> "$GITHUB_OUTPUT"
 elif [ -s "$summary" ] && [ "$(wc -c < "$summary")" -le 60000 ]; then
   cp "$summary" "$comment"
 else
