@@ -5,7 +5,6 @@ The simulator is the only fake. `pytest --accept` rewrites the expected files of
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
 import os
@@ -281,7 +280,7 @@ def applied(place: Place, example_applied: Path) -> Place:
 
 def made_once(make: Callable[[Place], Place]) -> Callable[[Place], Place]:
     """For a fixture that needs a `place` and nothing else: `make` is run once in this process, and what it leaves there
-    is copied for every further test."""
+    is copied for every further test. The copy is beside the directories of tests: pytest removes it with them."""
     kept: dict[int, Path] = {}  # process -> the directories
 
     def made(place: Place) -> Place:
@@ -290,9 +289,8 @@ def made_once(make: Callable[[Place], Place]) -> Callable[[Place], Place]:
             shutil.copytree(kept[os.getpid()], home, symlinks=True, dirs_exist_ok=True)
             return place
         make(place)
-        directory = Path(tempfile.mkdtemp(prefix="flowplan-made-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
-        kept[os.getpid()] = shutil.copytree(home, directory / "made", symlinks=True)
+        directory = Path(tempfile.mkdtemp(prefix="made-", dir=home.parent))
+        kept[os.getpid()] = shutil.copytree(home, directory, symlinks=True, dirs_exist_ok=True)
         return place
 
     made.__doc__ = make.__doc__
