@@ -221,6 +221,13 @@ def test_what_is_below_a_name_that_cannot_be_is_read_for_what_else_is_wrong() ->
     assert "unknown key 'sizze' in volumes.'My data!'" in found
 
 
+def test_a_name_that_cannot_be_is_in_no_example() -> None:
+    found = problems(NAMED.replace(f"c: {{{TYPE}}}", "my task: 5"))
+    assert [one.hint for one in found if one.summary == "tasks.'my task' must be a mapping, not a number"] == [
+        "write tasks: {NAME: {...}}"
+    ]
+
+
 def test_two_names_that_cannot_be_are_two_problems() -> None:
     """Also where both would be the same name, or that of a task that there is."""
     text = f"version: 2\ntasks:\n  a b: {{{TYPE}}}\n  a/b: {{{TYPE}}}\n  a-b: {{{TYPE}}}\n"

@@ -19,7 +19,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
 from flowplan.planning.actions import RESTARTED, Change, Create, Delete, NoOp, Replace, Update
 from flowplan.planning.plan import LeftAlone
-from flowplan.pricing.entry import Market
+from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.units import CENT
 from flowplan.reports.html.changes import groups_of
 from flowplan.reports.text.cost import bidding, cost_line
@@ -188,6 +188,10 @@ def test_where_nothing_changes_plan_and_cost_know_what_status_knows(place: Place
         assert {one["address"]: one["cost"]["cost"]["hour"]["now"] for one in rows} == hours
 
 
+def full_at(spot: str | None) -> dict[Key, Market]:
+    return {("it", "r", 1): attrs.evolve(full(), spot=None if spot is None else Decimal(spot))}
+
+
 @pytest.mark.parametrize(
     ("status", "spot", "pays"),
     [
@@ -199,17 +203,20 @@ def test_where_nothing_changes_plan_and_cost_know_what_status_knows(place: Place
     ],
 )
 def test_of_what_ends_the_same_is_said_as_while_it_runs(status: str, spot: str | None, pays: str) -> None:
-    """Whoever cancels it, replaces it, or looks at a page."""
-    there = bid(limit="11")
-    markets = {("it", "r", 1): attrs.evolve(full(), spot=None if spot is None else Decimal(spot))}
+    """Whoever cancels it, or looks at a page."""
+    there, markets = bid(limit="11"), full_at(spot)
     gone = Delete(TRAIN, before=there, id="bid_1", status=status)
     [entry] = document(PricedPlan(plan_to(gone), priced(plan_to(gone), markets)), ABOUT)["resource_changes"]
     [group] = groups_of([entry])
     assert cost_line(entry) == f"{pays} an hour now"
     assert group.cards[0].short == ("price unknown" if "unknown" in pays else f"{pays} an hour now")
-    again = Replace(TRAIN, before=there, after=bid(limit="12"), id="bid_1", status=status)
-    said = [one.summary for one in interruptions([price(attrs.evolve(again, status=ALLOCATED), markets)])]
-    assert status != ALLOCATED or f"pays {pays} an hour now" in said[0]
+
+
+@pytest.mark.parametrize(("spot", "pays"), [("10", "$10.00"), ("12", "at most $11.00"), (None, "an unknown amount")])
+def test_what_is_interrupted_pays_what_it_pays_while_it_runs(spot: str | None, pays: str) -> None:
+    again = Replace(TRAIN, before=bid(limit="11"), after=bid(limit="12"), id="bid_1", status=ALLOCATED)
+    [said] = interruptions([price(again, full_at(spot))])
+    assert f"pays {pays} an hour now" in said.summary
 
 
 def test_plan_cost_and_status_say_the_same_until_it_is_preempted(applied: Place) -> None:
