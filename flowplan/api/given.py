@@ -35,7 +35,7 @@ def path(given: str | Path, name: str) -> str:
     if not isinstance(given, str | Path):
         raise _misfit(given, name, "a text or a Path")
     if "\0" in str(given):
-        raise UsageProblem(f"{name} has a NUL character", hint="no file can be called so")
+        raise UsageProblem(f"{name} has a NUL character", hint="no file name can hold one")
     return _filled(str(given), name)
 
 

@@ -111,7 +111,7 @@ def test_two_files_say_it_alike_or_both_places_are_named(place: Place) -> None:
         ("7", "state must be text", "quotes"),
         ("' '", "state is empty", "delete the key"),
         ("", "state has no value", "delete the key"),
-        (r'"a\0b.json"', "state has a NUL character", "delete it: no file can be called so"),
+        (r'"a\0b.json"', "state has a NUL character", "delete it: no file name can hold one"),
     ],
 )
 def test_what_can_be_no_place_is_refused_where_it_stands(place: Place, state: str, says: str, hint: str) -> None:

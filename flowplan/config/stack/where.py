@@ -111,7 +111,7 @@ def _problem(text: str) -> tuple[str, str, str] | None:
     if not text.strip():
         return f"{KEY} is empty", "name a file or a URL, or delete the key", "empty"
     if "\0" in text:
-        return f"{KEY} has a NUL character", "delete it: no file can be called so", "character"
+        return f"{KEY} has a NUL character", "delete it: no file name can hold one", "character"
     if "${" in text:
         hint = "write the place out; for several environments give --state or FLOWPLAN_STATE instead"
         return f"{KEY} cannot hold ${{...}}: it is read before any value is known", hint, "value"
