@@ -104,7 +104,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> int:
     """Delete the simulator's data and create it again.
 
-    A state of what was in it stays. To begin without it, too: rm flowplan.state.*, and `flowplan apply --init`.
+    The state stays. To start again without it, move flowplan.state.* away, and run `flowplan apply --init`.
     """
     from flowplan.operations.simulator import data_of, say_which
     from flowplan.simulator import Simulator
