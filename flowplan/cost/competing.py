@@ -94,8 +94,8 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
 
 
 def _goes_on(one: Priced) -> bool:
-    """Whether it stays as it is: it holds what it has, or waits. The prices of now already count such a bid, so it takes
-    nothing from the others."""
+    """Whether it stays as it is: it holds what it has, or waits. The prices of now already count such a bid, so that it
+    takes nothing from the others."""
     cost = one.cost
     if cost is None or not isinstance(one.change, NoOp):
         return False
