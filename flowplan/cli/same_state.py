@@ -10,7 +10,7 @@ from flowplan.patterns import regex
 
 _OPTIONS = ("chdir", "state", "endpoint")  # what says which state
 _COMMAND = regex(
-    r"\bflowplan (?:recover|plan|apply|destroy|status|show|import|orphans|force-unlock|lock show"
+    r"\bflowplan (?:recover|plan|apply|destroy|watch|status|cost|show|output|import|orphans|force-unlock|lock show"
     r"|state (?:history|restore|list|show|mv|rm|pull|push|rekey))\b"
 )
 

@@ -58,6 +58,14 @@ def test_one_that_speaks_of_another_state_stays() -> None:
     )
 
 
+def test_a_watch_that_is_to_be_started_again_watches_that_state(place: Place) -> None:
+    assert on_same_state("start `flowplan watch` again", "--state x.json") == (
+        "start `flowplan watch --state x.json` again"
+    )
+    refused = place.run("output", "--raw", "--state", "x.json")
+    assert "hint: flowplan output --state x.json --raw NAME" in refused.err
+
+
 def test_a_password_is_not_repeated() -> None:
     assert options_in({"state": "postgres://team:secret@db/states"}) == ""
     assert options_in({"state": "postgres://team@db:5432/states"}) == "--state postgres://team@db:5432/states"
