@@ -121,7 +121,7 @@ def test_what_is_as_good_as_the_type_is_taken(place: Place) -> None:
     stack = stack_in(place.path, TASK, variables=None)
     stack.apply(stack.plan(destroy=untyped(0), refresh=untyped(1), max_hourly_cost=untyped(100.0)))
     address = Address.parse("bid.train")
-    for given in ("bid.train", ["bid.train"], untyped(address), [address], iter(["bid.train"])):
+    for given in ("bid.train", untyped(address), iter([address])):
         assert [one.action for one in stack.plan(replace=untyped(given)).plan.changes] == ["replace"]
     assert stack.plan(max_hourly_cost=Decimal("100.00"), policies=()).plan.empty
 
