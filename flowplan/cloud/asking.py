@@ -64,6 +64,10 @@ class Asking:
         """The server's clock, as its last answer had it."""
         return self.http.server_time
 
+    def soon(self) -> float:
+        """As `Transport.soon`: until when calls are worth waiting for that hold up who stops what costs money."""
+        return self.http.soon()
+
     def time(self) -> datetime:
         """What time it is: by the server's clock, or by this machine's where its answers have no `Date`. What decides
         by it that spending ends goes on without a `Date`, and the user is told whose clock it went by."""
@@ -98,6 +102,6 @@ class Asking:
                 self.omit(f"a row of {path}", row, str(error))
         return tuple(dict.fromkeys(found))
 
-    def object_of(self, method: str, path: str) -> Mapping[str, Any]:
-        """One JSON object, as it is. Raises CloudError for anything else."""
-        return fields.mapping(self.http.call(method, path).data, path)
+    def object_of(self, method: str, path: str, by: float | None = None) -> Mapping[str, Any]:
+        """One JSON object, as it is. Raises CloudError for anything else. `by`: as in `Transport.call`."""
+        return fields.mapping(self.http.call(method, path, by=by).data, path)

@@ -26,18 +26,27 @@ SHOWN_ONLY = 2  # tries of a call that nothing depends on
 class Prices(Asking):
     """Prices and bills. None of them is needed to stop paying."""
 
-    def markets(self, keys: Collection[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
+    def markets(
+        self, keys: Collection[Key], shown_only: Collection[Key] = (), *, hurried: bool = False
+    ) -> dict[Key, Market]:
         """The prices of each distinct (type, region, quantity): one call each. Of those that are only for show, what
         could not be fetched is unknown, and a note says so."""
-        return self.read(self.each_market(keys, shown_only))
+        return self.read(self.each_market(keys, shown_only, hurried=hurried))
 
     def each_market(
-        self, keys: Collection[Key], shown_only: Collection[Key] = (), company: Collection[Key] = ()
+        self,
+        keys: Collection[Key],
+        shown_only: Collection[Key] = (),
+        company: Collection[Key] = (),
+        *,
+        hurried: bool = False,
     ) -> Looks[dict[Key, Market]]:
-        """The calls of `markets`. `company`: those that only tell what bids cost beside each other. What could not be
+        """The calls of `markets`. `hurried`: made now, while something runs that is to stop: they hold that up no
+        longer than `soon`. `company`: those that only tell what bids cost beside each other. What could not be
         fetched of these is unknown, too, and another note says so."""
         spared = {*shown_only, *company}
-        calls = [partial(self.market, key, SHOWN_ONLY if key in spared else None) for key in keys]
+        by = self.http.soon() if hurried else None
+        calls = [partial(self.market, key, SHOWN_ONLY if key in spared else None, by) for key in keys]
 
         def made(found: Sequence[Any]) -> dict[Key, Market]:
             results = dict(zip(keys, found, strict=True))
@@ -67,15 +76,15 @@ class Prices(Asking):
             for key, one in markets.items()
         }
 
-    def market(self, key: Key, tries: int | None = None) -> Market:
+    def market(self, key: Key, tries: int | None = None, by: float | None = None) -> Market:
         """The auction of a key (instance type, region, quantity) as it is now, in dollars per instance-hour: one call,
-        tried `tries` times (None: as often as any). What an auction that was withdrawn costs is unknown. Raises
-        CloudError."""
+        tried `tries` times (None: as often as any), `by` then (see `Transport.call`). What an auction that was
+        withdrawn costs is unknown. Raises CloudError."""
         instance_type, region, quantity = key
         path = "/v2/pricing/current"
         query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
         try:
-            answer = self.http.call("GET", path, query=query, most=tries)
+            answer = self.http.call("GET", path, query=query, most=tries, by=by)
         except NotFound:  # the auction was withdrawn: what runs there has no price any more that anybody knows
             return Market(instance_type, region, quantity)
         row = fields.mapping(answer.data, path)
@@ -103,23 +112,34 @@ class Prices(Asking):
         )
 
     def pasts(
-        self, auctions: Iterable[tuple[str, str]], since: datetime | None = None, *, shown_only: bool = False
+        self,
+        auctions: Iterable[tuple[str, str]],
+        since: datetime | None = None,
+        *,
+        shown_only: bool = False,
+        hurried: bool = False,
     ) -> dict[tuple[str, str], Past]:
         """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
 
         Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown. So it
         is, with a note, if it is only for show and could not be fetched.
         """
-        return self.read(self.each_past(auctions, since, shown_only=shown_only))
+        return self.read(self.each_past(auctions, since, shown_only=shown_only, hurried=hurried))
 
     def each_past(
-        self, auctions: Iterable[tuple[str, str]], since: datetime | None = None, *, shown_only: bool = False
+        self,
+        auctions: Iterable[tuple[str, str]],
+        since: datetime | None = None,
+        *,
+        shown_only: bool = False,
+        hurried: bool = False,
     ) -> Looks[dict[tuple[str, str], Past]]:
-        """The calls of `pasts`."""
+        """The calls of `pasts`. `hurried`: as of `each_market`."""
+        by = self.http.soon() if hurried else None
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:
             types.setdefault(region, []).append(instance_type)
-        calls = [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
+        calls = [partial(self._pasts_in, region, sorted(kinds), since, by) for region, kinds in types.items()]
 
         def made(found: Sequence[Any]) -> dict[tuple[str, str], Past]:
             self._note_unknown("the cost over time is unknown", "regions", found)
@@ -127,7 +147,9 @@ class Prices(Asking):
 
         return Looks(made, (), [or_why(call) if shown_only else call for call in calls])
 
-    def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
+    def _pasts_in(
+        self, region: str, types: Sequence[str], since: datetime | None, by: float | None
+    ) -> dict[tuple[str, str], Past]:
         path = "/v2/pricing/history"
         query = {
             "instance_types": ",".join(types),
@@ -136,7 +158,7 @@ class Prices(Asking):
             "start_time": reading.rfc3339(since),
         }
         try:
-            answer = self.http.call("GET", path, query=query)
+            answer = self.http.call("GET", path, query=query, by=by)
         except CloudError as error:
             if not isinstance(error, (NotFound, Refused)) and error.status not in (404, 501):
                 raise

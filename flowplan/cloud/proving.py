@@ -16,32 +16,32 @@ from flowplan.model.live import Live, LiveBid
 class Proving(Observing):
     """Looks at single objects."""
 
-    def bid(self, id: str) -> LiveBid:
-        """One bid as it is now, by `names`. Raises NotFound."""
-        return self._bid(id)[0]
+    def bid(self, id: str, by: float | None = None) -> LiveBid:
+        """One bid as it is now, by `names`. Raises NotFound. `by`: as in `Transport.call`."""
+        return self._bid(id, by)[0]
 
-    def bid_here(self, id: str) -> LiveBid:
+    def bid_here(self, id: str, by: float | None = None) -> LiveBid:
         """The same; raises Refused for one of another project, which no list of ours would have."""
-        found, row = self._bid(id)
+        found, row = self._bid(id, by)
         if self.project and row.get("project", self.project) != self.project:
             raise Refused(f"{id} belongs to another project", hint="give --project if you mean that one")
         return found
 
-    def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
+    def _bid(self, id: str, by: float | None) -> tuple[LiveBid, Mapping[str, Any]]:
         path = f"/v2/spot/bids/{segment(id)}"
-        row = self.object_of("GET", path)
+        row = self.object_of("GET", path, by)
         with fields.answer_of(path):
             reading.hold_about(row, id)
             found = reading.live_bid(row, self.names, self.key_names())
         self.note_unfit([found])
         return found, row
 
-    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
+    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str], by: float | None = None) -> Live:
         """`live`, which was listed in full, with certainty about objects it should hold and does not.
 
         A bid is gone when two looks of different kinds agree: a list that does not have it, of a project that the
         credentials are seen to see, and the API's own 404 to its id. A volume is gone when it is among the deleted
-        ones.
+        ones. `by`: as in `Transport.call`, of bids.
         Raises CloudError for what is neither there nor proved gone.
         """
         found = dict(live.bids)
@@ -51,7 +51,7 @@ class Proving(Observing):
             if id in found or id in gone:
                 continue
             try:
-                found[id] = self.bid(id)
+                found[id] = self.bid(id, by)
             except NotFound:
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]

@@ -43,7 +43,9 @@ def settle(
     with session.changing() as lock:
         loaded, store = session.load(), session.store
         journal = Stopping(store.prepare(loaded.state), session.listener.note) if ids else store.prepare(loaded.state)
-        live = with_bids(session.cloud(), observe(session, None, loaded.state, loaded.pending).live, ids)
+        live = with_bids(
+            session.cloud(), observe(session, None, loaded.state, loaded.pending, stops=bool(ids)).live, ids
+        )
         # All are looked at before one is cancelled.
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
         state, clock = loaded.state, interruption.clock()

@@ -8,11 +8,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
+from flowplan.cloud.http.request import Outgoing
+from flowplan.cloud.http.response import LOST, Reply
+from flowplan.cloud.http.transport import HURRIED
+from flowplan.cloud.http.wire import Patience
+from flowplan.cloud.inside import Inside
 from flowplan.operations.apply import Run
 from flowplan.operations.running.approval import Approving
 from flowplan.operations.running.settling import Looked
@@ -190,6 +196,90 @@ def test_what_is_to_be_placed_needs_all_of_it(world: World, read: str, answer: s
     assert told.code == 1, told
     assert not told.mutations
     assert READS[read].removeprefix("GET ") in told.said, told
+
+
+# ---- reads that take long hold up no cancellation -----------------------------------------------------------
+
+ONE_BID = "GET /v2/spot/bids/*"
+PRICES = ("GET /v2/pricing/current", "GET /v2/pricing/history")
+SLOW: dict[str, dict[str, Any]] = {
+    "drips": {"does": "timeout"},
+    "429": {"does": "status", "status": 429, "retry_after": 20},
+    "503": {"does": "status", "status": 503, "retry_after": 20},
+}
+slowly = pytest.mark.parametrize("slow", SLOW)
+
+
+def slowed(world: World, slow: str, *reads: str) -> None:
+    """These reads are slow until the first DELETE; one that drips takes all the time that its attempt may."""
+    for read in reads:
+        world.fault(read, **{"times": None, **SLOW[slow]})
+    send = Inside.send
+
+    def sent(wire: Inside, request: Outgoing, own_id: str, patience: Patience) -> Reply:
+        if request.method == "DELETE":
+            world.clear()
+        reply = send(wire, request, own_id, patience)
+        if reply.fault == LOST:
+            world.time.pause(patience.deadline)
+        return reply
+
+    world.monkeypatch.setattr(Inside, "send", sent)
+
+
+def held_up(told: Told) -> float:
+    """Seconds from the last answer of a list, which tells what is there, to the first DELETE."""
+    lists = ("/v2/projects", "/v2/volumes", "/v2/spot/bids")
+    before = list(itertools.takewhile(lambda one: one.method != "DELETE", told.sent))
+    return told.calls("DELETE")[0].at - max(one.at for one in before if one.path in lists)
+
+
+@slowly
+def test_slow_prices_hold_up_no_destroy(world: World, slow: str) -> None:
+    world.applied()
+    slowed(world, slow, *PRICES)
+    told = world.do("destroy")
+    assert told.code == 0, told
+    assert "the current cost is unknown" in told.said
+    assert held_up(told) <= HURRIED
+    assert world.bids() == [] and world.volumes() == []
+
+
+@slowly
+def test_slow_prices_hold_up_no_apply_that_only_cancels(world: World, slow: str) -> None:
+    world.applied()
+    gone = world.bid("task-001")
+    world.fresh(1)
+    slowed(world, slow, *PRICES)
+    told = world.do("apply", "--allow-volume-destroy", "*")
+    assert told.code == 0, told
+    assert cancelled(world) == {gone}
+    assert held_up(told) <= 2 * HURRIED  # prices of now and of the past, one after the other in the process itself
+
+
+@slowly
+def test_where_no_list_answers_a_bid_is_not_waited_for_to_cancel_it(world: World, slow: str) -> None:
+    world.applied()
+    bids = bound(world, "bid")
+    slowed(world, slow, "GET /v2/spot/bids", ONE_BID, *PRICES)
+    told = world.run("destroy", "--auto-approve", "--keep-volumes")
+    assert told.code == 0, told
+    assert cancelled(world) == bids
+    assert "flowplan assumes that it is as last applied" in told.said
+    wait = SLOW[slow].get("retry_after", 0)  # what the list was asked to wait for holds for every call
+    assert held_up(told) <= wait + 2 * HURRIED + 1
+
+
+@slowly
+def test_other_bids_that_answer_slowly_hold_up_no_recover(world: World, slow: str) -> None:
+    world.applied()
+    further, other = world.bid("task-001"), world.bid("task-000")
+    lose_addresses(world.place, "bid.task-001", "ports.task-001")
+    world.fault("GET /v2/spot/bids", "status", times=None, status=403)
+    slowed(world, slow, f"GET /v2/spot/bids/{other}")
+    told = world.run("recover", "--cancel", further)
+    assert cancelled(world) == {further}, told
+    assert held_up(told) <= HURRIED
 
 
 # ---- who only looks -----------------------------------------------------------------------------------------

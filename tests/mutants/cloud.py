@@ -27,6 +27,20 @@ MISTAKES = (
         ("tests/cloud/test_deadline.py",),
     ),
     Mistake(
+        "a price that drips holds up what stops as long as any other call",
+        "cloud/http/transport.py",
+        "return self._deadline if by is None else min(self._deadline, max(by - self._clock(), BACKOFF_FLOOR))",
+        "return self._deadline",
+        ("tests/faults/test_stop_paying.py", "-k", "slow_prices"),
+    ),
+    Mistake(
+        "what is only shown waits for as long as the API asks to, although something runs that is to stop",
+        "cloud/http/transport.py",
+        "if by is not None and self._clock() + pause >= by:",
+        "if False:",
+        ("tests/faults/test_stop_paying.py", "-k", "slow_prices"),
+    ),
+    Mistake(
         "the addresses of a name are tried each with a deadline of its own",
         "cloud/http/deadline.py",
         "own._dns_host, own.timeout = address, _left(patience)",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _SHORT = 0.2  # seconds
 
@@ -28,10 +29,7 @@ class Gate:
         self._limit = self._most = most  # how many may be
 
     def __enter__(self) -> None:
-        waited = 0.0  # the moment waited for: a wait is believed, whatever the clock says
-        while (turn := self._begin(waited)) is not None:
-            self._wait(max(0.0, turn - self._clock()))
-            waited = turn
+        self._pass()
 
     def __exit__(self, raised: object, *_: object) -> None:
         with self._changed:
@@ -40,11 +38,32 @@ class Gate:
                 self._next -= self._spacing
             self._changed.notify_all()
 
-    def _begin(self, waited: float) -> float | None:
+    @contextmanager
+    def by(self, latest: float, late: Exception) -> Iterator[None]:
+        """The same for a worker that does not wait beyond `latest` on the clock. Raises `late` instead."""
+        self._pass(latest, late)
+        try:
+            yield
+        except BaseException as raised:
+            self.__exit__(raised)
+            raise
+        self.__exit__(None)
+
+    def _pass(self, latest: float = math.inf, late: Exception | None = None) -> None:
+        waited = 0.0  # the moment waited for: a wait is believed, whatever the clock says
+        while (turn := self._begin(waited, latest)) is not None:
+            if turn >= latest and late is not None:
+                raise late
+            self._wait(max(0.0, turn - self._clock()))
+            waited = turn
+
+    def _begin(self, waited: float, latest: float) -> float | None:
         """Lets the caller through: None; or says until when it must wait before it asks again."""
         with self._changed:
-            while self._busy >= self._limit:
+            while self._busy >= self._limit and self._clock() < latest:
                 self._changed.wait(_SHORT)  # in one piece, a signal that comes right before it would not end it
+            if self._clock() >= latest:
+                return latest
             now = max(self._clock(), waited)
             turn = max(self._opens, self._next)
             if now < turn:

@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ BACKOFF_CAP = 20.0  # seconds
 # A 429 says that there are too many calls, and not that this one fails: of those made side by side, one that is not
 # worth waiting for gets its turn as the others do.
 CROWDED = 10.0  # seconds of such a call
+HURRIED = 5.0  # seconds in all for what is only shown, or only proves more, while something runs that is to stop
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
 
@@ -150,13 +152,15 @@ class Transport:
         key: str | None = None,
         before: Callable[[], None] = lambda: None,
         most: int | None = None,
+        by: float | None = None,
     ) -> Answer:
         """Sends `method path` until there is an answer or no hope; raises as the table of `meaning` says.
 
         `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
         out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
         `before` is called before each attempt, when its turn has come; what it raises ends the call. `most`: tries
-        at most, for what is not worth waiting for; after a 429 as many as any other, for as long as `CROWDED`.
+        at most, for what is not worth waiting for; after a 429 as many as any other, for as long as `CROWDED`. `by`:
+        when it is given up (see `soon`); that it is refused holds up no other call then.
         """
         wire = self._wire()
         request = self._prepared(method, path, query, body, key)
@@ -164,11 +168,11 @@ class Transport:
         tries, renewed = 0, False
         while True:
             tries += 1
-            with self._gate:
+            with self._turn(method, path, by):
                 self._hold()
                 self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
-                reply = self._exchange(wire, request, path)
+                reply = self._exchange(wire, request, path, self._left(by))
             if reply.status != 429:
                 self._gate.ease()
             verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
@@ -182,6 +186,8 @@ class Transport:
             pause = self._pause(reply, tries)
             everybody = reply.status == 429 and pause <= RETRY_AFTER_CAP + 1
             spent = self._clock() - started + pause
+            if by is not None and self._clock() + pause >= by:
+                raise verdict
             if everybody:
                 self._gate.close(pause)
             if most is not None and not (everybody and spent <= CROWDED):
@@ -191,6 +197,10 @@ class Transport:
             if not everybody:
                 self._wait(pause)
             request = request.copy()  # whoever recorded the last attempt keeps it as it was
+
+    def soon(self) -> float:
+        """The `by` of calls that together may hold up for `HURRIED` who is about to stop what costs money."""
+        return self._clock() + HURRIED
 
     def pages(
         self,
@@ -256,13 +266,23 @@ class Transport:
             raise CloudError(f"refusing to send the credentials of {self.host} to another host")
         request.headers["Authorization"] = f"Bearer {value}"
 
-    def _exchange(self, wire: Wire, request: Outgoing, path: str) -> Reply:
+    def _turn(self, method: str, path: str, by: float | None) -> AbstractContextManager[None]:
+        """Inside, it is this call's turn to send. Raises CloudError where that does not come `by` then."""
+        if by is None:
+            return self._gate
+        return self._gate.by(by, CloudError(f"{method} {path}: not asked: the API is slow, or asks to wait"))
+
+    def _left(self, by: float | None) -> float:
+        """Seconds that one attempt may take which begins now."""
+        return self._deadline if by is None else min(self._deadline, max(by - self._clock(), BACKOFF_FLOOR))
+
+    def _exchange(self, wire: Wire, request: Outgoing, path: str, deadline: float) -> Reply:
         """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
         own_id = str(uuid.uuid4())
         request.headers["X-Client-Request-Id"] = own_id
-        connect, read = min(self._connect_timeout, self._deadline), min(READ_TIMEOUT, self._deadline)
+        connect, read = min(self._connect_timeout, deadline), min(READ_TIMEOUT, deadline)
         started = self._clock()
-        reply = wire.send(request, own_id, Patience(connect, read, self._deadline))
+        reply = wire.send(request, own_id, Patience(connect, read, deadline))
         if reply.status is not None:
             self.has_answered = True
             self._answered = True

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 
-def certain(cloud: Fcp, state: State, live: Live) -> Live:
+def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False) -> Live:
     """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, one or
-    two for all missing volumes, none when all is listed. What cannot be looked at is there as it was applied."""
+    two for all missing volumes, none when all is listed. What cannot be looked at is there as it was applied; so is,
+    `hurried` as who is about to cancel whatever a bid shows, one that does not answer soon."""
     for kind, why in live.unlisted.items():
         cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
     missing = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
-    calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
+    by = cloud.soon() if hurried else None
+    calls = [or_why(partial(_asked_for, cloud, live, id, by)) for id in bids]
     if missing:
         calls.append(or_why(partial(_looked_for, cloud, live, missing)))
     unread: dict[str, CloudError] = {}
@@ -114,12 +116,12 @@ def _if_there(cloud: Fcp, id: str) -> LiveBid | None:
         return None
 
 
-def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
+def _asked_for(cloud: Fcp, live: Live, id: str, by: float | None) -> Live:
     """A bid that is in no list. Where there is no list, only the bid itself proves anything."""
     if "bid" not in live.unlisted:
-        return cloud.look_again(live, [id], [])
+        return cloud.look_again(live, [id], [], by)
     try:
-        return attrs.evolve(live, bids={id: cloud.bid_here(id)})
+        return attrs.evolve(live, bids={id: cloud.bid_here(id, by)})
     except NotFound as error:
         raise CloudError(f"{error}; and no list of bids could be fetched to confirm it") from error
 

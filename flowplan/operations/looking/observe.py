@@ -50,16 +50,18 @@ def observe(
     kept: Mapping[Address, Place] | None = None,
     refresh: bool = True,
     partial: bool = False,
+    stops: bool = False,
 ) -> Observed:
     """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
     nothing that is offered is asked for. What is not reported stays open: see unreported.py.
 
     `kept`: types and regions chosen already (a saved plan's). `refresh` False: what the state knows is taken to be as
     it was applied. `partial`: the plan may leave out some of it, so what is wrong with that is for the plan to judge.
+    `stops`: whatever a bid shows, it is to be cancelled: what needs only its id does not wait long for more.
     Raises ConfigError for what only the cloud shows.
     """
     project, found = session.enter_and_list(state, config, _lists(session, config, state, refresh=refresh))
-    return _made_of(session, config, state, pending, project, found, kept=kept or {}, partial=partial)
+    return _made_of(session, config, state, pending, project, found, kept=kept or {}, partial=partial, stops=stops)
 
 
 def observe_beside(
@@ -70,6 +72,7 @@ def observe_beside(
     kept: Mapping[Address, Place] | None = None,
     refresh: bool = True,
     partial: bool = False,
+    stops: bool = False,
 ) -> tuple[Loaded, Observed]:
     """The same without the lock, and the state that it is made of: that of `loaded`, or what other runs have made of it
     since."""
@@ -79,7 +82,17 @@ def observe_beside(
 
     loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, lists)
     found = catalogue, live.without(session.cloud().ended)
-    seen = _made_of(session, config, loaded.state, loaded.pending, project, found, kept=kept or {}, partial=partial)
+    seen = _made_of(
+        session,
+        config,
+        loaded.state,
+        loaded.pending,
+        project,
+        found,
+        kept=kept or {},
+        partial=partial,
+        stops=stops,
+    )
     return loaded, seen
 
 
@@ -93,6 +106,7 @@ def _made_of(
     *,
     kept: Mapping[Address, Place],
     partial: bool,
+    stops: bool,
 ) -> Observed:
     """What `observe` returns, of what was `found` in the `project`."""
     from flowplan.operations.looking.live import certain
@@ -101,8 +115,9 @@ def _made_of(
     from flowplan.state.ownership import presume
 
     (catalogue, live), cloud = found, session.cloud()
+    hurried = stops and not pending  # what is in doubt is settled by what is proved
     state = _headed(session, config, state, project)
-    live = _with_strays(session, state, live)
+    live = _with_strays(session, state, live, hurried=hurried)
     if any(intent.op == "delete" for intent in pending.values()):
         live = certain(cloud, state, live)  # what an interrupted run cancelled may be in no list any more
     recorded = state = presume(state, pending, live)
@@ -112,7 +127,7 @@ def _made_of(
 
         taken = hand_over(session, config, state, pending.values(), live)
         state, live = taken.state, taken.live
-    live = certain(cloud, state, live)
+    live = certain(cloud, state, live, hurried=hurried)
     catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
     seen = Observed(config, recorded, state, pending, Desired(), catalogue, live)
@@ -181,13 +196,14 @@ def _lists(session: Session, config: Config | None, state: State, *, refresh: bo
     return cloud.everything_as_reported()
 
 
-def _with_strays(session: Session, state: State, live: Live) -> Live:
+def _with_strays(session: Session, state: State, live: Live, *, hurried: bool) -> Live:
     """`live` with each bid of ours that the state does not know as it is by its own id: lists lag."""
     from flowplan.cloud.looks import or_why
     from flowplan.state.ownership import strays
 
     cloud = session.cloud()
-    looked = cloud.side_by_side([or_why(partial(cloud.bid, stray.id)) for stray in strays(state, live)])
+    by = cloud.soon() if hurried else None
+    looked = cloud.side_by_side([or_why(partial(cloud.bid, stray.id, by)) for stray in strays(state, live)])
     found = {one.id: one for one in looked if not isinstance(one, CloudError)}
     return attrs.evolve(live, bids={**live.bids, **found}) if found else live
 

@@ -35,13 +35,15 @@ def prices_of(session: Session, plan: Plan, seen: Observed, *, pasts: bool) -> P
     bids are priced by alone, unless it only stops something; why there is no past is for the forecast to raise."""
     from flowplan.cost.forecast import auctions_ahead
     from flowplan.planning.limits import counts_against_quotas
-    from flowplan.planning.unreported import only_stops
+    from flowplan.planning.unreported import only_stops, stops
     from flowplan.pricing.past import Fetched
 
     cloud = session.cloud()
     auctions = auctions_ahead(plan.changes) if pasts else []
     counted = seen.config is not None and counts_against_quotas(plan)
-    each_past = cloud.each_past(auctions, shown_only=True) if only_stops(plan) else cloud.each_past(auctions).or_error()
+    stopping = only_stops(plan)
+    all_pasts = cloud.each_past(auctions, shown_only=stopping, hurried=stops(plan))
+    each_past = all_pasts if stopping else all_pasts.or_error()
     quotas: Looks[tuple[Quota, ...] | CloudError]
     quotas = single(cloud.quotas).or_error() if counted else known(())
     (markets, limits), past = cloud.read(_each_market(session, plan, seen).beside(quotas).beside(each_past))
@@ -58,11 +60,11 @@ def markets_of(session: Session, plan: Plan, seen: Observed) -> dict[Key, Market
 
 def _each_market(session: Session, plan: Plan, seen: Observed) -> Looks[dict[Key, Market]]:
     from flowplan.cost.estimate import auctions_needed
-    from flowplan.planning.unreported import only_stops
+    from flowplan.planning.unreported import only_stops, stops
 
     needed = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
     company = [key for key, is_priced_by in needed.items() if not is_priced_by]
-    return session.cloud().each_market(needed, needed if only_stops(plan) else (), company)
+    return session.cloud().each_market(needed, needed if only_stops(plan) else (), company, hurried=stops(plan))
 
 
 def _with_one_more(session: Session, plan: Plan, markets: Mapping[Key, Market]) -> dict[Key, Market]:
@@ -76,13 +78,15 @@ def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]
     """The past prices that forecasts of it need, as far as they are not fetched already: one call a region, none
     without bids."""
     from flowplan.cost.forecast import auctions_of
-    from flowplan.planning.unreported import only_stops
+    from flowplan.planning.unreported import only_stops, stops
 
     auctions = auctions_of(found.costs)
     if not auctions:
         return {}
     fetched = None if found.past is None else found.past.of(auctions)
-    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan)) if fetched is None else fetched
+    if fetched is not None:
+        return fetched
+    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan), hurried=stops(found.plan))
 
 
 def streams_of(

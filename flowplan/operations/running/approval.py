@@ -162,7 +162,8 @@ class Approving:
     def again(self, plan: Plan, state: State) -> tuple[Plan, Observed]:
         """`plan` made again by `state` and of what is there now, by the prices of now. Raises StalePlan when that does
         something else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=self.wishes.partial)
+        stops, partial = self.wishes.mode == "destroy", self.wishes.partial
+        seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=partial, stops=stops)
         now = priced_plan(self.session, seen, self.wishes)
         if not same_work(now.plan, plan):
             raise stale("the plan has changed since it was shown", _told(other_work(plan, now.plan)))

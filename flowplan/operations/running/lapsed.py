@@ -44,7 +44,7 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
         return None
     try:
         _, live = session.enter_and_list(state, None, session.cloud().objects_as_reported())
-        live = certain(session.cloud(), state, live)
+        live = certain(session.cloud(), state, live, hurried=True)
         found = over(session, bounds, state, live)
     except (CloudError, ConfigError, GuardRefused) as error:
         session.listener.note(f"flowplan cannot tell now whether a lifetime is over: {error}")

@@ -120,7 +120,9 @@ class Looking:
         session = self.session
         session.cloud(self.parallelism)
         began = since_boot()
-        loaded, seen = observe_beside(session, loaded, self.config, partial=self.wishes.partial)
+        loaded, seen = observe_beside(
+            session, loaded, self.config, partial=self.wishes.partial, stops=self.wishes.mode == "destroy"
+        )
         state = placed_as(seen.state, loaded.state)
         if loaded.pending or strays(state, seen.live):
             return None
@@ -192,7 +194,8 @@ class Looking:
     def _observed(self, state: State, pending: Mapping[str, Intent]) -> Observed:
         """What is there, at the types and regions of a saved plan, or of the watch: prices may have moved since."""
         kept = self.wishes.places if self.saved is None else places_of(self.saved)
-        return observe(self.session, self.config, state, pending, kept=kept, partial=self.wishes.partial)
+        stops, partial = self.wishes.mode == "destroy", self.wishes.partial
+        return observe(self.session, self.config, state, pending, kept=kept, partial=partial, stops=stops)
 
 
 def placed_as(seen: State, state: State) -> State:

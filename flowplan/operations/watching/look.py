@@ -97,8 +97,8 @@ def look(session: Session, request: Request) -> Looked:
         wishes = attrs.evolve(wishes, places=ended)
         plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
         keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-        markets = session.cloud().markets(keys, shown_only=keys)
         over, left = _dropped(session, plan, seen)
+        markets = session.cloud().markets(keys, shown_only=keys, hurried=bool(seen.desired.over or over))
     return Looked(config, wishes, seen, plan, markets, over, left)
 
 
