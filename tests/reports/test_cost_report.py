@@ -17,6 +17,7 @@ from flowplan.planning.actions import Create, Delete, Forget, NoOp, Read
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import lasting, span
 from flowplan.reports.text.cost import costs
+from flowplan.reports.text.left_alone import in_all
 from flowplan.reports.text.paint import Paint
 from flowplan.simulator.furnish import set_price
 from tests.builders import bid, costs_to, market, plan_to, volume, with_past
@@ -264,3 +265,10 @@ def test_a_table_that_does_not_add_says_why_and_shows_no_change_that_is_none() -
     assert [rounded in text for text in (adds, cent, quantile)] == [False, True, False]
     rows = [next(line for line in text.splitlines() if "9 of 10" in line).split() for text in (adds, quantile)]
     assert (rows[0][-3:], rows[1][-2:]) == (["$9.00", "$12.00", "+$3.00"], ["$9.00", "$12.00"])
+
+
+def test_what_is_left_alone_is_an_unknown_amount_within_a_sentence() -> None:
+    """Its limit is known, and what it pays now is not."""
+    hour = {"now": None, "worst": "4.00"}
+    body: Any = {"left_alone": {"current": hour, "planned": hour}}
+    assert in_all(body, 100) == ["  with what is left alone, you pay an unknown amount an hour now, at most $4.00"]
