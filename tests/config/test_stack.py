@@ -95,12 +95,24 @@ def test_each_instance_has_its_key_in_its_address_and_its_name() -> None:
         ({"environ": {"FLOWPLAN_VAR_gb": "2"}, "one": "gb: 3"}, 3),
         ({"one": "gb: 3", "two": "gb: 4"}, 4),
         ({"environ": {"FLOWPLAN_VAR_gb": "2"}, "one": "gb: 3", "options": {"gb": "5"}}, 5),
+        ({"environ": {"FLOWPLAN_VAR_gb": ""}}, 1),  # as CI hands on what it does not have
     ],
 )
 def test_which_value_of_a_variable_wins(given: dict[str, object], size: int) -> None:
     text = "version: 2\nvariables: {gb: {type: int, default: 1}}\nvolumes: {data: {size: '${var.gb}'}}\n"
     (volume,) = stack(text, **given).volumes.values()
     assert volume.size_gb == size
+
+
+def test_an_empty_variable_of_the_environment_gives_no_value() -> None:
+    """A secret that CI does not pass on is empty: nothing is bought with it."""
+    with pytest.raises(ConfigError) as caught:
+        stack("version: 2\nvariables: {token: {sensitive: true}}\n", environ={"FLOWPLAN_VAR_token": ""})
+    (problem,) = caught.value.problems
+    assert (problem.code, str(problem.hint).partition("; ")[0]) == (
+        "variable-missing",
+        "FLOWPLAN_VAR_token is empty, which counts as not set",
+    )
 
 
 def test_a_text_keeps_its_kind_and_its_literals() -> None:

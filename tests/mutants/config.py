@@ -69,6 +69,13 @@ MISTAKES = (
         ("tests/operations/test_variables.py", "-k", "values_that_it_was_made_with"),
     ),
     Mistake(
+        "place a bid with a secret that CI left empty",
+        "config/stack/variables.py",
+        "        if exported := self._exported(name):\n",
+        "        exported = self._exported(name)\n        if ENVIRONMENT + name in self.given.environ:\n",
+        ("tests/config/test_stack.py", "-k", "empty_variable"),
+    ),
+    Mistake(
         "let a sensitive value end the word that it stands in",
         "config/stack/sensitive.py",
         "return words == expected and _MARK",

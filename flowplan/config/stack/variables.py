@@ -175,7 +175,7 @@ class _Values:
 
     def _given(self, name: str, kind: Type, declared: _Declared, found: Node | None) -> GivenValue | None:
         """How the value came from outside; None: it did not, or there is none."""
-        outside = name in self.given.options or name in self.filed or ENVIRONMENT + name in self.given.environ
+        outside = name in self.given.options or name in self.filed or self._exported(name) != ""
         if found is None or not (outside or name in self.given.saved):
             return None
         if declared.sensitive:
@@ -183,14 +183,18 @@ class _Values:
         default = None if declared.default is None else _written(declared.default, bare=kind == "string")
         return GivenValue(_written(found, bare=kind == "string"), default)
 
+    def _exported(self, name: str) -> str:
+        """What the environment gives; "": nothing, as CI leaves a secret empty that it does not pass on."""
+        return self.given.environ.get(ENVIRONMENT + name, "")
+
     def _value(self, name: str, kind: Type, declared: _Declared) -> Node | None:
         if name in self.given.options:
             return self._typed(f"--var {name}", self.given.options[name], kind, declared)
         if name in self.filed:
             document, _, node = self.filed[name]
             return _checked(document, node, name, kind, declared.sensitive, self.findings)
-        if (variable := ENVIRONMENT + name) in self.given.environ:
-            return self._typed(variable, self.given.environ[variable], kind, declared)
+        if exported := self._exported(name):
+            return self._typed(ENVIRONMENT + name, exported, kind, declared)
         if name in self.given.saved:
             return self._typed(f"{name}, as the saved plan has it", self.given.saved[name], kind, declared)
         if declared.default is not None:
@@ -201,6 +205,8 @@ class _Values:
             hint = f"{ENVIRONMENT}{name}, or a line `{name}: VALUE` in a --var-file that you keep out of Git"
         else:
             hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
+        if ENVIRONMENT + name in self.given.environ:
+            hint = f"{ENVIRONMENT}{name} is empty, which counts as not set; give it with {hint}"
         declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
         return None
 
