@@ -242,7 +242,7 @@ def test_a_saved_plan_is_refused_with_it(code: str) -> None:
 # code -> what a test of its own says of it
 IN_A_TEST: dict[str, str] = {
     "dependents": '"partial", "dependents", "dependents"',
-    "import-refused": "there is no bid bid_nosuch",
+    "import-refused": "there is no bid with the id bid_nosuch",
     "import-replaces": "would be replaced by the plan that imports it",
     "policy-unused": "the policy limits the price of h1000",
     "policy": "the policy allows at most $2.00",

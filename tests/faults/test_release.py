@@ -94,8 +94,8 @@ def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place)
         (PORTS, "{bid}", 64, "ports come with their bid"),
         (BID, "bid_other", 64, "is already in the state, as bid_"),
         ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),
-        ("bid.other", "bid_nothere", 1, "there is no bid bid_nothere in this project"),
-        ("volume.other", "vol_nothere", 1, "there is no volume vol_nothere in this project"),
+        ("bid.other", "bid_nothere", 1, "there is no bid with the id bid_nothere in this project"),
+        ("volume.other", "vol_nothere", 1, "there is no volume with the id vol_nothere in this project"),
         ("volume.other", "{bid}", 64, "is already in the state"),
     ],
 )
@@ -105,6 +105,18 @@ def test_what_cannot_be_imported(applied: Place, address: str, id: str, code: in
     assert result.code == code, result
     assert says in " ".join(result.err.split())
     assert (applied.path / "flowplan.state.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("address", [BID, VOLUME])
+def test_an_import_by_name_gives_the_id(applied: Place, address: str) -> None:
+    id = bid_id(applied, address)
+    kept = json.loads((applied.path / STATE).read_text())["resources"]
+    (name,) = (one["applied"]["name"] for one in kept if one["id"] == id and one["type"] != "ports")
+    applied.ok("state", "rm", address)
+    result = applied.run("import", address, name)
+    said = " ".join(result.err.split())
+    assert (result.code, f"hint: give its id: {id} has that name" in said) == (1, True), said
+    applied.ok("import", address, id)
 
 
 def test_what_has_ended_is_not_imported(applied: Place) -> None:

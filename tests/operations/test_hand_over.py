@@ -323,7 +323,7 @@ def test_an_import_of_what_is_not_in_this_project_says_what_is_and_whose_it_may_
     result = place.run("plan")
     said = " ".join(result.err.split())
     assert (result.code, "at flowplan.yaml:7:10" in said) == (65, True), said
-    assert "there is no bid bid_ofAnother123456 in this project" in said
+    assert "there is no bid with the id bid_ofAnother123456 in this project" in said
     assert "`flowplan orphans` lists the bids that flowplan placed and no state here has" in said
     assert "give the --project or the variables that belong to it" in said
     volume = place.run("import", "volume.data", "vol_ofAnother123456")  # `orphans` goes by markers: volumes have none
@@ -355,7 +355,7 @@ def test_an_address_with_another_object_and_an_object_with_another_address_are_r
 def test_what_is_not_there_or_of_another_stack_is_not_imported(old: Place) -> None:
     old.write(stack(task("again"), more=importing(bid="bid_nosuch")))
     result = old.run("plan")
-    assert (result.code, "there is no bid bid_nosuch" in " ".join(result.err.split())) == (65, True)
+    assert (result.code, "there is no bid with the id bid_nosuch" in " ".join(result.err.split())) == (65, True)
     id = bid_id(old, "bid.old")
     old.write(stack(task("again"), more=importing(bid=id)))
     result = old.run("--state", "other.json", "plan")

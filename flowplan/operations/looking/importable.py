@@ -68,6 +68,7 @@ def hold_free(state: State, wanted: Address, id: str) -> None:
             raise UsageProblem(f"{id} is already in the state, as {address}", hint=hint)
 
 
+_MOST = 6  # ids that have one name, in a message
 # A volume carries no marker by which `orphans` could find it; nor does a bid that another tool placed.
 _WHERE = {
     "bid": "`flowplan orphans` lists the bids that flowplan placed and no state here has; FCP's console shows all",
@@ -82,14 +83,22 @@ def found_live(session: Session, live: Live, wanted: Address, id: str) -> LiveBi
     except NotFound:
         found = None
     if found is None:
-        raise FlowplanError(
-            f"there is no {wanted.kind} {id} in this project",
-            hint=f"{_WHERE[wanted.kind]}; for an id of another project or environment, give the --project or the "
-            "variables that belong to it",
-        )
+        other = "for an id of another project or environment, give the --project or the variables that belong to it"
+        hint = f"give its id: {named}" if (named := _named(live, wanted, id)) else f"{_WHERE[wanted.kind]}; {other}"
+        raise FlowplanError(f"there is no {wanted.kind} with the id {id} in this project", hint=hint)
     if isinstance(found, LiveBid) and found.ended:
         raise FlowplanError(f"{id} is {found.status}: it has ended and no longer costs anything")
     return found
+
+
+def _named(live: Live, wanted: Address, name: str) -> str:
+    """What has the name that was given for an id, as a sentence; "": nothing."""
+    if wanted.kind == "volume":
+        ids = [id for id, one in live.volumes.items() if one.volume.name == name]
+    else:
+        ids = [id for id, one in live.bids.items() if one.bid.name == name and not one.ended]
+    more = f" and {len(ids) - _MOST:,} more" if len(ids) > _MOST else ""
+    return f"{', '.join(sorted(ids)[:_MOST])}{more} {'has' if len(ids) == 1 else 'have'} that name" if ids else ""
 
 
 def _in_doubt(wanted: Address) -> FlowplanError:
