@@ -12,11 +12,12 @@ import pytest
 from flowplan.cloud.fcp import Fcp
 from flowplan.cost.estimate import priced
 from flowplan.cost.warnings import warned
+from flowplan.documents.cost import cost
 from flowplan.model.address import Address
 from flowplan.planning.actions import Create, Delete, Forget, NoOp, Read
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import lasting, span
-from flowplan.reports.text.cost import costs
+from flowplan.reports.text.cost import bidding, costs
 from flowplan.reports.text.left_alone import in_all
 from flowplan.reports.text.paint import Paint
 from flowplan.simulator.furnish import set_price
@@ -106,6 +107,16 @@ def test_where_the_total_is_unknown_nothing_is_said_to_be_most_of_it(
     place.write(task("a", "60") + "".join(others))
     assert document(place)["cost"]["horizon"]["delta"]["expected"] is None
     assert "the largest that are known: bid.b +$192.00, bid.c +$192.00" in place.ok("plan")
+
+
+def test_of_a_price_that_is_unknown_the_line_says_what_the_total_has_of_it() -> None:
+    one = Create(Address("bid", "b"), after=bid("b"))
+    (found,) = with_past(costs_to(one, prices=None), (48, "8")).changes
+    body = cost(found)
+    assert body is not None and body["cost"]["horizon"] is not None  # type: ignore[typeddict-item]
+    assert bidding(body).startswith("price unknown; at most $20.00 an hour; over a day $192.00")  # type: ignore[arg-type]
+    (unknown,) = costs_to(one, prices=None).changes
+    assert bidding(cost(unknown)) == "price unknown; at most $20.00 an hour"  # type: ignore[arg-type]
 
 
 def test_horizon_overrides_what_tasks_say(place: Place) -> None:

@@ -67,7 +67,9 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
         missing = " and ".join(name for name, value in told.items() if value is None)
         return f"cost unknown: the API does not report its {missing}"
     if cost["outlook"] == "unknown":
-        return f"price unknown; {at_most} an hour"
+        found = cost["cost"]["horizon"]
+        ahead = "" if found is None or found["expected"] is None else _ahead(cost, lifetime, ends=ends)
+        return f"price unknown; {at_most} an hour{ahead}"
     if cost["outlook"] == "cannot_win":
         now = f"{said}; " if (said := _until_preempted(cost)) else ""
         if cost["entry_price"]["basis"] == "too_large":
