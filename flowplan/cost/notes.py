@@ -12,7 +12,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Forget, Replace
+from flowplan.planning.actions import Change, Delete, Forget, Replace
 from flowplan.planning.plan import Plan
 from flowplan.pricing.units import an_hour_at_most, storage_per_month, usd
 from flowplan.printable import shown
@@ -56,6 +56,10 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
     given = " and ".join(["--target"] * bool(asked.targets) + ["--exclude"] * bool(asked.excluded))
     left = f"{_count(plan.left_out, 'change')} not in it: {_listed(plan.left_out)}" if plan.left_out else ""
     what = f"this plan is partial ({given}), so applying it may not bring about all that is configured"
+    if plan.mode == "destroy":
+        again = "the next apply creates again what it destroys, unless you take that out of the files"
+        goes = any(isinstance(one, Delete) for one in plan.changes)
+        what = f"this destroy is partial ({given})" + (f": {again}" if goes else "")
     yield _warning(
         "partial", f"{what}; {left or 'nothing else would change now'}", "to see everything, plan without that option"
     )

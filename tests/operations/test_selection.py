@@ -71,6 +71,16 @@ def test_a_volume_whose_user_is_excluded_is_not_destroyed(two: Place) -> None:
     assert two.ok("state", "list") == ""
 
 
+def test_a_destroy_of_a_part_says_that_the_next_apply_creates_it_again(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    part, again = ("plan", "--destroy", "--target", "bid.train"), "the next apply creates again what it destroys"
+    said = " ".join(two.ok(*part).split())
+    assert f"this destroy is partial (--target): {again}, unless you take that out of the files; 3 changes" in said
+    two.ok("destroy", "--auto-approve", "--target", "bid.train")
+    assert json.loads(two.ok("plan", "--format", "json"))["summary"]["create"] == 1
+    assert again not in " ".join(two.ok("plan", "--target", "bid.train").split())
+
+
 def test_a_partial_plan_is_saved_and_applied(two: Place) -> None:
     two.ok("plan", "--target", "bid.train", "--out", "p")
     assert "Apply complete: 1 added" in two.ok("apply", "p")
