@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STANDS_STILL = "time stands still in the simulator: `flowplan simulator advance` moves it"
 
+LOOKS = "shows"  # what is done with data that stay as they are
+
 
 def data_of(settings: Settings, db: str | None, start: str | None = None) -> tuple[Path, datetime]:
     """The file of the data (`db`, else what `--api-url sim:PATH` means, else the default), and when new ones start."""
@@ -33,15 +35,21 @@ def data_of(settings: Settings, db: str | None, start: str | None = None) -> tup
 
 def say_which(session: Session, data: Path, done: str) -> None:
     """Note with which `data` something is `done` ("moves"), where others may be meant: nobody named them, and the API
-    is served from others, as far as it says, or there are none yet."""
+    is served from others, as far as it says, or there are none yet. Raises UsageProblem where it says from which, and
+    what is done changes the data."""
     from flowplan.cloud.served import file_served
 
     url = session.settings.api_url
     if url.startswith("http://") and not _is(data, served := file_served(url)):
         if served is None:
             said = f"this {done} the data in {data}: unless {url} serves them, give --db FILE, the data of that server"
-        else:
+        elif done == LOOKS:
             said = f"this {done} the data in {data}, not those that {url} serves: give --db {quote(shown(served))}"
+        else:
+            raise UsageProblem(
+                f"{url} serves other data than those in {data}; nothing was changed",
+                hint=f"give --db {quote(shown(served))}, which it serves, or the file that you mean",
+            )
         session.listener.note(said)
     elif not data.exists():
         session.listener.note(f"there are no data in {data}: new ones are made")

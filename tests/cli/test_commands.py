@@ -435,8 +435,18 @@ def test_advance_asks_the_server_which_data_it_serves(applied: Place, monkeypatc
     other = applied.path / "other.db"
     with Simulator.open(other) as another, Server(another) as server:
         monkeypatch.setenv("MITHRIL_API_URL", server.url)
-        said = flat(applied.run(*advance).err).replace(" ", "")
-        assert f"not those that {server.url} serves: give --db {other.resolve()}".replace(" ", "") in said
+        seen = flat(applied.run("simulator", "market").err).replace(" ", "")
+        assert f"not those that {server.url} serves: give --db {other.resolve()}".replace(" ", "") in seen
+        beside = applied.path / "beside"
+        beside.mkdir()
+        for words in (advance, ("simulator", "reset")):  # neither other data are changed, nor new ones made
+            refused = applied.run("--chdir", str(beside), *words)
+            said = refused.err.replace("\n", "").replace(" ", "")
+            assert (refused.code, f"give--db{other.resolve()},whichitserves" in said) == (64, True), refused
+            assert list(beside.iterdir()) == []
+        before = another.now()
+        assert applied.run("--chdir", str(beside), *advance, "--db", str(other)).code == 0
+        assert another.now() - before == timedelta(hours=1)
     with Simulator.open(":memory:") as nowhere, Server(nowhere) as server:
         monkeypatch.setenv("MITHRIL_API_URL", server.url)
         assert f"unless {server.url} serves them" in flat(applied.run(*advance).err)
