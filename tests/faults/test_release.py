@@ -200,7 +200,7 @@ def test_what_another_stack_released_is_taken_in_here(applied: Place) -> None:
     id = bid_id(applied)
     refused = applied.run("--state", "other.json", "import", BID, id)
     said = " ".join(refused.err.split())
-    assert f"with `flowplan state rm`, then give --lineage {lineage} here: nothing in the cloud proves" in said
+    assert f"`flowplan state rm` releases it; then give --lineage {lineage} here: nothing in the cloud proves" in said
     assert applied.run("--state", "other.json", "import", BID, id, "--lineage", "wrong").code == 3
     applied.ok("state", "rm", BID)
     applied.ok("--state", "other.json", "import", BID, id, "--lineage", lineage)
