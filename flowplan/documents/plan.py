@@ -25,6 +25,7 @@ from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Lifetime
+from flowplan.model.live import OPEN
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Script, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
@@ -71,7 +72,8 @@ class Circumstances:
 def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
     """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
 
-    Without `unchanged` it lists no resource that stays as it is: people are not shown those.
+    Without `unchanged` it lists no resource that stays as it is, as people are not shown those, but for a bid that
+    waits and wins: they are told that an hour counts it.
     """
     plan, costs = found.plan, found.costs
     counts, former = plan.count(), evaluated(about.state, {})
@@ -87,7 +89,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         "applyable": not found.errored and plan.refreshed and (not plan.empty or saves),
         "errored": found.errored,
         "stack": _stack(about),
-        "resource_changes": [entry(one) for one in costs.changes if unchanged or not _is_idle(one.change)],
+        "resource_changes": [entry(one) for one in costs.changes if unchanged or not _is_idle(one)],
         "resource_drift": [entry(Priced(change)) for change in plan.drift],
         "summary": {
             "create": counts["create"],
@@ -143,9 +145,10 @@ def _selection(plan: Plan) -> shape.Selection:
     }
 
 
-def _is_idle(change: Change) -> bool:
-    """Whether nothing is done about it, nor recorded under another address."""
-    return isinstance(change, _IDLE) and change.previous_address is None
+def _is_idle(one: Priced) -> bool:
+    """Whether nothing is done about it, nor recorded under another address, nor said of it."""
+    joins = one.change.status == OPEN and one.cost is not None and one.cost.outlook == "runs"
+    return isinstance(one.change, _IDLE) and one.change.previous_address is None and not joins
 
 
 def failed(failure: Failure) -> shape.FailedPlan:

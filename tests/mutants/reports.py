@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "an hour counts what waits for its auction without a word",
+        "reports/text/cost.py",
+        '    return [f"{said} until the next auction"] if count else []\n',
+        "    return []\n",
+        ("tests/reports/test_cost_report.py", "-k", "waits_for_the_auction"),
+    ),
+    Mistake(
         "say of what is unknown that it costs the same as before",
         "reports/github/plan.py",
         'now = "an unknown amount" if after["now"] is None else',

@@ -311,7 +311,10 @@ def test_an_import_of_what_another_environment_has_is_refused_at_its_place(old: 
         assert f"{volume} cannot be imported as volume.data: a bid that uses it, {bid}, belongs to stack" in said
         assert f"at flowplan.yaml:{line}:10" in said
         assert "if this id is of another environment, remove the block, or give the variables of this one" in said
-        assert f"with `flowplan import bid.again {bid}`: with the --state that has it, `flowplan state rm` releases it" in said
+        assert (
+            f"with `flowplan import bid.again {bid}`: with the --state that has it, `flowplan state rm` releases it"
+            in said
+        )
         assert f"then give --lineage {lineage} here" in said
     body = json.loads(old.run("plan", "--format", "json", "--state", "other.state.json").out)
     assert [one["source"] and one["source"]["line"] for one in body["diagnostics"]] == [None, line, line]

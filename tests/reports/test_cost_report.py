@@ -20,7 +20,9 @@ from flowplan.pricing.units import lasting, span
 from flowplan.reports.text.cost import bidding, costs
 from flowplan.reports.text.left_alone import in_all
 from flowplan.reports.text.paint import Paint
+from flowplan.simulator import Simulator
 from flowplan.simulator.furnish import set_price
+from flowplan.simulator.serve import Server
 from tests.builders import bid, costs_to, market, plan_to, volume, with_past
 from tests.conftest import Place
 from tests.texts import storage, task_text
@@ -163,6 +165,32 @@ def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.advance(600)
     assert "not running" not in place.ok("plan")
+
+
+def test_an_hour_says_what_it_counts_of_a_bid_that_waits_for_the_auction_that_it_wins(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = (
+        "an hour now counts 1 bid that waits and wins at the prices of now: nothing is charged for it until the next"
+    )
+
+    def said(*words: str) -> str:
+        return " ".join(place.ok(*words).split()).replace("An hour", "an hour")
+
+    place.write(task("low", "60"))
+    monkeypatch.delenv("FLOWPLAN_API_URL", raising=False)
+    with Simulator.open(place.path / "served.db", speed=0.01) as served, Server(served) as server:
+        monkeypatch.setenv("MITHRIL_API_URL", server.url)
+        monkeypatch.setenv("MITHRIL_API_KEY", "fkey_any")
+        place.ok("apply", "--auto-approve")
+        assert "In total $0.00 an hour now, storage included; more from the next auction" in said("status")
+        for words in (("plan",), ("plan", "--format", "markdown"), ("cost",)):
+            assert counts in said(*words)
+        place.edit("60", "61")
+        assert counts in said("plan")
+        served.advance(600)
+        assert "more from the next auction" not in said("status")
+        assert not [words for words in (("plan",), ("cost",)) if counts in said(*words)]
 
 
 def test_a_bid_that_is_outbid_is_charged_until_it_is_preempted(place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,7 @@ from flowplan.documents.totals import (
     planned_make,
     stands_alone,
 )
+from flowplan.model.live import OPEN
 from flowplan.pricing.notable import hardly_moves, is_seldom, lies_apart, runs_always
 from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
@@ -196,7 +197,9 @@ def costs(body: PlanBody, paint: Paint) -> str:
             return ""
         if planned["now"] == planned["worst"]:  # whatever the price: it is storage, or at its limits
             return f"Cost per hour: {_price(planned['now'])}."
-        return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
+        whole = f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
+        more = [f"{one[0].upper()}{one[1:]}." for one in _joining(body)]
+        return "\n".join([whole, *(line for one in more for line in wrapped(one, "", "", paint.width))])
     return "\n".join(
         [
             paint("Cost", "bold") + ", storage included:",
@@ -229,6 +232,7 @@ def remarks(body: PlanBody) -> list[str]:
     horizon = body["cost"]["horizon"]
     return [
         *_entering(body),
+        *_joining(body),
         *_average(horizon),
         *_movers(horizon),
         *_saved(horizon),
@@ -248,6 +252,20 @@ def _entering(body: PlanBody) -> list[str]:
     """That what an hour costs now is a range, where bids move the price that they enter at."""
     found = hour_range(body)
     return [] if found is None else [f"an hour now: {_from_to(found)} once these bids have moved the price"]
+
+
+def _joining(body: PlanBody) -> list[str]:
+    """That an hour counts what waits and is charged nothing yet, where it does."""
+    there = [one for one in body["resource_changes"] if tuple(one["change"]["actions"]) in (("no-op",), ("update",))]
+    return joining((one["status"], one["cost"]) for one in there if one["type"] == "bid")
+
+
+def joining(bids: Iterable[tuple[str | None, shape.BidCost | None]]) -> list[str]:
+    """What an hour counts of `bids`, each with its status, that is charged only from the next auction on."""
+    count = sum(status == OPEN and cost is not None and cost["outlook"] == "runs" for status, cost in bids)
+    bid = "1 bid that waits and wins" if count == 1 else f"{count:,} bids that wait and win"
+    said = f"an hour now counts {bid} at the prices of now: nothing is charged for {'it' if count == 1 else 'them'}"
+    return [f"{said} until the next auction"] if count else []
 
 
 def _average(found: shape.Horizon | None) -> list[str]:

@@ -15,7 +15,7 @@ from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import counted, percent, span, usd
 from flowplan.printable import shown
-from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, stored
+from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, joining, stored
 from flowplan.reports.text.paid import paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, bold, wrapped
 from flowplan.reports.text.tables import lined
@@ -109,6 +109,8 @@ def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
     """The whole, storage included; how sure it is. `folded`: not every amount that it is the sum of is shown."""
     hour, ahead = found["hour"], found["horizon"]
     bids = [one["cost"] for one in found["resources"] if one["type"] == "bid" and one["cost"] is not None]
+    waiting = joining((one["status"], one["cost"]) for one in found["resources"] if one["type"] == "bid")
+    more = [f"{one[0].upper()}{one[1:]}." for one in waiting]
     most = "at most " if hour["now"] is not None and any(map(is_at_most, bids)) else ""
     said = f"In total {most}{an_amount(hour['now'])} an hour now, storage included"
     if ahead is not None:
@@ -118,7 +120,7 @@ def _in_all(found: shape.Estimate, width: int, *, folded: bool) -> list[str]:
     if found["paid"] is not None:
         paid = f"{price(found['paid'])} paid so far for instances."
     rows = [] if folded else [one["paid"] for one in found["resources"] if one["type"] == "bid"]
-    said = " ".join([f"{said}.", *_adding_up(found), paid, *(rounded(rows, found["paid"]) if rows else ())])
+    said = " ".join([f"{said}.", *more, *_adding_up(found), paid, *(rounded(rows, found["paid"]) if rows else ())])
     lines = wrapped(said, "  ", "  ", width)
     sure = [] if ahead is None else wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ", width)
     return [*lines, *sure]
