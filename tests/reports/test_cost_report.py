@@ -277,7 +277,7 @@ def test_hours_in_words(hours: float, words: str, number: str) -> None:
 def test_where_the_api_has_no_past_the_price_of_now_is_told_as_what_it_is(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Fcp, "_pasts_in", lambda self, region, types, since: {})
+    monkeypatch.setattr(Fcp, "_pasts_in", lambda self, region, *asked: {})
     place.write(task("a", "60"))
     body = document(place)
     assert body["bids"]["a"]["basis"] == "point-only"
