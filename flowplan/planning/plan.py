@@ -20,7 +20,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
-from flowplan.planning.actions import ACTIONS, Action, Change, Expire, Import
+from flowplan.planning.actions import ACTIONS, Action, Change, Expire, Forget, Import
 from flowplan.pricing.entry import Key
 from flowplan.state.state import Binding
 
@@ -218,6 +218,16 @@ def same_work(one: Plan, other: Plan) -> bool:
     places in files, prices, what stays as it is) does not count."""
     same = one.order == other.order and _work(one) == _work(other)
     return same and (one.mode != "refresh-only" or _recorded(one) == _recorded(other))
+
+
+def same_but_ended(shown: Plan, now: Plan) -> bool:
+    """Whether `now` destroys what `shown` does, but for bids that are over by now, and forgotten with their ports."""
+    if shown.mode != "destroy" or now.mode != "destroy":
+        return False
+    over = {one.address for one in now.changes if isinstance(one, Forget) and not one.released}
+    over -= {one.address for one in shown.changes if one.address.kind == "volume"}
+    here, there = ([one for one in _work(plan) if one[1] not in over] for plan in (shown, now))
+    return over <= shown.by_address().keys() and here == there
 
 
 def _recorded(plan: Plan) -> list[tuple[object, ...]]:

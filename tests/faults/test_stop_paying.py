@@ -20,10 +20,12 @@ from flowplan.cloud.http.transport import HURRIED
 from flowplan.cloud.http.wire import Patience
 from flowplan.cloud.inside import Inside
 from flowplan.operations.apply import Run
+from flowplan.operations.looking.observe import Observed
 from flowplan.operations.running.approval import Approving
 from flowplan.operations.running.settling import Looked
 from flowplan.planning.plan import Plan
 from flowplan.simulator import SIMULATOR_KEY
+from flowplan.state.state import State
 from tests.conftest import lose_addresses, many, thinned
 
 from .world import STATE, Told, World
@@ -131,6 +133,24 @@ def test_a_destroy_of_bids_that_nobody_is_asked_about_looks_once_however_long_th
     told = world.run("destroy", "--auto-approve", "--keep-volumes")
     assert told.code == 0, told
     assert ours in cancelled(world) and world.bids() == []
+
+
+def test_what_has_ended_until_the_second_look_of_a_destroy_keeps_nothing_else_running(world: World) -> None:
+    """Of volumes it looks again; that less is left to cancel by then is what was asked for."""
+    world.applied()
+    ours, gone = world.bid("task-000"), world.bid("task-001")
+    world.monkeypatch.setattr("flowplan.operations.running.approval.FRESH", -1.0)
+    again = Approving.again
+
+    def ends_before(approving: Approving, plan: Plan, state: State) -> tuple[Plan, Observed]:
+        with world.place.simulator() as simulator:
+            simulator.faults.third_party("DELETE", f"/v2/spot/bids/{gone}")
+        return again(approving, plan, state)
+
+    world.monkeypatch.setattr(Approving, "again", ends_before)
+    told = world.do("destroy")
+    assert told.code == 0, told
+    assert ours in cancelled(world) and (world.bids(), world.volumes()) == ([], [])
 
 
 @pytest.mark.parametrize("read", OFFERED[:3])

@@ -832,6 +832,20 @@ MISTAKES = (
         ("tests/faults/test_release.py",),
     ),
     Mistake(
+        "refuse a destroy of volumes because a bid has ended meanwhile, and let the rest run on",
+        "operations/running/approval.py",
+        " and not same_but_ended(plan, now.plan)",
+        "",
+        ("tests/faults/test_stop_paying.py", "-k", "second_look"),
+    ),
+    Mistake(
+        "destroy the rest although a volume is not destroyed by now",
+        "planning/plan.py",
+        '    over -= {one.address for one in shown.changes if one.address.kind == "volume"}\n',
+        "",
+        ("tests/planning/test_same_work.py", "-k", "that_are_over"),
+    ),
+    Mistake(
         "look again before a destroy that nobody was asked about, and refuse it for what has ended meanwhile",
         "operations/apply.py",
         " and not _only_cancels(plan)",

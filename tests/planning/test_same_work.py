@@ -9,7 +9,7 @@ import pytest
 
 from flowplan.diagnostics import Position
 from flowplan.model.resources import Resource
-from flowplan.planning.plan import Plan, Wishes, same_work
+from flowplan.planning.plan import EVERYTHING, Plan, Wishes, same_but_ended, same_work
 from tests.builders import DATA, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
 
 USES = bid(volumes=("vol_1",))
@@ -59,6 +59,22 @@ def test_what_is_only_said_is_no_difference(other: Plan) -> None:
 )
 def test_what_is_done_is(other: Plan) -> None:
     assert not same_work(made(), other) and not same_work(other, made())
+
+
+def destroys(*seen: Any, released: bool = False) -> Plan:
+    wishes = Wishes("destroy", destroyable=EVERYTHING, keep_volumes=released)
+    return planned({}, KNOWN, live(*seen), wishes)
+
+
+def test_a_destroy_does_the_same_but_for_bids_that_are_over() -> None:
+    """Nothing else: what is there by now and was not shown, a volume that is gone, a bid with another limit."""
+    shown, ended = destroys(live_volume(volume()), live_bid(USES)), destroys(live_volume(volume()))
+    assert not same_work(shown, ended) and same_but_ended(shown, ended)
+    assert not same_but_ended(ended, shown)
+    assert not same_but_ended(shown, destroys(live_bid(USES)))
+    assert not same_but_ended(shown, destroys(live_volume(volume()), live_bid(attrs.evolve(USES, paused=True))))
+    assert not same_but_ended(shown, destroys(live_volume(volume()), released=True))
+    assert not same_but_ended(made(), attrs.evolve(ended, mode="apply"))
 
 
 def test_where_bids_are_after_a_plan() -> None:

@@ -18,7 +18,7 @@ from flowplan.operations.plan import document_of, forecast, hold_budgets, priced
 from flowplan.operations.running.begun_once import hold_not_made
 from flowplan.operations.running.saved_plan import hold_to
 from flowplan.planning.other_work import other_work
-from flowplan.planning.plan import Plan, Wishes, same_work
+from flowplan.planning.plan import Plan, Wishes, same_but_ended, same_work
 from flowplan.pricing.notable import has_risen
 from flowplan.pricing.units import DAY, HOUR, MONTH, usd
 
@@ -161,11 +161,12 @@ class Approving:
 
     def again(self, plan: Plan, state: State) -> tuple[Plan, Observed]:
         """`plan` made again by `state` and of what is there now, by the prices of now. Raises StalePlan when that does
-        something else than was shown, GuardRefused when a guard or a budget refuses it now."""
+        something else than was shown, other than a destroy that finds bids over; GuardRefused when a guard or a budget
+        refuses it now."""
         stops, partial = self.wishes.mode == "destroy", self.wishes.partial
         seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=partial, stops=stops)
         now = priced_plan(self.session, seen, self.wishes)
-        if not same_work(now.plan, plan):
+        if not same_work(now.plan, plan) and not same_but_ended(plan, now.plan):
             raise stale("the plan has changed since it was shown", _told(other_work(plan, now.plan)))
         refuse(self._held(now), saved=True)
         self._say_risen(now.costs)
