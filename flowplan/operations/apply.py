@@ -517,9 +517,9 @@ def hold_ended(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     names = ", ".join(str(one.address) for one, _ in runs_on)
     guards = dict.fromkeys(guard for one, _ in runs_on if (guard := one.guard) is not None)
     why = " and ".join(guard.by for guard in guards)
-    worst = total(bid.worst for _, bid in runs_on)
+    worst, whose = total(bid.worst for _, bid in runs_on), "its" if len(runs_on) == 1 else "their"
     raise RefusedMeanwhile(
-        f"all else is done, but {why} {'keeps' if len(guards) == 1 else 'keep'} {names} running past the lifetime: "
+        f"all else is done, but {why} {'keeps' if len(guards) == 1 else 'keep'} {names} running past {whose} lifetime: "
         f"{an_hour_at_most(worst)}",
         outcome,
         code="prevent-destroy" if runs_on[0][0].protected else "policy",

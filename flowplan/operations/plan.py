@@ -416,7 +416,7 @@ def runs_on(found: PricedPlan) -> str | None:
     due = [one for one in due if one not in refused]
     if not due:
         return None
-    run = f"{', '.join(due)} {'keeps' if len(due) == 1 else 'keep'} running past the lifetime"
+    run = f"{', '.join(due)} {'keeps running past its' if len(due) == 1 else 'keep running past their'} lifetime"
     return f"{run}; to stop only that: flowplan apply {' '.join(f'--target {quote(one)}' for one in due)}"
 
 

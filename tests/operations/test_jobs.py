@@ -414,7 +414,7 @@ def test_a_plan_that_is_refused_says_what_runs_on_and_how_to_stop_it(place: Plac
     refused = place.run(*APPLY)
     assert refused.code == 3
     command = "flowplan apply --target bid.train"
-    assert f"bid.train keeps running past the lifetime; to stop only that: {command}" in " ".join(refused.err.split())
+    assert f"bid.train keeps running past its lifetime; to stop only that: {command}" in " ".join(refused.err.split())
     assert "2 destroyed" in place.ok(*APPLY, "--target", "bid.train")
 
 

@@ -101,7 +101,7 @@ def test_a_refused_plan_that_would_have_ended_it_says_so(place: Place) -> None:
     place.write(f"{STACK}  a: {{lifetime: {{max_hours: 1}}}}\n  b: {{}}\n")
     refused = place.run("apply", "plan.json")
     assert refused.code == 3
-    said = "note: bid.a keeps running past the lifetime; to stop only that: flowplan apply --target bid.a"
+    said = "note: bid.a keeps running past its lifetime; to stop only that: flowplan apply --target bid.a"
     assert said in flat(refused.err)
 
 

@@ -74,7 +74,7 @@ def test_what_no_lifetime_ends_holds_up_no_other_and_is_told_by_the_exit_code(pl
         done = place.run(*APPLY)
         assert done.code == 3 and ("1 destroyed" in done.out) == bool(ended), done
         assert (
-            f"all else is done, but {kept} keeps bid.train running past the lifetime: at most $2.00 an hour"
+            f"all else is done, but {kept} keeps bid.train running past its lifetime: at most $2.00 an hour"
         ) in words(done.err), done
         assert len(live_ids(place)) == 1
     assert place.run(*APPLY, "--exclude", "bid.train").code == 0
