@@ -741,13 +741,6 @@ MISTAKES = (
         ("tests/operations/test_watch.py", "-k", "never_reverted"),
     ),
     Mistake(
-        "the watch asks for more than a policy allows",
-        "planning/watch_limits.py",
-        "    return wanted if allowed is None else min(wanted, allowed)\n",
-        "    return wanted\n",
-        ("tests/operations/test_watch.py", "-k", "policy_allows"),
-    ),
-    Mistake(
         "the watch raises a limit above its cap",
         "planning/watch_limits.py",
         "    if least > most:\n",
