@@ -46,6 +46,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import DEFAULT
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.hooks import after_plan
+from flowplan.operations.running.run import How
 from flowplan.operations.running.saved_plan import as_file, given_plan, hold_expected, request_of, unchecked
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Stack:
         Whatever is raised, what was done is in the state and its journal, and the next plan goes on from there.
         KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted.
         """
-        how = applying.How(
+        how = How(
             parallelism=whole(parallelism, "parallelism", 1, 256),
             wait=one_of(wait, "wait", Wait),
             timeout=seconds(timeout, "timeout"),
@@ -317,7 +318,7 @@ class Stack:
             policies=paths(policies, "policies"),
             hooks=self._runs(hooks),
         )
-        how = applying.How(
+        how = How(
             parallelism=whole(parallelism, "parallelism", 1, 256),
             settle_window=within(settle_window, "settle_window", 0, 3600),
         )

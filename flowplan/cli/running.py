@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: SealedPlan | None = None) -> int:
     """Run the request, or the `saved` plan. `given`: the values of the command's options, among them those of
     `applying` or `destroying`."""
-    from flowplan.operations.apply import How, apply
+    from flowplan.operations.apply import apply
+    from flowplan.operations.running.run import How
 
     terminal, form = here.terminal, form_of(given)
     row = BOARD if form == "text" and terminal.live else RUNNING[form]

@@ -64,7 +64,7 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
     from flowplan import __version__
     from flowplan.cli.plan_request import read_request
     from flowplan.documents.watch import FORMAT_VERSION
-    from flowplan.operations.apply import How
+    from flowplan.operations.running.run import How
     from flowplan.operations.simulator import STANDS_STILL
     from flowplan.operations.watching.rounds import rounds
     from flowplan.reports.formats import RUNNING

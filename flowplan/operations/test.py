@@ -24,13 +24,14 @@ from flowplan.config import Source
 from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import is_regular, read_regular
-from flowplan.operations.apply import How, apply
+from flowplan.operations.apply import apply
 from flowplan.operations.case_time import CaseTime
 from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import SIMULATOR, Settings
 from flowplan.operations.opening.sources import CASES, DEFAULT, SUFFIXES, find
 from flowplan.operations.plan import Request, plan
+from flowplan.operations.running.run import How
 from flowplan.operations.validate import configuration
 from flowplan.pricing.units import usd
 

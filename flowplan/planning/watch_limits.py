@@ -26,8 +26,8 @@ def winning(at: AtChange, bid: Bid) -> Decimal | None:
 
 
 def with_spare(at: AtChange, bid: Bid, least: Decimal) -> Decimal:
-    """What wins, `least`, and something to spare, as far as the files allow. That is where judging it begins: it holds the
-    limit to policies and budgets once more."""
+    """What wins, `least`, and something to spare, as far as the files allow. Judging begins there, and holds it to
+    policies and budgets once more."""
     most, allowed = at.seen.policy.raise_limit_up_to or Decimal(0), at.seen.highest_limit(bid)
     wanted = min((least * (1 + SPARE)).quantize(CENT, ROUND_CEILING), most)
     return wanted if allowed is None else min(wanted, allowed)

@@ -19,9 +19,9 @@ from flowplan.cloud.http.response import LOST, Reply
 from flowplan.cloud.http.transport import HURRIED
 from flowplan.cloud.http.wire import Patience
 from flowplan.cloud.inside import Inside
-from flowplan.operations.apply import Run
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.running.approval import Approving
+from flowplan.operations.running.run import Run
 from flowplan.operations.running.settling import Looked
 from flowplan.planning.plan import Plan
 from flowplan.simulator import SIMULATOR_KEY

@@ -21,7 +21,7 @@ MISTAKES = (
     ),
     Mistake(
         "count for nothing what a run made that was killed before it saved",
-        "operations/apply.py",
+        "operations/running/run.py",
         "found.loaded.before, found.doubted",
         "found.loaded.state.bindings, found.doubted",
         ("tests/faults/test_doubt.py", "-k", "history"),
@@ -35,21 +35,21 @@ MISTAKES = (
     ),
     Mistake(
         "begin something without room for its journal",
-        "operations/apply.py",
+        "operations/running/run.py",
         '        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":\n',
         "        if True:\n",
         ("tests/faults/test_matrix_process.py", "-k", "apply and before-the-first"),
     ),
     Mistake(
         "stop nothing where the state cannot be saved, though the journal can",
-        "operations/apply.py",
+        "operations/running/run.py",
         '        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":\n',
         "        if False:\n",
         ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
     ),
     Mistake(
         "call forgotten, or moved, what there is no room to forget: the next plan ends it",
-        "operations/apply.py",
+        "operations/running/run.py",
         '        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":\n',
         '        if stops(plan) or plan.mode == "destroy":\n',
         ("tests/faults/test_without_room.py", "-k", "unrecorded"),
@@ -84,7 +84,7 @@ MISTAKES = (
     ),
     Mistake(
         "carry out nothing of a plan that cannot be recorded, though a part of it stops what costs money",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        if part.empty:\n",
         "        if True:\n",
         ("tests/faults/test_without_room.py", "-k", "only_the_files_say"),
@@ -105,7 +105,7 @@ MISTAKES = (
     ),
     Mistake(
         "fail because what ended during a wait could not be saved",
-        "operations/apply.py",
+        "operations/running/run.py",
         "            self._stopping = stopping\n",
         "            pass\n",
         ("tests/operations/test_jobs.py", "-k", "nor_does_that_need_room"),
@@ -420,7 +420,7 @@ MISTAKES = (
     ),
     Mistake(
         "say calmly that nothing exists while the stack is live",
-        "operations/apply.py",
+        "operations/running/run.py",
         "            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)\n",
         "            pass\n",
         ("tests/operations/test_elsewhere.py", "-k", "no_calm_nothing"),
@@ -623,7 +623,7 @@ MISTAKES = (
     ),
     Mistake(
         "save without the bill of the bids that have ended",
-        "operations/apply.py",
+        "operations/running/run.py",
         "with_bill(self.session, outcome.state)",
         "outcome.state",
         ("tests/operations/test_paid.py", "-k", "go_back"),
@@ -658,7 +658,7 @@ MISTAKES = (
     ),
     Mistake(
         "let a wait say what the API repeats of a secret",
-        "operations/apply.py",
+        "operations/running/run.py",
         "how.timeout, clock, self._events, prices=",
         "how.timeout, clock, self.reporter, prices=",
         ("tests/api/test_stop.py", "-k", "said_of_a_wait"),
@@ -777,7 +777,7 @@ MISTAKES = (
     ),
     Mistake(
         "forget what is in doubt with the snapshot",
-        "operations/apply.py",
+        "operations/running/run.py",
         "                (*outcome.pending, *doubted),\n                before=",
         "                before=",
         ("tests/faults/test_doubt.py",),
@@ -812,7 +812,7 @@ MISTAKES = (
     ),
     Mistake(
         "lose an earlier doubt once the rest is destroyed",
-        "operations/apply.py",
+        "operations/running/run.py",
         "(*outcome.pending, *doubted)",
         "outcome.pending",
         ("tests/faults/test_stop_paying.py", "-k", "stays_in_doubt"),
@@ -847,7 +847,7 @@ MISTAKES = (
     ),
     Mistake(
         "look again before a destroy that nobody was asked about, and refuse it for what has ended meanwhile",
-        "operations/apply.py",
+        "operations/running/run.py",
         " and not _only_cancels(plan)",
         "",
         ("tests/faults/test_stop_paying.py", "-k", "looks_once"),
@@ -945,21 +945,21 @@ MISTAKES = (
     ),
     Mistake(
         "take a yes for what was shown",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        if (approving.is_late and not plan.empty) or state.went_on_from(before):\n",
         "        if state.went_on_from(before):\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(
         "go on after the yes from the state that was shown",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)\n",
         "        state = before\n",
         ("tests/faults/test_looking.py", "-k", "stales_nothing"),
     ),
     Mistake(
         "carry out after the yes what another run has begun",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        if set(loaded.pending) != found.left:\n",
         "        if False:\n",
         ("tests/faults/test_looking.py", "-k", "in_doubt_stops_it"),
@@ -1036,7 +1036,7 @@ MISTAKES = (
     ),
     Mistake(
         "set aside with --init what another run has begun during the prompt",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
         "        if not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
         ("tests/faults/test_asked_apart.py", "-k", "init"),
@@ -1064,14 +1064,14 @@ MISTAKES = (
     ),
     Mistake(
         "destroy after the yes what another run protects by then",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        hold_same_records(plan, before, state)\n",
         "",
         ("tests/faults/test_recorded_meanwhile.py", "-k", "protects"),
     ),
     Mistake(
         "keep the lock while somebody is asked",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
         "        if True:\n",
         ("tests/faults/test_looking.py", "-k", "at_its_prompt"),
@@ -1484,7 +1484,7 @@ MISTAKES = (
     ),
     Mistake(
         "place after the hours of a policy what waited for another task",
-        "operations/apply.py",
+        "operations/running/run.py",
         "            refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),\n",
         "",
         ("tests/operations/test_policies.py", "-k", "held_to_the_hours_again"),
@@ -1540,7 +1540,7 @@ MISTAKES = (
     ),
     Mistake(
         "run hooks under the lock",
-        "operations/apply.py",
+        "operations/running/run.py",
         "        self._finish(plan, outcome, found)\n        return outcome\n",
         "        self.set_off()\n        self._finish(plan, outcome, found)\n        return outcome\n",
         ("tests/operations/test_hooks.py", "-k", "lock"),
@@ -1687,7 +1687,7 @@ MISTAKES = (
     ),
     Mistake(
         "the watch records the outputs and the prefix of files that nobody has applied",
-        "operations/apply.py",
+        "operations/running/run.py",
         "return None if self.wishes.unrecorded else self.config",
         "return self.config",
         ("tests/operations/test_watch_attacked.py", "-k", "records_no_edit"),

@@ -65,7 +65,7 @@ def said_of_the_rest(found: Looked) -> Iterator[None]:
 @frozen
 class Looking:
     """The looks of one run. `config` None: destroy, which needs none. `saved`: a plan that is carried out exactly.
-    `parallelism`, `settle_window`, `resend` (creates that are proved absent) and `init` as in `apply.How`."""
+    `parallelism`, `settle_window`, `resend` (creates that are proved absent) and `init` as in `run.How`."""
 
     session: Session
     config: Config | None

@@ -27,11 +27,11 @@ from flowplan.errors import (
     UsageProblem,
 )
 from flowplan.model.address import Address
-from flowplan.operations.apply import How, Run
 from flowplan.operations.opening.session import Session
 from flowplan.operations.plan import Request, wanted
 from flowplan.operations.running.approval import Approved, stale
 from flowplan.operations.running.lapsed import lapsed
+from flowplan.operations.running.run import How, Run
 from flowplan.operations.watching.judging import Judging, budgets_of
 from flowplan.operations.watching.look import Looked, decided, look
 from flowplan.patterns import regex

@@ -17,12 +17,12 @@ from flowplan.apply.outcome import Interrupted
 from flowplan.classes import define
 from flowplan.documents.watch import Round
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
-from flowplan.operations.apply import How
 from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.plan import Request
 from flowplan.operations.running.hooks import after_round
+from flowplan.operations.running.run import How
 from flowplan.operations.validate import configuration
 from flowplan.operations.watching.memory import LEAST, Memory, unnumbered
 from flowplan.operations.watching.one_round import one_round

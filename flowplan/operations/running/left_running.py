@@ -1,0 +1,45 @@
+"""What a run raises though it has done all that it could: something runs on that was to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile
+from flowplan.planning.jobs import kept
+from flowplan.planning.unreported import left_unread
+from flowplan.pricing.units import an_hour_at_most, total
+
+if TYPE_CHECKING:
+    from flowplan.operations.looking.observe import Observed
+    from flowplan.planning.plan import Plan
+
+
+def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
+    """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
+    left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
+    if left:
+        raise ApplyFailed(
+            f"everything that was to stop has stopped, but flowplan could not check all of it: {left[0]}",
+            outcome,
+            detail="\n".join(map(str, left[1:])) or None,
+            hint=left[0].hint or "run the same command again once the API shows it",
+        )
+
+
+def hold_ended(plan: Plan, outcome: Outcome, seen: Observed) -> None:
+    """Raise RefusedMeanwhile for what is past its lifetime, where a guard is all that keeps `plan` from ending it: the
+    rest is done."""
+    runs_on = kept(plan.changes, seen.desired) if plan.mode == "apply" and seen.desired.over else []
+    if not runs_on:
+        return
+    names = ", ".join(str(one.address) for one, _ in runs_on)
+    guards = dict.fromkeys(guard for one, _ in runs_on if (guard := one.guard) is not None)
+    why = " and ".join(guard.by for guard in guards)
+    worst, whose = total(bid.worst for _, bid in runs_on), "its" if len(runs_on) == 1 else "their"
+    raise RefusedMeanwhile(
+        f"all else is done, but {why} {'keeps' if len(guards) == 1 else 'keep'} {names} running past {whose} lifetime: "
+        f"{an_hour_at_most(worst)}",
+        outcome,
+        code="prevent-destroy" if runs_on[0][0].protected else "policy",
+        hint=f"{'; '.join(guard.lift for guard in guards)}; to let it run on, take its lifetime out of the file",
+    )

@@ -1,0 +1,384 @@
+"""One apply or destroy: settle what an earlier run left and look (settling.py), have the plan approved (approval.py),
+run it, and save what came of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import attrs
+from attrs import field
+
+from flowplan.apply.events import Prices, Secretless
+from flowplan.apply.interfaces import Surroundings
+from flowplan.apply.options import Options
+from flowplan.apply.outcome import Outcome, SaveFailed, verdict, with_outcome
+from flowplan.apply.recover import Recovered
+from flowplan.apply.run import Applying
+from flowplan.apply.waits import Until, Waiting
+from flowplan.classes import define, frozen
+from flowplan.errors import FlowplanError, StateError, Unwritten
+from flowplan.model.resources import Bid
+from flowplan.operations.checking.environment import with_prefix
+from flowplan.operations.checking.sensitive import config_sha256
+from flowplan.operations.looking.observe import Observed
+from flowplan.operations.looking.unknown_stack import hold_known
+from flowplan.operations.outputs import shown_after, with_outputs
+from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
+from flowplan.operations.running.begun_once import identity_of
+from flowplan.operations.running.ending import Ending
+from flowplan.operations.running.left_running import hold_ended, hold_seen
+from flowplan.operations.running.made_since import say_made_since
+from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
+from flowplan.operations.running.paid import with_bill
+from flowplan.operations.running.settling import Looked, Looking, placed_as, said_of_the_rest
+from flowplan.operations.running.stopping import Stopping, explain, left_of
+from flowplan.planning.actions import Delete
+from flowplan.planning.plan import Plan, Wishes, key_of
+from flowplan.planning.unreported import is_stated, only_stops, stopping_part, stops
+from flowplan.pricing.entry import to_win
+from flowplan.state.ownership import with_past_bids
+from flowplan.state.state import AppliedPlan, State, without
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowplan.apply.events import Reporter
+    from flowplan.backends.store import Journal, StateLock
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.config import Config
+    from flowplan.cost.costs import Costs
+    from flowplan.documents.shapes.plan import SealedPlan
+    from flowplan.model.address import Address
+    from flowplan.model.budget import Budget
+    from flowplan.model.live import Live
+    from flowplan.operations.opening.session import Session
+    from flowplan.planning.steps import Step
+    from flowplan.state.journal import Intent
+    from flowplan.state.state import Binding
+
+
+ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
+
+
+@frozen
+class How:
+    """How to carry it out. `timeout`: seconds for a removal, and for what `wait` waits for. `settle_window`: seconds in
+    which a create whose answer was lost may still show up. `for_machines`: forecast every span. `show_scripts`: show
+    startup scripts with the plan. `init`: start a new state although there are traces of an earlier one."""
+
+    parallelism: int = 10
+    wait: Until = "placed"
+    timeout: float = 1800.0
+    settle_window: float = 45.0
+    on_unknown: Literal["retry", "stop"] = "retry"
+    for_machines: bool = False
+    show_scripts: bool = False
+    init: bool = False
+
+
+@define
+class Run:
+    """One apply or destroy, from the lock to the last line."""
+
+    session: Session
+    config: Config | None  # None: destroy, which needs none
+    wishes: Wishes
+    how: How
+    approval: Approval
+    reporter: Reporter
+    saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
+    budgets: tuple[Budget, ...] = ()
+    hours: float | None = None  # how far ahead the cost is forecast
+    ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
+    _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
+    _left: tuple[Step, ...] = field(default=(), init=False)  # what is not begun, as it could not be recorded
+    begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
+    carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
+
+    def __call__(self) -> Outcome:
+        session, looking = self.session, self._looking
+        # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
+        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
+            with session.changing() as lock:
+                found = looking.look(looking.load(), lock)
+                with said_of_the_rest(found):
+                    plan, approving = self._approved(found)
+                    if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
+                        plan, seen = approving.again(plan, found.recovered.state)
+                        found = attrs.evolve(found, seen=seen)
+                return self._locked(plan, found, approving, lock)
+        session.hold_changeable()
+        with session.looking():  # the question keeps nobody else waiting
+            found = looking.before_asking()
+            with said_of_the_rest(found):
+                plan, approving = self._approved(found)
+        with session.changing() as lock:
+            with said_of_the_rest(found):
+                plan, found = self._again(plan, found, approving)
+            return self._locked(plan, found, approving, lock)
+
+    @property
+    def _looking(self) -> Looking:
+        how = self.how
+        return Looking(
+            self.session,
+            self.config,
+            self.wishes,
+            self.saved,
+            parallelism=how.parallelism,
+            settle_window=how.settle_window,
+            resend=how.on_unknown == "retry",
+            init=how.init,
+        )
+
+    def set_off(self) -> None:
+        """Run the hooks of what was done, if it came so far. The lock is released by then."""
+        if self.ran is not None and self.wishes.hooks:
+            from flowplan.operations.running.hooks import after_apply
+
+            after_apply(self.session, self.wishes.hooks, *self.ran)
+
+    @property
+    def _recorded(self) -> Config | None:
+        """The configuration that the state is to say to be applied; None: it says what it said."""
+        return None if self.wishes.unrecorded else self.config
+
+    @property
+    def done(self) -> tuple[Address, ...]:
+        """The addresses of which a step is done, and saved: also where the run was raised from."""
+        steps = self.ran[1].done if self.ran is not None else ()
+        return tuple(dict.fromkeys(step.address for step in steps))
+
+    def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
+        """Carry out `plan`, which was approved, from what was `found` under the lock."""
+        store, seen, loaded = self.session.store, found.seen, found.loaded
+        if self.how.init:
+            for kept in store.begin_anew():
+                self.session.listener.note(f"set aside as {kept}")
+        journal: Journal = found.journal
+        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":
+            self._stopping = found.journal
+        else:
+            try:
+                journal = found.journal.strict()
+                if is_stated(plan) or not only_stops(plan):
+                    store.hold_savable()
+            except Unwritten as error:
+                self._only_stop(plan, found, approving, lock, error)
+        interruption = self.session.interruption
+        interruption.release = lock.release
+        with interruption.listening():
+            around = self._surroundings(journal, lock, plan, seen)
+            outcome = self._carry_out(plan, found.recovered, seen, around)
+            state = with_outputs(outcome.state, self._recorded, plan)
+            state = with_prefix(state, self._recorded, plan, outcome)
+            changed = found.journal.appended or loaded.journaled or state is not outcome.state
+            outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
+            saved = self._save(outcome, found, changed=changed)
+            outcome = attrs.evolve(outcome, state=saved)
+            self.ran = (plan, outcome, seen.live)
+            self._keep_forecast(plan, outcome, approving.shown)
+            outcome = self._wait(plan, outcome, around, found)
+            outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
+            self.ran = (plan, outcome, seen.live)
+        self._finish(plan, outcome, found)
+        return outcome
+
+    def _only_stop(
+        self, plan: Plan, found: Looked, approving: Approving, lock: StateLock, error: Unwritten
+    ) -> NoReturn:
+        """Carry out what of `plan` needs no record, and raise `error`, which says why nothing else is begun."""
+        state = found.recovered.state
+        part = stopping_part(plan, state)
+        explain(error, plan, stopped=not part.empty)
+        if part.empty:
+            raise error
+        self.session.listener.note(f"{error}; of this plan only what stops is carried out")
+        self.wishes, self._left = attrs.evolve(self.wishes, unrecorded=True), left_of(plan, part)
+        found = attrs.evolve(found, seen=attrs.evolve(found.seen, state=state))
+        raise SaveFailed(error, self._locked(part, found, approving, lock)) from error
+
+    def _approved(self, found: Looked) -> tuple[Plan, Approving]:
+        if self.wishes.mode == "destroy":
+            seen = found.seen
+            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)
+        approving = self._approving(found)
+        plan = approving(found.seen)
+        self.wishes = approving.wishes
+        return plan, approving
+
+    def _again(self, plan: Plan, found: Looked, approving: Approving) -> tuple[Plan, Looked]:
+        """`plan`, which somebody approved, and what it is made of, by now and under the lock: looked at again where
+        time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
+        loaded, before, seen = self._looking.load(), found.recovered.state, found.seen
+        if set(loaded.pending) != found.left:
+            raise stale("another run has begun to change things since the plan was shown")
+        hold_same_place(found.loaded, before, loaded, self.config)
+        state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)
+        hold_same_records(plan, before, state)
+        if (approving.is_late and not plan.empty) or state.went_on_from(before):
+            plan, seen = approving.again(plan, state)
+        recovered, journal = attrs.evolve(found.recovered, state=state), self._looking.journal(state)
+        return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)
+
+    # -- the run
+
+    def _approving(self, found: Looked) -> Approving:
+        return Approving(
+            self.session,
+            self.config,
+            self.wishes,
+            self.approval,
+            self.saved,
+            self.budgets,
+            self.hours,
+            found.began,
+            self.how.for_machines,
+            self.how.show_scripts,
+        )
+
+    def _surroundings(self, journal: Journal, lock: StateLock, plan: Plan, seen: Observed) -> Surroundings:
+        from flowplan.operations.looking.lifetimes import over
+        from flowplan.operations.running.judged_again import JudgedAgain
+        from flowplan.startup import script
+
+        return Surroundings(
+            cloud=self.session.cloud(),
+            journal=journal,
+            render=script.render,
+            events=self._events,
+            clock=self.session.interruption.clock(),
+            hold_lock=lock.verify,
+            over=partial(over, self.session),
+            refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),
+        )
+
+    @property
+    def _events(self) -> Secretless:
+        return Secretless((self.reporter,), self.session.listener.secretless)
+
+    @property
+    def _options(self) -> Options:
+        return Options(
+            parallelism=self.how.parallelism,
+            settle_window=self.how.settle_window,
+            on_unknown=self.how.on_unknown,
+            endpoint=self.session.settings.api_url,
+            timeout=self.how.timeout,
+            far=self.session.chosen.is_url,
+            late=ADVANCE if self.session.settings.simulated else "",
+        )
+
+    def _carry_out(self, plan: Plan, recovered: Recovered, seen: Observed, around: Surroundings) -> Outcome:
+        whole = None if self._left else self.saved
+        saved = AppliedPlan(whole["sha256"], self.session.now(), recovered.state.serial) if whole else None
+        now = None if plan.mode == "refresh-only" else _without_left_out(plan, seen)
+        applying = Applying(
+            plan,
+            recovered.state,
+            around,
+            self._options,
+            now=now,
+            absent=recovered.absent,
+            saved=saved,
+            identity=identity_of(self.saved) if self.saved is not None else "",
+        )
+        self.session.interruption.wake = applying.wake
+        try:
+            outcome = applying.run()
+        finally:
+            self.begun = applying.begun
+        outcome = attrs.evolve(outcome, not_started=(*outcome.not_started, *self._left))
+        self.carried_out = outcome.clean
+        return outcome
+
+    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings, found: Looked) -> Outcome:
+        """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
+        session, how = self.session, self.how
+        before = outcome.state.bindings
+
+        def save(ended: Outcome, stopping: Stopping) -> State:
+            self._stopping = stopping
+            ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
+            return self._keep(ended, before, found.doubted)
+
+        end = Ending(session, plan, around, self._options, save)
+        cloud, clock = session.cloud(), session.interruption.clock()
+        waiting = Waiting(cloud, how.wait, how.timeout, clock, self._events, prices=partial(_prices, cloud), end=end)
+        if session.settings.simulated:
+            from flowplan.operations.simulator import STANDS_STILL
+
+            waiting = attrs.evolve(waiting, hint=ADVANCE, note=STANDS_STILL)
+        return waiting(plan, outcome)
+
+    # -- the end
+
+    def _save(self, outcome: Outcome, found: Looked, *, changed: bool) -> State:
+        """A snapshot, unless nothing was recorded: then the serial stays."""
+        if not changed:
+            self.session.store.close()
+            return outcome.state
+        return self._keep(outcome, found.loaded.before, found.doubted)
+
+    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
+        """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
+        doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
+        after once more."""
+        try:
+            return self.session.save(
+                with_bill(self.session, outcome.state),
+                (*outcome.pending, *doubted),
+                before=before,
+                stopped=self._stopping.where if self._stopping is not None else "",
+                plan_sha256=self.saved["sha256"] if self.saved is not None else "",
+                config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
+            )
+        except StateError as error:
+            raise SaveFailed(error, outcome) from error
+
+    def _keep_forecast(self, plan: Plan, outcome: Outcome, costs: Costs | None) -> None:
+        """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""
+        shown = self.saved or costs
+        if shown is not None and self.wishes.mode == "apply" and outcome.done and not self._left:
+            from flowplan.operations.running.track_record import keep_shown
+
+            keep_shown(self.session, shown, plan, outcome)
+
+    def _finish(self, plan: Plan, outcome: Outcome, found: Looked) -> None:
+        self.reporter.summary(plan, outcome)
+        if self.saved is not None:
+            say_made_since(self.session, self.saved, outcome.state)
+        if self.session.interruption.stopped() and not outcome.unknown:
+            stopped = self.session.interruption.interrupted("what was done is saved")
+            if isinstance(stopped, FlowplanError) and not self.carried_out:
+                stopped.hint = "run the same command again: it continues from here"
+            raise with_outcome(stopped, outcome)
+        if found.doubt is not None:
+            raise with_outcome(found.doubt, outcome)
+        verdict(outcome, carried_out=self.carried_out)
+        hold_seen(plan, outcome, found.seen)
+        if self.saved is None:  # which does what it says, and no more
+            hold_ended(plan, outcome, found.seen)
+
+
+def _only_cancels(plan: Plan) -> bool:
+    """Whether `plan` is a destroy of bids, whose volumes stay. To look as long again would only let them run on."""
+    lost = (one for one in plan.changes if one.address.kind == "volume" and isinstance(one, Delete))
+    return plan.mode == "destroy" and not any(lost)
+
+
+def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
+    """Of the auction of each of `bids`: one call for each auction, and unknown where that fails."""
+    keys = {key_of(bid) for bid in bids}
+    found = cloud.markets(sorted(keys), shown_only=keys)
+    markets = [found.get(key_of(bid)) for bid in bids]
+    return [
+        Prices(market.spot if market else None, to_win(market, bid.limit_price))
+        for bid, market in zip(bids, markets, strict=True)
+    ]
+
+
+def _without_left_out(plan: Plan, seen: Observed) -> State:
+    """The state of `seen` without the objects that the plan would import, were they in it."""
+    return without(seen.state, seen.desired.imports & set(plan.left_out))
