@@ -115,11 +115,11 @@ def test_a_run_closes_what_it_opened_while_another_stack_is_at_work(
     quick.mkdir()
     under_way, go_on, exchange = threading.Event(), threading.Event(), Transport._exchange
 
-    def held(transport: Transport, wire: Any, request: Any, path: str) -> Any:
+    def held(transport: Transport, wire: Any, request: Any, path: str, deadline: float) -> Any:
         if request.method == "POST" and not under_way.is_set():
             under_way.set()
             assert go_on.wait(LONGEST)
-        return exchange(transport, wire, request, path)
+        return exchange(transport, wire, request, path, deadline)
 
     monkeypatch.setattr(Transport, "_exchange", held)
     first, second = stack_in(slow, TASK), stack_in(quick, TASK)
