@@ -846,7 +846,7 @@ MISTAKES = (
         ("tests/planning/test_same_work.py", "-k", "that_are_over"),
     ),
     Mistake(
-        "look again before a destroy that nobody was asked about, and refuse it for what has ended meanwhile",
+        "look again before a destroy of bids that nobody was asked about, as long as the first time",
         "operations/running/run.py",
         " and not _only_cancels(plan)",
         "",
