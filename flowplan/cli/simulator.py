@@ -136,7 +136,7 @@ def market(
     real platform only the auctioneer sees the books. `--depth` orders of others are shown on either side of the line
     between winning and waiting orders; the JSON has all of them.
     """
-    from flowplan.operations.simulator import LOOKS, books, data_of, say_which
+    from flowplan.operations.simulator import books, data_of, say_which
 
     here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
@@ -144,7 +144,7 @@ def market(
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
     data, start = data_of(here.session.settings, db)
     if db is None:
-        say_which(here.session, data, LOOKS)
+        say_which(here.session, data, "shows", only_looks=True)
     found = books(data, start, kind, region, since, depth)
     here.report("books", form, found)
     return 0

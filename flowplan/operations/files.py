@@ -50,8 +50,7 @@ def remove_json_file(path: str) -> None:
 
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
     """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
-    whose file is empty while nobody holds it: neither is to be replaced; and where its directory
-    takes nothing."""
+    whose file is empty while nobody holds it: neither is to be replaced; and where its directory takes nothing."""
     from flowplan.backends.state_name import is_lock_name
 
     target = Path(path)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 STANDS_STILL = "time stands still in the simulator: `flowplan simulator advance` moves it"
 
-LOOKS = "shows"  # what is done with data that stay as they are
-
 
 def data_of(settings: Settings, db: str | None, start: str | None = None) -> tuple[Path, datetime]:
     """The file of the data (`db`, else what `--api-url sim:PATH` means, else the default), and when new ones start."""
@@ -33,17 +31,17 @@ def data_of(settings: Settings, db: str | None, start: str | None = None) -> tup
     return Path(db) if db else data, start_of(start, "--start") if start else settings.simulator_start
 
 
-def say_which(session: Session, data: Path, done: str) -> None:
+def say_which(session: Session, data: Path, done: str, *, only_looks: bool = False) -> None:
     """Note with which `data` something is `done` ("moves"), where others may be meant: nobody named them, and the API
-    is served from others, as far as it says, or there are none yet. Raises UsageProblem where it says from which, and
-    what is done changes the data."""
+    is served from others, as far as it says, or there are none yet. Raises UsageProblem where it says from which,
+    unless what is done `only_looks` at the data."""
     from flowplan.cloud.served import file_served
 
     url = session.settings.api_url
     if url.startswith("http://") and not _is(data, served := file_served(url)):
         if served is None:
             said = f"this {done} the data in {data}: unless {url} serves them, give --db FILE, the data of that server"
-        elif done == LOOKS:
+        elif only_looks:
             said = f"this {done} the data in {data}, not those that {url} serves: give --db {quote(shown(served))}"
         else:
             raise UsageProblem(
