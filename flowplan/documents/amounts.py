@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, overload
 from flowplan.pricing.units import CENT, cents, usd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowplan.documents.shapes.common import Band as BandShape
     from flowplan.pricing.forecasting import Band
 
@@ -52,6 +54,14 @@ def band(found: Band) -> BandShape:
 def price(amount: str | None) -> str:
     """An amount of a document for people."""
     return usd(None if amount is None else Decimal(amount))
+
+
+def from_to(amounts: Sequence[Decimal]) -> str:
+    """The least to the most of several, or what all of them are; of none it is unknown."""
+    if not amounts:
+        return usd(None)
+    least, most = usd(min(amounts)), usd(max(amounts))
+    return least if least == most else f"{least} to {most}"
 
 
 def an_amount(amount: str | None) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 NOMINAL = "0.8"
 _OVER = Decimal("1.005")  # times
+_CENTS, _SHARE = Decimal("0.05"), Decimal("0.05")  # by so much, or such a share of the most, alike amounts may differ
 
 
 @frozen
@@ -164,6 +165,18 @@ def expected_of(one: shape.Judged) -> str | None:
     """What was expected of the hours that are compared: of one that ended early, its share of the whole."""
     elapsed = one["course"] == "elapsed"
     return (one["cost"]["expected"] or one["cost"]["p50"]) if elapsed else one["expected_until_then"]
+
+
+def amounts_of(rows: Sequence[shape.Judged]) -> tuple[list[Decimal], list[Decimal]]:
+    """What was expected of each, and what was paid, but for what is unknown."""
+    expected = [Decimal(one) for one in map(expected_of, rows) if one is not None]
+    return expected, [Decimal(one["paid"]) for one in rows if one["paid"] is not None]
+
+
+def are_near(rows: Sequence[shape.Judged]) -> bool:
+    """Whether what was expected, and what was paid, is the same of all, or differs by as little as the seconds between
+    the placing of many cost."""
+    return all(max(some) - min(some) <= max(_CENTS, max(some) * _SHARE) for some in amounts_of(rows) if some)
 
 
 def is_rounded_apart(rows: Sequence[shape.Judged], whole: Sequence[shape.Judged]) -> bool:

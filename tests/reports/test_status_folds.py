@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 
 import pytest
 
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.track_record import text
 from tests.conftest import APPLY, Place, made_once
 from tests.texts import task_text
 
@@ -57,8 +60,26 @@ def test_cost_says_once_what_is_alike(sweep: Place) -> None:
     assert len(out.splitlines()) < 40
     assert re.search(r"bid\.sweep-0 … 119 \(120 alike\)  Allocated; each \$0\.\d\d to \$0\.\d\d paid so far\n", out)
     assert "each 1 x a40-48gb.pcie.1x in us-central1-a\n    each $0.21 an hour now, at most $20.00; over 30 days" in out
-    table = out.partition("Forecast and paid")[2]
-    assert sum(int(one) for one in re.findall(r"\((\d+) alike\)", table)) >= 115  # what was paid differs by cents
+    assert "  bid.other, bid.sweep-0 … 119 (121 alike)\n" in out.partition("Forecast and paid")[2]
     each = sweep.ok("cost", "--verbose")
     assert len(re.findall(r"^  bid\.sweep-\d+  Allocated; \$", each, re.MULTILINE)) == 120
     assert len(re.findall(r"^  bid\.sweep-\d+$", each, re.MULTILINE)) == 120
+
+
+def test_forecasts_are_alike_where_what_was_paid_lies_cents_apart(sweep: Place) -> None:
+    """One is placed after the other: at a slow API what each has paid is not the same to the cent."""
+    body = json.loads(sweep.ok("cost", "--format", "json"))
+    several = body["forecasts"]
+    for number, one in enumerate(several):
+        one["paid"] = str(Decimal("0.21") + number % 2 * Decimal("0.01"))
+    table = text(body, Paint()).partition("Forecast and paid")[2]
+    assert "  bid.other, bid.sweep-0 … 119 (121 alike)\n" in table
+    assert "$0.21 to $0.22" in table
+    for number, one in enumerate(several):
+        one["paid"] = str(Decimal("0.21") + number % 2 * Decimal(9))
+    apart = text(body, Paint()).partition("Forecast and paid")[2]
+    assert "(60 alike)" in " ".join(apart.split())
+    assert "(61 alike)" in " ".join(apart.split())
+    assert " to $9.21" not in apart
+    several[0]["paid"] = None
+    assert "unknown" in text(body, Paint()).partition("Forecast and paid")[2]
