@@ -88,7 +88,7 @@ def plan(
         from flowplan.operations.running.hooks import after_plan
 
         after_plan(here.session, found.hooks, found)
-    refuse(found.priced)
+    refuse(here.session, found.priced)
     return PENDING if detailed_exitcode and found.changes_something else 0
 
 

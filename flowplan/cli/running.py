@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.cli.terminal import Terminal
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.operations.opening.session import Session
     from flowplan.operations.plan import Request
     from flowplan.planning.plan import Mode, Plan
 
@@ -37,7 +38,7 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
     reporter = here.answer.reporter(row(outlet))
     if saved is not None:
         reporter.planned(saved)
-    asks = Asking(terminal, reporter, given["auto_approve"])
+    asks = Asking(here.session, terminal, reporter, given["auto_approve"])
     options = {one.name: given[one.name] for one in fields(How) if one.name in given}
     options["timeout"] = read_duration(given["timeout"], "--timeout")
     how = How(**options, for_machines=row.whole or here.answer.file is not None)
@@ -68,6 +69,7 @@ def _unasked(plan: Plan) -> str:
 class Asking(Approval):
     """Approval by the user at the terminal, or by the command line."""
 
+    session: Session
     terminal: Terminal
     reporter: Reporter
     auto_approve: bool
@@ -88,17 +90,17 @@ class Asking(Approval):
             return False
         if not self.terminal.interactive:
             raise ApprovalMissing(
-                "the plan needs approval, and flowplan cannot ask here; nothing was changed",
+                f"the plan needs approval, and flowplan cannot ask here; {self.session.nothing_was('changed')}",
                 hint=_unasked(plan),
             )
         if self.terminal.output.lost:
             raise ApprovalMissing(
-                f"the plan could not be shown: {self.terminal.output.lost}; nothing was changed",
+                f"the plan could not be shown: {self.terminal.output.lost}; {self.session.nothing_was('changed')}",
                 hint="give stdout somewhere to go, and look at the plan before you approve it",
             )
         what = _QUESTIONS[plan.said_mode]
         if self.terminal.ask(f"\n{what} Only 'yes' is accepted: ") != "yes":
-            raise ApprovalMissing("not approved; nothing was changed")
+            raise ApprovalMissing(f"not approved; {self.session.nothing_was('changed')}")
         return True
 
     def name_of_volume(self, message: str) -> str:
@@ -106,4 +108,4 @@ class Asking(Approval):
         return self.terminal.ask("Type the volume's name to destroy its data: ").strip()
 
     def refused_volume(self) -> ApprovalMissing:
-        return ApprovalMissing("the name was not typed; nothing was changed")
+        return ApprovalMissing(f"the name was not typed; {self.session.nothing_was('changed')}")

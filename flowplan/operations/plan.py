@@ -390,13 +390,14 @@ def hold_unseen(found: Iterable[Diagnostic]) -> None:
     hold_warned(found)
 
 
-def refuse(found: PricedPlan, *, saved: bool = False) -> None:
+def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no, with every reason. The plan is shown by then; a `saved` one is not."""
     if found.refusals:
         reasons = sorted({refusal.word or refusal.code for refusal in found.refusals})
+        guards = f"the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}"
         first = found.refusals[0]
         raise GuardRefused(
-            f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}; nothing was changed",
+            f"refused by {guards}; {session.nothing_was('changed')}",
             code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
             hint=_remedy(first) if saved else runs_on(found),

@@ -14,9 +14,9 @@ MISTAKES = (
     ),
     Mistake(
         "say that nothing was changed where a bid was taken into the state",
-        "operations/running/settling.py",
-        "        if found.recovered.notes:\n            error.args",
-        "        if False:\n            error.args",
+        "operations/opening/session.py",
+        "{'else ' if self._wrote else ''}",
+        "",
         ("tests/faults/test_doubt.py", "-k", "none_of_nothing"),
     ),
     Mistake(
@@ -1065,7 +1065,7 @@ MISTAKES = (
     Mistake(
         "destroy after the yes what another run protects by then",
         "operations/running/run.py",
-        "        hold_same_records(plan, before, state)\n",
+        "        hold_same_records(self.session, plan, before, state)\n",
         "",
         ("tests/faults/test_recorded_meanwhile.py", "-k", "protects"),
     ),
@@ -1079,15 +1079,15 @@ MISTAKES = (
     Mistake(
         "ask no guard after the yes",
         "operations/running/approval.py",
-        "        refuse(self._held(now), saved=True)\n",
+        "        refuse(self.session, self._held(now), saved=True)\n",
         "        self._held(now)\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(
         "ask no budget after the yes",
         "operations/running/approval.py",
-        "        refuse(self._held(now), saved=True)\n",
-        "        refuse(now, saved=True)\n",
+        "        refuse(self.session, self._held(now), saved=True)\n",
+        "        refuse(self.session, now, saved=True)\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(
@@ -1352,7 +1352,7 @@ MISTAKES = (
     Mistake(
         "apply the variables of another environment",
         "operations/running/approval.py",
-        "                hold_environment(seen, self.wishes)\n",
+        "                hold_environment(self.session, seen, self.wishes)\n",
         "                pass\n",
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),

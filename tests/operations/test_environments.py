@@ -108,6 +108,21 @@ def test_the_variables_of_another_environment_are_refused(stack: Place) -> None:
     assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
 
 
+def test_a_refusal_says_that_something_was_taken_into_the_state_before(stack: Place) -> None:
+    """A bid that is live and not in the state is, before it is known whose variables these are."""
+    applied(stack)
+    kept = {path: path.read_bytes() for path in stack.path.glob("production.*")}
+    (stack.path / "flowplan.yaml").write_text(STACK + STACK.partition("tasks:\n")[2].replace("  api:", "  two:"))
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    for path, data in kept.items():
+        path.write_bytes(data)
+    refused = [stack.run(*mixed(stack, "apply", "--auto-approve")) for _ in range(2)]
+    first, again = (" ".join(one.err.split()) for one in refused)
+    assert [one.code for one in refused] == [3, 3]
+    assert "with our marker; it is kept" in first and "another environment? nothing else was changed" in first
+    assert "another environment? nothing was changed" in again
+
+
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
     from flowplan.operations.looking.observe import Observed
+    from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.state.state import State
 
@@ -41,17 +42,18 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
     return Diagnostic(_CODE, summary, _GIVE + _HINTS[wishes.mode], severity="warning")
 
 
-def hold_environment(seen: Observed, wishes: Wishes) -> None:
+def hold_environment(session: Session, seen: Observed, wishes: Wishes) -> None:
     """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
     found = other_environment(seen, wishes)
-    hold_warned([] if found is None else [found])
+    hold_warned([] if found is None else [found], session.nothing_was("changed"))
 
 
-def hold_warned(found: Iterable[Diagnostic]) -> None:
-    """Raise GuardRefused where what is said of a plan, at which nobody has looked, has that warning."""
+def hold_warned(found: Iterable[Diagnostic], untouched: str = "nothing was changed") -> None:
+    """Raise GuardRefused where what is said of a plan, at which nobody has looked, has that warning. `untouched`: what
+    to say of what was not done."""
     for one in found:
         if one.code == _CODE:
-            raise GuardRefused(f"{one.summary} nothing was changed", code=_CODE, hint=one.hint)
+            raise GuardRefused(f"{one.summary} {untouched}", code=_CODE, hint=one.hint)
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:

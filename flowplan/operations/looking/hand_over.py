@@ -65,7 +65,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     if problems:
         raise ConfigError(sorted((*problems, *refusals), key=by_position))
     if refusals:
-        said = "refused by the guard not_ours; nothing was changed"
+        said = f"refused by the guard not_ours; {session.nothing_was('changed')}"
         raise GuardRefused(said, code="not-ours", refusals=refusals, planned=False)
     of_somebody = {id for address, id in imports.items() if address.kind == "volume"}
     released = state.released - set(imports.values())

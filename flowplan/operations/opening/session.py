@@ -255,13 +255,18 @@ class Session:
         try:
             lock.acquire(self.owner(), timeout=self.settings.lock_timeout, say=self.listener.note, stopped=stopped)
         except Locked as error:
-            raise self.interruption.interrupted("nothing was changed") if stopped() else error from None
+            raise self.interruption.interrupted(self.nothing_was("changed")) if stopped() else error from None
 
     def owner(self) -> Owner:
         """Who this operation is, to others that find its lock."""
         from flowplan.backends.processes import this_process
 
         return this_process(self.settings.command(), self.settings.environ, self.now())
+
+    def nothing_was(self, done: str) -> str:
+        """What is said beside a refusal: that nothing was `done`; else than what this operation has recorded by then,
+        as of what an earlier run left."""
+        return f"nothing {'else ' if self._wrote else ''}was {done}"
 
     @contextmanager
     def _unwound(self) -> Iterator[None]:

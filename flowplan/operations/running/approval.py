@@ -77,10 +77,10 @@ class Approved(Approval):
         return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
-def stale(why: str, detail: str | None = None) -> StalePlan:
+def stale(session: Session, why: str, detail: str | None = None) -> StalePlan:
     """What is raised for a plan that is out of date, because of `why`. `detail`: further lines."""
     hint = "run the same command again and look at the new plan"
-    return StalePlan(f"{why}; nothing was done", hint=hint, detail=detail)
+    return StalePlan(f"{why}; {session.nothing_was('done')}", hint=hint, detail=detail)
 
 
 def waits_for_an_answer(approval: Approval, wishes: Wishes, saved: SealedPlan | None) -> bool:
@@ -130,20 +130,21 @@ class Approving:
         found = self._held(found)
         self._show(found, seen)
         found = self._typed_volumes(found, seen)
-        refuse(found)
+        refuse(self.session, found)
         applies = self.wishes.mode == "apply"
         if not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):
             self._asked |= self.approval.approve(found.plan)
             if not self._asked:
-                hold_environment(seen, self.wishes)
+                hold_environment(self.session, seen, self.wishes)
         return found.plan
 
     def _hold_to(self, saved: SealedPlan, found: PricedPlan, seen: Observed) -> None:
         """Raise unless `found` is the saved plan, and nothing refuses it."""
-        hold_not_made(saved, seen.live)
+        hold_not_made(self.session, saved, seen.live)
         allowed = attrs.evolve(found, refusals=())
-        hold_to(saved, document_of(self.session, seen, allowed, saved["stack"]["paths"]), seen.desired.choices)
-        refuse(self._held(found), saved=True)
+        planned = document_of(self.session, seen, allowed, saved["stack"]["paths"])
+        hold_to(self.session, saved, planned, seen.desired.choices)
+        refuse(self.session, self._held(found), saved=True)
 
     def _note_over(self, found: PricedPlan, *, refused: bool) -> None:
         """Say what is past its lifetime and runs on, since a saved plan does no more than it says, or is `refused`."""
@@ -167,8 +168,8 @@ class Approving:
         seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=partial, stops=stops)
         now = priced_plan(self.session, seen, self.wishes)
         if not same_work(now.plan, plan) and not same_but_ended(plan, now.plan):
-            raise stale("the plan has changed since it was shown", _told(other_work(plan, now.plan)))
-        refuse(self._held(now), saved=True)
+            raise stale(self.session, "the plan has changed since it was shown", _told(other_work(plan, now.plan)))
+        refuse(self.session, self._held(now), saved=True)
         self._say_risen(now.costs)
         return now.plan, seen
 

@@ -16,6 +16,7 @@ from flowplan.state.state import PLANS_KEPT, State
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.model.live import Live
+    from flowplan.operations.opening.session import Session
     from flowplan.planning.actions import Change
     from flowplan.planning.steps import Step
 
@@ -107,7 +108,7 @@ def identity_of(saved: SealedPlan) -> str:
     return f"{saved['sha256']} {saved['timestamp']}"
 
 
-def hold_not_made(saved: SealedPlan, live: Live) -> None:
+def hold_not_made(session: Session, saved: SealedPlan, live: Live) -> None:
     """Raise StalePlan where a bid, live or ended, carries the mark of having been made by the plan: it was applied with
     another state, which this one knows nothing of."""
     from flowplan.model.address import Address
@@ -118,6 +119,6 @@ def hold_not_made(saved: SealedPlan, live: Live) -> None:
     made = sorted(bid.id for bid in live.bids.values() if bid.marker is not None and bid.marker.intent in intents)
     if made:
         raise StalePlan(
-            f"this plan was begun already, with another state: it made {made[0]}; nothing was done",
+            f"this plan was begun already, with another state: it made {made[0]}; {session.nothing_was('done')}",
             hint="use that state (--state); if it is lost, `flowplan recover --from-live` writes one of what is live",
         )

@@ -31,7 +31,7 @@ from flowplan.operations.running.left_running import hold_ended, hold_seen
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
-from flowplan.operations.running.settling import Looked, Looking, placed_as, said_of_the_rest
+from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping, explain, left_of
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
@@ -102,20 +102,17 @@ class Run:
         if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
             with session.changing() as lock:
                 found = looking.look(looking.load(), lock)
-                with said_of_the_rest(found):
-                    plan, approving = self._approved(found)
-                    if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
-                        plan, seen = approving.again(plan, found.recovered.state)
-                        found = attrs.evolve(found, seen=seen)
+                plan, approving = self._approved(found)
+                if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
+                    plan, seen = approving.again(plan, found.recovered.state)
+                    found = attrs.evolve(found, seen=seen)
                 return self._locked(plan, found, approving, lock)
         session.hold_changeable()
         with session.looking():  # the question keeps nobody else waiting
             found = looking.before_asking()
-            with said_of_the_rest(found):
-                plan, approving = self._approved(found)
+            plan, approving = self._approved(found)
         with session.changing() as lock:
-            with said_of_the_rest(found):
-                plan, found = self._again(plan, found, approving)
+            plan, found = self._again(plan, found, approving)
             return self._locked(plan, found, approving, lock)
 
     @property
@@ -213,10 +210,10 @@ class Run:
         time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
         loaded, before, seen = self._looking.load(), found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
-            raise stale("another run has begun to change things since the plan was shown")
-        hold_same_place(found.loaded, before, loaded, self.config)
+            raise stale(self.session, "another run has begun to change things since the plan was shown")
+        hold_same_place(self.session, found.loaded, before, loaded, self.config)
         state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)
-        hold_same_records(plan, before, state)
+        hold_same_records(self.session, plan, before, state)
         if (approving.is_late and not plan.empty) or state.went_on_from(before):
             plan, seen = approving.again(plan, state)
         recovered, journal = attrs.evolve(found.recovered, state=state), self._looking.journal(state)

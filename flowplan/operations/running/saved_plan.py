@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanBody, PlanDocument, PlannedStack, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
+    from flowplan.operations.opening.session import Session
     from flowplan.operations.plan import Request
     from flowplan.state.form import Form
 
@@ -362,7 +363,7 @@ def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:
             )
 
 
-def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]) -> None:
+def hold_to(session: Session, saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]) -> None:
     """Raise StalePlan unless `planned`, the document that planning again gives of what the saved plan touches, is the
     saved plan: all that it says of that. (What refuses it is another matter.) `choices`: addresses whose type or region
     flowplan chose."""
@@ -381,13 +382,13 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
         raise StalePlan("the configuration has changed since the plan was made", hint="plan again")
     if actions_of(now) != actions_of(saved):
         raise StalePlan(
-            "resources in the plan have changed since it was made; nothing was done",
+            f"resources in the plan have changed since it was made; {session.nothing_was('done')}",
             detail="\n".join(moved(saved, now)),
             hint="plan again",
         )
     if differing := differences(saved, now, set(map(str, choices))):
         raise StalePlan(
-            "planning again gives a different plan; nothing was done",
+            f"planning again gives a different plan; {session.nothing_was('done')}",
             detail="\n".join(differing[:_TOLD]),
             hint="plan again",
         )

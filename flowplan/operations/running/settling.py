@@ -3,7 +3,6 @@ destroy."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,7 +11,7 @@ from flowplan.apply.outcome import ApplyFailed, Outcome, OutcomeUnknown
 from flowplan.apply.recover import Recovered, recover
 from flowplan.classes import frozen
 from flowplan.clock import since_boot
-from flowplan.errors import ApprovalMissing, GuardRefused, UsageProblem
+from flowplan.errors import UsageProblem
 from flowplan.operations.looking.hand_over import hand_over
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
 from flowplan.operations.running.begun_once import hold_not_begun
@@ -22,7 +21,7 @@ from flowplan.state.journal import fold
 from flowplan.state.ownership import strays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from flowplan.backends.store import Loaded, StateLock
     from flowplan.config import Config
@@ -48,18 +47,6 @@ class Looked:
     began: float
     doubt: OutcomeUnknown | None = None
     doubted: tuple[Intent, ...] = ()
-
-
-@contextmanager
-def said_of_the_rest(found: Looked) -> Iterator[None]:
-    """What is refused within, and says that nothing was changed, says it of all but what was taken into the state of
-    what an earlier run left."""
-    try:
-        yield
-    except (ApprovalMissing, GuardRefused) as error:
-        if found.recovered.notes:
-            error.args = (error.args[0].replace("; nothing was ", "; nothing else was "), *error.args[1:])
-        raise
 
 
 @frozen

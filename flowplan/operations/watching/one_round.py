@@ -88,14 +88,14 @@ class _Watching(Approved):
 class _Decided(_Watching):
     """The same, of a plan made under the lock that is the one that was decided, and nothing else."""
 
-    def __init__(self, plan: Plan, hold: Callable[[], None]) -> None:
+    def __init__(self, session: Session, plan: Plan, hold: Callable[[], None]) -> None:
         super().__init__(hold)
-        self._plan = plan
+        self._session, self._plan = session, plan
 
     def approve(self, plan: Plan) -> bool:
         super().approve(plan)
         if not same_work(plan, self._plan):
-            raise stale("something has changed since the watch looked")
+            raise stale(self._session, "something has changed since the watch looked")
         return False
 
 
@@ -201,7 +201,7 @@ class _Round:
         with self._fresh() as session:
             now, wishes = wanted(session, self.request)
             if now is None or now.sha256 != config.sha256 or now.watch != config.watch:
-                raise stale("the files have changed since the watch looked")
+                raise stale(session, "the files have changed since the watch looked")
             wishes = attrs.evolve(
                 wishes,
                 held_to=part.held_to,
@@ -212,7 +212,7 @@ class _Round:
                 lapsed=part.lapsed,
             )
             budgets = budgets_of(self.request, now)
-            approval = _Decided(plan, self.hold)
+            approval = _Decided(session, plan, self.hold)
             run = Run(session, now, wishes, self.how, approval, self.reporter, None, budgets, self.request.hours)
             try:
                 run()
