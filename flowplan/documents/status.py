@@ -22,7 +22,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing.entry import Market, charged_at, entry_price, to_win
+from flowplan.pricing.entry import Market, charged_at, entry_price, has_passed, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month, total
 from flowplan.printable import natural
@@ -93,8 +93,7 @@ class Row:
     def is_outbid(self) -> bool:
         """Whether it is paid for although the price has passed its limit: until it is preempted it pays the last price
         at which it won, which the cloud does not list."""
-        last, limit = self.last_price, self.bid.limit
-        return bool(self.is_billed) and last is not None and limit is not None and last > limit
+        return bool(self.is_billed) and has_passed(self.last_price, self.bid.limit)
 
     @property
     @exact

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from flowplan.classes import frozen
+from flowplan.pricing.entry import has_passed
 from flowplan.pricing.units import CENT, cents, storage_per_hour
 
 if TYPE_CHECKING:
@@ -112,6 +113,17 @@ def entry_range(cost: shape.BidCost) -> tuple[Decimal, Decimal] | None:
         return None
     found = Decimal(entry["low"]), Decimal(high)
     return found if found[0] < found[1] else None
+
+
+def is_charged_outbid(cost: shape.BidCost) -> bool:
+    """Whether a bid is charged now, or may be, although it wins no longer."""
+    return cost["outlook"] in ("waits", "cannot_win") and cost["cost"]["hour"]["now"] != "0.00"
+
+
+def is_at_most(cost: shape.BidCost) -> bool:
+    """Whether what a bid is charged now is the most that it is."""
+    last, limit = (None if one is None else Decimal(one) for one in (cost["last_price"], cost["limit"]))
+    return cost["cost"]["hour"]["now"] is not None and is_charged_outbid(cost) and has_passed(last, limit)
 
 
 def hour_range(body: PlanBody) -> tuple[Decimal, Decimal] | None:

@@ -170,6 +170,12 @@ def charged_at(spot: Decimal, limit: Decimal) -> Decimal:
     return min(spot, limit)
 
 
+def has_passed(spot: Decimal | None, limit: Decimal | None) -> bool:
+    """Whether the spot price has passed the `limit` of an instance that is charged: what `charged_at` says is the most
+    then. Not where one of them is unknown."""
+    return spot is not None and limit is not None and spot > limit
+
+
 @frozen
 class Estimate:
     """What one bid costs in dollars per hour, all its instances together.
@@ -213,9 +219,8 @@ class Estimate:
     @property
     def is_most(self) -> bool:
         """Whether `now` is the most that is charged: the spot price has passed its limit."""
-        spot = self.market.spot if self.market is not None else None
         waits = self.outlook in ("waits", "cannot_win") and bool(self.charged)
-        return waits and spot is not None and spot > self.limit_price
+        return waits and has_passed(self.market.spot if self.market is not None else None, self.limit_price)
 
     @property
     @exact

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan.classes import frozen
 from flowplan.documents.amounts import price
+from flowplan.documents.totals import is_at_most
 from flowplan.names import ranges
 from flowplan.reports.text.actions import head_of, ordered, symbol_of
-from flowplan.reports.text.cost import cost_line, is_at_most
+from flowplan.reports.text.cost import cost_line
 from flowplan.reports.text.fields import fields_of
 from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.plan import ending_of

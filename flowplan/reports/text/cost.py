@@ -14,6 +14,8 @@ from flowplan.documents.totals import (
     below_every_limit,
     entry_range,
     hour_range,
+    is_at_most,
+    is_charged_outbid,
     is_rounded_apart,
     of_other_hours,
     planned_make,
@@ -102,21 +104,10 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     return base
 
 
-def is_outbid(cost: shape.BidCost) -> bool:
-    """Whether it is charged now, or may be, although it wins no longer."""
-    return cost["outlook"] in ("waits", "cannot_win") and cost["cost"]["hour"]["now"] != "0.00"
-
-
-def is_at_most(cost: shape.BidCost) -> bool:
-    """Whether it pays at most what is said of now: the price has passed its limit."""
-    now, last = cost["cost"]["hour"]["now"], cost["last_price"]
-    return is_outbid(cost) and now is not None and last is not None and number(last) > number(cost["limit"])
-
-
 def _until_preempted(cost: shape.BidCost) -> str:
     """What a bid that wins no longer is charged meanwhile; "": nothing."""
     now = cost["cost"]["hour"]["now"]
-    if not is_outbid(cost):
+    if not is_charged_outbid(cost):
         return ""
     if now is None:
         return "whether it is still charged is unknown"

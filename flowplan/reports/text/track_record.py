@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import an_amount, from_to, number, price
-from flowplan.documents.totals import Over, expected_make
+from flowplan.documents.totals import Over, expected_make, is_at_most
 from flowplan.documents.track_record import has_past
 from flowplan.names import alike, ranges
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.units import counted, span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import adding_up, banded, bidding, is_at_most, joining, stored
+from flowplan.reports.text.cost import adding_up, banded, bidding, joining, stored
 from flowplan.reports.text.forecasts import compared
 from flowplan.reports.text.paid import paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, bold, wrapped
