@@ -261,7 +261,7 @@ def priced_plan(
     the plan will be forecast; the past prices of that are fetched beside the others."""
     from flowplan.cost.estimate import priced
     from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.operations.checking.environment import other_environment
+    from flowplan.operations.checking.environment import other_environment, other_state
     from flowplan.operations.checking.policing import refused_by_policies, unheeded
     from flowplan.operations.checking.recipients import other_recipients
     from flowplan.planning.actions import Delete
@@ -279,8 +279,8 @@ def priced_plan(
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, prices, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
-    other = other_environment(seen, wishes)
-    warnings = (*(one for one in (other_recipients(session), other) if one is not None), *warnings)
+    others = (other_recipients(session), other_environment(seen, wishes), other_state(seen, plan))
+    warnings = (*(one for one in others if one is not None), *warnings)
     if any(isinstance(one, Delete) for one in plan.changes) and wishes.mode == "apply":
         from flowplan.operations.beside import named_beside
 
@@ -384,7 +384,7 @@ def forecast(
 
 def hold_unseen(found: Iterable[Diagnostic]) -> None:
     """Raise GuardRefused where what is said of a plan needs somebody who has looked at it: that its variables are those
-    of another environment."""
+    of another environment, or that its stack is live and has no state here."""
     from flowplan.operations.checking.environment import hold_warned
 
     hold_warned(found)

@@ -280,6 +280,7 @@ IN_A_TEST: dict[str, str] = {
     "foreign-file": '== ("foreign-file", f"{what}, not a task file of flowplan")',
     "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
+    "other-state": "what runs would be placed a second time",
     "other-recipients": '["other_recipients"]',
     "other-marker": "carries the marker of stack work, from which it was imported",
     "other-project": "this state belongs to project other",

@@ -1352,9 +1352,23 @@ MISTAKES = (
     Mistake(
         "apply the variables of another environment",
         "operations/running/approval.py",
-        "                hold_environment(self.session, seen, self.wishes)\n",
+        "                hold_environment(self.session, seen, self.wishes, found.plan)\n",
         "                pass\n",
         ("tests/operations/test_environments.py", "-k", "another_environment"),
+    ),
+    Mistake(
+        "what runs under another name is bought again where the state is lost",
+        "operations/checking/environment.py",
+        "        if one.code in (_CODE, _NO_STATE):\n",
+        "        if one.code == _CODE:\n",
+        ("tests/operations/test_other_state.py", "-k", "under_another_name"),
+    ),
+    Mistake(
+        "a bid that moved since it was placed passes for another stack's",
+        "operations/checking/environment.py",
+        "        at = now.get(marker.address, marker.address)\n",
+        "        at = marker.address\n",
+        ("tests/operations/test_other_state.py", "-k", "under_another_name"),
     ),
     Mistake(
         "destroy one environment with the variables of another",

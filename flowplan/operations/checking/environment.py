@@ -1,4 +1,5 @@
-"""Whether a configuration is that of the environment that the state is of: told by `name_prefix`. Pure."""
+"""Whether a configuration is that of the environment that the state is of, told by `name_prefix`; and whether a stack
+without a state runs already, told by the markers of live bids. Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +9,26 @@ import attrs
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
+from flowplan.model.resources import Bid, name_beside
+from flowplan.planning.actions import Create
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
+    from flowplan.model.address import Address
+    from flowplan.model.live import LiveBid, Marker
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.state.state import State
 
 _CODE = "other-environment"
+_NO_STATE = "other-state"
+_MOST_NAMED = 3  # bids, in a message
+_LONGEST = 10  # digits of a generation
 _GIVE = "give the variables that belong to this state; if "
 _LOOK = "with the same --state and variables, look at it, and `flowplan apply FILE` with that --state"
 _HINTS = {
@@ -42,18 +51,74 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
     return Diagnostic(_CODE, summary, _GIVE + _HINTS[wishes.mode], severity="warning")
 
 
-def hold_environment(session: Session, seen: Observed, wishes: Wishes) -> None:
-    """Raise GuardRefused where `other_environment` warns: nobody has looked at the plan."""
-    found = other_environment(seen, wishes)
-    hold_warned([] if found is None else [found], session.nothing_was("changed"))
+def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
+    """A warning where `plan` places bids, there is no state yet, and bids of a stack of this name are live at these
+    addresses, by their markers, under other names than would be given them: what was replaced (NAME-g2) or moved is
+    called otherwise, so its name is not found to be taken. None: there are none, or they are another environment's."""
+    state = seen.recorded
+    if seen.config is None or plan.mode != "apply" or state.serial or state.bindings:
+        return None
+    if not any(isinstance(one, Create) and one.address.kind == "bid" for one in plan.changes):
+        return None
+    found = sorted(_of_this_stack(seen, seen.config), key=lambda one: one[0].bid.name)
+    if not found:
+        return None
+    lineages = sorted({marker.lineage for _, marker in found})
+    named = ", ".join(f"{shown(bid.bid.name)} ({bid.id})" for bid, _ in found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    live = "a live bid carries" if len(found) == 1 else f"{len(found)} live bids carry"
+    summary = (
+        f"there is no state yet, but {live} the marker of a stack called {shown(found[0][1].stack)}: {named}{more}; if "
+        "that is this one, what runs would be placed a second time"
+    )
+    hint = (
+        "give the --state that has them; if it is lost: flowplan recover --from-live --lineage "
+        f"{shown(lineages[0])}; if this is another stack, give it a `name` of its own, or `flowplan plan --out FILE`, "
+        "look at it, and `flowplan apply FILE`"
+    )
+    return Diagnostic(_NO_STATE, summary, hint, severity="warning")
+
+
+def _of_this_stack(seen: Observed, config: Config) -> Iterator[tuple[LiveBid, Marker]]:
+    """The live bids that another state of this stack has placed for what is configured, by their markers and what they
+    are called. A stack that no file gives a name has that of its directory, which may have been another then."""
+    from flowplan.planning.moves import former_addresses
+
+    state, desired, now = seen.recorded, seen.desired.resources, former_addresses(config)
+    for bid in seen.live.bids.values():
+        marker = bid.marker
+        if marker is None or bid.ended or marker.lineage == state.lineage or bid.id in state.released:
+            continue
+        at = now.get(marker.address, marker.address)
+        wanted = desired.get(at)
+        if not isinstance(wanted, Bid) or (config.stack and marker.stack != state.stack):
+            continue
+        names = {wanted.name, *([] if at in seen.desired.named else [_made_name(config, marker.address)])}
+        _, beside, generation = bid.bid.name.rpartition("-g")
+        if beside and generation.isdecimal() and len(generation) < _LONGEST:
+            names |= {name_beside(one, int(generation)) for one in names}
+        if bid.bid.name in names:
+            yield bid, marker
+
+
+def _made_name(config: Config, address: Address) -> str:
+    """What a bid at `address` is called where no name is written."""
+    return config.name_prefix + (address.base if address.key is None else f"{address.base}-{address.key}")
+
+
+def hold_environment(session: Session, seen: Observed, wishes: Wishes, plan: Plan) -> None:
+    """Raise GuardRefused where `other_environment` or `other_state` warns: nobody has looked at the plan."""
+    found = (other_environment(seen, wishes), other_state(seen, plan))
+    hold_warned((one for one in found if one is not None), session.nothing_was("changed"))
 
 
 def hold_warned(found: Iterable[Diagnostic], untouched: str = "nothing was changed") -> None:
-    """Raise GuardRefused where what is said of a plan, at which nobody has looked, has that warning. `untouched`: what
-    to say of what was not done."""
+    """Raise GuardRefused where what is said of a plan, at which nobody has looked, has such a warning. `untouched`:
+    what to say of what was not done."""
     for one in found:
-        if one.code == _CODE:
-            raise GuardRefused(f"{one.summary} {untouched}", code=_CODE, hint=one.hint)
+        if one.code in (_CODE, _NO_STATE):
+            end = "" if one.summary.endswith("?") else ";"
+            raise GuardRefused(f"{one.summary}{end} {untouched}", code=one.code, hint=one.hint)
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:

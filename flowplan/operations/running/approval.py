@@ -135,7 +135,7 @@ class Approving:
         if not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):
             self._asked |= self.approval.approve(found.plan)
             if not self._asked:
-                hold_environment(self.session, seen, self.wishes)
+                hold_environment(self.session, seen, self.wishes, found.plan)
         return found.plan
 
     def _hold_to(self, saved: SealedPlan, found: PricedPlan, seen: Observed) -> None:

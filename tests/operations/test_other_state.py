@@ -1,0 +1,104 @@
+"""A stack without its state, as in a fresh checkout: what runs already is not placed a second time unseen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Place, made_once
+
+STACK = """version: 2
+name: llm
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}
+tasks:
+  api: {startup_script: echo one, lifecycle: {create_before_destroy: true}}
+  old: {}
+"""
+APPLY = ("apply", "--auto-approve")
+TWICE = "if that is this one, what runs would be placed a second time"
+
+
+def live(place: Place) -> set[str]:
+    rows = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
+    return {row["name"] for row in rows if row["status"] != "Terminated"}
+
+
+@pytest.fixture
+@made_once
+def checkout(place: Place) -> Place:
+    """A fresh checkout of a stack that runs: the files, and no state. Its live bids are not called as their addresses
+    are: one was replaced, the other moved."""
+    place.write(STACK)
+    place.ok(*APPLY)
+    place.edit("echo one", "echo two")
+    place.edit("  old: {}\n", "  new: {}\nmoved: [{from: task.old, to: task.new}]\n")
+    place.ok(*APPLY)
+    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        path.unlink()
+    assert live(place) == {"api-g2", "old"}
+    return place
+
+
+def said(place: Place, *command: str) -> tuple[int, str]:
+    found = place.run(*command)
+    return found.code, " ".join((found.out + found.err).split())
+
+
+def test_what_runs_under_another_name_is_not_placed_again_where_nobody_looks(checkout: Place) -> None:
+    code, told = said(checkout, *APPLY)
+    assert (code, TWICE in told, live(checkout)) == (3, True, {"api-g2", "old"}), told
+    assert "2 live bids carry the marker of a stack called llm: api-g2 (bid_" in told
+    assert "flowplan recover --from-live --lineage" in told
+    code, told = said(checkout, "plan")
+    assert (code, TWICE in told) == (0, True)
+
+
+def test_the_remedies_of_the_refusal_do_what_they_say(checkout: Place) -> None:
+    lineage = said(checkout, *APPLY)[1].rpartition("--lineage ")[2].partition(";")[0]
+    checkout.ok("recover", "--from-live", "--lineage", lineage)
+    assert "bid.old has moved to bid.new" in (told := said(checkout, *APPLY)[1]), told
+    assert "0 added, 0 changed, 0 destroyed" in told
+    assert live(checkout) == {"api-g2", "old"}
+
+
+def test_whoever_has_looked_at_the_plan_may_place_them(checkout: Place) -> None:
+    checkout.ok("plan", "--out", "p.json")
+    checkout.ok("apply", "p.json")
+    assert live(checkout) == {"api-g2", "old", "api", "new"}
+    assert TWICE not in said(checkout, "plan")[1]  # there is a state now
+
+
+@pytest.mark.parametrize("named", ["", "name: other\n"], ids=["a directory's name", "a name of its own"])
+def test_a_stack_that_no_file_names_may_have_been_called_otherwise(checkout: Place, named: str) -> None:
+    checkout.edit("name: llm\n", named)
+    code, told = said(checkout, *APPLY)
+    assert (code, TWICE in told) == ((0, False) if named else (3, True)), told
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: llm\n", "name: llm\nname_prefix: staging-\n"),
+        ("api: {startup", "api: {name: ben-api, startup"),
+        ("tasks:\n  api:", "tasks:\n  web:"),
+    ],
+    ids=["another prefix", "another written name", "other addresses"],
+)
+def test_what_is_called_as_another_environment_calls_it_is_no_reason_to_refuse(
+    checkout: Place, old: str, new: str
+) -> None:
+    checkout.edit("  new: {}\nmoved: [{from: task.old, to: task.new}]\n", "")
+    checkout.edit(old, new)
+    code, told = said(checkout, *APPLY)
+    assert (code, TWICE in told) == (0, False), told
+
+
+def test_a_stack_without_prefix_is_another_environment_than_one_with_a_prefix(place: Place) -> None:
+    place.write(STACK.replace("name: llm\n", "name: llm\nname_prefix: staging-\n"))
+    place.ok("--state", "staging.json", *APPLY)
+    place.write(STACK)
+    code, told = said(place, "--state", "production.json", *APPLY)
+    assert (code, TWICE in told) == (0, False), told
