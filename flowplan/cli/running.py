@@ -84,6 +84,8 @@ class Asking(Approval):
 
     def show(self, document: PlanDocument) -> None:
         self.reporter.planned(document)
+        if self.asks and self.can_ask:  # "yes" is said to a plan that somebody has seen
+            self.terminal.forget_typed()
 
     def approve(self, plan: Plan) -> bool:
         if self.auto_approve:

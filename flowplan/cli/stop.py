@@ -82,6 +82,7 @@ class Stop(Interruption):
             number = self.number if self.number is not None else signal.SIGINT
             return Interrupted(f"stopped by a signal; {outcome}", signal_number=exit_signal(number))
         self.hurry()
+        self._tell("")  # a terminal has written ^C, and a question may stand before it: what is said next is a line
         number = getattr(cause, "number", signal.SIGINT)
         what = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         return Interrupted(f"{what}; {outcome}", signal_number=exit_signal(number))

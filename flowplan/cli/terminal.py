@@ -16,7 +16,7 @@ from typing import TextIO
 from flowplan.cli.below import Below, Lines, in_front, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
-from flowplan.cli.typed import typed_line
+from flowplan.cli.typed import forget_typed, typed_line
 from flowplan.cli.writer import Writer
 from flowplan.cloud.http.redaction import Hidden
 from flowplan.errors import FlowplanError
@@ -121,6 +121,10 @@ class Terminal:
         if line is None:
             self.err()
         return line or ""
+
+    def forget_typed(self) -> None:
+        """What was typed until now answers nothing that is asked from here on. Only when `interactive`."""
+        forget_typed(sys.stdin)
 
     def hurry(self) -> None:
         """The command is to end: nobody waits any more for a stream that takes nothing. From any thread."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 import select
 import signal
+from contextlib import suppress
 from typing import TextIO
+
+
+def forget_typed(stream: TextIO) -> None:
+    """Drop what was typed so far, where `stream` is a terminal: it is no answer to what is asked from here on. In the
+    background it waits for the terminal."""
+    import termios
+
+    with suppress(OSError, ValueError, termios.error):  # no terminal, or one that is gone
+        termios.tcflush(stream.fileno(), termios.TCIFLUSH)
 
 
 def typed_line(stream: TextIO) -> str | None:

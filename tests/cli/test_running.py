@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cli.terminals import at_terminal
+from tests.cli.terminals import at_terminal, started
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
 from tests.processes import LONGEST, Process
 
@@ -257,6 +257,7 @@ def test_ctrl_c_at_the_prompt(place: Place, time: int) -> None:
     place.write(TASK)
     code, shown = at_terminal(place, "\x03", "apply")
     assert code == 130, shown
+    assert "^C\r\n\x1b[31;1merror:\x1b[0m interrupted; nothing was changed\r\n" in shown  # on a line of its own
     assert "Traceback" not in shown
     assert place.ledger() == []
 
@@ -272,6 +273,25 @@ def test_destroy_wants_the_name_of_the_volume(place: Place) -> None:
     code, shown = at_terminal(place, "my-new-volume\nyes\n", "destroy")
     assert code == 0, shown
     assert "Destroy complete" in shown
+
+
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+def test_what_is_typed_before_the_plan_is_shown_approves_nothing(place: Place, command: str) -> None:
+    """Impatience, or lines that were pasted: nobody has seen what that "yes" is for."""
+    place.write(TASK)
+    if command == "destroy":
+        place.ok("apply", "--auto-approve")
+    ledger = place.ledger()
+    run, typed = started(place, command), False
+    run.type("my-new-volume\nyes\n" if command == "destroy" else "yes\n")
+    for _ in run.reads():
+        if not typed and run.raw.rstrip("\x1b[0m ").endswith(":"):
+            run.type("no\n")
+            typed = True
+    assert run.end() == 1, run.raw
+    assert typed
+    assert "nothing was changed" in run.raw
+    assert place.ledger() == ledger
 
 
 def test_ci_never_prompts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

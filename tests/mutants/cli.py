@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take for an answer what was typed before the plan was shown",
+        "cli/running.py",
+        "            self.terminal.forget_typed()\n",
+        "            pass\n",
+        ("tests/cli/test_running.py", "-k", "typed_before"),
+    ),
+    Mistake(
         "say of a destroy that nobody can approve that a plan to apply is to be saved",
         "cli/running.py",
         '("--destroy " if plan.mode == "destroy" else "")',
