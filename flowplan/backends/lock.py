@@ -22,7 +22,7 @@ from typing import Any
 from attrs import asdict, fields
 
 from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
-from flowplan.backends.processes import Fate, fate_of
+from flowplan.backends.processes import Fate, fate_of, how_to_wake
 from flowplan.backends.room import copy_named, no_room
 from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
@@ -212,7 +212,7 @@ class Lock(StateLock):
             self._drop()
             raise FlowplanError(
                 f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
-                hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
+                hint=how_to_wake(holder) or f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
             )
         try:
             taken.write(b"")
@@ -262,7 +262,8 @@ def _held(path: Path, holder: Owner | None, here: Owner) -> Locked:
         return Locked(f"another process holds the lock {path}", hint="wait for it, or give --lock-timeout 5m")
     near = holder.boot == here.boot
     remedy = "give --lock-timeout 5m to wait" if near else f"if that run is dead, flowplan force-unlock {holder.id}"
-    return Locked(f"the lock {path} is held by {holder.who}", detail=holder.describe(), hint=remedy)
+    hint = how_to_wake(holder) or remedy
+    return Locked(f"the lock {path} is held by {holder.who}", detail=holder.describe(), hint=hint)
 
 
 def _left(path: Path, left: Owner, fate: Fate) -> Locked:
@@ -271,7 +272,8 @@ def _left(path: Path, left: Owner, fate: Fate) -> Locked:
         return Locked(
             f"process {left.pid} ({left.command}) is alive, and {path} names it",
             detail=f"{left.describe()}\nthe lock itself is free: this file system does not support locks",
-            hint="give --lock-timeout 5m to wait, and keep the state on a file system that supports locks",
+            hint=how_to_wake(left)
+            or "give --lock-timeout 5m to wait, and keep the state on a file system that supports locks",
         )
     return Locked(
         f"the lock {path} is held by {left.who}; this machine cannot check whether that run is alive",

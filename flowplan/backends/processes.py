@@ -56,6 +56,14 @@ def fate_of(left: Owner, here: Owner) -> Fate:
     return "dead" if same else "unknown"
 
 
+def how_to_wake(left: Owner) -> str | None:
+    """What to type to let a process of this machine go on that somebody has stopped, as Ctrl-Z does; None: it is not.
+    It holds its lock until then, and obeys no signal that would end it cleanly."""
+    if not left.started or left.boot != boot_id() or _stat_of(left.pid) != ("T", left.started):
+        return None
+    return f"that run is stopped (Ctrl-Z): fg in its terminal, or kill -CONT {left.pid}, lets it go on"
+
+
 def boot_id() -> str:
     """The kernel's id of this boot, or "" where there is none."""
     try:
@@ -87,11 +95,17 @@ def _machine_id(environ: Mapping[str, str]) -> str:
 
 def _start_of(pid: int) -> str:
     """When a process started, in clock ticks since the boot; "": it is not there, or has ended (a zombie)."""
+    state, started = _stat_of(pid)
+    return started if state not in ("Z", "X") else ""
+
+
+def _stat_of(pid: int) -> tuple[str, str]:
+    """The state of a process, a letter, and when it started; "" and "": it is not there."""
     try:
         numbers = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return ""
-    return numbers[19] if numbers[0] not in ("Z", "X") else ""
+        return "", ""
+    return numbers[0], numbers[19]
 
 
 def _user() -> str:

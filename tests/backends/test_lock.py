@@ -7,6 +7,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -145,6 +146,24 @@ def test_force_unlock_never_breaks_a_living_one(path: Path) -> None:
     id = json.loads(path.read_bytes())["id"]
     with pytest.raises(FlowplanError, match="alive"):
         Lock(path).break_(id, me())
+    other.tell("release")
+
+
+def test_how_a_holder_that_is_stopped_goes_on_is_said(path: Path) -> None:
+    """Ctrl-Z: it would not hear kill -INT, and who waits for it waits for nothing."""
+    other = Other(path)
+    pid, id = other.process.pid, json.loads(path.read_bytes())["id"]
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    remedy = f"that run is stopped (Ctrl-Z): fg in its terminal, or kill -CONT {pid}, lets it go on"
+    with pytest.raises(Locked) as refused:
+        Lock(path).acquire(me())
+    assert refused.value.hint == remedy
+    with pytest.raises(FlowplanError, match="it stays") as kept:
+        Lock(path).break_(id, me())
+    assert kept.value.hint == remedy
+    os.kill(pid, signal.SIGCONT)
     other.tell("release")
 
 

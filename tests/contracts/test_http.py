@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -30,6 +32,7 @@ from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
 from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
 from tests.contracts.under_lock import Killed, holders, owner
+from tests.processes import Process
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -301,6 +304,24 @@ def test_a_lock_that_the_document_does_not_name_is_broken_by_the_id_that_the_ser
     with pytest.raises(FlowplanError, match="nobody holds"):
         site.open().lock.break_("a-lock", owner())
     worked(site)
+
+
+def test_how_a_holder_that_is_stopped_goes_on_is_said(site: HttpSite) -> None:
+    """Ctrl-Z: no server lets go of its lock, and it would not hear kill -INT."""
+    worked(site)
+    with Process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        site.open().lock.acquire(evolve(owner(), id="stopped", pid=process.pid, started=started))
+        remedy = f"that run is stopped (Ctrl-Z): fg in its terminal, or kill -CONT {process.pid}, lets it go on"
+        with pytest.raises(Locked) as refused:
+            site.open().lock.acquire(owner())
+        assert refused.value.hint == remedy
+        with pytest.raises(FlowplanError, match="it stays") as kept:
+            site.open().lock.break_("stopped", owner())
+        assert kept.value.hint == remedy
+        process.kill()
 
 
 def test_a_lock_that_was_broken_stops_the_run_that_had_it(site: HttpSite) -> None:

@@ -19,7 +19,7 @@ from attrs import evolve
 
 from flowplan import __version__
 from flowplan.backends.overflow import overflow_directory
-from flowplan.backends.processes import fate_of, pid_namespace
+from flowplan.backends.processes import fate_of, how_to_wake, pid_namespace
 from flowplan.backends.remote.asked import Asked
 from flowplan.backends.remote.http import HttpPlace, InTheWay
 from flowplan.backends.remote.http_address import HttpAddress
@@ -261,7 +261,8 @@ class HttpLock(FencedLock):
             if fate_of(holder, evolve(here, pid=0, started="")) == "alive":
                 raise FlowplanError(
                     f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
-                    hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
+                    hint=how_to_wake(holder)
+                    or f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
                 )
         self._place.client.unlock(LockInfo(lock_id))
         self._clear(here)
@@ -297,7 +298,9 @@ def _unknown(there: LockInfo) -> Owner:
 
 def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
     remedy = "give --lock-timeout 5m to wait"
-    if id := holder.id or there.ID:
+    if wake := how_to_wake(holder):
+        remedy = wake
+    elif id := holder.id or there.ID:
         remedy += f"; if that run is dead, flowplan force-unlock {id}"
     else:
         remedy += "; the server does not say who has it: if no run does, unlock the state there"
