@@ -24,6 +24,7 @@ from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import Coverage, Judged, coverage
+from flowplan.state.ownership import is_raised
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "paid": money(truth.bills.paid(binding.id, truth.now)) if is_bid else None,
             "cost": cost(priced) if priced is not None else None,
         }
-        if is_bid and priced is not None and binding.raised_from is not None:
+        if priced is not None and isinstance(resource, Bid) and is_raised(binding, resource):
             made["raised_from"] = money(binding.raised_from)
         if priced is not None and priced.left != ENDLESS:
             left = priced.left

@@ -20,7 +20,7 @@ from flowplan.operations.opening.sources import DEFAULT
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
-from flowplan.state.ownership import past_bids
+from flowplan.state.ownership import is_live, is_raised, past_bids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def bid_rows(
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
                 paid=None if bills is None else bills.paid(binding.id, cloud.now()),
                 life=lifetimes.get(address),
-                raised_from=binding.raised_from if listed_as is not None and not listed_as.ended else None,
+                raised_from=binding.raised_from if is_live(binding, live) and is_raised(binding, bid) else None,
             )
         )
     return made

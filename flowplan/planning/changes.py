@@ -39,7 +39,7 @@ from flowplan.planning.protection import protected, protecting
 from flowplan.planning.successors import create_first
 from flowplan.planning.triggers import TRIGGERED, left_over, triggered
 from flowplan.pricing.units import usd
-from flowplan.state.ownership import as_known
+from flowplan.state.ownership import as_known, is_raised
 from flowplan.state.state import DONE, Binding, State
 
 
@@ -287,7 +287,7 @@ class Changes:
         imported = address in self.desired.imports
         known: dict[str, Any] = {"before": before, "fields": fields, "id": binding.id, "needs": wanted.needs}
         known |= {"status": getattr(found, "status", None), "imported": imported, "generation": binding.generation}
-        also = _taken_back(fields, binding) or self.desired.choices.get(address)
+        also = _taken_back(before, fields, binding) or self.desired.choices.get(address)
         if (why := self._replaced(address, fields, wanted)) is not None:
             made = as_replaced(before, after, lifecycle)
             known |= {"reason": why[0], "generation": binding.generation + 1}
@@ -340,9 +340,12 @@ def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:
     return isinstance(wanted, Bid) and "volumes" in names and "paused" not in names and not wanted.paused
 
 
-def _taken_back(fields: Iterable[FieldChange], binding: Binding) -> str | None:
-    """That the limit price is another one because the watch had raised it, and the files do not keep that."""
+def _taken_back(before: Resource, fields: Iterable[FieldChange], binding: Binding) -> str | None:
+    """That the limit price changes because the watch had raised it, and the files do not keep that. Not where somebody
+    else has set another one since."""
     if binding.raised_from is None or not any(one.name == "limit_price" for one in fields):
+        return None
+    if not isinstance(before, Bid) or not is_raised(binding, before):
         return None
     was = f"the limit was raised by watch from {usd(binding.raised_from)} per instance-hour"
     return f"{was}, and the files do not ask for that any more"

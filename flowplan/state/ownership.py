@@ -385,7 +385,15 @@ def movable_bids(state: State, live: Live) -> frozenset[Address]:
 
 def raised_bids(state: State, live: Live) -> dict[Address, Binding]:
     """The live bids whose limit price the watch has raised, as the state has them."""
-    return {a: b for a, b in state.bindings.items() if b.raised_from is not None and is_live(b, live)}
+    found = ((a, b, live.bids.get(b.id)) for a, b in state.bindings.items())
+    return {a: b for a, b, bid in found if bid is not None and not bid.ended and is_raised(b, bid.bid)}
+
+
+def is_raised(binding: Binding, bid: Bid) -> bool:
+    """Whether `bid`, as it is live, has the limit price that the watch has raised it to: one that somebody else has set
+    since is no raise of the watch."""
+    applied = binding.applied if binding.raised_from is not None else None
+    return isinstance(applied, Bid) and bid.limit_price == applied.limit_price
 
 
 def placed_bids(state: State, live: Live) -> dict[Address, Bid]:

@@ -146,6 +146,13 @@ MISTAKES = (
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
+        "put back a limit that the watch has raised and somebody has lowered",
+        "state/ownership.py",
+        "    return isinstance(applied, Bid) and bid.limit_price == applied.limit_price\n",
+        "    return isinstance(applied, Bid)\n",
+        ("tests/reports/test_raised_limits.py", "-k", "somebody"),
+    ),
+    Mistake(
         "presume of what is in doubt only what its marker says",
         "state/ownership.py",
         "strays(presumed, live)",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place, made_once
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.documents.test_schemas import fits
 from tests.operations.test_watch import stack, task
 
@@ -69,3 +69,16 @@ def test_a_plan_that_takes_it_back_says_why(raised: Place, policy: str) -> None:
     assert "an apply leaves it so" not in said
     raised.ok(*APPLY)
     assert "raised by watch" not in raised.ok("status") + raised.ok("plan") + raised.ok("cost") + raised.ok("show")
+
+
+@pytest.mark.parametrize(("outside", "says"), [("5.00", "No changes."), ("7.00", "limit_price = $7.00 -> $5.00")])
+def test_what_somebody_has_set_since_is_no_raise_of_the_watch(raised: Place, outside: str, says: str) -> None:
+    """Else an apply would put a limit that nobody wrote, and that is above the one in force, back."""
+    raised.call("PATCH", f"/v2/spot/bids/{bid_id(raised, 'bid.train')}", f'{{"limit_price": "${outside}"}}'.encode())
+    said = raised.ok("plan") + raised.ok("status") + raised.ok("cost")
+    assert says in said
+    assert "raised by watch" not in flat(said)
+    raised.ok(*APPLY)
+    body = json.loads(raised.ok("status", "--format", "json"))
+    assert [bid["limit_price"] for bid in body["bids"]] == ["5.00"]
+    assert "raised by watch" not in flat(raised.ok("show"))
