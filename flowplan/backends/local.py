@@ -39,7 +39,7 @@ from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, Unread, UsageProblem
-from flowplan.files.atomic import durable, hold_not_mounted, hold_trusted, replace_file
+from flowplan.files.atomic import durable, hold_not_mounted, hold_short, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form
 from flowplan.state.history import Change, Rewritten, Version
@@ -157,6 +157,7 @@ class LocalStore(Store):
     def hold_savable(self) -> None:
         self._hold()
         hold_not_mounted(self.path, self.backup_path, self.journal_path)
+        hold_short(self.path, self.backup_path, self.journal_path)
         if (snapshot := self._files.snapshot()) is not None:  # else the journal is the first that is made here
             replace_file(self.path, snapshot)
             if self._journal is not None:

@@ -20,6 +20,7 @@ PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 WRITABLE = "free some space, or make the directory writable, and run the same command again"
 ANSWERS = "look whether the disk, or the server of this file system, answers, and run the same command again"
+SHORTER = "give it a shorter name: some files beside it have longer ones"
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
@@ -53,7 +54,7 @@ def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: in
 def create_file(path: Path, data: bytes) -> bool:
     """Make `path`, which is not there yet, hold exactly `data`, durably. False: there is something, which stays as it
     is. Raises StateError."""
-    temporary = path.with_name(f"{path.name}{_TEMPORARY}.{os.getpid()}")
+    temporary = _temporary(path)
     with durable(path):
         try:
             _write_new(temporary, data, PRIVATE)
@@ -78,7 +79,7 @@ def _hold_replaceable(path: Path, target: Path) -> None:
 
 
 def _replace(target: Path, data: bytes, mode: int, *, proven: bool = False) -> None:
-    temporary = target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
+    temporary = _temporary(target)
     try:
         _write_new(temporary, data, mode)
         if proven and temporary.read_bytes() != data:
@@ -88,6 +89,11 @@ def _replace(target: Path, data: bytes, mode: int, *, proven: bool = False) -> N
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(target.parent)
+
+
+def _temporary(target: Path) -> Path:
+    """What is written first, to take the place of `target`."""
+    return target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -158,6 +164,14 @@ def hold_not_mounted(*paths: Path) -> None:
                 raise NoRoom(f"{path} could not be replaced: {os.strerror(errno.EBUSY)}", hint=MOUNTED)
 
 
+def hold_short(*paths: Path) -> None:
+    """Raise StateError where the name of one of these files is too long for its file system, or leaves no room for that
+    of the temporary file by which it is replaced."""
+    for path in paths:
+        with durable(path), suppress(FileNotFoundError):
+            _temporary(Path(os.path.realpath(path))).lstat()
+
+
 def hold_no_device(path: Path) -> None:
     """Raise StateError when `path` is a device, or a link to one."""
     with suppress(OSError):
@@ -194,6 +208,8 @@ def remedy_of(error: OSError) -> str | None:
     """What helps against `error` of a file that is written; None: who tells of it knows."""
     if error.errno in _LIMITS:
         return None
+    if error.errno == errno.ENAMETOOLONG:
+        return SHORTER
     return WRITABLE if error.errno in NO_ROOM else ANSWERS
 
 

@@ -218,3 +218,16 @@ def test_a_file_that_is_mounted_by_itself_is_met_before_the_first_call(place: Pl
     assert live_ids(place) == []
     assert place.ok("state", "list") == ""
     assert "No changes" in place.ok(*DESTROY)
+
+
+@pytest.mark.parametrize("length", [248, 240, 234])  # of 255
+def test_a_state_whose_name_is_too_long_to_be_saved_is_met_before_the_first_call(place: Place, length: int) -> None:
+    """Its journal has room for a name, and what replaces it, or its backup, has not."""
+    place.write(many(1))
+    name = "s" * (length - len(".json")) + ".json"
+    refused = place.run(*APPLY, "--state", name)
+    said = " ".join(refused.err.split())
+    assert (refused.code, place.ledger()) == (5, [])
+    assert "could not be made durable: File name too long" in said
+    assert "hint: give it a shorter name" in said
+    place.ok(*APPLY, "--state", "s" * 200 + ".json")

@@ -41,6 +41,13 @@ MISTAKES = (
         ("tests/faults/test_without_room.py", "-k", "mounted"),
     ),
     Mistake(
+        "begin what cannot be saved, as the name of its backup is too long",
+        "backends/local.py",
+        "hold_short(self.path, self.backup_path, self.journal_path)",
+        "hold_short(self.path)",
+        ("tests/faults/test_without_room.py", "-k", "too_long"),
+    ),
+    Mistake(
         "take too few open files for a device that fails",
         "files/atomic.py",
         ", *_LIMITS) else Unwritten",
