@@ -228,6 +228,22 @@ def test_odd_json_is_no_plan(example: Place, data: str) -> None:
         assert result.code == 3 and "is not a valid plan" in " ".join(result.err.split()), result
 
 
+@pytest.mark.parametrize("data", ["", " \n", "\0" * 8192], ids=["empty", "a line", "zeros"])
+def test_an_empty_file_is_no_plan(example: Place, data: str) -> None:
+    """As a job leaves it that could not fetch the plan: to read it as a task file would say something else."""
+    example.write(data, "plan.json")
+    result = example.run("apply", "plan.json")
+    assert (result.code, "plan.json is not a valid plan: it is empty" in result.err) == (3, True), result
+    example.write("", "task.yaml")
+    assert "there is no task in this file" in example.run("apply", "task.yaml").err
+
+
+def test_a_plan_of_another_format_is_called_that(place: Place, saved: dict[str, Any]) -> None:
+    sealed_again(place, {**saved, "format_version": "9.0"})
+    result = place.run("apply", "p")
+    assert (result.code, "its format_version is 9.0, not 1.0" in " ".join(result.err.split())) == (3, True), result
+
+
 def test_a_path_that_cannot_be_one_is_no_plan(example: Place) -> None:
     example.ok("plan", "--out", "p")
     body = json.loads((example.path / "p").read_text())

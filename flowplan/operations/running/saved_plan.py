@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ENCRYPTED = "encrypted"  # the format_version of what holds a plan document
 PLAN_LIMIT = 256 * 1024 * 1024  # bytes
+_NOTHING = b"\0 \t\r\n"  # of which an empty file is, also one that a crash has left
 _TOLD = 8  # differences of a saved plan that are shown
 
 
@@ -78,10 +79,10 @@ def _patterns(saved: SealedPlan, given: Patterns) -> Patterns:
 
 def read_saved_plan(settings: Settings, paths: Sequence[str]) -> SealedPlan | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
-    that is a plan but not a whole one, UsageProblem for a plan with another PATH beside it, and for a
-    file that cannot be read: it may be either."""
+    that is a plan but not a whole one, or that is empty and not called as YAML is; UsageProblem for a plan with another
+    PATH beside it, and for a file that cannot be read: it may be either."""
     if len(paths) == 1:
-        return _plan_at(settings, paths[0])
+        return _plan_at(settings, paths[0], alone=True)
     for path in paths:  # a configuration is called .yaml nearly always, and there may be thousands of it
         if not path.endswith(SUFFIXES) and _plan_at(settings, path) is not None:
             hint = f"flowplan apply {shlex.quote(path)}; what the other files ask for is for a plan of their own"
@@ -89,10 +90,13 @@ def read_saved_plan(settings: Settings, paths: Sequence[str]) -> SealedPlan | No
     return None
 
 
-def _plan_at(settings: Settings, path: str) -> SealedPlan | None:
+def _plan_at(settings: Settings, path: str, *, alone: bool = False) -> SealedPlan | None:
     try:
         with opened(settings.directory / path) as file:
             start = file.read(4096)
+            blank = alone and not path.endswith(SUFFIXES) and not start.strip(_NOTHING)
+            if blank and not file.read(PLAN_LIMIT).strip(_NOTHING):
+                raise _not_valid(path, "it is empty")
             if not start.lstrip().startswith(b"{"):
                 return None
             data = start + file.read(PLAN_LIMIT)
@@ -176,8 +180,10 @@ def read_plan(data: bytes, name: str, settings: Settings) -> SealedPlan | None:
         return None
     if not isinstance(body, dict) or "format_version" not in body:
         return None
-    if body["format_version"] != FORMAT_VERSION or body.get("flowplan_version") != __version__:
+    if body.get("flowplan_version") != __version__:
         raise _not_valid(name, f"it was made by flowplan {body.get('flowplan_version')}; this is {__version__}")
+    if body["format_version"] != FORMAT_VERSION:
+        raise _not_valid(name, f"its format_version is {body['format_version']}, not {FORMAT_VERSION}")
     if body.get("sha256") != digest:
         raise _not_valid(name, "its digest does not match its content")
     if why := misfit(body):
