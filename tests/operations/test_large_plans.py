@@ -78,3 +78,14 @@ def test_of_very_many_places_the_first_are_listed(place: Place) -> None:
     place.write(f"{HEAD}{each}")
     said = " ".join(place.run("plan").err.split())
     assert "and in 99 more places: flowplan.yaml:9:" in said and " and 69 more; --verbose shows each 100 errors" in said
+
+
+def test_names_that_another_state_has_are_one_problem_with_one_remedy(place: Place) -> None:
+    place.write(tasks(6))
+    place.ok("apply", "--auto-approve")
+    refused = place.run("plan", "--state", "other.json")
+    said = " ".join(refused.err.split())
+    assert (refused.code, said.count("error: "), said[-8:]) == (65, 1, "6 errors")
+    assert re.search(r"if it is lost: flowplan recover --from-live --lineage [-0-9a-f]{36}", said)
+    assert "and so 5 more: bid.sweep-001 … 005" in said
+    assert place.run("plan", "--state", "other.json", "--verbose").err.count("error: a bid named sweep-") == 6

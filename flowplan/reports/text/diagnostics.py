@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.validate import Checked
+from flowplan.names import ranges
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, columns, wrapped
 
@@ -32,10 +33,12 @@ def text(problems: Iterable[Diagnostic], paint: Paint) -> str:
 
 
 def _alike(problems: Sequence[Diagnostic], paint: Paint) -> list[list[Diagnostic]]:
-    """Those together that differ in nothing but their place, if they are more than a few and not all are asked for."""
+    """Those together that differ in nothing but their place, if they are more than a few and not all are asked for.
+    So are names that another state has, where one remedy is that of all."""
     groups: dict[object, list[Diagnostic]] = {}
     for index, one in enumerate(problems):
-        same = (one.severity, one.code, one.summary, one.hint, one.detail, one.also)
+        summary = None if one.code == "name-taken" and one.hint and one.about else one.summary
+        same = (one.severity, one.code, summary, one.hint, one.detail, one.also)
         groups.setdefault(index if paint.verbose or one.position is None else same, []).append(one)
     many = {id(one): these for these in groups.values() if len(these) > _APART for one in these}
     return [many.get(id(one), [one]) for one in problems if many.get(id(one), [one])[0] is one]
@@ -46,9 +49,14 @@ def _in_places(these: Sequence[Diagnostic], paint: Paint) -> str:
     first, *others = these
     if not others:
         return one(first, paint)
-    places = ", ".join(shown(str(other.position), 300) for other in others[:_ALIKE])
-    rest = f" and {left:,} more; --verbose shows each" if (left := len(others) - _ALIKE) > 0 else ""
-    more = wrapped(f"and in {len(others):,} more places: {places}{rest}", "  ", "    ", paint.width)
+    if any(other.summary != first.summary for other in others):
+        said = [shown(name, 300) for name in ranges((other.about or "" for other in others), paint.dots)]
+        what = f"and so {len(others):,} more"
+    else:
+        said = [shown(str(other.position), 300) for other in others]
+        what = f"and in {len(others):,} more places"
+    rest = f" and {left:,} more; --verbose shows each" if (left := len(said) - _ALIKE) > 0 else ""
+    more = wrapped(f"{what}: {', '.join(said[:_ALIKE])}{rest}", "  ", "    ", paint.width)
     return "\n".join([one(first, paint), *more])
 
 
