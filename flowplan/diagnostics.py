@@ -242,6 +242,10 @@ class Diagnostic:
         """The same, in which none of `secrets` can be read."""
         return self.hidden(lambda text: hide(text, secrets))
 
+    def typed(self, commands: Callable[[str], str]) -> Diagnostic:
+        """This, with the `commands` of its hint as they are to be typed."""
+        return self if self.hint is None else evolve(self, hint=commands(self.hint))
+
     def hidden(self, secretless: Callable[[str], str]) -> Diagnostic:
         """The same without what must stay secret: `secretless` gives a text without that."""
         hint, detail, source = (one and secretless(one) for one in (self.hint, self.detail, self.source))

@@ -130,7 +130,7 @@ class LocalStore(Store):
         if overflowed := self._overflow.found():
             raise StateError(
                 f"{self.path} is missing, but {overflowed[0]} holds results of an earlier run here",
-                hint=f"{NOT_RESTORED}; `apply --init` starts a new state",
+                hint=f"{NOT_RESTORED}; `flowplan apply --init` starts a new state",
             )
         return self.fresh()
 

@@ -144,7 +144,7 @@ def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
     trace = parts.short("journal" if header is not None else "backup")
     raise StateError(
         f"{parts.name('snapshot')} is missing, but {trace} shows that it existed",
-        hint=f"{RESTORE}; otherwise {NOT_RESTORED}; `apply --init` starts a new state",
+        hint=f"{RESTORE}; otherwise {NOT_RESTORED}; `flowplan apply --init` starts a new state",
     )
 
 

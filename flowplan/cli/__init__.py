@@ -22,7 +22,7 @@ from flowplan.cli.commands import COMMANDS, PURPOSES
 from flowplan.cli.completing import VARIABLE
 from flowplan.cli.elsewhere import hold_command
 from flowplan.cli.everywhere import global_options
-from flowplan.cli.failures import Failed, tell, tell_interrupted, tell_too
+from flowplan.cli.failures import Failed, tell_interrupted, tell_too
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
@@ -135,7 +135,7 @@ def run(arguments: Sequence[str]) -> int:
         failed = tell_interrupted(terminal)
         code = failed.exit_code
     except Exception as error:  # noqa: BLE001 - the interpreter's own traceback would not mask secrets
-        failed = tell(answer.addressed(error), terminal)
+        failed = answer.tell(error)
         code = failed.exit_code
     try:
         code = answer.end(code, failed.said)

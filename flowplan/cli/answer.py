@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flowplan.cli.failures import PENDING, tell_lost
+from flowplan.cli.failures import PENDING, Failed, tell, tell_lost
 from flowplan.cli.github import from_top, tell_step
 from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError
@@ -31,15 +31,12 @@ class Answer:
         self.file: JsonFile | None = None
         self.refused = False
 
-    def addressed(self, error: Exception) -> Exception:
-        """`error`, whose hint names the state that was asked for in each command that it says, where the machine gives
-        enough to look that up."""
-        if isinstance(error, FlowplanError) and error.hint:
-            with suppress(OSError):
-                from flowplan.cli.same_state import on_same_state
-
-                error.hint = on_same_state(error.hint, self.asked().place)
-        return error
+    def tell(self, error: Exception) -> Failed:
+        """Say on stderr why a command failed, and what it ends with. Each command that is named works on the state that
+        was asked for, where the machine gives enough to look that up."""
+        with suppress(OSError):
+            self.terminal.works_on(self.asked().place)
+        return tell(error, self.terminal)
 
     def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:
         """--json FILE of a command that works with `state`, where --state names one, and with the files `used`. Raises

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from flowplan.cli.base import spelled
+from flowplan.cli.everywhere import which_state
 from flowplan.cli.forms import Form
 from flowplan.cli.github import LEAST
 
@@ -32,7 +33,6 @@ class Asked(NamedTuple):
 def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     from flowplan.cli.json_file import files_of
-    from flowplan.cli.same_state import options_in
 
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form) and one.subject]
@@ -40,10 +40,10 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     used = tuple(_from(given, name) for name in files_of(given))
     form = "json" if given.get("as_json") else str(given.get("form", ""))
     if not subjects:
-        return Asked(events=form == "json", file=file, state=state, used=used, place=options_in(given))
+        return Asked(events=form == "json", file=file, state=state, used=used, place=which_state(given))
     size = str(given.get("max_bytes", ""))
     most = max(int(size), LEAST) if size.isdecimal() and size.isascii() else None
-    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most, place=options_in(given))
+    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most, place=which_state(given))
 
 
 def _named(given: Mapping[str, Any], option: str) -> str:

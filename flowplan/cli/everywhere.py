@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -24,6 +25,20 @@ def remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
         given[option.name] = (*given.get(option.name, ()), *value)
     elif option.name and value not in (None, False):
         given[option.name] = value
+
+
+_WHICH_STATE = ("chdir", "state", "endpoint")
+
+
+def which_state(given: Mapping[str, Any]) -> str:
+    """The options that say which state, as they are `given`, for a command line; "" where there are none, or one holds
+    a password."""
+    words = [(f"--{name}", str(given[name])) for name in _WHICH_STATE if given.get(name)]
+    if not words or any(":" in word.partition("://")[2].rpartition("@")[0] for _, word in words):
+        return ""
+    import shlex
+
+    return " ".join(f"{option} {shlex.quote(word)}" for option, word in words)
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:

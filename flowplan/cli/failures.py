@@ -85,7 +85,7 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
         _refused(known, terminal)
     else:
         terminal.error(known)
-    return Failed(known.exit_code, reasons(known))
+    return Failed(known.exit_code, tuple(one.typed(terminal.paint_err.typed) for one in reasons(known)))
 
 
 def tell_too(error: Exception, terminal: Terminal, code: int) -> int:
@@ -104,9 +104,10 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
         parts = [one(problem, terminal.paint_err) for problem in error.refusals]
     else:
         parts = [notices(map(of, error.refusals), (), terminal.paint_err)]
-    verdict = wrapped(shown(error.summary, 1000), "", "  ", terminal.paint_err.width)
+    typed = terminal.paint_err.typed
+    verdict = wrapped(typed(shown(error.summary, 1000)), "", "  ", terminal.paint_err.width)
     if error.hint:
-        verdict += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ", terminal.paint_err.width)
+        verdict += wrapped(f"hint: {typed(shown(error.hint, 1000))}", "  ", "    ", terminal.paint_err.width)
     parts.append("\n".join(verdict))
     terminal.err("\n\n".join(parts))
 

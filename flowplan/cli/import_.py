@@ -58,7 +58,8 @@ def import_(
     from flowplan.operations.import_ import take_in
 
     wanted = take_in(here.session, address, id, lineage)
-    here.terminal.line(f"{wanted} is now {id}; flowplan plan shows what differs.")
+    differs = here.terminal.paint.typed("flowplan plan shows what differs.")
+    here.terminal.line(f"{wanted} is now {id}; {differs}")
     return 0
 
 
@@ -72,7 +73,7 @@ def _generated(here: Context, path: str, one: tuple[str, str] | None) -> int:
     for found in made.imported:
         here.terminal.line(f"{found.address} is now {found.id}")
     if made.imported:
-        here.terminal.line(f"{path} describes what is live: flowplan plan {path} shows no changes.")
+        here.terminal.line(f"{path} describes what is live: {paint.typed('flowplan plan')} {path} shows no changes.")
     else:
         here.terminal.line("There is nothing to import; no file was written.")
     return 0

@@ -47,6 +47,10 @@ class Terminal:
         self.paint = self.paint._replace(verbose=verbose, on=on)
         self.paint_err = self.paint_err._replace(verbose=verbose, on=on_err)
 
+    def works_on(self, place: str) -> None:
+        """From here on each command that is named has the options `place`, which say which state this one works on."""
+        self.paint, self.paint_err = self.paint._replace(place=place), self.paint_err._replace(place=place)
+
     @property
     def live(self) -> bool:
         """Whether progress may redraw a line: stderr is a terminal that moves its cursor, and this process has it; and
@@ -90,14 +94,15 @@ class Terminal:
 
     def note(self, text: str, word: str = "note", colour: str = "cyan") -> None:
         """One sentence on stderr behind a `word` in a `colour`, wrapped; it is cut after 1,000 characters."""
-        said = f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}"
+        said = f"{self.paint_err(f'{word}:', colour)} {self.paint_err.typed(shown(text, 1000))}"
         self.err("\n".join(wrapped(said, "", "  ", self.paint_err.width)))
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
-        lines = [(f"{self.paint_err('error:', 'red', 'bold')} {shown(error.summary, 2000)}", "", "  ")]
-        lines += [(shown(line, 500), "  ", "    ") for line in (error.detail or "").splitlines()]
-        lines += [(f"hint: {shown(error.hint, 1000)}", "  ", "    ")] if error.hint else []
+        typed = self.paint_err.typed
+        lines = [(f"{self.paint_err('error:', 'red', 'bold')} {typed(shown(error.summary, 2000))}", "", "  ")]
+        lines += [(typed(shown(line, 500)), "  ", "    ") for line in (error.detail or "").splitlines()]
+        lines += [(f"hint: {typed(shown(error.hint, 1000))}", "  ", "    ")] if error.hint else []
         self.err("\n".join(part for line in lines for part in wrapped(*line, self.paint_err.width)))
 
     def bug(self, error: Exception) -> None:

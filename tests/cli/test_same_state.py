@@ -7,8 +7,64 @@ import shutil
 
 import pytest
 
-from flowplan.cli.same_state import on_same_state, options_in
+from flowplan.cli.everywhere import which_state
+from flowplan.patterns import regex
+from flowplan.reports.text.same_state import on_same_state
+from tests.cli.lines import UNENDING, commands, ready
 from tests.conftest import Place, many
+
+# What looks at no state: other files, the market, or a state of its own.
+ELSEWHERE = {"init", "fmt", "convert", "market", "test", "schema", "completion", "explain", "state migrate"}
+DATA = {"schema", "completion"}  # they print what other programs read
+NAMED = regex(rf"flowplan (?:{'|'.join(sorted(commands(), key=len, reverse=True))})\b")
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if not one.startswith("simulator")])
+def test_each_command_that_works_with_a_state_is_named_with_it(command: str) -> None:
+    said = f"type `flowplan {command}`, or flowplan {command} NAME"
+    stays = command in ELSEWHERE
+    assert on_same_state(said, "--chdir d") == (
+        said if stays else said.replace(f"n {command}", f"n {command} --chdir d")
+    )
+
+
+@pytest.mark.parametrize("command", sorted(set(commands()) - UNENDING - DATA))
+def test_whatever_a_command_says_to_type_is_for_the_state_that_it_was_given(place: Place, command: str) -> None:
+    """Also where it does well: what is left, what comes next, and what a plan warns of."""
+    words = ready(place, command)
+    result = place.run("--chdir", ".", *words)
+    said = " ".join(f"{result.out} {result.err}".split())
+    for one in {found[0] for found in NAMED.finditer(said)}:
+        assert on_same_state(f"`{one}`", "--chdir .") in (f"`{one}`", f"`{one} --chdir .`")
+        if on_same_state(one, "--chdir .") != one:
+            assert one not in said.replace(f"{one} --chdir .", ""), said
+
+
+def test_what_a_plan_says_to_type_ends_what_this_state_has(place: Place) -> None:
+    one = many(1)
+    place.write(one)
+    place.write(one.replace("-000", "-001"), "old.yaml")
+    place.ok("apply", "--auto-approve", "--state", "x.json", "flowplan.yaml", "old.yaml")
+    (place.path / "old.yaml").unlink()
+    said = " ".join(place.ok("plan", "--state", "x.json").split())
+    end = said.partition("flowplan destroy ")[2].partition(" ends it")[0]
+    assert end == "--state x.json old.yaml", said
+    place.ok("destroy", *shlex.split(end), "--auto-approve", "--allow-volume-destroy", "*")
+    assert "bid.task-001" not in place.ok("state", "list", "--state", "x.json")
+
+
+def test_a_note_names_the_state_too(place: Place) -> None:
+    place.write(many(1))
+    result = place.run("plan", "--out", "p", "--state", "x.json")
+    assert "flowplan apply --state x.json p" in " ".join(result.err.split()), result
+    place.ok("apply", "--state", "x.json", "p")
+    assert not (place.path / "flowplan.state.json").exists()
+
+
+def test_a_command_for_another_state_stays() -> None:
+    said = "type `flowplan state rm bid.a` there, or `flowplan state rm bid.b` here"
+    assert on_same_state(said, "--state x") == said.replace("rm bid.b", "rm --state x bid.b")
+    assert on_same_state("make sure that `flowplan state rm` was run there", "--state x").endswith("rm` was run there")
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged", "damaged with its backup"])
@@ -46,7 +102,7 @@ def test_so_does_one_that_is_told_to_a_program(place: Place) -> None:
 
 
 def test_one_that_speaks_of_another_state_stays() -> None:
-    options = options_in({"state": "a b", "chdir": "d", "endpoint": None, "var": ("x",)})
+    options = which_state({"state": "a b", "chdir": "d", "endpoint": None, "var": ("x",)})
     assert options == "--chdir d --state 'a b'"
     said = "name the state with --state; if it is lost, `flowplan recover --from-live` rebuilds it"
     assert on_same_state(said, options) == said
@@ -67,5 +123,5 @@ def test_a_watch_that_is_to_be_started_again_watches_that_state(place: Place) ->
 
 
 def test_a_password_is_not_repeated() -> None:
-    assert options_in({"state": "postgres://team:secret@db/states"}) == ""
-    assert options_in({"state": "postgres://team@db:5432/states"}) == "--state postgres://team@db:5432/states"
+    assert which_state({"state": "postgres://team:secret@db/states"}) == ""
+    assert which_state({"state": "postgres://team@db:5432/states"}) == "--state postgres://team@db:5432/states"

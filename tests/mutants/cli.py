@@ -21,9 +21,9 @@ MISTAKES = (
     ),
     Mistake(
         "rebuild the state at another place than the one that was lost",
-        "cli/answer.py",
-        "            error.hint = on_same_state(error.hint, self.asked().place)\n",
-        "            on_same_state(error.hint, self.asked().place)\n",
+        "reports/text/paint.py",
+        "        return on_same_state(text, self.place)\n",
+        "        return on_same_state(text, '')\n",
         ("tests/cli/test_same_state.py",),
     ),
     Mistake(

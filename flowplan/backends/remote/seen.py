@@ -93,7 +93,7 @@ class Seen:
                 hint="check that the URL and the credentials are right; "
                 "with the same --state, `flowplan state history` lists the versions that are left, and `flowplan state "
                 "restore SERIAL` puts one back, volumes included; without one, `flowplan recover --from-live` rebuilds "
-                "the state from the markers of live bids; `apply --init` starts a new state",
+                "the state from the markers of live bids; `flowplan apply --init` starts a new state",
             )
         if found.state.lineage != last.lineage:
             raise StateError(

@@ -167,7 +167,7 @@ class RemoteStore(Store):
         if overflowed := self._overflow.found():
             raise StateError(
                 f"there is no state at {self.name}, but {overflowed[0]} holds results of an earlier run there",
-                hint=f"{NOT_RESTORED}; `apply --init` starts a new state",
+                hint=f"{NOT_RESTORED}; `flowplan apply --init` starts a new state",
             )
         return self.fresh()
 

@@ -79,7 +79,7 @@ class Elsewhere:
         near = any(_alike(name, one.where) for one in others)
         if self._is_missing(first):
             rebuilt = f"`flowplan recover --from-live {use}` rebuilds it from the markers of live bids"
-            raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `apply --init` starts a new state")
+            raise StateError(f"{what}, and is missing", hint=f"{rebuilt}; `flowplan apply --init` starts a new state")
         which = use if near else _each(others)
         if removes and self.chosen.origin == "option" and not near:
             warn(f"{what}; nothing of that is destroyed: give {which} for it")
@@ -87,7 +87,7 @@ class Elsewhere:
         if removes:
             raise StateError(what, hint=f"give {which} to destroy what is there")
         moves = f"{moving(first.where, name)} moves it there"
-        raise StateError(what, hint=f"{moves}; {use} uses it where it is; `apply --init` starts a new state")
+        raise StateError(what, hint=f"{moves}; {use} uses it where it is; `flowplan apply --init` starts a new state")
 
     def tell(self, warn: Callable[[str], None]) -> None:
         """There is a state, and nothing in it, for a command that only removes: `warn` gets which other ones of this

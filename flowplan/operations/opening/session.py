@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FromFile = TypeVar("FromFile", "Binding", "Intent")
+_ANEW = "`flowplan apply --init` starts a new state"
 _LONGEST_NAME = 64  # characters of a stack's name
 IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
@@ -396,13 +397,13 @@ class Session:
         count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
         lost = StateError(
             f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
-            hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
+            hint=f"`flowplan state restore {last.serial}` puts that version back; {_ANEW}",
         )
         try:
             self.store.version(last.lineage, last.serial)
         except StateError as error:
             lost.detail = str(error)
-            lost.hint = f"{without_newest(self.store, error)}; `apply --init` starts a new state"
+            lost.hint = f"{without_newest(self.store, error)}; {_ANEW}"
         raise lost
 
     def hold_not_moved(self) -> None:

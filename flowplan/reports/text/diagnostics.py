@@ -63,7 +63,7 @@ def _in_places(these: Sequence[Diagnostic], paint: Paint) -> str:
 def one(problem: Diagnostic, paint: Paint) -> str:
     """One problem, as a compiler would show it."""
     word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
-    lines = wrapped(f"{word} {shown(problem.summary, 1000)}", "", "  ", paint.width)
+    lines = wrapped(f"{word} {paint.typed(shown(problem.summary, 1000))}", "", "  ", paint.width)
     place = problem.position
     if place is not None:
         lines.append(f"  at {shown(str(place), 300)}")
@@ -71,13 +71,12 @@ def one(problem: Diagnostic, paint: Paint) -> str:
             lines += _caret(problem.source, place, paint)
     lines += [f"  {what}: {shown(str(where), 300)}" for what, where in problem.also[:_PLACES]]
     if len(problem.also) > _PLACES:
-        lines.append("  and at more places: flowplan validate --format json lists them")
+        lines.append(f"  and at more places: {paint.typed('flowplan validate')} --format json lists them")
     if problem.detail:
-        lines += [
-            part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ", paint.width)
-        ]
+        for line in problem.detail.splitlines():
+            lines += wrapped(paint.typed(shown(line, 400)), "  ", "  ", paint.width)
     if problem.hint:
-        lines += wrapped(f"hint: {shown(problem.hint, 600)}", "  ", "    ", paint.width)
+        lines += wrapped(f"hint: {paint.typed(shown(problem.hint, 600))}", "  ", "    ", paint.width)
     return "\n".join(lines)
 
 

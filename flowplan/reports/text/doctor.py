@@ -33,12 +33,12 @@ def _lines(verdict: Verdict, subjects: list[str], summary: str, remedy: str | No
     """One check, or several of which the same is to be said."""
     first = paint(verdict, _STYLES[verdict]) + " " * (_VERDICT - len(verdict))
     indent = " " * (_VERDICT + _SUBJECT)
-    said, subject = shown(summary, 1000), subjects[0]
+    said, subject = paint.typed(shown(summary, 1000)), subjects[0]
     if len(subjects) > 1:
         said, indent, subject = f"{', '.join(subjects)}: {said}", " " * _VERDICT, ""
     yield from wrapped(said, f"{first}{subject:<{len(indent) - _VERDICT}}", indent, paint.width)
     if remedy:
-        yield from wrapped(f"-> {shown(remedy, 1000)}", indent, f"{indent}   ", paint.width)
+        yield from wrapped(f"-> {paint.typed(shown(remedy, 1000))}", indent, f"{indent}   ", paint.width)
 
 
 def _sum(found: Checkup) -> str:

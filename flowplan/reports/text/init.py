@@ -11,7 +11,7 @@ from flowplan.reports.text.paint import Paint, wrapped
 
 def text(done: Started, paint: Paint) -> str:
     """The whole of it."""
-    above, below = [*_files(done, paint.width), *_open(done, paint.width)], _next(done, paint.width)
+    above, below = [*_files(done, paint.width), *_open(done, paint)], _next(done, paint)
     return "\n".join([*above, "", paint("Next:", "bold"), *below]) + "\n"
 
 
@@ -24,21 +24,22 @@ def _files(done: Started, width: int) -> Iterator[str]:
         yield from wrapped(f"add to {shown(done.path(IGNORED))}: {'  '.join(done.to_ignore)}", "", "  ", width)
 
 
-def _open(done: Started, width: int) -> Iterator[str]:
-    known = done.known
+def _open(done: Started, paint: Paint) -> Iterator[str]:
+    known, width = done.known, paint.width
     if done.unasked is not None:
         said = f"Project, SSH key and region are left open: {shown(done.unasked.summary, 300)}"
         yield from ["", *wrapped(said, "", "  ", width)]
         if done.unasked.hint:
-            yield from wrapped(f"hint: {shown(done.unasked.hint, 500)}", "  ", "    ", width)
+            yield from wrapped(f"hint: {paint.typed(shown(done.unasked.hint, 500))}", "  ", "    ", width)
     for key, choice in (("project_name", known.project), ("ssh_key_name", known.ssh_key)):
         if choice.names:
             named = ", ".join(map(shown, choice.names[:6])) + (", ..." if len(choice.names) > 6 else "")
             yield from ["", *wrapped(f"Choose {key} in {shown(done.path(FILE))}: {named}", "", "  ", width)]
 
 
-def _next(done: Started, width: int) -> Iterator[str]:
-    rows = [(shown(one.command), one.purpose) for one in done.next]
+def _next(done: Started, paint: Paint) -> Iterator[str]:
+    rows = [(paint.typed(shown(one.command)), one.purpose) for one in done.next]
+    width = paint.width
     longest = max(len(command) for command, _ in rows)
     wide = any(longest + len(says) + 4 > width for _, says in rows)
     for command, says in rows:

@@ -117,11 +117,11 @@ def place_of(notice: Notice) -> str:
 def _lines(notice: Notice, paint: Paint) -> list[str]:
     said = notice.first.said
     word = paint(said["severity"] + ":", _STYLES[said["severity"]], "bold")
-    lines = wrapped(f"{word} {shown(summary_of(notice, paint.dots), _LONGEST)}", "", "  ", paint.width)
+    lines = wrapped(f"{word} {paint.typed(shown(summary_of(notice, paint.dots), _LONGEST))}", "", "  ", paint.width)
     if place := place_of(notice):
         lines.append(f"  at {place}")
     if said["hint"]:
-        lines += wrapped(f"hint: {shown(said['hint'], _LONGEST)}", "  ", "    ", paint.width)
+        lines += wrapped(f"hint: {paint.typed(shown(said['hint'], _LONGEST))}", "  ", "    ", paint.width)
     return [*lines, *_more(notice, paint)]
 
 

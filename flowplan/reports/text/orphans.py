@@ -16,13 +16,13 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.ours:
         lines = _head("Bids of this stack that its state does not hold:", paint)
         for bid in found.ours:
-            lines += [*_bid(bid, paint), f"    flowplan recover --cancel {shown(bid.id)}"]
+            lines += [*_bid(bid, paint), paint.typed(f"    flowplan recover --cancel {shown(bid.id)}")]
         parts.append("\n".join(lines))
     if found.released:
         lines = _head("Bids that this stack released:", paint)
         for bid in found.released:
             again = f"    flowplan import {shown(bid.marker.address.word)} {shown(bid.id)}"
-            lines += [*_bid(bid, paint), again]
+            lines += [*_bid(bid, paint), paint.typed(again)]
         parts.append("\n".join(lines))
     if found.volumes:
         lines = _head("Volumes that bids of this stack used and its state does not hold:", paint)

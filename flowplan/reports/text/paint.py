@@ -107,12 +107,14 @@ def cut(line: str, most: int) -> str:
 
 class Paint(NamedTuple):
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
-    no other characters. `verbose`: everything is shown, also what is alike. `width`: columns of a line."""
+    no other characters. `verbose`: everything is shown, also what is alike. `width`: columns of a line. `place`: the
+    options that say which state the command was given."""
 
     on: bool = False
     ascii: bool = False
     verbose: bool = False
     width: int = WIDTH
+    place: str = ""
 
     @property
     def dots(self) -> str:
@@ -123,6 +125,14 @@ class Paint(NamedTuple):
         if not self.on or not text:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def typed(self, text: str) -> str:
+        """`text`, whose commands act on the state that the command was given."""
+        if not self.place:
+            return text
+        from flowplan.reports.text.same_state import on_same_state
+
+        return on_same_state(text, self.place)
 
     def symbol(self, symbol: str) -> str:
         """The symbol of a change in its colour; any other text as it is."""

@@ -100,7 +100,7 @@ class ProgressLines(Reporter):
         self._say(problem(said, self._paint))
 
     def note(self, text: str) -> None:
-        self._line(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}")
+        self._line(f"{self._paint('note:', 'cyan')} {self._paint.typed(shown(text, 1000))}")
 
     def _kept(self, plan: Plan) -> None:
         """What stays and costs money, with what takes it back: the name is taken until then."""
@@ -108,7 +108,7 @@ class ProgressLines(Reporter):
             if change.reason == KEPT and change.id is not None:
                 said = f"{change.address} ({change.id}) still exists and costs money. Before you apply its file again:"
                 self._out("\n".join(wrapped(shown(said, 400), "", "  ", self._paint_out.width)))
-                self._out(f"  {shown(taking_back(change.address, change.id), 400)}")
+                self._out(f"  {self._paint_out.typed(shown(taking_back(change.address, change.id), 400))}")
 
     def _outputs(self, outcome: Outcome) -> None:
         if outcome.outputs:

@@ -179,7 +179,7 @@ def restored(found: Restored, paint: Paint) -> str:
 
 
 def _sentence(text: str, paint: Paint) -> str:
-    return "\n".join(wrapped(text, "", "  ", paint.width)) + "\n"
+    return "\n".join(wrapped(paint.typed(text), "", "  ", paint.width)) + "\n"
 
 
 def restored_notes(found: Restored) -> Iterator[str]:

@@ -62,7 +62,7 @@ def lines(told: Told, paint: Paint, now: str) -> list[str]:
         found += _failed(told.error)
     if told.recovered:
         found.append("the watch works again")
-    return [line for one in found for line in wrapped(f"{at}  {one}", "", "  ", paint.width)]
+    return [line for one in found for line in wrapped(f"{at}  {paint.typed(one)}", "", "  ", paint.width)]
 
 
 def _by_what(found: Iterable[tuple[str, str | None, str]], paint: Paint) -> Iterator[str]:

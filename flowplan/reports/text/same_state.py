@@ -1,0 +1,18 @@
+"""What a message says to type works on the state that the command was given."""
+
+from __future__ import annotations
+
+from flowplan.patterns import regex
+
+_COMMAND = regex(
+    r"\bflowplan (?:recover|plan|apply|destroy|watch|status|cost|show|output|import|orphans|graph|validate|doctor"
+    r"|force-unlock|lock show|state (?:history|restore|list|show|mv|rm|pull|push|rekey))\b"
+    r"(?![^`\n]*` (?:was run )?there\b)"  # that is for another state
+)
+
+
+def on_same_state(text: str, options: str) -> str:
+    """`text`, whose commands have these `options`; one that says of which state it speaks, or has them, stays."""
+    if not options or "--state" in text or options in text:
+        return text
+    return _COMMAND.sub(lambda found: f"{found[0]} {options}", text)
