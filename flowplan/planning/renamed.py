@@ -14,6 +14,7 @@ from flowplan.planning.differences import differences
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone
 
+_UNNAMED = ("delete_because_no_resource_config", "delete_because_each_key")
 _MOST = 100  # pairs that are compared: who renames more at once is told of none of them
 
 
@@ -28,25 +29,21 @@ def renamed(
     changes: Iterable[Change], left_alone: Iterable[LeftAlone], desired: Desired
 ) -> Iterator[tuple[Address, Address]]:
     """Pairs of an address that no file names, which is destroyed or left alone, and one that is created, where the two
-    differ in nothing but their name, and neither is like a third."""
+    differ in nothing but their name, and neither is like a third. Of a `for_each` the name, or the key, is another."""
     old: dict[object, list[_Old]] = {}
     new: dict[object, list[Create]] = {}
     for left in left_alone:
-        if left.is_unnamed and _may_be(left.address):
+        if left.is_unnamed and not left.address.is_earlier:
             old.setdefault(_rough(left.resource), []).append(_Old(left.address, left.resource))
     for one in changes:
-        if not _may_be(one.address):
+        if one.address.is_earlier:
             continue
-        if isinstance(one, Delete) and one.reason == "delete_because_no_resource_config":
+        if isinstance(one, Delete) and one.reason in _UNNAMED:
             old.setdefault(_rough(one.before), []).append(_Old(one.address, one.before))
         elif isinstance(one, Create) and one.id is None:
             new.setdefault(_rough(one.after), []).append(one)
     for rough in [one for one in old if one is not None and one in new]:
         yield from _pairs(old[rough], new[rough], desired)
-
-
-def _may_be(address: Address) -> bool:
-    return address.key is None and not address.is_earlier
 
 
 def _rough(resource: object) -> object:
@@ -66,5 +63,6 @@ def _pairs(old: list[_Old], new: list[Create], desired: Desired) -> Iterator[tup
 
 
 def _is_one(gone: _Old, come: Create, desired: Desired) -> bool:
-    named = come.address in desired.named
-    return gone.address.kind == come.address.kind and not differences(gone.before, come.after, DEFAULT, named=named)
+    old, new, named = gone.address, come.address, come.address in desired.named
+    one_step = old.key == new.key or (old.base == new.base and None not in (old.key, new.key))
+    return one_step and old.kind == new.kind and not differences(gone.before, come.after, DEFAULT, named=named)

@@ -90,6 +90,51 @@ def test_a_volume_that_was_renamed_is_named_too(place: Place) -> None:
     assert "{from: volume.data, to: volume.store}" in warning["hint"]
 
 
+EACH = (", startup_script: echo a, for_each: [lr1, lr2]", ", startup_script: echo a, for_each: [lr1, lr-two]")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "moves"),
+    [
+        (("train", EACH[0]), ("train", EACH[1]), {'bid.train["lr2"]': 'bid.train["lr-two"]'}),
+        (("train", EACH[0]), ("tune", EACH[0]), {f'bid.train["{k}"]': f'bid.tune["{k}"]' for k in ("lr1", "lr2")}),
+    ],
+    ids=["its key", "its task"],
+)
+def test_an_instance_that_was_renamed_is_kept_by_the_block_that_the_plan_gives(
+    place: Place, was: tuple[str, str], now: tuple[str, str], moves: dict[str, str]
+) -> None:
+    """Made again, it would have to win its place in the auction once more."""
+    place.write(stack(task(*was)))
+    place.ok(*APPLY)
+    ledger = place.ledger()
+    place.write(stack(task(*now)))
+    (warning,) = said(place, "renamed")
+    listed = ", ".join(f"{old} -> {new}" for old, new in moves.items())
+    assert f"{listed}: only the name differs" in warning["summary"]
+    block = re.search(r"`(moved: .*)` in a stack file", warning["hint"])
+    assert block is not None
+    place.write(f"{(place.path / 'flowplan.yaml').read_text()}{block[1]}\n")
+    assert said(place, "renamed") == []
+    place.ok(*APPLY)
+    assert place.ledger() == ledger
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        ", for_each: [lr3, lr4]",
+        ", startup_script: echo b, for_each: [lr1, lr-two]",
+        ', for_each: [lr1, lr3], name: "t-${each.key}"',
+    ],
+)
+def test_keys_that_are_others_for_certain_or_perhaps_are_called_no_rename(place: Place, now: str) -> None:
+    place.write(stack(task("train", ", for_each: [lr1, lr2]")))
+    place.ok(*APPLY)
+    place.write(stack(task("train", now)))
+    assert said(place, "renamed") == []
+
+
 @pytest.mark.parametrize(
     "now",
     [
