@@ -61,3 +61,8 @@ class Moment:
         if self.server is not None and now.server is not None:
             said.append(now.server - self.server)
         return max(min(said), 0.0)
+
+    def at_most(self, now: Moment) -> float:
+        """Seconds that may have passed from this moment to `now`: the most that a clock of this machine says. One
+        stands still while it sleeps, the other may have been set."""
+        return max(now.since_boot - self.since_boot, now.wall - self.wall, 0.0)

@@ -221,7 +221,7 @@ class Applying:
         be ours, and, since after a crash the settle window is counted from the intent, an old one is made durable
         again. Raises what forbids the attempt."""
         self._around.hold_lock()
-        if self._working.pending.get(intent.intent, intent).at.age(self._around.now()) >= YOUNG:
+        if self._working.pending.get(intent.intent, intent).at.at_most(self._around.now()) >= YOUNG:
             self._workers.ask(intent.intent)
 
     def linger(self, step: Step) -> None:

@@ -100,6 +100,7 @@ class Running:
     cloud: Cloud = field(factory=Cloud)
     journal: Frames = field(factory=Frames)
     time: float = 2000.0
+    slept: float = 0.0  # seconds of sleep, which the wall clock alone counts
     stopped: bool = False
     hold_lock: Callable[[], None] = lambda: None
     looked: threading.Event = field(factory=threading.Event)  # whether it is stopped, since this was cleared
@@ -112,7 +113,7 @@ class Running:
             self.looked.set()
             return self.stopped
 
-        clock = Clock(now, now, lambda _: None, stopped=stopped, boot_id="boot")
+        clock = Clock(now, lambda: now() + self.slept, lambda _: None, stopped=stopped, boot_id="boot")
         journal, hold_lock = self.journal, lambda: self.hold_lock()
         around = Surroundings(self.cloud, journal, script.render, journal, clock, hold_lock)
         names = [f"v{n}" for n in range(VOLUMES)]
@@ -367,6 +368,27 @@ def test_an_intent_that_has_grown_old_is_durable_again_before_its_call() -> None
     assert max(ages) < YOUNG
     again = [frame for frame in run.journal.frames if sum(one.at.since_boot > 2000 for one in _intents(frame))]
     assert len(again) <= 3
+
+
+def test_an_intent_before_which_the_machine_has_slept_is_durable_again_before_its_call() -> None:
+    """Another machine counts the settle window from it by the time of day."""
+    run = Running()
+    ages: list[float] = []
+
+    def sleep() -> None:
+        run.slept += 3600
+
+    both = threading.Barrier(2, sleep)
+
+    def meets(number: int) -> None:
+        mine = [intent for intent in run.journal.intents() if intent.key == run.cloud.sent[number - 1]]
+        ages.append(run.time + run.slept - mine[-1].at.wall)
+        if number <= 2:
+            both.wait(LONGEST)
+
+    run.cloud.meets = meets
+    assert len(run().done) == VOLUMES
+    assert max(ages) < YOUNG
 
 
 def _intents(frame: Iterable[Record]) -> list[CreateIntent]:

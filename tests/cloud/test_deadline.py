@@ -6,12 +6,14 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flowplan.cloud.http import deadline
 from flowplan.errors import Ambiguous, CloudError, Unreachable
 from tests.cloud.server import BIDS, OK, TOKEN, Script, Server, failure, tls, transport
 from tests.processes import LONGEST
@@ -58,6 +60,30 @@ def test_an_answer_that_drips_ends_at_the_deadline(
     error = failure(api, method, kind=Ambiguous if method == "POST" else CloudError, body={"name": "x"})
     assert any(says in str(error) for says in ("timed out", "unavailable"))
     assert server.connections == 1
+
+
+def test_what_is_not_sent_when_a_machine_falls_asleep_is_not_sent_when_it_wakes(
+    serve: Callable[..., Server], times: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then another machine may have the lock, and have placed it. The clock that Python counts timeouts by stands
+    still meanwhile."""
+    slept = 0.0
+    connect = deadline._Http._new_conn
+
+    def connected(connection: Any) -> socket.socket:
+        nonlocal slept
+        made = connect(connection)
+        slept += 3600  # a laptop is closed
+        return made
+
+    told = time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: told(clock) + slept)
+    monkeypatch.setattr(deadline._Http, "_new_conn", connected)
+    server = serve(OK)
+    api = transport(times, server.url, budget=0)
+    assert "timed out" in str(failure(api, "POST", kind=Ambiguous, body={"name": "x"}))
+    api.close()
+    assert not any(b"POST" in request for request in server.requests)
 
 
 def test_a_connection_that_is_used_again_has_a_deadline_of_its_own(serve: Callable[..., Server], times: Any) -> None:

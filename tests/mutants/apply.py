@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take an intent for young because the machine slept since",
+        "apply/run.py",
+        "intent).at.at_most(self._around.now()) >= YOUNG",
+        "intent).at.age(self._around.now()) >= YOUNG",
+        ("tests/apply/test_ahead.py", "-k", "slept"),
+    ),
+    Mistake(
         "send later what was said not to be sent, as no thread could be started",
         "apply/workers.py",
         "            if decided.acquire(blocking=False):\n",

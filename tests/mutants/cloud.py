@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "send what a machine had not sent when it fell asleep, when it wakes",
+        "cloud/http/deadline.py",
+        "from flowplan.clock import since_boot\n",
+        "from time import monotonic as since_boot\n",
+        ("tests/cloud/test_deadline.py", "-k", "asleep"),
+    ),
+    Mistake(
         "a name of a type that a shell could obey is offered to it",
         "cloud/remembered.py",
         "isinstance(one, str) and _NAME.fullmatch(one)",

@@ -12,7 +12,6 @@ import queue
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,9 +23,12 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from flowplan.clock import since_boot
+
 
 class _Attempt(threading.local):
-    """The attempt of this thread: until when it may take, by the monotonic clock. None: there is none."""
+    """The attempt of this thread: until when it may take, by `since_boot`. None: there is none. A machine that sleeps
+    before it has sent a request must not send it when it wakes: by then another one may have done so."""
 
     until: float | None = None
 
@@ -39,7 +41,7 @@ def within(seconds: float) -> Iterator[None]:
     """Inside, no connection made by a `DeadlineAdapter` waits for the network beyond `seconds` in all.
 
     What would wait longer raises TimeoutError (as urllib3 and requests wrap it)."""
-    _attempt.until = time.monotonic() + seconds
+    _attempt.until = since_boot() + seconds
     try:
         yield
     finally:
@@ -50,7 +52,7 @@ def _left(patience: float | None) -> float | None:
     """`patience`, or what is left of the attempt if that is less. Raises TimeoutError when nothing is."""
     if _attempt.until is None:
         return patience
-    left = _attempt.until - time.monotonic()
+    left = _attempt.until - since_boot()
     if left <= 0:
         raise TimeoutError("timed out")
     return left if patience is None else min(patience, left)
