@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import cycle
 
 import click
 import pytest
@@ -24,8 +25,9 @@ def commands(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, .
             yield from commands(found, *names, name)
 
 
-def empty_values() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every way to give something empty, with the words of that call."""
+def empty_values(every_way: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Everything that can be given empty, with the words of that call; an option in every way, or each in another."""
+    ways = cycle([(0, 1, 2)] if every_way else [(0,), (1,), (2,)])
     for names, command in commands(main):
         filled = ["x" for param in command.params if isinstance(param, click.Argument) and param.nargs == 1]
         arguments = 0
@@ -36,14 +38,17 @@ def empty_values() -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield param.make_metavar(click.Context(command)), (*names, *given)
             elif isinstance(param, click.Option) and not param.is_flag:
                 option = max(param.opts, key=len)
-                yield option, (*names, *filled, option, "")
-                yield option, (*names, *filled, f"{option}=")
-                yield option, (*names, *filled, option, " ")
+                forms = (option, ""), (f"{option}=",), (option, " ")
+                for way in next(ways):
+                    yield option, (*names, *filled, *forms[way])
 
 
-def test_an_empty_argument_is_wrong_usage_in_every_command_and_names_the_parameter(place: Place) -> None:
-    seen = list(empty_values())
-    assert len(seen) > 400  # the whole tree
+@pytest.mark.parametrize("every_way", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_an_empty_argument_is_wrong_usage_in_every_command_and_names_the_parameter(
+    place: Place, every_way: bool
+) -> None:
+    seen = list(empty_values(every_way))
+    assert len(seen) > (1400 if every_way else 500)  # the whole tree
     for name, words in seen:
         result = place.run(*words)
         assert result.code == 64, (words, result)

@@ -14,7 +14,7 @@ from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.digest import named
 from flowplan.model.lifecycle import Lifecycle
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, examples
 
 TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 ONE = f"version: 2\ntasks: {{train: {{{TYPE}}}}}\n"
@@ -294,9 +294,10 @@ def test_the_example_is_a_stack() -> None:
 
 
 KEYS = st.lists(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True), unique=True, max_size=4)
-TEXTS = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=5)
+TEXTS = st.text(st.characters(max_codepoint=127, categories=("L", "N")), min_size=1, max_size=5)
 
 
+@examples(40)
 @given(KEYS, st.data())
 def test_a_for_each_is_what_its_instances_are_written_out(names: list[str], data: st.DataObject) -> None:
     """Also where values come from defaults and variables, and whatever stands in them."""

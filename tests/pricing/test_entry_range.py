@@ -113,7 +113,7 @@ def printed(market: Market, limit: Decimal) -> tuple[Decimal, Decimal]:
     return low, high
 
 
-@pytest.mark.parametrize("markets", [60, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("markets", [30, pytest.param(200, marks=pytest.mark.slow)])
 def test_the_price_after_entry_is_in_the_printed_range(markets: int) -> None:
     found: list[tuple[int, bool]] = []
     for seed in range(1, 100):
