@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -48,8 +49,8 @@ def flowplan() -> str:
 
 
 def client() -> tuple[str, ...]:
-    """The first words of a command that is `flowplan`, as long as this process lives. Of the signals that it gets it
-    passes on those that can be caught: for others, `start`."""
+    """The first words of a command that is `flowplan`, as long as this process lives. It passes on the signals that
+    can be caught, and where it is killed, flowplan is: its streams are open until then. For other signals, `start`."""
     return sys.executable, "-I", "-S", str(ROOT / "tests" / "loaded_client.py"), str(_listening())
 
 
@@ -197,10 +198,19 @@ def _answer(listener: socket.socket) -> None:
                 os._exit(code)
         for number in streams:
             os.close(number)
+        threading.Thread(target=_killed_with, args=(asked, command), daemon=True).start()
         with contextlib.suppress(BrokenPipeError):  # a shell that was killed waits for nothing
             asked.sendall(b"%16d" % command)
             asked.sendall(b"%16d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
         os._exit(0)
+
+
+def _killed_with(asked: socket.socket, command: int) -> None:
+    """Kill the command once nobody is at the other end any more: who waited for it was killed."""
+    gone = select.poll()
+    gone.register(asked, select.POLLHUP)
+    gone.poll()
+    os.kill(command, signal.SIGKILL)
 
 
 def _command(told: list[bytes], streams: list[int]) -> int:

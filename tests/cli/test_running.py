@@ -12,14 +12,16 @@ import pytest
 
 from tests.cli.terminals import at_terminal, started
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
+from tests.loaded import client
 from tests.processes import LONGEST, Process
 
 TASKS = 40
 
 
-def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
+def start(place: Place, *arguments: str, words: tuple[str, ...] | None = None) -> subprocess.Popen[str]:
+    """`words`: what is in place of a flowplan that is forked off one that is loaded."""
     return Process(
-        [*FLOWPLAN, *arguments],
+        [*(words or client()), *arguments],
         cwd=place.path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -70,7 +72,7 @@ def converge(place: Place) -> None:
 )
 def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int) -> None:
     place.write(many(TASKS))
-    process = start(place, "apply", "--auto-approve", "--parallelism", "1")
+    process = start(place, "apply", "--auto-approve", "--parallelism", "1", words=FLOWPLAN)
     read_until(process, lambda line: "created" in line)
     process.send_signal(number)
     out, err = process.communicate(timeout=LONGEST)
