@@ -24,6 +24,7 @@ from tests.cli.lines import commands, formats, ready
 from tests.cli.test_running import read_until, start
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
 from tests.conftest import FLOWPLAN, Place, made_once, many
+from tests.loaded import client
 from tests.processes import LONGEST
 from tests.texts import task_text
 
@@ -355,7 +356,7 @@ def test_what_fails_once_the_document_is_made_is_in_the_file(
     assert (done.code, body["errored"], body["exit_code"]) == (1, True, 1)
     assert "GITHUB_OUTPUT" in body["diagnostics"][0]["summary"]
     applied_once.write("version: 2\nhooks: {planned: [sh, -c, 'kill -2 $PPID; sleep 600']}\ntasks: {}\n")
-    command = [*FLOWPLAN, "plan", "--json", FILE]
+    command = [*client(), "plan", "--json", FILE]
     ended = subprocess.run(command, cwd=applied_once.path, capture_output=True, text=True, check=False)
     body = json.loads(kept(applied_once))
     assert (ended.returncode, body["errored"], body["exit_code"]) == (130, True, 130)

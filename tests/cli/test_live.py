@@ -23,7 +23,8 @@ from flowplan.reports.text.board import MOST, Board
 from flowplan.reports.text.progress import awaited
 from tests.builders import bid
 from tests.cli.terminals import started, started_behind
-from tests.conftest import FLOWPLAN, Place, many
+from tests.conftest import Place, many
+from tests.loaded import client
 from tests.processes import LONGEST, Process
 
 WAIT = ("apply", "--auto-approve", "--wait", "allocated", "--timeout", "1s")
@@ -230,7 +231,7 @@ def test_on_a_terminal_the_wait_is_one_line(losing: Place) -> None:
 
 
 def watched(place: Place, *options: str) -> subprocess.Popen[str]:
-    words = [*FLOWPLAN, "status", "--watch", "--every", "1s", *options]
+    words = [*client(), "status", "--watch", "--every", "1s", *options]
     return Process(words, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

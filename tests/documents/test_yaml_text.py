@@ -10,9 +10,7 @@ from ruamel.yaml import YAML
 from flowplan.documents.yaml_text import mapping
 
 
-@given(
-    st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\x7f\x85"), max_size=20)
-)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\x7f\x85"), max_size=20))
 def test_a_text_reads_as_it_was(text: str) -> None:
     assert YAML(typ="safe").load("\n".join(mapping({"key": text})) + "\n") == {"key": text}
 

@@ -17,8 +17,9 @@ from flowplan.backends import open as opening
 from flowplan.documents.watch import Round
 from flowplan.operations.watching import one_round
 from tests.cli.terminals import started
-from tests.conftest import APPLY, FLOWPLAN, Place, bid_id, made_once
+from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.contracts.memory import Memory, opener
+from tests.loaded import client
 from tests.operations.test_watch import ALL, end, look, only, posts, stack, task
 from tests.processes import LONGEST, Process
 
@@ -203,7 +204,7 @@ def test_two_watchers_at_the_same_moment_place_a_bid_once(
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_pause_with_the_code_of_the_signal(running: Place, number: signal.Signals, code: int) -> None:
     process = Process(
-        [*FLOWPLAN, "watch", "--every", "1h"],
+        [*client(), "watch", "--every", "1h"],
         cwd=running.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -222,7 +223,7 @@ def test_a_signal_in_a_round_lets_what_is_under_way_be_done(running: Place) -> N
     end(running)
     with running.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "slow", seconds=2)
-    process = Process([*FLOWPLAN, "watch"], cwd=running.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Process([*client(), "watch"], cwd=running.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if "creating" in line:
