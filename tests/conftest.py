@@ -56,8 +56,8 @@ settings.register_profile("test", _ALWAYS, derandomize=True, max_examples=100)
 settings.register_profile("soak", _ALWAYS, derandomize=False, max_examples=1_000)
 settings.load_profile("test")  # --hypothesis-profile=soak loads the other
 
-# Hypothesis also draws constants that it finds in the package's modules: in those that are loaded, which depends on what
-# a worker has run before, and so on how fast the machine is. `make test` does without, `make soak` has them.
+# Hypothesis also draws constants that it finds in the package's modules: in those that are loaded, which depends on
+# what a worker has run before, and so on how fast the machine is. `make test` does without, `make soak` has them.
 _constants = providers._get_local_constants
 providers._get_local_constants = lambda: Constants() if settings().derandomize else _constants()
 
