@@ -18,6 +18,7 @@ from typing import Any
 
 from flowplan.api.arguments import Length, hold_keywords, seconds, sources_of, texts_of
 from flowplan.api.given import hold_note, mapping, path, paths, text, variables_of
+from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
 from flowplan.api.stack import Stack
 from flowplan.errors import UsageProblem
@@ -69,7 +70,7 @@ def load(
         variable_files=paths(variable_files, "variable_files"),
     )
     _ = settings.api_url  # one that holds a password is refused before anything shows it
-    return Stack((*given, *tasks), settings, note)
+    return Stack(Opening((*given, *tasks), settings, note))
 
 
 def _path_of(source: str | Path) -> str:

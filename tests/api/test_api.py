@@ -229,7 +229,7 @@ def test_policies_of_a_file_hold_a_plan_and_its_apply(tmp_path: Path) -> None:
 
 def test_a_number_is_hours_ahead_and_seconds_of_waiting(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK, lock_timeout=10)
-    assert stack._settings.lock_timeout == 10.0
+    assert stack._opening.settings.lock_timeout == 10.0
     assert stack.plan(horizon=48).costs.hours == stack.plan(horizon="2d").costs.hours == 48.0
 
 

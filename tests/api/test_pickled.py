@@ -34,8 +34,8 @@ def test_a_copy_has_the_environment_of_its_process_or_the_one_that_it_was_given(
     own = flowplan.load(TASK, directory=tmp_path, api_url="sim:")
     given = flowplan.load(TASK, directory=tmp_path, api_url="sim:", environ={"FLOWPLAN_API_KEY": "fkey_1"})
     for copied in (pickle.loads(pickle.dumps(own)), copy.copy(own), copy.deepcopy(own)):
-        assert copied == own and copied._settings.environ is os.environ
-    assert pickle.loads(pickle.dumps(given))._settings.environ == {"FLOWPLAN_API_KEY": "fkey_1"}
+        assert copied == own and copied._opening.settings.environ is os.environ
+    assert pickle.loads(pickle.dumps(given))._opening.settings.environ == {"FLOWPLAN_API_KEY": "fkey_1"}
     assert b"hunter2" not in pickle.dumps(own)
 
 

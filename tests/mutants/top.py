@@ -21,7 +21,7 @@ MISTAKES = (
     ),
     Mistake(
         "a program's destroy=false destroys",
-        "api/stack.py",
+        "api/looking.py",
         'destroy=flag(destroy, "destroy")',
         "destroy=bool(destroy)",
         ("tests/api/test_given.py", "-k", "plan-destroy"),
@@ -35,16 +35,16 @@ MISTAKES = (
     ),
     Mistake(
         "a hook of a program reads its credentials",
-        "api/stack.py",
+        "api/opening.py",
         "        hidden.hide(lambda: known)\n",
         "",
         ("tests/operations/test_hooks.py", "-k", "without_its_secrets"),
     ),
     Mistake(
         "a library runs the commands of a file unasked",
-        "api/stack.py",
-        '        return flag(hooks, "hooks") and self._settings.runs_hooks\n',
-        "        return self._settings.runs_hooks\n",
+        "api/opening.py",
+        '        return flag(hooks, "hooks") and self.settings.runs_hooks\n',
+        "        return self.settings.runs_hooks\n",
         ("tests/operations/test_hooks.py", "-k", "sets_one_off"),
     ),
     Mistake(
