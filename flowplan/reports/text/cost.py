@@ -61,47 +61,57 @@ def stored(cost: shape.VolumeCost) -> str:
 def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False) -> str:
     """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends. `ends`: it does, though
     which one it is is not known."""
-    hour = cost["cost"]["hour"]
+    hour, outlook = cost["cost"]["hour"], cost["outlook"]
     at_most = f"at most {_price(hour['worst'])}"
-    if cost["outlook"] == "paused":
+    if outlook == "paused":
         return "paused: no charge for instances"
     if hour["worst"] is None:
         told = {"instance_quantity": cost["quantity"], "limit_price": cost["limit"]}
         missing = " and ".join(name for name, value in told.items() if value is None)
         return f"cost unknown: the API does not report its {missing}"
-    if cost["outlook"] == "unknown":
+    if outlook == "cannot_win":
+        return _never(cost, at_most)
+    ahead = _ahead(cost, lifetime, ends=ends)
+    if outlook == "unknown":
         found = cost["cost"]["horizon"]
-        ahead = "" if found is None or found["expected"] is None else _ahead(cost, lifetime, ends=ends)
-        return f"price unknown; {at_most} an hour{ahead}"
-    if cost["outlook"] == "cannot_win":
-        now = f"{said}; " if (said := _until_preempted(cost)) else ""
-        if cost["entry_price"]["basis"] == "too_large":
-            return f"cannot win: {now}more instances at once than the whole auction has; if it grows, {at_most} an hour"
-        below = f"cannot win: {now}the limit is below the reserve of {_price(cost['reserve'])}"
-        return f"{below}; if that falls, {at_most} an hour"
-    if cost["outlook"] == "waits":
+        return f"price unknown; {at_most} an hour{ahead if found is not None and found['expected'] is not None else ''}"
+    if outlook == "waits":
         now = f"outbid: {said};" if (said := _until_preempted(cost)) else "would wait: nothing now,"
-        return f"{now} {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
-    spot = cost["last_price"]
-    moved, count = entry_range(cost), cost["quantity"] or 0
-    now = f"{_price(hour['now'])} an hour now"
-    if moved is not None and cost["entry_price"]["basis"] == "room":
-        now = (
-            f"{usd(count * moved[0])} to {usd(count * moved[1])} an hour now"  # below the spot price its limit is most
-        )
-    elif moved is not None:
-        now = f"about {now} ({usd(count * moved[0])} to {usd(count * moved[1])})"
-    base = f"{now}, {at_most}{_ahead(cost, lifetime, ends=ends)}"
+        return f"{now} {at_most} an hour once it wins{ahead}"
+    return f"{_now(cost)}, {at_most}{ahead}{_moving(cost)}"
+
+
+def _never(cost: shape.BidCost, at_most: str) -> str:
+    """What a bid costs that cannot win."""
+    now = f"{said}; " if (said := _until_preempted(cost)) else ""
+    if cost["entry_price"]["basis"] == "too_large":
+        return f"cannot win: {now}more instances at once than the whole auction has; if it grows, {at_most} an hour"
+    below = f"cannot win: {now}the limit is below the reserve of {_price(cost['reserve'])}"
+    return f"{below}; if that falls, {at_most} an hour"
+
+
+def _now(cost: shape.BidCost) -> str:
+    """What a bid that runs costs an hour; a range where it moves the price."""
+    now, moved, count = cost["cost"]["hour"]["now"], entry_range(cost), cost["quantity"] or 0
+    if moved is None:
+        return f"{_price(now)} an hour now"
+    least, most = usd(count * moved[0]), usd(count * moved[1])
+    if cost["entry_price"]["basis"] == "room":  # below the spot price its limit is most
+        return f"{least} to {most} an hour now"
+    return f"about {_price(now)} an hour now ({least} to {most})"
+
+
+def _moving(cost: shape.BidCost) -> str:
+    """To what a bid that runs, or your own others, move the spot price; "" where they do not."""
+    spot, point, moved = cost["last_price"], cost["entry_price"]["point"], entry_range(cost)
+    if moved is None and point == spot:
+        return ""
     own = "self_competition" in cost["warnings"]
-    spot_now = f"; the spot price is {per_instance(None if spot is None else number(spot))},"
+    now = f"; the spot price is {per_instance(None if spot is None else number(spot))},"
     if moved is not None:
-        return f"{base}{spot_now} {'your own bids make' if own else 'entering makes'} it {_from_to(moved)}"
-    point = cost["entry_price"]["point"]
-    if point != spot:
-        verb = "lower" if point is not None and spot is not None and number(point) < number(spot) else "raise"
-        who = f"your own bids {verb}" if own else f"entering {verb}s"
-        return f"{base}{spot_now} {who} it to {_price(point)}"
-    return base
+        return f"{now} {'your own bids make' if own else 'entering makes'} it {_from_to(moved)}"
+    verb = "lower" if point is not None and spot is not None and number(point) < number(spot) else "raise"
+    return f"{now} {f'your own bids {verb}' if own else f'entering {verb}s'} it to {_price(point)}"
 
 
 def _until_preempted(cost: shape.BidCost) -> str:
