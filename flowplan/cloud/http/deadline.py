@@ -110,15 +110,25 @@ class _Encrypted(_Timed, ssl.SSLSocket):
         self._on_time().do_handshake(*args)
 
 
+_MOMENT = 1.0  # seconds that an address gets at first, where there are others
+_worked: dict[str, str] = {}  # the address of a name that was connected to last
+
+
 class _Connecting:
-    """Before urllib3's connections: the addresses of a name are tried within one deadline, not each within its own."""
+    """Before urllib3's connections: the addresses of a name are tried within one deadline, not each within its own.
+    Each gets a moment, and then its time: one that never answers, as IPv6 does in some networks, keeps nobody from
+    those behind it."""
 
     def _new_conn(self) -> socket.socket:
         own: Any = self
         name, patience = own._dns_host, own.timeout
         try:
-            *others, last = _addresses(name, own.port, _left(patience))
-            made = self._first_of(others, patience) or self._connected(last, patience)
+            found = _addresses(name, own.port, _left(patience))
+            *others, last = sorted(found, key=lambda one: one != _worked.get(name))
+            moment = _MOMENT if patience is None else min(_MOMENT, patience / len(found))
+            made = self._first_of([*others, last], moment) if others else None
+            made = made or self._first_of(others, patience) or self._connected(last, patience)
+            _worked[name] = own._dns_host
         finally:
             own._dns_host, own.timeout = name, patience
         plain = _Plain(made.family, made.type, made.proto, fileno=made.detach())
