@@ -189,7 +189,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),
     "preempting": Code("The cloud takes back the instances of a bid.", "preempting"),
     "other-recipients": Code("The state is encrypted for others than this run names.", "other_recipients"),
-    "other-marker": Code("A bid was changed outside, and another stack may hold it, too.", "other_marker"),
+    "other-marker": Code("Another stack may hold a bid that was changed outside, or would end.", "other_marker"),
     "twins": Code("Duplicate live bids carry the marker of one bid.", "twins"),
     "unchecked": Code("A check was not possible before the apply.", "unchecked"),
     "unknown-status": Code("This flowplan does not know the status that the API gives for a bid.", "unknown_status"),

@@ -211,6 +211,13 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
             "imported: if the state there still holds it, each undoes what the other does",
             f"type `flowplan state rm {marker.address.word}` there, or `flowplan state rm {address.word}` here",
         )
+    for address, marker in plan.ends_elsewhere:
+        yield _warning(
+            "other-marker",
+            f"{address} would be cancelled, and carries the marker of stack {shown(marker.stack)}, from which it was "
+            "imported: if the state there still holds it, this ends it for that stack, too",
+            f"if it is that stack's, type `flowplan state rm {address.word}` here: it then runs on",
+        )
     for address, ids in plan.namesakes:
         what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it and leaves it alone"
         yield _note("namesake", what)

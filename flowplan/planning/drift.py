@@ -45,9 +45,9 @@ def _drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address
             )
 
 
-def other_marker(drifted: Iterable[Change], state: State, live: Live) -> Iterator[tuple[Address, Marker]]:
-    """Of what `drifted` the bids that carry the marker of another stack, which may hold them still."""
-    for change in drifted:
+def other_marker(changes: Iterable[Change], state: State, live: Live) -> Iterator[tuple[Address, Marker]]:
+    """Of `changes` the bids that carry the marker of another stack, which may hold them still."""
+    for change in changes:
         bid = live.bids.get(change.id or "")
         if bid is not None and bid.marker is not None and bid.marker.lineage != state.lineage:
             yield change.address, bid.marker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -53,6 +53,7 @@ def make_plan(
         order=order_of(ordered),
         drift=drifted,
         other_marker=tuple(other_marker(drifted, state, live)),
+        ends_elsewhere=tuple(other_marker(_ends(ordered), state, live)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),
@@ -69,6 +70,11 @@ def make_plan(
         renamed=_renamed(ordered, alone, desired) if wishes.mode == "apply" else (),
         uncompared=_uncompared(ordered, desired, state, live) if wishes.refresh and wishes.mode == "apply" else (),
     )
+
+
+def _ends(changes: Iterable[Change]) -> Iterator[Change]:
+    """What of `changes` cancels a bid."""
+    return (one for one in changes if one.address.kind == "bid" and isinstance(one, Delete | Replace))
 
 
 def _renamed(

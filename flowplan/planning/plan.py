@@ -66,6 +66,7 @@ class Plan:
     order: graph.Order
     drift: tuple[Change, ...] = ()
     other_marker: tuple[tuple[Address, Marker], ...] = ()  # of these, bids with the marker of another stack
+    ends_elsewhere: tuple[tuple[Address, Marker], ...] = ()  # of what is cancelled, bids with such a marker
     outside: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     left_alone: tuple[LeftAlone, ...] = ()  # of these, what is live
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker

@@ -241,6 +241,11 @@ def test_what_another_stack_has_not_released_is_not_taken_in_silently(applied: P
             in said
         )
     applied.ok(*other, "apply", "--auto-approve")
+    for ends in (("--destroy",), ("--replace", BID)):
+        told = " ".join(applied.ok(*other, "plan", *ends, "--allow-volume-destroy", "*").split())
+        assert f"{BID} would be cancelled, and carries the marker of stack work, from which it was imported" in told
+        assert f"if it is that stack's, type `flowplan state rm {BID}` here" in told
+        assert "would be cancelled, and" not in applied.ok("plan", *ends, "--allow-volume-destroy", "*")
     applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$18.50"}')
     told = " ".join(applied.ok(*other, "plan").split())
     assert f"{BID} was changed outside, and carries the marker of stack work, from which it was imported" in told
