@@ -115,6 +115,17 @@ def test_an_empty_variable_of_the_environment_gives_no_value() -> None:
     )
 
 
+@pytest.mark.parametrize("environ", [{"TOKEN": ""}, {}], ids=["empty", "missing"])
+def test_an_empty_variable_is_no_text_either(environ: dict[str, str]) -> None:
+    """A bid would be bought with an empty secret, or a name without what tells it apart."""
+    text = "version: 2\ntasks: {a: {" + TYPE + ", container_image: {image_name: x, run_options: '-e T=${env.TOKEN}'}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        stack(text, environ=environ)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.summary) == ("reference", "the environment has no variable 'TOKEN'")
+    assert ("it is empty, which counts as not set" in str(problem.hint)) is bool(environ)
+
+
 def test_a_text_keeps_its_kind_and_its_literals() -> None:
     config = stack(
         'version: 2\nvariables: {tag: {default: "12"}}\ntasks: {a: {' + TYPE + ", "

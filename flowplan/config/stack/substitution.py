@@ -208,11 +208,14 @@ class Scope:
         return Secretive(value.text, '"', value.start, value.end, value.alias, value.also, (value.text,))
 
     def _environment(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | None:
-        if name not in self.environ:
+        value = self.environ.get(name, "")
+        if not value:  # as CI leaves a secret empty that it does not pass on
             hint = f"set it, or declare a variable with a default and give it with FLOWPLAN_VAR_{name}"
+            if name in self.environ:
+                hint = f"it is empty, which counts as not set: {hint}; an empty text is a default: ''"
             self._problem(node, f"the environment has no variable {quoted(name)}", hint)
             return None
-        return Scalar(self.environ[name], '"', node.start, node.end, node.alias)
+        return Scalar(value, '"', node.start, node.end, node.alias)
 
     def _instance(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | _Left | None:
         name, *keys = name.split(".")
