@@ -32,7 +32,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     try:
         sources, _ = here.session.sources(paths)
         files = tuple(source.name for source in sources)
-        config = configuration(here.session, sources)
+        config = configuration(here.session, sources, checked_alone=True)
         warnings = (*config.warnings, *heedless(here.session, config))
         found = Checked(warnings, len(config.tasks), len(config.volumes), files=files, checkout=checkout)
     except ConfigError as error:

@@ -28,23 +28,33 @@ if TYPE_CHECKING:
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
 
-def configuration(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
+def configuration(
+    session: Session,
+    sources: Sequence[Source],
+    saved: Mapping[str, str] | None = None,
+    *,
+    checked_alone: bool = False,
+) -> Config:
     """Read and check everything that needs no network; from then on nothing shows a sensitive value. Raises ConfigError
-    with every problem, UsageProblem. `saved`: values of variables that a saved plan has."""
+    with every problem, UsageProblem. `saved`: values of variables that a saved plan has; `checked_alone`: nothing is
+    made of the result, so that a sensitive variable may lack its value."""
     from flowplan.operations.checking.policies import strange_zones
 
-    config = _read(session, sources, saved)
+    config = _read(session, sources, saved, checked_alone=checked_alone)
     problems = [*unsendable(config, _LONGEST_STACK), *strange_zones(config.policies, config.source_line)]
     if problems:
         raise ConfigError([*problems, *config.warnings])
     return config
 
 
-def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
+def _read(
+    session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None, *, checked_alone: bool = False
+) -> Config:
     from flowplan.config import read
     from flowplan.operations.opening.variables import given
 
-    config = read(sources, partial(read_beside, session.settings.directory), given(session.settings, saved))
+    values = given(session.settings, saved, checked_alone=checked_alone)
+    config = read(sources, partial(read_beside, session.settings.directory), values)
     if config.state is not None:
         session.chosen.hold_at(config.state)
     if config.secrets:

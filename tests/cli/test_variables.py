@@ -57,6 +57,16 @@ def test_a_pipe_gives_a_secret_that_is_in_no_file(stack: Place) -> None:
     assert not [path for path in kept if b"pst1234567" in path.read_bytes()]
 
 
+def test_files_are_valid_without_a_secret_and_nothing_is_placed_without_it(stack: Place) -> None:
+    """As of a pull request from a fork. What a plan is made of has no stand-in."""
+    checked = stack.run("validate")
+    assert (checked.code, "variable token has no value" in checked.err) == (0, True), checked
+    for command in (("plan",), ("plan", "--out", "p"), ("apply", "--auto-approve")):
+        refused = stack.run(*command)
+        assert (refused.code, "error: variable token has no value" in refused.err) == (65, True), refused
+    assert stack.ledger() == []
+
+
 def test_a_dash_is_stdin_and_a_problem_in_it_has_its_place(stack: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for text, code, said in (("token: pst1234567\n", 0, ""), ("token: pst1234567\nnone: 1\n", 65, "at stdin:2:1")):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))

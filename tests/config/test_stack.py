@@ -20,10 +20,11 @@ TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-
 ONE = f"version: 2\ntasks: {{train: {{{TYPE}}}}}\n"
 
 
-def stack(*texts: str, **given: object) -> Config:
-    def no_file(source: str, path: str) -> bytes:
-        raise AssertionError
+def no_file(source: str, path: str) -> bytes:
+    raise AssertionError
 
+
+def stack(*texts: str, **given: object) -> Config:
     sources = [Source(f"{name}.yaml", text.encode()) for name, text in zip("abcd", texts, strict=False)]
     options, environ = given.pop("options", {}), given.pop("environ", {})
     files = tuple(Source(f"{name}.vars", str(text).encode()) for name, text in given.items())
@@ -115,10 +116,38 @@ def test_an_empty_variable_of_the_environment_gives_no_value() -> None:
     )
 
 
+SECRETS = (
+    "version: 2\nvariables: {token: {sensitive: true}, pin: {sensitive: true, type: int}}\ntasks: {a: {"
+    + TYPE
+    + ", container_image: {image_name: x, run_options: '-e T=${var.token} -e P=${var.pin}'}}}\n"
+)
+
+
+def test_files_are_checked_without_the_secrets_that_only_a_plan_needs() -> None:
+    """A pull request from a fork has none."""
+    source = (Source("flowplan.yaml", SECRETS.encode()),)
+    config = read(source, no_file, Given(environ={"FLOWPLAN_VAR_token": ""}, checked_alone=True))
+    assert [(one.code, one.severity, one.position.line if one.position else 0) for one in config.warnings] == [
+        ("variable-missing", "warning", 2)
+    ] * 2
+    with pytest.raises(ConfigError) as caught:
+        read(source, no_file, Given())
+    assert [one.code for one in caught.value.problems] == ["variable-missing"] * 2
+
+
+@pytest.mark.parametrize("declared", ["{}", "{sensitive: true, type: map}", "{sensitive: true, type: [x]}"])
+def test_what_is_no_secret_or_cannot_be_stood_in_for_needs_a_value_to_be_checked(declared: str) -> None:
+    text = f"version: 2\nvariables: {{token: {declared}}}\n"
+    with pytest.raises(ConfigError):
+        read((Source("flowplan.yaml", text.encode()),), no_file, Given(checked_alone=True))
+
+
 @pytest.mark.parametrize("environ", [{"TOKEN": ""}, {}], ids=["empty", "missing"])
 def test_an_empty_variable_is_no_text_either(environ: dict[str, str]) -> None:
     """A bid would be bought with an empty secret, or a name without what tells it apart."""
-    text = "version: 2\ntasks: {a: {" + TYPE + ", container_image: {image_name: x, run_options: '-e T=${env.TOKEN}'}}}\n"
+    text = (
+        "version: 2\ntasks: {a: {" + TYPE + ", container_image: {image_name: x, run_options: '-e T=${env.TOKEN}'}}}\n"
+    )
     with pytest.raises(ConfigError) as caught:
         stack(text, environ=environ)
     (problem,) = caught.value.problems

@@ -89,4 +89,18 @@ MISTAKES = (
         "",
         ("tests/config/test_one_fault.py", "-k", "leaves_open"),
     ),
+    Mistake(
+        "a bid is placed with what stands in for a secret that is not given",
+        "config/stack/variables.py",
+        "        if declared.sensitive and self.given.checked_alone and kind in _STAND_INS:\n",
+        "        if declared.sensitive and kind in _STAND_INS:\n",
+        ("tests/cli/test_variables.py", "-k", "without_a_secret"),
+    ),
+    Mistake(
+        "a bid is placed with an empty secret of the environment",
+        "config/stack/substitution.py",
+        "        if not value:  #",
+        "        if name not in self.environ:  #",
+        ("tests/config/test_stack.py", "-k", "no_text_either"),
+    ),
 )

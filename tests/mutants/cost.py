@@ -257,4 +257,11 @@ MISTAKES = (
         "return (*given, *(() if alone else files), ",
         ("tests/planning/test_guards.py", "-k", "basis_alone"),
     ),
+    Mistake(
+        "a bid that another stack may hold is cancelled without a word",
+        "cost/notes.py",
+        "    for address, marker in plan.ends_elsewhere:\n",
+        "    for address, marker in ():\n",
+        ("tests/faults/test_release.py", "-k", "not_released_is_not_taken_in"),
+    ),
 )

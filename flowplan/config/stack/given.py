@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 @frozen
 class Given:
     """Values given from outside the stack. `options`: NAME -> text, of --var; `files`: --var-file, the last wins;
-    `environ`: variables as in `os.environ`."""
+    `environ`: variables as in `os.environ`. `checked_alone`: nothing is made of what is read, so a sensitive variable
+    that has no value is no problem: who only checks files may not have the secrets."""
 
     options: Mapping[str, str] = field(factory=dict, repr=False)
     files: tuple[Source, ...] = field(default=(), repr=False)
     environ: Mapping[str, str] = field(factory=dict, repr=False)
     saved: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that none of these gives
+    checked_alone: bool = False
 
 
 NOTHING_GIVEN = Given()

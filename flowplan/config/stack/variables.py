@@ -62,6 +62,13 @@ _LIKE: Mapping[Type, str] = {
     "list": "a list, such as [a, b]",
     "map": "a mapping, such as {a: 1, b: 2}",
 }
+# What a sensitive variable without a value is taken for where files are only checked. It is hidden as any such value,
+# so it is nothing that a file has by chance.
+_STAND_INS: Mapping[Type, str] = {
+    "string": "a-value-that-is-not-given",
+    "int": "1000000007",
+    "number": "1000000007",
+}
 _TYPE_OF: Mapping[Kind, Type] = {
     "int": "int",
     "float": "number",
@@ -207,6 +214,13 @@ class _Values:
             hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
         if ENVIRONMENT + name in self.given.environ:
             hint = f"{ENVIRONMENT}{name} is empty, which counts as not set; give it with {hint}"
+        if declared.sensitive and self.given.checked_alone and kind in _STAND_INS:
+            summary = f"variable {name} has no value; it is sensitive, so the rest is checked without it"
+            declared.document.problem(declared.key, summary, hint, code="variable-missing", severity="warning")
+            key = declared.key
+            return carried(
+                Scalar(_STAND_INS[kind], '"' * (kind == "string"), key.start, key.end), declared.document.text
+            )
         declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
         return None
 

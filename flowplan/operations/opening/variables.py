@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000  # bytes of a file of variables
 
 
-def given(settings: Settings, saved: Mapping[str, str] | None = None) -> Given:
-    """What `settings` give, and a `saved` plan besides. Raises UsageProblem for a file that cannot be read."""
+def given(settings: Settings, saved: Mapping[str, str] | None = None, *, checked_alone: bool = False) -> Given:
+    """What `settings` give, and a `saved` plan besides. `checked_alone`: nothing is made of the files. Raises
+    UsageProblem for a file that cannot be read."""
     from flowplan.config.stack.given import Given
 
     files = tuple(_read(settings, name) for name in settings.variable_files)
-    return Given(dict(settings.variables), files, settings.environ, saved or {})
+    return Given(dict(settings.variables), files, settings.environ, saved or {}, checked_alone)
 
 
 def _read(settings: Settings, file: str | Streamed) -> Source:
