@@ -220,7 +220,8 @@ def test_what_was_taken_in_from_another_stack_and_no_file_names_is_cancelled_as_
     assert f"if that is lost: flowplan import {BID} {id} --lineage {lineage}, then this command again" in said
     applied.ok(*other, "import", "bid.theirs", id, "--lineage", lineage)
     planned = applied.run(*other, "plan", "--target", VOLUME)
-    assert f"flowplan recover --cancel {id}" in " ".join((planned.out + planned.err).split()), planned
+    told = " ".join((planned.out + planned.err).split())
+    assert f"flowplan recover --state other.json --cancel {id}" in told, told
     assert f"{id} (bid.theirs) is cancelled." in applied.ok(*other, "recover", "--cancel", id)
     assert id not in live_ids(applied)
     assert "bid.theirs" not in applied.ok(*other, "state", "list")
@@ -244,12 +245,12 @@ def test_what_another_stack_has_not_released_is_not_taken_in_silently(applied: P
     for ends in (("--destroy",), ("--replace", BID)):
         told = " ".join(applied.ok(*other, "plan", *ends, "--allow-volume-destroy", "*").split())
         assert f"{BID} would be cancelled, and carries the marker of stack work, from which it was imported" in told
-        assert f"if it is that stack's, type `flowplan state rm {BID}` here" in told
+        assert f"if it is that stack's, type `flowplan state rm --state other.json {BID}` here: it then runs on" in told
         assert "would be cancelled, and" not in applied.ok("plan", *ends, "--allow-volume-destroy", "*")
     applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$18.50"}')
     told = " ".join(applied.ok(*other, "plan").split())
     assert f"{BID} was changed outside, and carries the marker of stack work, from which it was imported" in told
-    assert f"type `flowplan state rm {BID}` there, or `flowplan state rm {BID}` here" in told
+    assert f"type `flowplan state rm {BID}` there, or `flowplan state rm --state other.json {BID}` here" in told
     assert "other_marker" in applied.ok(*other, "plan", "--format", "json")
     assert "from which it was imported" not in applied.ok("plan")  # its own marker: nothing tells it
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
