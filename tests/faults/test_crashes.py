@@ -191,11 +191,19 @@ def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
     return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
 
 
-@pytest.mark.parametrize("name", ["replace", "replace, the successor first"])
-def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
-    """At every fourth write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
+# The scenario, and at which of its points it is killed first: from the first on, each that follows after so many.
+TWICE = [
+    ("replace", 0, 8),
+    ("replace, the successor first", 4, 8),
+    *(pytest.param(name, 0, 4, marks=pytest.mark.slow) for name in ("replace", "replace, the successor first")),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "each"), TWICE)
+def test_killed_twice(name: str, first: int, each: int, in_memory: Path, runner: Runner) -> None:
+    """At some of the writes, syncs, renames and changes, and then, in turn, at every eighth of the recovering run."""
     proof = Proof(name, SCENARIOS[name], in_memory, runner)
-    for turn, at in enumerate(proof.numbers(changing)[::4]):
+    for turn, at in enumerate(proof.numbers(changing)[first::each]):
         proof.interrupt_twice(at, every_eighth(turn))
     proof.conclude()
 

@@ -260,7 +260,7 @@ limits = st.integers(1, 4000).map(lambda cents: D(cents) / 100)
 horizons = st.sampled_from([1, 6, 24, 72, 200])
 
 
-@examples(120)
+@examples(60)
 @given(streams, limits, st.integers(1, 16), horizons, st.none() | limits)
 def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int, entry: Decimal | None) -> None:
     found = forecast(events, limit, quantity, hours, entry)
@@ -329,7 +329,7 @@ def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
 
 
-@examples(120)
+@examples(60)
 @given(streams, limits, st.integers(1, 4), st.sampled_from([30.0, 48.0, 100.0, 730.0]))
 def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quantity: int, hours: float) -> None:
     """Ends of bands are moved further out the longer the horizon is; but a week costs no less than its first day."""

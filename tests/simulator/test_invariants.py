@@ -329,7 +329,7 @@ def in_force(steps: list[tuple[int, Any]], at: int) -> Any:
 
 class TestMarket(Market.TestCase):
     settings = settings(
-        max_examples=15,
+        max_examples=8,
         stateful_step_count=30,
         deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes, and tells little

@@ -74,7 +74,7 @@ def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock
             assert market.win_price(database(simulator), shown, quantity) == min(won, default=None)
 
 
-@examples(150)
+@examples(60)  # each has a simulator of its own
 @given(orders=ORDERS, stock=st.integers(1, 12))
 def test_a_book_is_not_read_on_and_on_where_nothing_fits(orders: list[tuple[int, int]], stock: int) -> None:
     with Simulator.open(":memory:") as simulator, pytest.MonkeyPatch.context() as patch:

@@ -19,6 +19,7 @@ from flowplan.model.live import Marker
 from flowplan.model.resources import ContainerImage, Ends, Inputs, LocalDisk, Mount, PortPair, Script
 from flowplan.startup import marker as markers
 from flowplan.startup import script as scripts
+from tests.conftest import examples
 from tests.startup.node import (
     BLOCK,
     EVERYTHING,
@@ -97,6 +98,7 @@ def test_a_script_too_long_is_found_before_ids_are_known_with_both_sizes():
 LONG = st.integers(0, 6000).map(incompressible)
 
 
+@examples(30)  # each packs several long scripts
 @given(any_inputs(LONG), NAMES, WORDS)
 def test_the_upper_bound_is_one_and_measure_is_exact_but_for_the_marker(given_inputs: Inputs, name: str, stack: str):
     address = Address("bid", name)
