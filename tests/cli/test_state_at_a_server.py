@@ -46,6 +46,14 @@ def test_plan_apply_look_and_destroy(place: Place, url: str) -> None:
     assert not list(place.path.glob("flowplan.*state*"))
 
 
+def test_a_watch_begins_no_state(place: Place, url: str) -> None:
+    """Its lock is that of a state beside this one. That a state begins would say that this one was lost."""
+    place.ok("--state", url, "apply", "--auto-approve")
+    looked = place.run("--state", url, "watch", "--once")
+    assert (looked.code, looked.err) == (0, ""), looked
+    assert state_servers.server().state(f"{url.rpartition('/')[2]}-flowplan-watch").versions
+
+
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:
     """To try it takes the lock, and writes."""
     said = "whether that server keeps a second run out"

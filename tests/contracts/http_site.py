@@ -82,7 +82,7 @@ class HttpSite:
         if beside is not None:
             watched = HttpPlace(HttpClient(beside, {}, lambda _: None), clocks, lambda _: None)
             noted = Asked(self.directory / "asked", watched.identity, watched.name)
-            watch_lock = HttpLock(watched, lambda: None, noted, clocks, poll=0.02)
+            watch_lock = HttpLock(watched, lambda: None, noted, clocks, poll=0.02, of_watcher=True)
         return RemoteStore(place, lock, self.directory, seen, self.directory / "overflow", hold, watch_lock=watch_lock)
 
     def holds(self, part: Part) -> bytes | None:

@@ -44,7 +44,8 @@ POLL = 1.0  # seconds between two tries
 class HttpLock(FencedLock):
     """The lock of `place`; what each method promises is said at `store.StateLock` and `place.FencedLock`. `proof` finds
     out whether the server can keep a lock at all: it raises StateError, InTheWay where it cannot be tried now. `noted`:
-    the locks that runs on this machine have asked for."""
+    the locks that runs on this machine have asked for. `of_watcher`: what begins at `place` is no state of anybody's,
+    and nobody is told of it."""
 
     def __init__(
         self,
@@ -53,8 +54,11 @@ class HttpLock(FencedLock):
         noted: Asked,
         clocks: Clocks | None = None,
         poll: float = POLL,
+        *,
+        of_watcher: bool = False,
     ) -> None:
         self._place, self._proof, self._clocks, self._poll = place, proof, clocks or Clocks(), poll
+        self._of_watcher = of_watcher
         self._noted = noted
         self._asked: LockInfo | None = None  # what was asked for, and may be ours
         self._unreturned: set[str] = set()  # locks that were given back while the server was away
@@ -150,7 +154,8 @@ class HttpLock(FencedLock):
         self._taken, self._fence = True, written.fence
         if self._place.is_new:
             self._place.is_new = False
-            say(f"there was no state at {self.name}: a new one begins there")
+            if not self._of_watcher:
+                say(f"there was no state at {self.name}: a new one begins there")
         return None
 
     def _record(self, owner: Owner, id: str) -> Record:
@@ -316,11 +321,11 @@ def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable
     lock, overflows = _lock_at(place, environ), overflow_directory(environ)
     watch_lock: StateLock = NoWatchLock(place.name)
     if (beside := address.for_watching()) is not None:
-        watch_lock = _lock_at(HttpPlace(HttpClient(beside, environ)), environ)
+        watch_lock = _lock_at(HttpPlace(HttpClient(beside, environ)), environ, of_watcher=True)
     return RemoteStore(place, lock, base, seen, overflows, hold, form, watch_lock=watch_lock)
 
 
-def _lock_at(place: HttpPlace, environ: Mapping[str, str]) -> HttpLock:
+def _lock_at(place: HttpPlace, environ: Mapping[str, str], *, of_watcher: bool = False) -> HttpLock:
     """The lock of `place`, whose server is tried once on each machine."""
     proof = partial(Seen.of(environ, place.identity, place.name).prove_once, place.prove)
-    return HttpLock(place, proof, Asked.of(environ, place.identity, place.name))
+    return HttpLock(place, proof, Asked.of(environ, place.identity, place.name), of_watcher=of_watcher)
