@@ -15,12 +15,15 @@ from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.place import Conflict, Unanswered
 from flowplan.errors import StateError
 from tests.builders import DATA
+from tests.cloud.server import Server, certificates, silent, tls
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
 from tests.contracts.memory import ObjectSite
 from tests.contracts.odd import Odd
 from tests.contracts.relay import Relay
 from tests.contracts.stores import KINDS, Kind, calls
 from tests.contracts.under_lock import Killed, holders, in_a_renewal, work
+
+__all__ = ["certificates"]
 
 
 @pytest.fixture(params=KINDS)
@@ -105,6 +108,16 @@ def test_a_server_that_is_not_there_or_hangs_is_said_to_be(kind: Kind) -> None:
         gone.url = f"http://127.0.0.1:{relay.port}"
         with pytest.raises(Unanswered, match="no answer in time"):
             kind.at(gone, (5.0, 0.5)).put("train", b"one", "")
+
+
+def test_a_server_with_a_certificate_of_its_own_is_not_looked_for(kind: Kind, odd: Odd, certificates: Path) -> None:
+    """It is up, and so is the network."""
+    server = Server(silent, tls=tls(certificates, "localhost"))
+    odd.url = f"https://localhost:{server.port}"
+    with pytest.raises(StateError, match="its certificate is not trusted") as caught:
+        kind.at(odd).get("train")
+    server.close()
+    assert caught.value.hint == "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 
 
 # -- runs

@@ -13,7 +13,7 @@ import re
 from attrs import field
 
 from flowplan.backends.remote.azure_address import AZURE_ENDPOINT, AzureAddress
-from flowplan.backends.remote.stored_errors import Told, short
+from flowplan.backends.remote.stored_errors import Told, remedy_of, short
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.patterns import regex
@@ -83,8 +83,7 @@ class AzureAnswer:
         if self.credentials:
             return StateError(f"{name}: there are no credentials for Azure: {self.credentials}", hint=CREDENTIALS)
         if self.status is None:
-            hint = "look whether the server and the network are up, and run the same command again"
-            return StateError(f"{name}: {server} cannot be reached: {self.says}", hint=hint)
+            return StateError(f"{name}: {server} cannot be reached: {self.says}", hint=remedy_of(self.says))
         if self.code == "ContainerNotFound":
             hint = "check its name and the account's, or make it: `az storage container create`"
             return StateError(f"there is no container {address.container} in {server}", hint=hint)

@@ -25,7 +25,7 @@ from flowplan.backends.remote.http_address import PASSWORD, USERNAME, HttpAddres
 from flowplan.backends.remote.http_document import SIZE_LIMIT
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.classes import frozen
-from flowplan.cloud.http.endpoint import authorities, proxies
+from flowplan.cloud.http.endpoint import TRUSTING, authorities, proxies
 from flowplan.cloud.http.redaction import without
 from flowplan.cloud.http.request import outgoing
 from flowplan.cloud.http.response import TLS, TOO_BIG, Reply
@@ -211,7 +211,7 @@ class HttpClient:
         if reply.fault == TLS and not reply.sent:
             raise StateError(
                 f"{self.name}: its server cannot be trusted: {self._clean(reply.why)}",
-                hint="name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+                hint=TRUSTING,
             )
         if reply.status is None and not reply.sent:
             raise StateError(

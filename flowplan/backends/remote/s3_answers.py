@@ -10,7 +10,7 @@ from __future__ import annotations
 from attrs import field
 
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
-from flowplan.backends.remote.stored_errors import Told, short
+from flowplan.backends.remote.stored_errors import Told, remedy_of, short
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.patterns import regex
@@ -104,7 +104,7 @@ class Answer:
         name, server = address.name, address.server
         if self.status is None:
             what = f"{name}: {server} cannot be reached: {self.says}"
-            return what, "look whether the server and the network are up, and run the same command again"
+            return what, remedy_of(self.says)
         if self.passing:
             return f"{name}: {server} fails: {self.words}", "run the same command again in a while"
         return f"{name}: {server} does not {verb} it: {self.words}", f"look whether {ENDPOINT} names an S3 server"

@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 from flowplan.classes import frozen
+from flowplan.cloud.http.endpoint import TRUSTING
 from flowplan.patterns import regex
 from flowplan.printable import shown
 
@@ -13,9 +14,10 @@ _STATUS = regex(r"Server returned non-2xx status code: (\d{3})")
 _ASKED = regex(r"Error performing [A-Z]+ (\S+) in ")
 _KIND = regex(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
 _LENGTH = 300  # characters of what is shown of an answer
+_UNTRUSTED = "its certificate is not trusted (TLS)"
 _WHY = (
     ("dns error", "its name is not known (DNS)"),
-    ("certificate", "its certificate is not trusted (TLS)"),
+    ("certificate", _UNTRUSTED),
     ("invalidcontenttype", "it does not speak TLS"),
     ("connectionrefused", "the connection is refused"),
     ("incompletemessage", "the answer breaks off"),
@@ -65,6 +67,13 @@ class Told:
         low = self.text.lower()
         found = next((why for word, why in _WHY if word in low), None)
         return found or _KINDS.get(self.kind, f"the answer is not one of {kind_of_server}")
+
+
+def remedy_of(why: str) -> str:
+    """What to do where there is no answer, for the reason `why` of `Told.why`."""
+    if why == _UNTRUSTED:
+        return TRUSTING
+    return "look whether the server and the network are up, and run the same command again"
 
 
 def short(text: str) -> str:

@@ -13,6 +13,7 @@ from flowplan.errors import UsageProblem
 from flowplan.patterns import regex
 from flowplan.printable import shown
 
+TRUSTING = "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 PATH = regex(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
 _PREFIXES = frozenset(map(str, range(1, 33)))  # bits of an IPv4 network
 _HASHED = regex(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
