@@ -256,6 +256,20 @@ def test_of_several_each_is_known_after_the_apply(stacked: Place) -> None:
     assert 'ids    = {"b": (not known yet), "c": (not known yet)}' in stacked.ok("output")
 
 
+def test_of_very_many_each_is_shown_or_that_none_is_known(stacked: Place) -> None:
+    keys = [f"run-{n:03}" for n in range(60)]
+    stacked.edit("for_each: [b, a]", f"for_each: [{', '.join(keys)}]")
+    stacked.edit("names: ${task.sweep.name}", "ids: ${task.sweep.id}")
+    assert "+ ids = {60 keys: (known after apply)}" in stacked.ok("plan")
+    stacked.ok(*APPLY)
+    said = stacked.ok("output", "ids")
+    assert [key for key in keys if f'"{key}": "bid_' not in " ".join(said.split())] == []
+    assert said.endswith('"}\n')
+    stacked.edit("sweep.id", "sweep.ssh")
+    stacked.ok(*APPLY)
+    assert "= {60 keys: (not known yet)}" in stacked.ok("output")
+
+
 def test_of_none_there_is_an_empty_mapping(stacked: Place) -> None:
     stacked.edit("for_each: [b, a]", "for_each: []")
     assert "+ names = {}" in stacked.ok("plan")

@@ -13,6 +13,7 @@ from flowplan.reports.text.rows import beside
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
 
+_FEW = 3  # so many values that are not known are shown one by one
 UNKNOWN, SENSITIVE = "(not known yet)", "<sensitive>"
 
 
@@ -33,10 +34,11 @@ def raw(outputs: Mapping[str, OutputValue], _: Paint) -> str:
 
 
 def of(one: OutputValue) -> str:
-    """One value."""
+    """One value, whole: what is cut off could not be typed."""
     if one["sensitive"]:
         return SENSITIVE
-    return shown(_written(one["value"], UNKNOWN), 1000)
+    written = _written(one["value"], UNKNOWN)
+    return shown(written, len(written))
 
 
 def planned(one: PlannedOutput) -> str:
@@ -52,8 +54,10 @@ def recorded(one: PlannedOutput) -> str:
 
 
 def _written(value: Any, unknown: str) -> str:
-    """`value` as JSON, but for what is null: that is `unknown`."""
+    """`value` as JSON, but for what is null: that is `unknown`; once for many of which nothing is known."""
     if isinstance(value, dict):
+        if len(value) > _FEW and all(one is None for one in value.values()):
+            return f"{{{len(value):,} keys: {unknown}}}"
         pairs = (f"{json.dumps(key, ensure_ascii=False)}: {_written(one, unknown)}" for key, one in value.items())
         return f"{{{', '.join(pairs)}}}"
     return unknown if value is None else json.dumps(value, ensure_ascii=False)
