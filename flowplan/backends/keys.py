@@ -17,7 +17,7 @@ from flowplan.files.regular import opened
 from flowplan.printable import shown
 from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
-from flowplan.state.seal import WITHOUT_KEY, Seal, Sealed, Unopened
+from flowplan.state.seal import SCRYPT, WITHOUT_KEY, Seal, Sealed, Unopened
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -29,7 +29,6 @@ KEY, KEY_FILE, RECIPIENTS, PASSPHRASE = (
     "FLOWPLAN_PASSPHRASE",
 )
 OLD_KEY_FILE, OLD_PASSPHRASE = "FLOWPLAN_OLD_AGE_KEY_FILE", "FLOWPLAN_OLD_PASSPHRASE"  # they open, and seal nothing
-SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
 _SHORTEST = 12  # characters of a passphrase: whoever has the file may try as many as he likes
 _FILE_LIMIT = 64 * 1024
 _MOST_RECIPIENTS = 100  # to open what is encrypted for a thousand takes the library half a minute
@@ -242,8 +241,8 @@ class AgeSeal(Seal):
                 )
                 raise StateError(f"{name} is damaged: {what}", hint=RESTORE) from None
             raise Unopened(
-                f"{name} is encrypted for {', '.join(whole.recipients) or 'nobody'}, and no key that is given opens it",
-                hint=f"give the key of one of them in {KEY_FILE}, or the passphrase in {PASSPHRASE}; {WITHOUT_KEY}",
+                f"{name} is encrypted {whole.whose}, and no key that is given opens it",
+                hint=f"give {whole.opener}; {WITHOUT_KEY}",
             ) from None
 
     @staticmethod

@@ -193,8 +193,8 @@ class Form:
         """What was sealed as `name`. Raises Unopened where no key opens it, StateError for damage."""
         if self.seal is None:
             raise Unopened(
-                f"{name} is encrypted for {_listed(sealed.recipients)}, and no key is given",
-                hint=f"set FLOWPLAN_AGE_KEY_FILE, FLOWPLAN_AGE_KEY or FLOWPLAN_PASSPHRASE; {WITHOUT_KEY}",
+                f"{name} is encrypted {sealed.whose}, and no key is given",
+                hint=f"give {sealed.opener}; {WITHOUT_KEY}",
             )
         return self.seal.open(sealed, name)
 

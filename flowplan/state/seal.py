@@ -19,6 +19,9 @@ FOR_OTHERS = (
 )
 
 
+SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
+
+
 class Unopened(StateError):
     """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
 
@@ -42,6 +45,20 @@ class Sealed:
         if not isinstance(recipients, list) or [one for one in (*recipients, key, sealed) if type(one) is not str]:
             raise StateError(f"{name} is encrypted, and damaged: its key or its content is missing", hint=RESTORE)
         return cls(tuple(recipients), str(key), str(sealed))
+
+    @property
+    def whose(self) -> str:
+        """Who can open it, after "is encrypted"."""
+        if self.recipients == (SCRYPT,):
+            return "with a passphrase"
+        return f"for {', '.join(self.recipients) or 'nobody'}"
+
+    @property
+    def opener(self) -> str:
+        """What opens it, after "give"."""
+        if self.recipients == (SCRYPT,):
+            return "the passphrase in FLOWPLAN_PASSPHRASE"
+        return "the key of one of them in FLOWPLAN_AGE_KEY_FILE or FLOWPLAN_AGE_KEY"
 
     def entry(self) -> dict[str, Any]:
         """As a document has it."""

@@ -180,6 +180,17 @@ def test_a_plan_of_somebody_else_says_for_whom_it_is(sealed: Place, monkeypatch:
     place.ok("apply", "both.plan")
 
 
+def test_a_plan_that_a_passphrase_opens_says_where_to_give_it(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_PASSPHRASE", "four random words here")
+    example.ok("plan", "--out", "mine.plan")
+    monkeypatch.delenv("FLOWPLAN_PASSPHRASE")
+    for line in (("apply", "mine.plan"), ("show", "mine.plan")):
+        refused = example.run(*line)
+        assert refused.code == 3
+        said = "mine.plan is encrypted with a passphrase, and no key is given hint: give the passphrase in "
+        assert f"{said}FLOWPLAN_PASSPHRASE, or plan again" in " ".join(refused.err.split())
+
+
 def test_rekey_names_the_versions_that_it_leaves_and_those_that_go(
     sealed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,8 +139,9 @@ def test_from_keys_to_a_passphrase_and_back(tmp_path: Path) -> None:
     passphrase = form(PASSPHRASE="a newer passphrase", OLD_AGE_KEY_FILE=KEY_FILE)
     assert rekey(LocalStore(path, form=passphrase)) == Rewritten((1,))
     assert b'"passphrase"' in path.read_bytes()
-    with pytest.raises(StateError, match="is encrypted for passphrase, and no key that is given opens it"):
+    with pytest.raises(StateError, match="is encrypted with a passphrase, and no key that is given opens it") as no:
         LocalStore(path, form=form(PASSPHRASE="another long passphrase")).read()
+    assert (no.value.hint or "").startswith("give the passphrase in FLOWPLAN_PASSPHRASE; ")
     back = form(AGE_KEY=MINE, OLD_PASSPHRASE="a newer passphrase")
     assert rekey(LocalStore(path, form=back)) == Rewritten((1,))
     assert LocalStore(path, form=mine()).read().state.bindings == {DATA: BINDING}

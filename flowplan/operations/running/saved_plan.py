@@ -139,15 +139,21 @@ def _opened(body: Any, name: str, settings: Settings) -> Any:
     """The document in the saved plan `body`. Raises GuardRefused for one that is not encrypted where there is a key,
     and for one that no key opens."""
     from flowplan.state.codec import no_constant, no_duplicates
-    from flowplan.state.seal import Sealed
+    from flowplan.state.seal import SCRYPT, Sealed, Unopened
 
     form = settings.form()
     if body.get("format_version") == ENCRYPTED:
         try:
-            clear = form.open(Sealed.of(body, name), name)
-        except StateError as error:
-            hint = "give the key of one of them, or plan again with FLOWPLAN_AGE_RECIPIENTS naming who applies it, too"
+            sealed = Sealed.of(body, name)
+            clear = form.open(sealed, name)
+        except Unopened as error:
+            others = (
+                "" if sealed.recipients == (SCRYPT,) else " with FLOWPLAN_AGE_RECIPIENTS naming who applies it, too"
+            )
+            hint = f"give {sealed.opener}, or plan again{others}"
             raise GuardRefused(str(error), code="invalid-plan", hint=hint) from error
+        except StateError as error:
+            raise GuardRefused(str(error), code="invalid-plan", hint="plan again") from error
         return json.loads(clear, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     if form.seal is not None and not form.allow_plaintext:
         raise GuardRefused(
