@@ -36,6 +36,7 @@ def flat(text: str) -> str:
         ("plan --format github", f"was {WAS}; an apply leaves it so"),
         ("plan --format html", f"was {WAS}; an apply leaves it so"),
         ("status", f"limit {WAS}; `flowplan plan` says whether an apply leaves it so"),
+        ("status --format html", f"<p>limit {WAS}; <code>flowplan plan</code> says whether an apply leaves it so</p>"),
         ("cost", f"its limit was {WAS}"),
         ("show", "raised_from = 5.00 by watch, per instance-hour"),
     ],

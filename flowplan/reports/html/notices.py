@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.plan import Entry
 
+_TYPED = regex(r"`([^`]+)`|(?<!\S)(--[a-z][-a-z]*)")
 _SEVERITIES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
@@ -46,18 +47,15 @@ def notes_of(diagnostics: Iterable[Said], changing: Iterable[Entry]) -> list[Not
     for one in grouped(diagnostics, changing):
         said, others = one.first.said, [other.said["summary"] for other in one.others]
         summary = summary_of(one, Paint().dots)
-        found[said["severity"]].append(Note(summary, place_of(one), _parts(said["hint"] or ""), others))
+        found[said["severity"]].append(Note(summary, place_of(one), typed(said["hint"] or ""), others))
         counts[said["severity"]] += len(one.addresses) + len(others)
     return [Notes(name, _SEVERITIES[name], counts[name], notes) for name, notes in found.items() if notes]
 
 
-_TYPED = regex(r"`([^`]+)`|(?<!\S)(--[a-z][-a-z]*)")
-
-
-def _parts(hint: str) -> list[str]:
-    """Prose, what to type (which stands in ` `, or is an option), prose, and so on; [] of no hint."""
+def typed(text: str) -> list[str]:
+    """Prose, what to type (which stands in ` `, or is an option), prose, and so on; [] of no text."""
     parts, end = [], 0
-    for found in _TYPED.finditer(hint):
-        parts += [hint[end : found.start()], found.group(1) or found.group(2)]
+    for found in _TYPED.finditer(text):
+        parts += [text[end : found.start()], found.group(1) or found.group(2)]
         end = found.end()
-    return [*parts, hint[end:]] if hint else []
+    return [*parts, text[end:]] if text else []

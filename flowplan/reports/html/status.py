@@ -10,16 +10,19 @@ from flowplan.documents.ports import listed, ranges
 from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.pricing.units import counted, gigabytes, usd
 from flowplan.reports.html.filling import filled, framed
+from flowplan.reports.html.notices import typed
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.status import present, said_in_all, said_of
 
+_NOTHING = "No bid or volume of this stack is live."
 # What is charged -> the name of a style
 _TONES = {"charged": "create", "waits": "update", "paused": "update", "ended": "forget", "unknown": "delete"}
 
 
 @frozen
 class Bid:
-    """One bid: `said`, a sentence each about charges and lifetime; `instances`: name, status, and how to reach it."""
+    """One bid: `said`, a sentence each about charges, a raised limit and lifetime, in parts (`typed`); `instances`:
+    name, status, and how to reach it."""
 
     address: str
     id: str
@@ -27,7 +30,7 @@ class Bid:
     tone: str
     what: str
     hour: str
-    said: Sequence[str]
+    said: Sequence[Sequence[str]]
     instances: Sequence[tuple[str, str, str]]
     ports: str
 
@@ -43,7 +46,7 @@ def page(found: Status, _: Paint) -> str:
         paid=usd(found.paid),
         running=sum(row.charge == "charged" for row in found.bids),
         waiting=sum(row.charge == "waits" for row in found.bids),
-        said=said_in_all(found) if found.bids or found.volumes else ["No bid or volume of this stack is live."],
+        said=[*map(typed, said_in_all(found) if found.bids or found.volumes else [_NOTHING])],
         bids=[_bid(row) for row in found.bids],
         volumes=[_volume(row) for row in found.volumes],
     )
@@ -59,7 +62,7 @@ def _bid(row: Row) -> Bid:
         tone=_TONES[row.charge],
         what=f"{counted(row.bid.quantity, kind)} in {row.bid.region}",
         hour=f"{usd(row.hour)} an hour",
-        said=said_of(row),
+        said=[*map(typed, said_of(row))],
         instances=present(row),
         ports=", ".join(ranges(listed(row.pairs))),
     )

@@ -254,8 +254,9 @@ def _host_and_port(destination: str) -> tuple[str, str]:
 
 
 def said_of(row: Row) -> list[str]:
-    """What is charged for a bid, what was paid, and when it ends: a sentence each."""
-    return [_charge(row), _paid(row), *([] if row.life is None else [_lifetime(row.life)])]
+    """What is charged for a bid, that its limit was raised, what was paid, and when it ends: a sentence each."""
+    raised = [f"limit {one}" for one in _raised(row)]
+    return [_charge(row), *raised, _paid(row), *([] if row.life is None else [_lifetime(row.life)])]
 
 
 def said_in_all(found: Status) -> list[str]:
