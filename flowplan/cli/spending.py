@@ -27,7 +27,7 @@ budget_basis = click.option(
     "--budget-basis",
     type=Choice(BASES),
     help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
-    "of the forecast. Without them, the limits of files are also held on it.  [default: worst]",
+    "of the forecast. Given alone, the limits in the files must hold on it as well.  [default: worst]",
 )
 max_changes = click.option(
     "--max-changes",

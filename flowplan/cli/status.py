@@ -20,7 +20,7 @@ from flowplan.model.durations import read_duration
 def status(ctx: click.Context, form: str, watch: bool, every: str | None) -> int:
     """Show what flowplan made and what it is doing: status, instances, ssh, ports, what is charged, paid so far.
 
-    Bids of which the same is to be said are shown as one; --verbose shows each.
+    Bids that are alike are shown as one; --verbose shows each.
     """
     from flowplan.operations.status import status as looked
 

@@ -415,7 +415,7 @@ def decimal(section: Section, key: str, unit: str, *, places: int, highest: Deci
     found = _DECIMAL.fullmatch(node.text) if len(node.text) <= _LONGEST_NUMBER else None
     if found is None:
         summary = f"{name} {quoted(node.text)} is not a number of {unit}"
-        section.document.problem(node, summary, _decimal_hint(node.text), code="value")
+        section.document.problem(node, summary, _decimal_hint(node.text, unit), code="value")
         return None
     number = Decimal(node.text)
     wrong = None
@@ -431,7 +431,7 @@ def decimal(section: Section, key: str, unit: str, *, places: int, highest: Deci
     return round(number, places) if len(found[1] or "") > places else number
 
 
-def _decimal_hint(text: str) -> str | None:
+def _decimal_hint(text: str, unit: str) -> str | None:
     if "$" in text:
         return f"leave out the dollar sign: {shown(text.replace('$', '').strip())}"
     if len(text) > _LONGEST_NUMBER:
@@ -442,7 +442,9 @@ def _decimal_hint(text: str) -> str | None:
         return "write it like 17.92: a decimal point, and no thousands separator"
     if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE):
         return "it must be finite"
-    return "write it like 17.92"
+    if unit == "hours" and (found := re.fullmatch(r"([0-9]+(\.[0-9]+)?)\s*(h|hrs?|hours?)", text, re.IGNORECASE)):
+        return f"leave out the unit: {found[1]}"
+    return "write it like 17.92" if unit != "hours" else "write hours as a number, such as 12 or 0.5"
 
 
 # ---- the rest -----------------------------------------------------------------------------------------------

@@ -261,7 +261,7 @@ def test_a_loop_over_environments_goes_on_past_one_that_is_new(
     [
         ("name: work\n", (5, "1 live bid carries the marker of a stack called work")),
         ("name: other\n", (0, "")),
-        ("", (0, "1 live bid is of a stack called work: if that is this one, as where its directory was called")),
+        ("", (0, "1 live bid is of a stack called work: if that is this one, because its directory had another name")),
         ('name: "${env.HOME}-x"\n', (0, "1 live bid is of a stack called work: if that is this one")),
         ("name: [work]\n", (0, "1 live bid is of a stack called work: if that is this one")),
         ("]\n", (0, "1 live bid is of a stack called work: if that is this one")),
@@ -293,7 +293,9 @@ def test_a_stack_that_got_its_name_later_is_no_calm_nothing(place: Place, monkey
     for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
         path.unlink()
     told = said(place, *DESTROY, code=0)
-    assert "1 live bid is of a stack called work: if that is this one, as where the files called it otherwise" in told
+    assert (
+        "1 live bid is of a stack called work: if that is this one, because the files gave it another name then" in told
+    )
 
 
 def test_an_import_calls_the_stack_as_its_files_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

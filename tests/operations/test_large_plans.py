@@ -89,3 +89,10 @@ def test_names_that_another_state_has_are_one_problem_with_one_remedy(place: Pla
     assert re.search(r"if it is lost: flowplan recover --from-live --lineage [-0-9a-f]{36}", said)
     assert "and so 5 more: bid.sweep-001 … 005" in said
     assert place.run("plan", "--state", "other.json", "--verbose").err.count("error: a bid named sweep-") == 6
+def test_a_state_that_is_rebuilt_is_listed_in_the_order_of_addresses(place: Place) -> None:
+    place.write(HEAD + "".join(f"  a-{n}: {{}}\n" for n in range(12)))
+    place.ok("apply", "--auto-approve")
+    for left in place.path.glob("flowplan.state*"):
+        left.unlink()
+    rebuilt = place.ok("recover", "--from-live")
+    assert re.findall(r"^bid\.a-(\d+)  bid_", rebuilt, re.MULTILINE) == [str(n) for n in range(12)]

@@ -44,11 +44,11 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, declare
     here = session.stack_name(State(lineage=""))
     others = [(id, name) for id, name in marked if not said or (name == here and loaded.fresh)]
     if others:
-        why = "as where the files called it otherwise" if said else "as where its directory was called otherwise"
+        why = "because the files gave it another name then" if said else "because its directory had another name then"
         session.listener.warn(
             f"there is no state at {session.store.name}, but {_bids([id for id, _ in others], 'is', 'are')} of "
             f"{_called(name for _, name in others)}: if that is this one, {why}, "
-            "name its state with --state; `flowplan orphans` lists what is in no state here"
+            "give its state with --state; `flowplan orphans` lists what is in no state here"
         )
 
 

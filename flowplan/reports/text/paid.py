@@ -38,7 +38,7 @@ def in_all(found: shape.PaidInAll) -> str:
     if missing:
         why = "the bill of a bid could not be read"
     else:
-        why = "the state was lost and rebuilt, and bids of before may be missing"
+        why = "the state was lost and rebuilt, and earlier bids may be missing"
     return f"at least {price(found['at_least'])}, because {why}"
 
 

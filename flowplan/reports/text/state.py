@@ -125,7 +125,8 @@ def pushed(done: Pushed, paint: Paint) -> str:
 def recovered(done: AfterRecovery, paint: Paint) -> str:
     """What `recover` did: of what was cancelled, it has said so already."""
     if done.rebuilt:
-        held = [_sentence(f"{one.address}  {one.id}", paint) for one in done.state.bindings.values()]
+        there = done.state.bindings
+        held = [_sentence(f"{one}  {there[one].id}", paint) for one in sorted(there, key=in_order)]
         last = f"The state of stack {done.state.stack} is rebuilt; flowplan plan shows what differs."
         return "".join([*held, _sentence(last, paint)])
     return _sentence("Nothing is in doubt.", paint) if done.nothing else ""
