@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.conftest import Place
+from tests.conftest import Place, bid_id
 
 SCREEN = 24  # lines
 HEAD = """version: 2
@@ -89,6 +89,8 @@ def test_names_that_another_state_has_are_one_problem_with_one_remedy(place: Pla
     assert re.search(r"if it is lost: flowplan recover --from-live --lineage [-0-9a-f]{36}", said)
     assert "and so 5 more: bid.sweep-001 … 005" in said
     assert place.run("plan", "--state", "other.json", "--verbose").err.count("error: a bid named sweep-") == 6
+
+
 def test_a_state_that_is_rebuilt_is_listed_in_the_order_of_addresses(place: Place) -> None:
     place.write(HEAD + "".join(f"  a-{n}: {{}}\n" for n in range(12)))
     place.ok("apply", "--auto-approve")
@@ -96,3 +98,13 @@ def test_a_state_that_is_rebuilt_is_listed_in_the_order_of_addresses(place: Plac
         left.unlink()
     rebuilt = place.ok("recover", "--from-live")
     assert re.findall(r"^bid\.a-(\d+)  bid_", rebuilt, re.MULTILINE) == [str(n) for n in range(12)]
+
+
+def test_what_changed_outside_in_the_same_way_is_said_once(place: Place) -> None:
+    place.write(tasks(6))
+    place.ok("apply", "--auto-approve")
+    for n in range(5):
+        id = bid_id(place, f"bid.sweep-{n:03}")
+        place.call("PATCH", f"/v2/spot/bids/{id}", b'{"limit_price": "$17.00"}')
+    assert "  ~ bid.sweep-000 … 004 (5 alike)  limit_price $17.92 -> $17.00\n" in place.ok("plan")
+    assert place.ok("plan", "--verbose").count("limit_price $17.92 -> $17.00") == 5

@@ -10,7 +10,7 @@ from flowplan.documents.amounts import price
 from flowplan.documents.differing import differing_fields
 from flowplan.documents.outputs import is_changed, saved_besides
 from flowplan.documents.totals import added_and_destroyed
-from flowplan.names import ranges
+from flowplan.names import alike, ranges
 from flowplan.printable import natural, shown
 from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
 from flowplan.reports.text.candidates import chosen_and_next
@@ -230,22 +230,31 @@ def _ended_by(lifetime: Lifetime) -> str:
 
 
 def drift(entries: Sequence[Entry], paint: Paint) -> str:
-    """What changed outside, briefly."""
+    """What changed outside, briefly: the same of many once."""
     if not entries:
         return ""
     lines = ["Changed outside of flowplan since it last applied:"]
-    for entry in sorted(entries, key=lambda one: natural(one["address"])):
-        change = entry["change"]
-        if change["after"] is None:
-            what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
+    said = [_drifted(one) for one in sorted(entries, key=lambda one: natural(one["address"]))]
+    for (symbol, what, address), *others in alike(said, lambda one: one[:2], each=paint.verbose):
+        mark = f"  {paint.symbol(symbol)} "
+        if others:
+            names = map(shown, ranges([address, *(one[2] for one in others)], paint.dots))
+            lines += listed(f"{', '.join(names)} ({len(others) + 1:,} alike)  {what}", mark, "      ", paint.width)
         else:
-            sides = (change["before"], change["after"])  # ports do not drift
-            before, after = both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
-            names = differing_fields(before, after)
-            what = ", ".join(f"{name} {value_of(before, name)} -> {value_of(after, name)}" for name in names)
-        symbol = paint.symbol("~" if change["after"] else "-")
-        lines += listed(what, f"  {symbol} {shown(entry['address'])}  ", "      ", paint.width)
+            lines += listed(what, f"{mark}{shown(address)}  ", "      ", paint.width)
     return "\n".join(lines)
+
+
+def _drifted(entry: Entry) -> tuple[str, str, str]:
+    """The symbol of what became of it, what that is, and its address."""
+    change = entry["change"]
+    if change["after"] is None:
+        return "-", f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})", entry["address"]
+    sides = (change["before"], change["after"])  # ports do not drift
+    before, after = both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
+    names = differing_fields(before, after)
+    what = ", ".join(f"{name} {value_of(before, name)} -> {value_of(after, name)}" for name in names)
+    return "~", what, entry["address"]
 
 
 def moves(entries: Iterable[Entry], paint: Paint) -> str:
