@@ -23,7 +23,6 @@ from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
     NOT_RESTORED,
-    as_they_read,
     continued,
     found_in,
     mended,
@@ -31,7 +30,6 @@ from flowplan.backends.parts import (
     nothing_to_restore,
     on_top,
     settled,
-    went_back,
 )
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.state_name import DEFAULT
@@ -223,22 +221,12 @@ class LocalStore(Store):
             raise nothing_to_restore(self.name, there)
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
-        versions, journal = as_they_read(self._files)
-        kept = None if versions and not went_back(versions, journal.header) else self._kept(journal)
-        if kept is not None:
-            versions = {"backup": kept}
-        if not versions:
-            raise StateError(
-                f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=NOT_RESTORED
-            ) from None
-        found = mended(versions, journal, self._overflow.read, damage)
-        bad = [self.path] * (found.part == "backup") + [self.journal_path] * (journal.header is None)
+        found = mended(self._files, self._kept, self._overflow.read, damage)
+        paths = {"snapshot": self.path, "journal": self.journal_path}
         self._form.hold_recipients()  # before anything is moved
         self._hold()
-        aside = self._files.set_aside(bad)
-        saved = self.save(found.state, found.pending)
-        name = self._files.short(found.part) if kept is None else f"version {kept.serial}"
-        return Restored(saved, name, found.part == "backup" and kept is None, aside, found.doubled)
+        aside = self._files.set_aside([paths[one] for one in found.damaged])
+        return found.restored(self.save(found.state, found.pending), self._files.short(found.part), aside)
 
     def _kept(self, journal: Journal) -> State | None:
         """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""

@@ -17,6 +17,7 @@ from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form
 from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
+from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
 
@@ -238,23 +239,41 @@ def continued(kept: Iterable[Version], header: Header | None) -> Version | None:
 
 @frozen
 class Mended:
-    """What a state becomes that is put back: made of `part`, with the intents in doubt, and without the addresses in
-    `doubled`, by the ids that they had."""
+    """What a state becomes that is put back: made of `part`, or of the `version` with that serial in the place of the
+    backup, with the intents in doubt, and without the addresses in `doubled`, by the ids that they had. `damaged`: what
+    it takes the place of."""
 
     part: Whole
+    version: int | None
     state: State
     pending: tuple[Intent, ...]
     doubled: Mapping[str, Sequence[Address]]
+    damaged: tuple[Part, ...]
+
+    def restored(self, saved: State, part: str, aside: tuple[str, ...]) -> Restored:
+        """What has come of it: it was `saved`, and what was damaged put `aside`. `part`: what its part is called."""
+        name = part if self.version is None else f"version {self.version}"
+        return Restored(saved, name, self.part == "backup" and self.version is None, aside, self.doubled)
 
 
 def mended(
-    versions: Mapping[Whole, State],
-    journal: Journal,
+    parts: Parts,
+    kept: Callable[[Journal], State | None],
     overflowed: Callable[[str], Iterable[Overflowed]],
     damage: StateError,
 ) -> Mended:
-    """The newest of `versions`, of which there is one, with what `journal` holds on top of it, and the results that
-    overflowed from its lineage. `damage`: why it is put back; raised where it is not known which stack belongs here."""
+    """The newest that reads of `parts`, with what the journal holds on top of it, and the results that overflowed from
+    its lineage. `kept`: the version that stands for a snapshot that is lost with its backup, or went back with it.
+    `damage`: why it is put back; raised where it is not known which stack belongs here. Raises StateError where there
+    is nothing to put back, and as `as_they_read` does."""
+    versions, journal = as_they_read(parts)
+    version = None if versions and not went_back(versions, journal.header) else kept(journal)
+    if version is not None:
+        versions = {"backup": version}
+    if not versions:
+        raise StateError(
+            f"there is no {parts.name('backup')} to restore", detail=str(damage), hint=NOT_RESTORED
+        ) from None
     part = newest(versions, journal.header)
     if part is None:
         raise StateError(str(damage), hint="move away the one that does not belong here") from None
@@ -264,4 +283,12 @@ def mended(
     doubled = twice(state.bindings.values())
     state = without(state, {address for addresses in doubled.values() for address in addresses})
     serial = highest(state, versions, journal.header)
-    return Mended(part, attrs.evolve(state, serial=serial).as_put_back(), tuple(pending.values()), doubled)
+    bad: dict[Part, bool] = {"snapshot": part == "backup", "journal": journal.header is None}
+    return Mended(
+        part,
+        None if version is None else version.serial,
+        attrs.evolve(state, serial=serial).as_put_back(),
+        tuple(pending.values()),
+        doubled,
+        tuple(one for one, is_bad in bad.items() if is_bad),
+    )

@@ -15,7 +15,6 @@ from flowplan.backends.overflow import Overflow, overflow_directory
 from flowplan.backends.parts import (
     NOT_RESTORED,
     Part,
-    as_they_read,
     continued,
     found_in,
     mended,
@@ -23,7 +22,6 @@ from flowplan.backends.parts import (
     nothing_to_restore,
     on_top,
     settled,
-    went_back,
 )
 from flowplan.backends.remote.lease import Clocks, LeaseLock, Terms
 from flowplan.backends.remote.place import Contents, FencedLock, Leases, Place, Saved
@@ -45,7 +43,7 @@ from flowplan.state.history import (
     ordered,
     outdated,
 )
-from flowplan.state.journal import Intent, Record
+from flowplan.state.journal import Intent, Journal, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
 
@@ -155,7 +153,7 @@ class RemoteStore(Store):
         except StateError as error:
             if (backup := parts.version("backup")) is not None and parts.version("snapshot") is None:
                 error.detail = error.detail or f"the backup is intact: serial {backup.serial}"
-            name_no_restore(error, parts, lambda: self._kept(parts))
+            name_no_restore(error, parts, lambda: self._kept(parts.readable_journal()))
             raise
         return found
 
@@ -286,29 +284,18 @@ class RemoteStore(Store):
             damage = error
         else:
             raise nothing_to_restore(self.name, there)
-        versions, journal = as_they_read(parts)
-        kept = None if versions and not went_back(versions, journal.header) else self._kept(parts)
-        if kept is not None:
-            versions = {"backup": kept}
-        if not versions:
-            raise StateError(
-                f"there is no {parts.name('backup')} to restore", detail=str(damage), hint=NOT_RESTORED
-            ) from None
-        found = mended(versions, journal, self._overflow.read, damage)
+        found = mended(parts, self._kept, self._overflow.read, damage)
         if found.state.lineage == last.lineage and last.serial > found.state.serial:
             found = attrs.evolve(found, state=attrs.evolve(found.state, serial=last.serial).as_put_back())
         self._form.hold_recipients()  # before anything is moved
         self._hold()
-        bad: dict[Part, bool] = {"snapshot": found.part == "backup", "journal": journal.header is None}
-        aside = self._set_aside(parts.contents, [part for part, is_bad in bad.items() if is_bad])
-        saved = self.save(found.state, found.pending)
-        name = found.part if kept is None else f"version {kept.serial}"
-        return Restored(saved, name, found.part == "backup" and kept is None, aside, found.doubled)
+        aside = self._set_aside(parts.contents, found.damaged)
+        return found.restored(self.save(found.state, found.pending), found.part, aside)
 
-    def _kept(self, parts: RemoteParts) -> State | None:
+    def _kept(self, journal: Journal) -> State | None:
         """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""
         with suppress(StateError):
-            found = continued(self.versions(), parts.readable_journal().header)
+            found = continued(self.versions(), journal.header)
             return None if found is None else self.version(found.lineage, found.serial)
         return None
 
