@@ -13,6 +13,7 @@ from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
 from flowplan.operations.looking.unknown_stack import named
+from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
 from flowplan.printable import shown
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session
     from flowplan.state.history import Version
 
+_MOST_NAMED = 3  # bids of a stack, in a message
 _MARGIN = 1000  # saves since the last version that is kept, or ever
 _UNREAD = (
     "make it readable; if nobody can any more, `flowplan recover --from-live --force` makes another state, from the "
@@ -58,6 +60,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,
+            name_prefix=_prefix(config, live, marker.lineage),
         )
         overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
@@ -174,27 +177,63 @@ def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
 
 def _chosen(session: Session, config: Config | None, live: Live, lineage: str | None) -> Marker:
     """The marker of the stack to rebuild: the one of `lineage`, else the one that is called what a first apply of
-    `config` calls it here; None: what files with problems say, if anything."""
-    marked = [bid.marker for bid in live.bids.values() if bid.marker and not bid.ended]
-    stacks = {marker.lineage: marker for marker in marked if bounds.is_name(marker.lineage)}
+    `config` calls it here, in this environment; None: what files with problems say, if anything."""
+    marked = [(bid.marker, bid.bid.name) for bid in live.bids.values() if bid.marker and not bid.ended]
+    stacks = {marker.lineage: marker for marker, _ in marked if bounds.is_name(marker.lineage)}
     if lineage is not None:
         stacks = {one: marker for one, marker in stacks.items() if one == lineage}
     elif stacks:
         given = named(session) or frozenset() if config is None else frozenset({config.stack} - {""})
         called = given or {session.stack_name(State(lineage=""))}
-        ours = {one: marker for one, marker in stacks.items() if marker.stack in called}
+        has_prefix = config is None and _says_prefix(session)
+        here = {marker.lineage for marker, name in marked if not has_prefix and _is_called(config, marker, name)}
+        ours = {one: marker for one, marker in stacks.items() if marker.stack in called and one in here}
         if len(ours) != 1:
+            names = {one: sorted(name for marker, name in marked if marker.lineage == one) for one in stacks}
             listed = "\n".join(
-                f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
+                f"--lineage {shown(one)}  stack {shown(marker.stack)}: {_few(names[one])}"
+                for one, marker in sorted(stacks.items())
             )
             like = "as the configuration says" if given else "like this directory"
+            if config is not None and config.name_prefix:
+                like += f", with the name_prefix {config.name_prefix}"
+            if has_prefix:
+                like += "; the name_prefix, which tells environments apart, cannot be read"
             raise UsageProblem(
                 f"there is not exactly one live stack named {', '.join(map(shown, sorted(called)))}, {like}",
                 detail=listed,
-                hint="give the stack file whose `name` is listed here, or choose one with --lineage",
+                hint="give the stack file whose `name` is listed here, with the variables of its environment, or "
+                "choose one with --lineage",
             )
         stacks = ours
     if not stacks:
         what = f" of lineage {lineage}" if lineage else ""
         raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")
     return next(iter(stacks.values()))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(shown, names[:_MOST_NAMED])) + more
+
+
+def _prefix(config: Config | None, live: Live, lineage: str) -> str:
+    """The prefix that names of the stack `lineage` have, as far as `config` says it; "": none, or it is not known."""
+    prefix = config.name_prefix if config is not None else ""
+    names = [bid.bid.name for bid in live.bids.values() if bid.marker and bid.marker.lineage == lineage]
+    return prefix if any(name.startswith(prefix) for name in names) else ""
+
+
+def _says_prefix(session: Session) -> bool:
+    """Whether files that cannot be used may give names a prefix."""
+    sources, _ = readable(session.paths, session.settings.directory)
+    return any(b"name_prefix" in source.data for source in sources)
+
+
+def _is_called(config: Config | None, marker: Marker, name: str) -> bool:
+    """Whether a bid of that `name` may be one that `config` names: not with the prefix of another environment, whose
+    stack has the same name and the same addresses."""
+    if config is None:
+        return True
+    task = config.tasks.get(marker.address)
+    return name.startswith(config.name_prefix) and not (task is not None and name.endswith(f"-{task.name}"))

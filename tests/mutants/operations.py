@@ -1371,6 +1371,27 @@ MISTAKES = (
         ("tests/operations/test_other_state.py", "-k", "under_another_name"),
     ),
     Mistake(
+        "a state is rebuilt of what another environment runs",
+        "operations/rebuild.py",
+        "    return name.startswith(config.name_prefix) and not",
+        "    return not",
+        ("tests/operations/test_environments.py", "-k", "not_rebuilt_of"),
+    ),
+    Mistake(
+        "a state is rebuilt where nobody knows of which environment",
+        "operations/rebuild.py",
+        "        has_prefix = config is None and _says_prefix(session)\n",
+        "        has_prefix = False\n",
+        ("tests/operations/test_environments.py", "-k", "not_rebuilt_of"),
+    ),
+    Mistake(
+        "a state that is rebuilt is of any environment",
+        "operations/rebuild.py",
+        "            name_prefix=_prefix(config, live, marker.lineage),\n",
+        "",
+        ("tests/operations/test_environments.py", "-k", "prefix_of_its_environment"),
+    ),
+    Mistake(
         "destroy one environment with the variables of another",
         "operations/checking/environment.py",
         "prefix = wishes.name_prefix if config is None",

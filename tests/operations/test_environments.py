@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -324,3 +325,40 @@ def test_two_applies_at_once_both_get_to_their_end(stack: Place) -> None:
     ended = [(*run.communicate(timeout=LONGEST), run.returncode) for run in runs]
     assert [code for _, _, code in ended] == [0, 0], ended
     assert live(stack) == {"staging-api": "$17.92", "production-api": "$21.50"}
+
+
+def _production_alone(stack: Place) -> None:
+    """Production is live, and no state of this directory has it; staging is over, and its state is gone."""
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    for path in stack.path.glob("production.*"):
+        path.unlink()
+    for name in ("used", "versions"):
+        shutil.rmtree(stack.path / ".flowplan" / name)
+
+
+@pytest.mark.parametrize("given", [("--var-file", "env/staging.yaml"), ()], ids=["its variables", "no variables"])
+def test_a_state_that_is_lost_is_not_rebuilt_of_what_another_environment_runs(
+    stack: Place, given: tuple[str, ...]
+) -> None:
+    """They have one name and the same addresses. The next apply would replace what production runs, or destroy it."""
+    _production_alone(stack)
+    refused = stack.run("--state", "staging.json", "recover", "--from-live", *given)
+    said = " ".join(refused.err.split())
+    assert (refused.code, "stack serving: production-api" in said, "--lineage" in said) == (64, True, True), said
+    assert ("with the name_prefix staging-" in said) is bool(given)
+    assert not (stack.path / "staging.json").exists()
+
+
+def test_a_state_that_is_rebuilt_has_the_prefix_of_its_environment(stack: Place) -> None:
+    _production_alone(stack)
+    stack.ok(*of("production", "recover", "--from-live"))
+    assert json.loads((stack.path / "production.json").read_text())["name_prefix"] == "production-"
+    refused = stack.run(*mixed(stack, "destroy", "--auto-approve"))
+    assert (refused.code, live(stack)) == (3, {"production-api": "$21.50"}), refused
+
+
+def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one(stack: Place) -> None:
+    _production_alone(stack)
+    stack.edit('name_prefix: "${var.env}-"\n', "")
+    refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var", "env=x")
+    assert (refused.code, "stack serving: production-api" in " ".join(refused.err.split())) == (64, True), refused
