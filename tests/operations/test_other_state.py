@@ -64,6 +64,13 @@ def test_the_remedies_of_the_refusal_do_what_they_say(checkout: Place) -> None:
     assert live(checkout) == {"api-g2", "old"}
 
 
+def test_the_remedies_speak_of_the_state_that_the_command_was_given(checkout: Place) -> None:
+    """Else it is rebuilt somewhere else, and the same apply is refused again."""
+    code, told = said(checkout, "--state", "ci.json", *APPLY)
+    assert (code, "flowplan recover --state ci.json --from-live --lineage" in told) == (3, True), told
+    assert "`flowplan plan --state ci.json --out FILE`" in told
+
+
 def test_whoever_has_looked_at_the_plan_may_place_them(checkout: Place) -> None:
     checkout.ok("plan", "--out", "p.json")
     checkout.ok("apply", "p.json")

@@ -72,7 +72,7 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
         "that is this one, what runs would be placed a second time"
     )
     hint = (
-        "give the --state that has them; if it is lost: flowplan recover --from-live --lineage "
+        "use the state that has them; if it is lost: flowplan recover --from-live --lineage "
         f"{shown(lineages[0])}; if this is another stack, give it a `name` of its own, or `flowplan plan --out FILE`, "
         "look at it, and `flowplan apply FILE`"
     )
