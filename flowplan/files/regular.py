@@ -60,6 +60,16 @@ def is_regular(path: str | Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - that of Path raises OSError there
 
 
+def may_be_regular(path: str | Path) -> bool:
+    """The same, or nobody can tell: the file system does not let it be looked at, or does not answer."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
 def is_stream(path: str | Path) -> bool:
     """Whether a FIFO, a terminal or another device of characters stands there, such as /dev/stdin."""
     try:

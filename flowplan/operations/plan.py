@@ -181,6 +181,10 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         say_not_given(session, scope, sources, error)
         raise
     named = named_in(session, sources, request.variables) if request.destroy else Named()
+    if scope.locked:
+        from flowplan.planning.plan import Unread
+
+        named = attrs.evolve(named, unread=attrs.evolve(named.unread or Unread(), locked=scope.locked))
     if named.why_unread is not None and request.paths and not session.may_have_made(scope):
         from flowplan.operations.opening.not_given import say_gone
 
@@ -279,6 +283,8 @@ def priced_plan(
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, prices, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
+    if wishes.unread is not None and not wishes.lapsed:
+        warnings = (*warnings, *map(_as_recorded, wishes.unread.locked))
     others = (other_recipients(session), other_environment(seen, wishes), other_state(seen, plan))
     warnings = (*(one for one in others if one is not None), *warnings)
     if any(isinstance(one, Delete) for one in plan.changes) and wishes.mode == "apply":
@@ -321,6 +327,12 @@ def lived(session: Session, plan: Plan, seen: Observed) -> Desired:
 def as_warning(fault: Diagnostic) -> Diagnostic:
     """A problem of what a plan leaves out."""
     return attrs.evolve(fault, severity="warning", summary=f"{fault.about} is left out: {fault.summary}")
+
+
+def _as_recorded(locked: Diagnostic) -> Diagnostic:
+    """A warning of a file that cannot be read, for a plan that needs none."""
+    summary = f"{locked.summary}: what the state says that it made is destroyed"
+    return attrs.evolve(locked, severity="warning", summary=summary, hint=None)
 
 
 def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed) -> tuple[Diagnostic, ...]:

@@ -162,10 +162,12 @@ class AllThere(Files):
 @frozen
 class Unread:
     """Files that cannot be read: what their text shows that they may say. `word`: one that keeps volumes (`attach`),
-    "": none. `kept`: names of tasks that a `removed` block may keep live, or EVERYTHING."""
+    "": none. `kept`: names of tasks that a `removed` block may keep live, or EVERYTHING. `locked`: files of which
+    nothing can be read, and why."""
 
     word: str = ""
     kept: frozenset[str] = frozenset()
+    locked: tuple[Diagnostic, ...] = ()
 
 
 @frozen

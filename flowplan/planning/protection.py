@@ -115,9 +115,13 @@ def _perhaps(change: Replace | Delete, unread: Unread, wishes: Wishes) -> Diagno
     """That a file which cannot be read may say that it is to stay; None: nothing in its text looks like that. A bid
     that is named with --target may go: somebody is to stop paying."""
     if isinstance(change.before, Volume):
-        summary = f"a file mentions {unread.word}, but cannot be read; {_loss(change)}"
+        if not (unread.word or unread.locked):
+            return None
+        what = f"a file mentions {unread.word}, but cannot be read"
+        if unread.locked:
+            what = f"{unread.locked[0].summary}, and it may say that {change.address} is to stay"
         hint = f"{_VALIDATE}; --keep-volumes cancels the bids, and leaves volumes"
-        return refusal(_CODE, change, summary, hint) if unread.word else None
+        return refusal(_CODE, change, f"{what}; {_loss(change)}", hint)
     address = change.address
     if address.kind != "bid" or address.is_earlier or unread.kept.isdisjoint((address.base, EVERYTHING)):
         return None

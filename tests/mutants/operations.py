@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "destroy nothing where a file opens and does not read",
+        "operations/opening/sources.py",
+        "                self.read[name] = Source(name, read_regular(directory / name, SIZE_LIMIT))\n",
+        "",
+        ("tests/faults/test_locked_files.py", "-k", "goes_by_the_state"),
+    ),
+    Mistake(
+        "delete what a file that cannot be read may keep",
+        "planning/protection.py",
+        "        if not (unread.word or unread.locked):\n",
+        "        if not unread.word:\n",
+        ("tests/faults/test_locked_files.py", "-k", "volumes"),
+    ),
+    Mistake(
+        "destroy by the state of the directory where the file may name another one that is in use",
+        "operations/opening/which_state.py",
+        "    if UsedStates(settings.directory).all():\n",
+        "    if False:\n",
+        ("tests/faults/test_locked_files.py", "-k", "only_one_in_use"),
+    ),
+    Mistake(
         "judge the forecast of a total without what a released bid was paid",
         "operations/running/track_record.py",
         "    ids += [one.id for one in plan.changes if isinstance(one, Forget) and _goes_on(one)]\n",

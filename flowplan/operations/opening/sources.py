@@ -20,7 +20,7 @@ from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.private import is_absent
-from flowplan.files.regular import is_regular, opened, read_regular
+from flowplan.files.regular import may_be_regular, read_regular
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
     in their real directories. `given`: how each file is called here, and what that leads to.
     `everything`: no PATH was needed (destroy of a whole state). `skipped`: files that have no tasks, being none of
-    flowplan's or empty, as a PATH leads to them, where one may be a file that is gone.
+    flowplan's or empty, as a PATH leads to them, where one may be a file that is gone. `locked`: files that are there,
+    or may be, and cannot be read, where what they made is covered anyway.
     `base`: the real directory of the state; `here`: the absolute one that relative paths start from."""
 
     base: str
@@ -59,6 +60,7 @@ class Scope:
     given: tuple[tuple[str, frozenset[str]], ...] = ()
     everything: bool = False
     skipped: tuple[str, ...] = ()
+    locked: tuple[Diagnostic, ...] = ()
     # What is known of each name by now: a file has thousands of resources, and each would have the disk asked again.
     _entries: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
     _kept: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
@@ -185,7 +187,7 @@ def find(
     """
     root, here = os.path.realpath(base), directory.absolute()
     if not paths:
-        if not (directory / DEFAULT).exists():
+        if is_absent(directory / DEFAULT):
             if optional:
                 return [], Scope(root, here, everything=True)
             raise _nothing_in(directory)
@@ -196,7 +198,7 @@ def find(
     for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
         wanted.add(path, directory, optional=optional, made=lambda path: made(_scope(root, here, [path], [path])))
     files = wanted.files
-    sources = _all_read(_once(files, here), ready, directory)
+    sources = _all_read(_once(files, here), ready | wanted.read, directory)
     strange = _strange(source for source in sources if source.name in wanted.brought - wanted.named)
     strange = {name: one for name, one in strange.items() if not may_have_made(_scope(root, here, [name], []))}
     if strange:
@@ -205,7 +207,7 @@ def find(
     scope = _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
     unknown = tuple(name for name, one in strange.items() if one.tool is None)
     bare = _bare(sources)
-    return sources, scope if optional else evolve(scope, skipped=(*unknown, *bare))
+    return sources, evolve(scope, locked=tuple(wanted.locked)) if optional else evolve(scope, skipped=(*unknown, *bare))
 
 
 def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Source], list[Diagnostic]]:
@@ -219,7 +221,7 @@ def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Sourc
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            if is_regular(directory / name):
+            if may_be_regular(directory / name):
                 locked.append(_unreadable(name, error, directory))
     return found, locked
 
@@ -242,21 +244,25 @@ def _names(paths: Sequence[str | Source], here: Path) -> Iterator[str]:
 @define
 class _Wanted:
     """What PATHs mean, one after the other: `files` to read, of which some are `named` and some `brought` by
-    `directories`; and the paths that are `gone`."""
+    `directories`; and the paths that are `gone`. Where it is optional that they can be read: those that are `read`, by
+    their names, and those that are there, or may be, and are `locked`."""
 
     files: list[str]
     directories: list[str] = field(factory=list)
     gone: list[str] = field(factory=list)
     brought: set[str] = field(factory=set)
     named: set[str] = field(factory=set)
+    read: dict[str, Source] = field(factory=dict)
+    locked: list[Diagnostic] = field(factory=list)
 
     def add(self, path: str, directory: Path, *, optional: bool, made: Callable[[str], bool]) -> None:
         """`path`, from `directory`; `optional` and `made` as in `find`. Raises UsageProblem."""
         is_directory = _is_directory(directory.absolute() / path)
         found = in_directory(path, directory) if is_directory else [path]
-        readable = [name for name in found if _is_readable(directory / name)] if optional else found
+        readable, locked = self._as_it_reads(found, directory) if optional else (found, [])
         if optional and (not found or readable != found) and made(path):
             self.gone.append(path)
+            self.locked += locked
             found = readable
         elif not found:
             raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint=_first_in(path, directory))
@@ -266,6 +272,19 @@ class _Wanted:
         else:
             self.named.add(path)
         self.files += found
+
+    def _as_it_reads(self, names: Sequence[str], directory: Path) -> tuple[list[str], list[Diagnostic]]:
+        """Which of the files of these `names` can be read, whole, and are kept; and what is wrong with those that are
+        there, or may be, and cannot."""
+        readable, locked = [], []
+        for name in names:
+            try:
+                self.read[name] = Source(name, read_regular(directory / name, SIZE_LIMIT))
+                readable.append(name)
+            except OSError as error:
+                if may_be_regular(directory / name):
+                    locked.append(_unreadable(name, error, directory))
+        return readable, locked
 
 
 def _strange(sources: Iterable[Source]) -> dict[str, Stranger]:
@@ -388,14 +407,6 @@ def in_directory(path: str, directory: Path) -> list[str]:
         Path(path) / name for name in entries if name.endswith(SUFFIXES) and not name.endswith(CASES) and name[0] != "."
     ]
     return sorted(map(str, found))
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        with opened(path):
-            return True
-    except OSError:
-        return False
 
 
 def read_beside(directory: Path, source: str, path: str) -> bytes:

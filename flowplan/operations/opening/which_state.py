@@ -2,7 +2,8 @@
 
 `--state`, else FLOWPLAN_STATE, else `state` of the stack files that the command is given, else the file in the
 directory. The key is read before anything else of those files is, so that it holds also where they are not valid; where
-it cannot be made out, the command is refused: another state would say that nothing exists.
+it cannot be made out, the command is refused: another state would say that nothing exists. Where a file cannot be read
+at all, it is the file in the directory, if that has resources and the directory is not known to have used another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from attrs import evolve
 from flowplan.backends.state_name import DEFAULT
 from flowplan.classes import frozen
 from flowplan.diagnostics import Diagnostic, Position
-from flowplan.errors import ConfigError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.operations.opening.settings import STATE, Settings
 from flowplan.printable import shown
 
@@ -81,7 +82,7 @@ def chosen(settings: Settings, paths: Sequence[str | Source] = ()) -> Chosen:
         return Chosen(settings.state, "option")
     if given := settings.environ.get(STATE):
         return Chosen(given, "environment")
-    return _in_files(paths, settings.directory) or Chosen(DEFAULT)
+    return _in_files(paths, settings) or Chosen(DEFAULT)
 
 
 def named_by(place: StatePlace) -> Chosen:
@@ -95,11 +96,11 @@ def named_by(place: StatePlace) -> Chosen:
     return Chosen(where, "file", place.position)
 
 
-def _in_files(paths: Sequence[str | Source], directory: Path) -> Chosen | None:
+def _in_files(paths: Sequence[str | Source], settings: Settings) -> Chosen | None:
     from flowplan.config.stack.where import find_place
     from flowplan.operations.opening.sources import readable
 
-    sources, locked = readable(paths, directory)
+    sources, locked = readable(paths, settings.directory)
     found = find_place(sources)
     if found.problems.has_errors:
         raise ConfigError(found.problems.all)
@@ -109,6 +110,20 @@ def _in_files(paths: Sequence[str | Source], directory: Path) -> Chosen | None:
             f"{shown(found.unclear[0])} cannot be read, so flowplan does not know whether it says where the state is",
             hint=hint,
         )
-    if found.place is None and locked:
+    if found.place is None and locked and not _is_in_use(settings):
         raise ConfigError([evolve(one, hint=hint) for one in locked])
     return None if found.place is None else named_by(found.place)
+
+
+def _is_in_use(settings: Settings) -> bool:
+    """Whether the state in the directory has resources, and the directory is not known to have used another one."""
+    from flowplan.backends.open import open_store
+    from flowplan.backends.used import UsedStates
+
+    if UsedStates(settings.directory).all():
+        return False
+    with suppress(FlowplanError, OSError):
+        own = open_store(DEFAULT, settings.directory, settings.environ, form=settings.form())
+        loaded = own.read()
+        return not (loaded.empty or loaded.state.moved_to)
+    return False
