@@ -59,7 +59,7 @@ def make_plan(
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),
         outside=outside,
         left_alone=alone,
-        staying=tuple(made.staying.items()),
+        staying=tuple(one for one in made.staying.items() if _is_asked_for(one[0], wishes)),
         in_doubt=tuple((pending or {}).values()),
         refreshed=wishes.refresh,
         patterns=wishes.patterns,
@@ -75,6 +75,10 @@ def make_plan(
 def _ends(changes: Iterable[Change]) -> Iterator[Change]:
     """What of `changes` cancels a bid."""
     return (one for one in changes if one.address.kind == "bid" and isinstance(one, Delete | Replace))
+
+
+def _is_asked_for(address: Address, wishes: Wishes) -> bool:
+    return (not wishes.targets or address in wishes.targets) and address not in wishes.excluded
 
 
 def _renamed(

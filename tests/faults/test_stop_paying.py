@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+import flowplan
+from flowplan.apply.outcome import ApplyFailed
 from flowplan.backends.local import LocalStore
 from flowplan.cloud.http.request import Outgoing
 from flowplan.cloud.http.response import LOST, Reply
@@ -273,7 +275,7 @@ def test_where_no_list_answers_a_bid_is_not_waited_for_to_cancel_it(world: World
     bids = bound(world, "bid")
     slowed(world, slow, "GET /v2/spot/bids", ONE_BID, *PRICES)
     told = world.run("destroy", "--auto-approve", "--keep-volumes")
-    assert told.code == 0, told
+    assert (told.code, "more bids of this stack may run than the state knows" in told.said) == (1, True), told
     assert cancelled(world) == bids
     assert "flowplan assumes that it is as last applied" in told.said
     wait = SLOW[slow].get("retry_after", 0)  # what the list was asked to wait for holds for every call
@@ -290,6 +292,50 @@ def test_other_bids_that_answer_slowly_hold_up_no_recover(world: World, slow: st
     told = world.run("recover", "--cancel", further)
     assert cancelled(world) == {further}, told
     assert held_up(told) <= HURRIED
+
+
+# ---- what only a list shows: a bid of ours that the state does not have ---------------------------------------------
+
+
+@pytest.fixture
+def unlisted(world: World) -> World:
+    """Of two bids the state knows one, and no list is to be had."""
+    world.applied()
+    lose_addresses(world.place, "bid.task-001", "ports.task-001")
+    world.fault("GET /v2/spot/bids", "status", times=None, status=403)
+    return world
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_destroy_that_cannot_look_for_more_bids_ends_what_it_knows_and_does_not_say_that_all_is_over(
+    unlisted: World, *, saved: bool
+) -> None:
+    known = bound(unlisted, "bid")
+    if saved:
+        assert unlisted.run("plan", "--destroy", "--keep-volumes", "--out", "p").code == 0
+    told = unlisted.run(*(("apply", "p") if saved else ("destroy", "--auto-approve", "--keep-volumes")))
+    assert (told.code, cancelled(unlisted)) == (1, known), told
+    assert "everything that was to stop has stopped" in told.said
+    assert "more bids of this stack may run than the state knows: GET /v2/spot/bids" in told.said
+    assert "run the same command again once the bids can be listed" in told.said
+    unlisted.clear()
+    assert len(unlisted.bids()) == 1
+    assert unlisted.run("destroy", "--auto-approve", "--keep-volumes").code == 0
+    assert unlisted.bids() == []
+
+
+def test_a_program_hears_of_it(unlisted: World) -> None:
+    stack = flowplan.load(directory=unlisted.path, api_url="sim:")
+    with pytest.raises(ApplyFailed, match="more bids of this stack may run") as caught:
+        stack.apply(stack.plan(destroy=True, keep_volumes=True))
+    assert caught.value.exit_code == 1
+    assert {step.address.kind for step in caught.value.outcome.done} >= {"bid", "volume"}
+
+
+def test_a_destroy_of_what_is_named_needs_no_list(unlisted: World) -> None:
+    known = bound(unlisted, "bid")
+    told = unlisted.run("destroy", "--auto-approve", "--target", "bid.task-000")
+    assert (told.code, cancelled(unlisted)) == (0, known), told
 
 
 # ---- who only looks -----------------------------------------------------------------------------------------

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say that all is destroyed where no list showed what runs beside the state",
+        "operations/running/left_running.py",
+        '    if is_of_all and (why := seen.live.unlisted.get("bid")) is not None:\n',
+        "    if False:\n",
+        ("tests/faults/test_stop_paying.py", "-k", "look_for_more_bids"),
+    ),
+    Mistake(
+        "take a saved destroy, as a program's is, for a part",
+        "operations/running/run.py",
+        'wishes.held_to is not None and wishes.mode != "destroy"',
+        "wishes.held_to is not None",
+        ("tests/faults/test_stop_paying.py", "-k", "look_for_more_bids or program_hears"),
+    ),
+    Mistake(
         "destroy nothing where a file opens and does not read",
         "operations/opening/sources.py",
         "                self.read[name] = Source(name, read_regular(directory / name, SIZE_LIMIT))\n",

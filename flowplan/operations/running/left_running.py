@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile
+from flowplan.errors import CloudError
 from flowplan.planning.jobs import kept
 from flowplan.planning.unreported import left_unread
 from flowplan.pricing.units import an_hour_at_most, total
@@ -13,10 +14,15 @@ if TYPE_CHECKING:
     from flowplan.operations.looking.observe import Observed
     from flowplan.planning.plan import Plan
 
+_LISTED = "run the same command again once the bids can be listed"
 
-def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
-    """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
+
+def hold_seen(plan: Plan, outcome: Outcome, seen: Observed, *, is_of_all: bool) -> None:
+    """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end; where it `is_of_all` that
+    there is, also for what only a list shows: a bid that carries our marker and is not in the state."""
     left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
+    if is_of_all and (why := seen.live.unlisted.get("bid")) is not None:
+        left.append(CloudError(f"more bids of this stack may run than the state knows: {why}", hint=_LISTED))
     if left:
         raise ApplyFailed(
             f"everything that was to stop has stopped, but flowplan could not check all of it: {left[0]}",

@@ -354,7 +354,10 @@ class Run:
         if found.doubt is not None:
             raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out)
-        hold_seen(plan, outcome, found.seen)
+        wishes = self.wishes
+        held = wishes.held_to is not None and wishes.mode != "destroy"  # a saved destroy is of all that there is, too
+        part = wishes.patterns.partial or wishes.lapsed or held
+        hold_seen(plan, outcome, found.seen, is_of_all=not part)
         if self.saved is None:  # which does what it says, and no more
             hold_ended(plan, outcome, found.seen)
 
