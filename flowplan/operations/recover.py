@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.apply.cancelling import Cancelling
 from flowplan.apply.options import Options
 from flowplan.apply.patience import Patience
 from flowplan.apply.recover import Recovered, recover
@@ -135,27 +135,28 @@ def _cancelled(
     clock: Clock,
 ) -> tuple[State, dict[str, CloudError]]:
     """Cancel `duplicates` side by side, announced in the journal as every change is; returns the state without those
-    that are over, and by id why the others are not. One that fails, or takes long to end, holds up none of the rest."""
+    that are over, and by id why the others are not. One that fails, or takes long to end, holds up none of the rest.
+    Raises StateError where the lock is lost."""
     if not duplicates:
         return state, {}
     cloud, now = session.cloud(), clock.moment(session.cloud().now())
     removals = Removals(cloud, Patience(clock, Options().timeout), lock.verify)
     intents = [_announced(bid, marker, now) for bid, marker in duplicates]
     journal.append(intents)
-
-    def cancel(bid: LiveBid) -> CloudError | None:
-        if clock.stopped():
-            return CloudError(f"stopped before {bid.id} was cancelled")
-        try:
-            if not bid.ended:
-                removals.cancel(bid.id)
-        except CloudError as error:
-            return error
-        return None
-
-    errors = cloud.side_by_side([partial(cancel, bid) for bid, _ in duplicates])
-    failed = {bid.id: error for (bid, _), error in zip(duplicates, errors, strict=True) if error is not None}
-    over = {bid.id for bid, _ in duplicates} - set(failed)
+    bids = [(bid, intent) for (bid, _), intent in zip(duplicates, intents, strict=True)]
+    cancelling = Cancelling(bids, removals, Options().parallelism)
+    session.interruption.wake = cancelling.wake
+    came = {result.work.intent.id: result.error for result in cancelling()}
+    for error in came.values():
+        if error is not None and not isinstance(error, CloudError):
+            raise error
+    failed, over = dict[str, CloudError](), set[str]()
+    for bid, _ in duplicates:
+        error = came.get(bid.id, CloudError(f"stopped before {bid.id} was seen to end"))
+        if isinstance(error, CloudError):
+            failed[bid.id] = error
+        else:
+            over.add(bid.id)
     gone: list[Record] = [Done("", a, None) for a, binding in state.bindings.items() if binding.id in over]
     journal.append([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
     ended = with_ended(state.ended, dict.fromkeys(over, now.by_server))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ import pytest
 import responses
 
 from flowplan.apply.creates import Creates, HalfDone
+from flowplan.apply.options import Options
 from flowplan.apply.patience import Patience
 from flowplan.apply.updates import Updates
 from flowplan.backends.local import LocalStore
@@ -21,10 +23,11 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, FlowplanError, Refused, StateError, Unauthorized
 from flowplan.model.address import Address
+from flowplan.operations import recover
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from tests.builders import bid, bound, change
-from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, Result, bid_id, live_ids, many
+from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, Result, bid_id, live_ids, lose_addresses, many
 
 API = "https://api.example.test"
 ONE_BID, ONE_VOLUME = "/v2/spot/bids/bid_*", "/v2/volumes/vol_*"
@@ -167,7 +170,10 @@ def test_a_second_cancellation_that_is_refused_is_no_failure(applied: Place, mon
     assert live_ids(applied) == [] and len(calls) == 3
 
 
-def test_bids_that_are_slow_to_end_hold_up_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["destroy", "recover"])
+def test_bids_that_are_slow_to_end_hold_up_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     """The first two end only once the third is cancelled, too: each costs money until somebody asks for its end."""
     place.write(many(3))
     place.ok(*APPLY)
@@ -181,6 +187,13 @@ def test_bids_that_are_slow_to_end_hold_up_no_other(place: Place, monkeypatch: p
 
     monkeypatch.setattr(Fcp, "cancel_bid", cancel)
     monkeypatch.setattr("flowplan.apply.patience.POLLS", (0.01,))
+    if command == "recover":
+        ids = live_ids(place)
+        lose_addresses(place, *(f"{kind}.task-00{n}" for kind in ("bid", "ports") for n in range(3)))
+        monkeypatch.setattr(recover, "Options", partial(Options, parallelism=1, timeout=10.0))
+        done = place.run("recover", *(word for id in ids for word in ("--cancel", id)))
+        assert (done.code, live_ids(place)) == (0, []), done
+        return
     done = place.run(*DESTROY, "--parallelism", "1", "--timeout", "10s")
     assert (done.code, live_ids(place), held(place)) == (0, [], {}), done
 

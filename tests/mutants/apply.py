@@ -97,6 +97,20 @@ MISTAKES = (
         ("tests/apply/test_schedule.py",),
     ),
     Mistake(
+        "cancel further bids only once those that are slow to end are over",
+        "apply/cancelling.py",
+        "self._removals.cancel(bid.id, lambda: self._workers.linger(step))",
+        "self._removals.cancel(bid.id)",
+        ("tests/faults/test_lies.py", "-k", "slow_to_end and recover"),
+    ),
+    Mistake(
+        "call a further bid cancelled that a stopped run did not see end",
+        "operations/recover.py",
+        'came.get(bid.id, CloudError(f"stopped before {bid.id} was seen to end"))',
+        "came.get(bid.id)",
+        ("tests/faults/test_release.py", "-k", "interrupted or stopped"),
+    ),
+    Mistake(
         "cancel more bids only once those that are slow to end are over",
         "apply/removals.py",
         "            if not turn:\n                lingers()\n",
