@@ -34,6 +34,7 @@ from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
 from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
+from flowplan.planning.unreported import stops_only
 from flowplan.state.journal import CreateIntent, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
@@ -96,6 +97,7 @@ class Applying:
         self._failed: dict[Step, FlowplanError] = {}
         self._lost: dict[Step, FlowplanError] = {}  # creates in doubt that stay so, and why
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
+        self._is_held = False  # whether somebody has to approve what is sent: from then on it only stops
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
@@ -142,7 +144,7 @@ class Applying:
             self._tell(back)
             stopping = self._stopping()
             for work in works:
-                if stopping or self._schedule.is_announced(work.step):
+                if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.change):
                     self._working.intend(work.intent)
                     self._announced[work.step] = work
                 else:
@@ -159,7 +161,7 @@ class Applying:
                 came = self._resolve_doubts()
             elif not (works or local or self._back):
                 due = self._gates.due_in()
-                if due is None or stopping:
+                if due is None or stopping or self._is_held:
                     return
                 self._around.clock.pause(due)
             self._come_back(came)
@@ -193,7 +195,7 @@ class Applying:
     def _begin_announced(self) -> None:
         """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
         closed in the next frame; those whose intents have grown old go once they are durable again."""
-        while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:
+        while not (self._stopping() or self._is_held) and (step := self._schedule.begin(self._announced)) is not None:
             work = self._announced.pop(step)
             try:
                 self._exhausted.hold(work.change)
@@ -258,7 +260,7 @@ class Applying:
         self._open_gates()
         while not self._stopping() and (step := self._schedule.next()) is not None:
             change = self._change(step)
-            if not self._gates.admits(step, change):
+            if not (self._may_go(change) and self._gates.admits(step, change)):
                 self._schedule.hold(step)
                 continue
             if not needs_call(change):
@@ -279,6 +281,11 @@ class Applying:
         local += [*self._refreshed, *self._works.superseded()]
         self._refreshed = []
         return works, local
+
+    def _may_go(self, change: Change) -> bool:
+        """Whether it may be begun: where writes are held for approval, only what stops is asked for, so that nobody has
+        to approve one end before the next is asked for."""
+        return not self._is_held or stops_only(change)
 
     def _open_gates(self) -> None:
         """Let go what waited for other tasks that are far enough now, and end what waited in vain."""
@@ -379,7 +386,8 @@ class Applying:
 
     def _take_in(self, step: Step, error: FlowplanError) -> None:
         self._failed[step] = error
-        if isinstance(error, (Unauthorized, Held, StateError)):  # StateError: the lock was taken away
+        self._is_held = self._is_held or isinstance(error, Held)
+        if isinstance(error, (Unauthorized, StateError)):  # StateError: the lock was taken away
             self._halted = error
         elif step in self._expired:
             self._gates.ended(step.address, error)

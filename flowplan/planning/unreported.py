@@ -58,7 +58,7 @@ def with_known_keys(catalogue: Catalogue, state: State) -> Catalogue:
 
 def only_stops(plan: Plan) -> bool:
     """Whether `plan` does nothing that could cost more, or lose data that nobody gave up: then it needs ids only."""
-    return all(map(_stops, plan.changes))
+    return all(map(stops_only, plan.changes))
 
 
 def stops(plan: Plan) -> bool:
@@ -82,7 +82,7 @@ def stopping_part(plan: Plan, state: State) -> Plan:
     part = {
         one.address: one
         for one in plan.changes
-        if _stops(one)
+        if stops_only(one)
         and not isinstance(one, Forget)
         and known.get(one.address) == one.id
         and one.previous_address is None
@@ -96,7 +96,8 @@ def stopping_part(plan: Plan, state: State) -> Plan:
     return attrs.evolve(plan, changes=changes, order=order)
 
 
-def _stops(change: Change) -> bool:
+def stops_only(change: Change) -> bool:
+    """Whether `change` can neither cost more nor lose data that nobody gave up."""
     if isinstance(change, Update):
         paused = isinstance(change.after, Bid) and change.after.paused
         return paused and all(one.name == "paused" for one in change.fields)

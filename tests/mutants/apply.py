@@ -13,6 +13,20 @@ MISTAKES = (
         ("tests/apply/test_ahead.py", "-k", "slept"),
     ),
     Mistake(
+        "cancel nothing more once one cancellation is held for approval",
+        "apply/run.py",
+        "        if isinstance(error, (Unauthorized, StateError)):  # StateError",
+        "        if isinstance(error, (Unauthorized, Held, StateError)):  # StateError",
+        ("tests/faults/test_matrix_api.py", "-k", "202-held"),
+    ),
+    Mistake(
+        "place more although what was placed is held for approval",
+        "apply/run.py",
+        "        return not self._is_held or stops_only(change)\n",
+        "        return True\n",
+        ("tests/faults/test_matrix_api.py", "-k", "202-held"),
+    ),
+    Mistake(
         "send later what was said not to be sent, as no thread could be started",
         "apply/workers.py",
         "            if decided.acquire(blocking=False):\n",

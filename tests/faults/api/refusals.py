@@ -42,16 +42,39 @@ HELD: dict[str, Any] = {
 }
 
 
-@cell("202-held", "apply", "destroy")
-def what_waits_for_approval_stops_everything_else(world: World, command: str) -> None:
+@cell("202-held", "apply")
+def what_waits_for_approval_stops_all_that_makes_something(world: World, command: str) -> None:
     world.begin(command)
-    world.fault("POST *" if command == "apply" else "DELETE *", "status", **HELD)
+    world.fault("POST *", "status", **HELD)
     told = world.do(command, "--parallelism", "1")
     assert told.code == 1, told
     assert "proposal prop_7" in told.said
     assert len(told.mutations) == 1
     assert len(LocalStore(world.path / STATE).read().pending) == 1  # held
-    assert not world.executed("POST", BIDS) or command == "destroy"
+    assert not world.executed("POST", BIDS)
+
+
+@cell("202-held", "destroy")
+def what_waits_for_approval_stops_nothing_that_stops(world: World, command: str) -> None:
+    """Else nobody could approve a second end before the first has come."""
+    world.begin(command)
+    world.fault("DELETE /v2/spot/bids/*", "status", **HELD)
+    told = world.do(command, "--parallelism", "1")
+    assert told.code == 1, told
+    assert "proposal prop_7" in told.said
+    assert len(world.executed("DELETE", BIDS)) == len(world.bids()) == 1  # of two, the other one is cancelled
+    assert len(LocalStore(world.path / STATE).read().pending) == 1  # held
+
+
+@cell("202-held", "apply", variants={"and-stops": True})
+def what_waits_for_approval_holds_up_no_end_of_the_same_run(world: World, command: str, _: bool) -> None:
+    world.applied()
+    world.place.write(many(2, first=2))
+    world.fault("POST *", "status", **HELD)
+    told = world.do(command, "--parallelism", "1", "--allow-volume-destroy", "*")
+    assert told.code == 1, told
+    assert len(told.calls("POST")) == 1
+    assert world.bids() == [] and world.volumes() == []
 
 
 @cell("202-held", "apply", variants={"approved-later": True})
