@@ -27,6 +27,7 @@ from flowplan.planning.plan import Plan
 from flowplan.simulator import SIMULATOR_KEY
 from flowplan.state.state import State
 from tests.conftest import lose_addresses, many, thinned
+from tests.texts import task_text
 
 from .world import BIDS, STATE, Told, World
 
@@ -459,6 +460,28 @@ def test_destroy_ends_what_is_known_although_a_create_stays_in_doubt(world: Worl
     world.clear()
     assert world.do("destroy").code == 0
     assert world.bids() == [] and world.volumes() == []
+
+
+def test_what_is_past_its_lifetime_waits_for_no_create_in_doubt_of_another_task(world: World) -> None:
+    """The clock was set back, so nobody knows how old the intent is. The apply itself waits for a whole settle window
+    then, and where it stays in doubt ends lifetimes: that waits for no second one."""
+    world.place.write(task_text(more="lifetime: {max_hours: 2}\n"), "train.yaml")
+    assert world.run("apply", "train.yaml", "--auto-approve").code == 0
+    (late,) = bound(world, "bid")
+    world.place.ok("simulator", "advance", "5h")
+    world.place.write(task_text("new"), "new.yaml")
+    world.fault("POST /v2/spot/bids", "timeout", after_commit=True)
+    world.fault("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert world.run("apply", "new.yaml", "--auto-approve").code == 6
+    world.time.ahead = -3600.0
+    told = world.run("apply", "train.yaml", "new.yaml", "--auto-approve")
+    assert (told.code, cancelled(world)) == (6, {late}), told
+    assert told.seconds <= 45.0 + 1.0
+    (intent,) = LocalStore(world.path / STATE).read().pending.values()
+    assert str(intent.address) == "bid.new"
+    world.clear()
+    assert world.run("apply", "train.yaml", "new.yaml", "--auto-approve").code == 0
+    assert [one["name"] for one in world.bids()] == ["new"]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "wait for a create in doubt before what is past its lifetime ends",
+        "operations/running/settling.py",
+        '        ends = self.wishes.mode == "destroy" and bool(self.wishes.lapsed)\n',
+        "        ends = False\n",
+        ("tests/faults/test_stop_paying.py", "-k", "waits_for_no_create"),
+    ),
+    Mistake(
+        "forget what is in doubt where only lifetimes end",
+        "operations/running/settling.py",
+        "loaded.pending.values() if stays or doubt is not None else ()",
+        "loaded.pending.values() if doubt is not None else ()",
+        ("tests/faults/test_stop_paying.py", "-k", "waits_for_no_create"),
+    ),
+    Mistake(
         "say that all is destroyed where no list showed what runs beside the state",
         "operations/running/left_running.py",
         '    if is_of_all and (why := seen.live.unlisted.get("bid")) is not None:\n',

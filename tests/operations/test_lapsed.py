@@ -224,7 +224,7 @@ def test_what_an_earlier_run_left_in_doubt_keeps_nothing_paid_either(late: Place
     late.run("apply", "new.yaml", "--auto-approve")
     said = apply(late, "new.yaml", *FILES, "--auto-approve", code=6)
     assert f"an operation of an earlier run is in doubt: {AFTERWARDS}" in said
-    assert "what this run is to end ends anyway" in said and "everything known" not in said
+    assert "everything known" not in said
     assert "cannot tell now whether bid.new was created" in said
     with late.simulator() as simulator:
         simulator.faults.clear()

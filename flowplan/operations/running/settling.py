@@ -123,11 +123,12 @@ class Looking:
         began = since_boot()
         seen = self._observed(loaded.state, loaded.pending)
         state = placed_as(seen.state, loaded.state)
-        if loaded.pending:
+        stays = self._stays_in_doubt(loaded.pending)
+        if loaded.pending and not stays:
             count = len(loaded.pending)
             session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
         with session.interruption.listening():
-            found, doubt = self._settled(state, loaded, seen)
+            found, doubt = (Recovered(state, (), {}), None) if stays else self._settled(state, loaded, seen)
         journal = self.journal(state)
         if found.records:
             lock.verify()
@@ -145,9 +146,16 @@ class Looking:
             began = since_boot()
             seen = self._observed(found.state, {})
         _, left = fold(state, [*loaded.pending.values(), *found.records])
-        doubted = tuple(one for one in loaded.pending.values() if one.op == "create") if doubt is not None else ()
+        unsettled = loaded.pending.values() if stays or doubt is not None else ()
+        doubted = tuple(one for one in unsettled if one.op == "create")
         seen = self._restated(seen, found.state)
         return Looked(loaded, found, seen, journal, frozenset(left), began, doubt, doubted)
+
+    def _stays_in_doubt(self, pending: Mapping[str, Intent]) -> bool:
+        """Whether the run leaves in doubt what is: one that only ends lifetimes does not wait for a create to show up,
+        which another run settles. Bids that are past their lifetime would run on meanwhile."""
+        ends = self.wishes.mode == "destroy" and bool(self.wishes.lapsed)
+        return ends and any(one.op == "create" for one in pending.values())
 
     def _settled(self, state: State, loaded: Loaded, seen: Observed) -> tuple[Recovered, OutcomeUnknown | None]:
         """What became of the operations in doubt, or why that is not known. Raises OutcomeUnknown; but what is known to
@@ -165,8 +173,9 @@ class Looking:
         except OutcomeUnknown as error:
             if self.wishes.mode != "destroy" or not state.bindings:
                 raise
-            part = self.wishes.partial or self.wishes.lapsed
-            what = "what this run is to end ends anyway" if part else "everything known is destroyed anyway"
+            what = (
+                "what this run is to end ends anyway" if self.wishes.partial else "everything known is destroyed anyway"
+            )
             self.session.listener.note(f"{error}; {what}")
             return Recovered(state, (), {}), error
         return found, None
