@@ -170,6 +170,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     # what else a plan says
     "done": Code("A task has run and is not placed again.", "done"),
     "other-lifetime": Code("The instances of a bid end by an earlier lifetime.", "other_lifetime"),
+    "lifetime-unknown": Code("Whether a lifetime is over is unknown, and the task runs on.", "lifetime_unknown"),
     "lifetime-short": Code("A lifetime ends a task before its work is done.", "lifetime_short"),
     "lifetime-again": Code("A bid with a lifetime is replaced, and its bounds start again.", "lifetime_again"),
     "no-lifetime": Code("Some tasks have a lifetime, and others run until somebody cancels them.", "no_lifetime"),

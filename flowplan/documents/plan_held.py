@@ -38,7 +38,7 @@ _OF_THE_STATE = ("serial", "lineage", "observed_sha256", "state")
 _ADDRESS = regex(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes", "policy", "policy_unused"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
-_OF_NOW |= {"done", "other_lifetime", "lifetime_short", "lifetime_again", "lifetime_over"}
+_OF_NOW |= {"done", "other_lifetime", "lifetime_short", "lifetime_again", "lifetime_over", "lifetime_unknown"}
 _OF_SELECTION = ("partial", "dependents")  # what is left out may be more, or less, by now
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 

@@ -46,13 +46,14 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
 
 def notes(changes: Iterable[Change], desired: Desired, ledger: Ledger | None = None) -> list[Diagnostic]:
     """What is said of the ends of tasks: which are done, with what runs them again; which run on past their lifetime,
-    because a partial plan leaves them out; which are placed and end before their work is done; which are replaced, and
-    may run as long again, and cost as much beside what `ledger` has; whose instances carry another lifetime than the
-    files; and which have none, where others do."""
+    because a partial plan leaves them out, and which may; which are placed and end before their work is done; which are
+    replaced, and may run as long again, and cost as much beside what `ledger` has; whose instances carry another
+    lifetime than the files; and which have none, where others do."""
     changes = tuple(changes)
     return [
         *_done(changes, desired),
         *_run_on(changes, desired),
+        *_may_be_over(changes, desired),
         *_too_short(changes, desired),
         *_starts_again(changes, desired, ledger or {}),
         *_other_lifetime(changes),
@@ -83,6 +84,23 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
         summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}: {most}"
         hint = f"flowplan apply --target {one.address.word}" if guard is None else guard.lift
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
+
+
+def _may_be_over(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
+    for one in changes:
+        bid, what = _left(one), desired.unknown.get(one.address)
+        lifetime = desired.lifetimes.get(one.address)
+        if bid is None or bid.paused or what is None or one.guard is not None or lifetime is None:
+            continue
+        summary = f"{one.address} may be past its lifetime: flowplan cannot check its {what} now, so it keeps running"
+        yield Diagnostic(
+            "lifetime-unknown",
+            f"{summary}: {an_hour_at_most(bid.worst)}",
+            f"give it an end_at, which needs no answer; to stop it now: flowplan destroy --target {one.address.word}",
+            severity="warning",
+            position=lifetime.source,
+            about=str(one.address),
+        )
 
 
 def kept(changes: Iterable[Change], desired: Desired) -> list[tuple[Change, Bid]]:

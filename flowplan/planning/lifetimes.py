@@ -104,6 +104,22 @@ def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
     return found
 
 
+def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, str]:
+    """The live tasks of whose lifetime it is not known whether it is over, each with what it is held to and nobody
+    tells, for people. What `over` finds although something is not known is among them."""
+    found = {}
+    for address, lifetime in lifetimes.items():
+        binding = state.bindings.get(address)
+        bid = live.bids.get(binding.id) if binding is not None else None
+        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):
+            bounds = {"max_hours": lifetime.max_hours, "max_cost": lifetime.max_cost}
+            read = seen.billed is not None and bid.id not in seen.billed.unread
+            unread = [] if read else [name for name, most in bounds.items() if most is not None]
+            unseen = ["when_done"] if lifetime.cancel_when_done and seen.instances is None else []
+            found[address] = " and ".join([*unread, *unseen])
+    return found
+
+
 def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Left:
     hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
     periods = tuple(periods)

@@ -256,6 +256,7 @@ IN_A_TEST: dict[str, str] = {
     "cannot-win-now": 'one["detail"] == "cannot_win_now"',
     "done": "bid.preprocess is done and will not be placed again",
     "lifetime-over": "bid.train would end at once",
+    "lifetime-unknown": "flowplan cannot check its max_hours now",
     "lifetime-short": "before its 5 hours of work are done",
     "lifetime-again": "starts its max_hours again",
     "no-lifetime": "bid.other runs until cancelled",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say nothing of a lifetime that may be over, as its bill cannot be read",
+        "planning/lifetimes.py",
+        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):\n",
+        "        if False:\n",
+        ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
+    ),
+    Mistake(
+        "say that a lifetime may be over whose bill is read",
+        "planning/lifetimes.py",
+        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):\n",
+        "        if bid is not None and not bid.ended:\n",
+        ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
+    ),
+    Mistake(
         "take another script for a change in place where only the marker is known",
         "planning/differences.py",
         "    if any(one.forces for one in whole):\n",

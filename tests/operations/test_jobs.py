@@ -354,11 +354,21 @@ def test_bills_that_cannot_be_fetched_end_nothing_and_are_said(place: Place) -> 
     place.write(ENDS)
     place.ok(*APPLY)
     place.ok("simulator", "advance", "13h")
+    place.edit("max_hours: 12", "max_hours: 20")
+    assert "may be past its lifetime" not in place.ok("plan")
+    place.edit("max_hours: 20", "max_hours: 12")
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/instances/pricing/history", "status", status=403, body="{}", times=None)
     settled = place.run("plan", "--detailed-exitcode")
     assert settled.code == 0
     assert "cannot tell now whether a lifetime is over" in " ".join(settled.err.split())
+    said = " ".join(settled.out.split())
+    assert (
+        "bid.train may be past its lifetime: flowplan cannot check its max_hours now, so it keeps running: at most"
+        in said
+    )
+    assert "at flowplan.yaml:" in said and "to stop it now: flowplan destroy --target bid.train" in said
+    place.ok("destroy", "--target", "bid.train", "--auto-approve")
 
 
 def test_what_is_said_of_bills_and_instances_has_an_order(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,10 +177,12 @@ def _lived(session: Session, desired: Desired, state: State, live: Live) -> Desi
     if not desired.lifetimes:
         return desired
     from flowplan.operations.looking.lifetimes import seen_of
-    from flowplan.planning.lifetimes import left, over
+    from flowplan.planning.lifetimes import left, over, unknown
 
     seen, every = seen_of(session, desired.lifetimes, state, live), desired.lifetimes
-    return attrs.evolve(desired, over=over(every, state, live, seen), left=left(every, state, live, seen))
+    ended, doubtful = over(every, state, live, seen), unknown(every, state, live, seen)
+    doubtful = {address: what for address, what in doubtful.items() if address not in ended}
+    return attrs.evolve(desired, over=ended, unknown=doubtful, left=left(every, state, live, seen))
 
 
 def _lists(session: Session, config: Config | None, state: State, *, refresh: bool) -> Looks[tuple[Catalogue, Live]]:

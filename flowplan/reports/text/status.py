@@ -213,7 +213,7 @@ def _lifetime(life: Life) -> str:
 
 
 def _ends(bounds: Bounds, left: Left) -> Iterator[str]:
-    unknown = "what is left is unknown"
+    unknown = "what is left is unknown: it may be over"
     if bounds.max_hours is not None:
         rest = unknown if left.running is None else f"{lasting(float(left.running))} left"
         yield f"after {lasting(float(bounds.max_hours))} of running ({rest})"
