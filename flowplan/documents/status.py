@@ -200,6 +200,16 @@ class Status:
         return next((row for row in self.bids if row.is_billed is None), None)
 
 
+def ended_by(lives: Iterable[Life]) -> list[str]:
+    """What cancels the bids of all `lives` that are over: a command for each file that they are from."""
+    targets: dict[str, list[str]] = {}
+    for life in lives:
+        command, target, address = (life.ended_by or "").partition(" --target ")
+        if target:
+            targets.setdefault(command, []).append(f"--target {address}")
+    return [" ".join((command, *dict.fromkeys(those))) for command, those in targets.items()]
+
+
 @exact
 def document(found: Status) -> shape.StatusDocument:
     """The whole document."""

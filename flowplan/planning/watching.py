@@ -107,7 +107,8 @@ class _Finding(AtChange):
 
     def _lifetime(self, change: Change, over: str | None) -> Finding:
         known = self.known
-        why = "" if change.guard is None else f"{change.guard.by} keeps it running"
+        paused = isinstance(change.before, Bid) and change.before.paused
+        why = "" if change.guard is None else f"{change.guard.by} keeps it{'' if paused else ' running'}"
         why = why or ("" if self.seen.policy.enforce_lifetime else "enforce_lifetime is false")
         if (
             known is not None

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "name one of several bids in the command that ends them all",
+        "documents/status.py",
+        "(command, *dict.fromkeys(those))",
+        "(command, *those[:1])",
+        ("tests/operations/test_jobs.py", "-k", "once_of_all_that_are_alike"),
+    ),
+    Mistake(
         "a plan that ends a lifetime is void once the hours that it names have gone on",
         "documents/plan_held.py",
         'return {**held, "note": LIFETIME_OVER}',

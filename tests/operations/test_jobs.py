@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -254,6 +256,33 @@ def test_status_says_what_is_left_of_a_lifetime_and_what_ends_it(place: Place) -
     place.ok(*left["ended_by"].split()[1:], "--auto-approve")
     left, text = status_of(place, "bid.train")
     assert (left, "lifetime" in text) == ({}, False)
+
+
+def past_their_lifetime(place: Place, count: int) -> str:
+    """What `status` says, in one line, of so many jobs that are past their lifetime."""
+    every = json.dumps([f"j{n}" for n in range(count)])
+    place.write(ENDS.replace("  train:\n", f"  train:\n    for_each: {every}\n"), "jobs.yaml")
+    place.ok("apply", "jobs.yaml", "--auto-approve")
+    place.ok("simulator", "advance", "13h")
+    return " ".join(place.ok("status").split())
+
+
+def test_status_says_once_of_all_that_are_alike_that_their_lifetime_is_over(place: Place) -> None:
+    said = past_their_lifetime(place, 4)
+    assert "(4 alike) Allocated" in said, said
+    assert said.count("lifetime of each is over: it has run 13.0 hours, of max_hours 12; each runs on until this") == 1
+    command = re.search(r"cancels them: flowplan (apply jobs.yaml( --target '[^']+'){4})", said)
+    assert command is not None, said
+    place.ok(*shlex.split(command[1]), "--auto-approve")
+    assert "lifetime" not in place.ok("status")
+
+
+def test_of_many_the_commands_are_told_one_by_one(place: Place) -> None:
+    said = past_their_lifetime(place, 6)
+    assert "each runs on until `flowplan apply` cancels them; --verbose shows the command for each" in said, said
+    assert (
+        " ".join(place.ok("status", "--verbose").split()).count("it runs on until this cancels it: flowplan apply") == 6
+    )
 
 
 def test_status_goes_by_the_lifetime_that_a_run_read_last_also_if_it_changed_nothing_else(place: Place) -> None:

@@ -92,6 +92,9 @@ def test_what_no_lifetime_ends_and_is_paused_costs_nothing(place: Place, kept: s
     for _ in range(2):
         said = words(place.ok(*APPLY))
         assert f"but {kept} keeps it: it is paused" in said and "at most $2.00 an hour" not in said, said
+    shown = words(place.ok("status"))
+    assert f"its lifetime is over: it has cost $1.48, of max_cost $1.00; {kept} keeps it:" in shown, shown
+    assert only(look(place)).why_not == f"{kept} keeps it"
     left_out = words(place.ok(*APPLY, "--exclude", "bid.train"))
     assert "but it is left out of this plan: it is paused" in left_out or f"{kept} keeps it: it is" in left_out
     place.write("version: [\n")

@@ -201,7 +201,10 @@ def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
 def ending_of(entry: Entry, lifetime: Lifetime) -> str:
     """When it ends, and what ends it; or what keeps it from that."""
     if "kept_by" in lifetime:
-        return f"would end {_end(lifetime)}; {shown(lifetime['kept_by'])} keeps it running"
+        after = entry["change"]["after"]
+        paused = isinstance(after, dict) and after.get("paused")
+        kept = "keeps it" if paused else "keeps it running"
+        return f"would end {_end(lifetime)}; {shown(lifetime['kept_by'])} {kept}"
     return f"ends {_end(lifetime)}; {_ended_by(lifetime)}"
 
 

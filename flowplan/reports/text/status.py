@@ -10,7 +10,7 @@ from decimal import Decimal
 from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
-from flowplan.documents.status import Life, Row, Status, VolumeRow
+from flowplan.documents.status import Life, Row, Status, VolumeRow, ended_by
 from flowplan.model.address import in_order
 from flowplan.model.lifecycle import Bounds
 from flowplan.names import alike, ranges
@@ -21,6 +21,7 @@ from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all, rounded
 from flowplan.reports.text.paint import WIDTH, Paint, apart, bold, wrapped
 
+_NAMED = 4  # of bids that one command ends, how many it names
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
 
@@ -99,7 +100,7 @@ def _paragraphs(groups: Iterable[Sequence[Row]], paint: Paint) -> Iterator[str]:
 
 def _same(row: Row) -> object:
     """All that a paragraph says of a bid, but for its name, its ids, what was paid, and how to reach its instances."""
-    life = None if row.life is None else _lifetime(row.life)
+    life = None if row.life is None else (*_how_it_ends(row, row.life), row.life.over, row.life.guard)
     states = tuple(state for _, state, _ in present(row))
     return row.status, _what(row), _charge(row), row.raised_from, life, states, row.pairs
 
@@ -112,7 +113,7 @@ def _together(rows: Sequence[Row], paint: Paint) -> str:
         f"each {_charge(first)}",
         *(f"each limit {said}" for said in _raised(first)),
         f"{usd(_paid_for(rows))} paid so far in all",
-        *([] if first.life is None else [f"each {_lifetime(first.life)}"]),
+        *([] if first.life is None else [_lifetimes(rows, first.life)]),
         *_instances_of(rows),
         *([f"ports of each: {_ports(first)}"] if first.pairs else []),
     ]
@@ -150,7 +151,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
         f"  {_paid(row)}",
     ]
     if row.life is not None:
-        lines += wrapped(_lifetime(row.life), "  ", "    ", paint.width)
+        lines += wrapped(_lifetime(row, row.life), "  ", "    ", paint.width)
     for name, state, ssh in present(row):
         lines += apart(filter(None, (shown(name), state, ssh)), "  ", "    ", paint.width)
     if row.pairs:
@@ -199,17 +200,39 @@ def _paid(row: Row) -> str:
     return f"{usd(row.paid)} paid so far" if row.paid is not None else "paid so far: unknown"
 
 
-def _lifetime(life: Life) -> str:
+def _lifetime(row: Row, life: Life) -> str:
     """When it ends, with what is left, or that it should have ended; and what ends it."""
-    if life.over is not None:
-        how = f"it runs on until this cancels it: {shown(life.ended_by or '')}"
-        if life.guard is not None:
-            how = f"{shown(life.guard.by)} keeps it running: {shown(life.guard.lift)}"
-        return f"its lifetime is over: {life.over}; {how}"
-    ends = ", or ".join(_ends(life.bounds, life.left))
+    how, until = _how_it_ends(row, life)
+    if life.over is None:
+        return f"{how}; {until}"
+    ends = until if life.guard is not None else f"it {until} this cancels it: {shown(life.ended_by or '')}"
+    return f"its lifetime is over: {how}; {ends}"
+
+
+def _lifetimes(rows: Sequence[Row], life: Life) -> str:
+    """The same of several that are alike, of which `life` is the first."""
+    how, until = _how_it_ends(rows[0], life)
+    if life.over is None:
+        return f"each {how}; {until}"
+    ends = until
+    if life.guard is None and len(rows) <= _NAMED:
+        commands = ended_by(row.life for row in rows if row.life is not None)
+        ends = f"each {until} this cancels them: {'; '.join(map(shown, commands))}"
+    elif life.guard is None:
+        ends = f"each {until} `flowplan apply` cancels them; --verbose shows the command for each"
+    return f"the lifetime of each is over: {how}; {ends}"
+
+
+def _how_it_ends(row: Row, life: Life) -> tuple[str, str]:
+    """When it ends, or why its lifetime is over; and what that waits for. One that is paused does not run."""
+    runs = row.charge != "paused"
+    ends = life.over if life.over is not None else ", or ".join(_ends(life.bounds, life.left))
     if life.guard is not None:
-        return f"would end {ends}; {shown(life.guard.by)} keeps it running"
-    return f"ends {ends}; only a flowplan run cancels it"
+        kept = f"{shown(life.guard.by)} keeps it{' running' if runs else ''}"
+        return (ends, f"{kept}: {shown(life.guard.lift)}") if life.over is not None else (f"would end {ends}", kept)
+    if life.over is not None:
+        return ends, "runs on until" if runs else "stays until"
+    return f"ends {ends}", "only a flowplan run cancels it"
 
 
 def _ends(bounds: Bounds, left: Left) -> Iterator[str]:
@@ -256,7 +279,7 @@ def _host_and_port(destination: str) -> tuple[str, str]:
 def said_of(row: Row) -> list[str]:
     """What is charged for a bid, that its limit was raised, what was paid, and when it ends: a sentence each."""
     raised = [f"limit {one}" for one in _raised(row)]
-    return [_charge(row), *raised, _paid(row), *([] if row.life is None else [_lifetime(row.life)])]
+    return [_charge(row), *raised, _paid(row), *([] if row.life is None else [_lifetime(row, row.life)])]
 
 
 def said_in_all(found: Status) -> list[str]:
