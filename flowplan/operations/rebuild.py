@@ -39,6 +39,10 @@ _UNREAD = (
     "make it readable; if nobody can any more, `flowplan recover --from-live --force` makes another state, from the "
     "markers of live bids, in its place"
 )
+_LIFETIMES = (
+    "no lifetime is in the state before the next `flowplan apply`, which takes it from the files: until then `status` "
+    "shows none, and none ends a bid where the files cannot be read"
+)
 _MENDED = "`flowplan plan` shows each with its place, and `flowplan import` takes a volume back"
 
 
@@ -72,6 +76,8 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
         saved = session.save(found.state.as_put_back(), before={})
     for note in found.notes:
         session.listener.note(note)
+    if config is None or any(task.lifetime is not None for task in config.tasks.values()):
+        session.listener.note(_LIFETIMES)
     return AfterRecovery(saved, rebuilt=True)
 
 

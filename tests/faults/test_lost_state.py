@@ -31,6 +31,7 @@ from tests.conftest import (
     many,
 )
 from tests.loaded import client
+from tests.texts import task_text
 
 PLAN_KEY = "a key for plans, long enough"
 
@@ -68,6 +69,29 @@ def test_a_lost_state_is_rebuilt_from_the_markers(applied: Place) -> None:
     assert created(applied) == 2
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert applied.call("GET", "/v2/spot/bids?status=Allocated&limit=100").body.count(b"bid_") == 0
+
+
+def test_lifetimes_are_in_the_state_again_from_the_next_apply_on(place: Place) -> None:
+    """No marker has them. They count from the beginning of the bid: its bill has that."""
+    place.write(task_text(more="lifetime: {max_cost: 10}\n"))
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "1h")
+    lose(place)
+    said = " ".join(place.run("recover", "--from-live").err.split())
+    assert "no lifetime is in the state before the next `flowplan apply`" in said, said
+    assert "ends once it has cost" not in place.ok("status")
+    place.ok("apply", "--auto-approve")
+    assert re.search(r"ends once it has cost \$10\.00 \(\$[23]\.\d\d left\)", place.ok("status"))
+    lose(place)
+    place.ok("recover", "--from-live")
+    place.ok("simulator", "advance", "1h")
+    assert "bid.train will be destroyed: its lifetime is over" in " ".join(place.ok("apply", "--auto-approve").split())
+    assert live_ids(place) == []
+
+
+def test_of_lifetimes_nothing_is_said_where_the_files_have_none(applied: Place) -> None:
+    lose(applied)
+    assert "lifetime" not in applied.run("recover", "--from-live").err
 
 
 def test_what_was_rebuilt_is_said_to_a_program(applied: Place) -> None:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "keep from people that a state that is rebuilt has no lifetimes",
+        "operations/rebuild.py",
+        "    if config is None or any(task.lifetime is not None for task in config.tasks.values()):\n",
+        "    if config is None:\n",
+        ("tests/faults/test_lost_state.py", "-k", "lifetimes_are_in"),
+    ),
+    Mistake(
         "wait for a create in doubt before what is past its lifetime ends",
         "operations/running/settling.py",
         '        ends = self.wishes.mode == "destroy" and bool(self.wishes.lapsed)\n',
