@@ -71,6 +71,27 @@ def test_a_destroy_goes_by_the_state(
     assert live_ids(running) == []
 
 
+@pytest.mark.parametrize("name", ["jobs", "other"])
+def test_a_directory_that_cannot_be_listed_is_as_a_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for folder in ("jobs", "other"):
+        (place.path / folder).mkdir()
+    place.write(task_text(), "jobs/train.yaml")
+    place.ok("apply", "jobs", "--auto-approve")
+
+    def entries(path: Path) -> Iterator[Path]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", entries)
+        for command in (("plan", name), ("apply", name, "--auto-approve")):
+            refused = place.run(*command)
+            assert (refused.code, f"{name} cannot be read: Input/output error" in refused.err) == (65, True), refused
+        ended = place.run("destroy", name, "--auto-approve")
+    assert (ended.code, live(place)) == ((0, []) if name == "jobs" else (65, ["train"])), ended
+
+
 def test_so_does_a_program_s(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with locked(monkeypatch, "flowplan.yaml", "stat"):
         stack = flowplan.load(directory=running.path, api_url="sim:")

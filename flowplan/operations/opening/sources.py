@@ -256,14 +256,21 @@ class _Wanted:
     locked: list[Diagnostic] = field(factory=list)
 
     def add(self, path: str, directory: Path, *, optional: bool, made: Callable[[str], bool]) -> None:
-        """`path`, from `directory`; `optional` and `made` as in `find`. Raises UsageProblem."""
+        """`path`, from `directory`; `optional` and `made` as in `find`. Raises UsageProblem, ConfigError."""
         is_directory = _is_directory(directory.absolute() / path)
-        found = in_directory(path, directory) if is_directory else [path]
+        try:
+            found, closed = in_directory(path, directory) if is_directory else [path], list[Diagnostic]()
+        except OSError as error:
+            found, closed = [], [_unreadable(path, error, directory)]
+            if not optional:
+                raise ConfigError(closed) from error
         readable, locked = self._as_it_reads(found, directory) if optional else (found, [])
         if optional and (not found or readable != found) and made(path):
             self.gone.append(path)
-            self.locked += locked
+            self.locked += [*closed, *locked]
             found = readable
+        elif closed:
+            raise ConfigError(closed)
         elif not found:
             raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint=_first_in(path, directory))
         if is_directory:
