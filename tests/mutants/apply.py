@@ -379,8 +379,8 @@ MISTAKES = (
     Mistake(
         "send what is announced although the run stops",
         "apply/run.py",
-        "while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:",
-        "while (step := self._schedule.begin(self._announced)) is not None:",
+        "while not (self._stopping() or self._is_held) and ",
+        "while ",
         ("tests/apply/test_ahead.py", "-k", "once_the_key"),
     ),
     Mistake(
@@ -443,7 +443,7 @@ MISTAKES = (
     Mistake(
         "send what became durable after the run was stopped",
         "apply/run.py",
-        "if stopping or self._schedule.is_announced(work.step):",
+        "if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.change):",
         "if self._schedule.is_announced(work.step):",
         ("tests/apply/test_ahead.py", "-k", "once_the_run_is_stopped"),
     ),

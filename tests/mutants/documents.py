@@ -29,8 +29,8 @@ MISTAKES = (
     Mistake(
         "a plan of a bid that outlives its lifetime is void once the hours that its warning names have gone on",
         "documents/plan_held.py",
-        ', "lifetime_again", "lifetime_over"}',
-        ', "lifetime_again"}',
+        ', "lifetime_again", "lifetime_over", ',
+        ', "lifetime_again", ',
         ("tests/operations/test_saved_plan_later.py", "-k", "kept"),
     ),
     Mistake(

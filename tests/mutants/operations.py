@@ -916,18 +916,11 @@ MISTAKES = (
         ("tests/operations/test_lapsed.py", "-k", "in_doubt"),
     ),
     Mistake(
-        "leave a duplicate running because another cannot be cancelled",
+        "record no end of a duplicate because another cannot be cancelled",
         "operations/recover.py",
-        "        except CloudError as error:\n            return error\n",
-        "        except CloudError as error:\n            raise error\n",
+        "        if error is not None and not isinstance(error, CloudError):\n",
+        "        if error is not None:\n",
         ("tests/faults/test_stop_paying.py", "-k", "keeps_no_other_running"),
-    ),
-    Mistake(
-        "cancel a duplicate only once the one before it has ended",
-        "operations/recover.py",
-        "errors = cloud.side_by_side([partial(cancel, bid) for bid, _ in duplicates])",
-        "errors = [cancel(bid) for bid, _ in duplicates]",
-        ("tests/faults/test_stop_paying.py", "-k", "holds_up_no_other"),
     ),
     Mistake(
         "leave running what was imported from another stack and no file names",
