@@ -16,11 +16,11 @@ PREFIX = 'name_prefix: "${var.env}-" gives each environment its own names'
 
 
 def conflicts(
-    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live, *, stack: str = ""
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live, *, stack: str = "", prefix: str = ""
 ) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
-    `stack`: the name in a stack file, whose names can have a prefix.
+    `stack`: the name in a stack file, whose names can have a prefix; `prefix`: the one that they have.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
     creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
@@ -32,7 +32,7 @@ def conflicts(
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     ours = {*state.released, *(binding.id for binding in state.bindings.values())}
-    whose = _Whose(state, live)
+    whose = _Whose(state, live, prefix)
     earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
     for address, wanted in desired.resources.items():
@@ -58,7 +58,7 @@ class _Whose:
     """Whose live objects are. Who has them is looked up once for all names that are taken: there may be as many as
     there are bids."""
 
-    def __init__(self, state: State, live: Live) -> None:
+    def __init__(self, state: State, live: Live, prefix: str) -> None:
         self._lineage, self._released = state.lineage, state.released
         self._holds_something = bool(state.bindings or state.released)  # then recover --from-live rebuilds nothing
         self._bound = {(one.kind, binding.id): one for one, binding in state.bindings.items()}
@@ -66,7 +66,8 @@ class _Whose:
         for bid in live.bids.values():
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
-        markers = [bid.marker for bid in live.bids.values() if bid.marker is not None and not bid.ended]
+        marked = [bid for bid in live.bids.values() if not bid.ended and bid.bid.name.startswith(prefix)]
+        markers = [bid.marker for bid in marked if bid.marker is not None]  # without those of other environments
         self._namesakes = sorted({m.lineage for m in markers if m.stack == state.stack and m.lineage != state.lineage})
 
     def __call__(self, address: Address, name: str, ids: Sequence[str]) -> tuple[str, str]:

@@ -915,4 +915,11 @@ MISTAKES = (
         "",
         ("tests/operations/test_imported_scripts.py", "-k", "the_watch"),
     ),
+    Mistake(
+        "who has lost a state is told to rebuild it of another environment's bids",
+        "planning/conflicts.py",
+        " and bid.bid.name.startswith(prefix)]",
+        "]",
+        ("tests/planning/test_conflicts.py", "-k", "of_another_environment"),
+    ),
 )

@@ -98,6 +98,15 @@ def test_a_name_that_is_taken(wanted: Resource, known: State, object: Any, whose
     assert remedy in hint
 
 
+@pytest.mark.parametrize(("prefix", "named"), [("", True), ("staging-", False), ("production-", True)])
+def test_a_lost_state_is_not_to_be_rebuilt_of_another_environment(prefix: str, named: bool) -> None:
+    """All environments of a stack have its name; only what their bids are called tells them apart."""
+    known = attrs.evolve(state(), stack="serving")
+    runs = live_bid(bid("production-api"), "bid_8", marker=marker(bid(), lineage="production", stack="serving"))
+    ((_, _, hint),) = conflicts(Desired({DATA: volume()}), known, {}, live(SPARE, runs), stack="serving", prefix=prefix)
+    assert ("first flowplan recover --from-live --lineage production" in hint) is named, hint
+
+
 def test_a_volume_that_a_bid_of_another_stack_uses_is_that_stacks() -> None:
     user = attrs.evolve(OF_A_STACK, bid=bid("theirs", volumes=("vol_9",)))
     ((what, hint),) = found(volume(), state(), live(SPARE, user))

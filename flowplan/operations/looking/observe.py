@@ -235,7 +235,8 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
         desired = asked(prospects=prospects(session, config, desired))
     problems = dict(desired.problems)
-    for address, what, hint in conflicts(desired, state, seen.pending, live, stack=config.stack):
+    taken_names = conflicts(desired, state, seen.pending, live, stack=config.stack, prefix=config.name_prefix)
+    for address, what, hint in taken_names:
         taken = config.problem(address, "name", what, hint, code="name-taken")
         problems[address] = (*problems.get(address, ()), taken)
     return attrs.evolve(desired, problems=problems) if problems else desired
