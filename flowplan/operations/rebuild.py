@@ -66,6 +66,12 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
             project_name=project.name,
             name_prefix=_prefix(config, live, marker.lineage),
         )
+        if config is not None and config.name_prefix != empty.name_prefix:  # which --lineage alone can choose
+            session.listener.warn(
+                f"no bid of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is called as the files say "
+                f"(name_prefix {config.name_prefix}): another environment? the next apply with these variables changes "
+                "what that one runs"
+            )
         overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
         empty = attrs.evolve(empty, bindings=consistent(known))

@@ -347,6 +347,12 @@ def test_a_state_that_is_lost_is_not_rebuilt_of_what_another_environment_runs(
     assert (refused.code, "stack serving: production-api" in said, "--lineage" in said) == (64, True, True), said
     assert ("with the name_prefix staging-" in said) is bool(given)
     assert not (stack.path / "staging.json").exists()
+    lineage = said.partition("--lineage ")[2].partition(" ")[0]
+    chosen = stack.run("--state", "staging.json", "recover", "--from-live", "--lineage", lineage, *given)
+    assert (chosen.code, "(name_prefix staging-): another environment?" in " ".join(chosen.err.split())) == (
+        0,
+        bool(given),
+    )
 
 
 def test_a_state_that_is_rebuilt_has_the_prefix_of_its_environment(stack: Place) -> None:
