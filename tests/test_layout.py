@@ -311,6 +311,10 @@ def imported(*arguments: str) -> frozenset[str]:
         (("--api-url", "sim:", "plan"), {"requests", "urllib3", "ssl", "http.client", "charset_normalizer"}),
         (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
         (("--api-url", "sim:", "plan"), {"flowplan.backends.remote", "psycopg", "obstore", "boto3"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.planning.lifetimes", "flowplan.pricing.billing"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.state.history", "flowplan.backends.local_journal"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.state.outputs", "flowplan.planning.mass_change"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.pricing.sizes", "flowplan.operations.looking.importable"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -320,7 +324,7 @@ def test_start_up_imports_nothing_it_does_not_need(arguments: tuple[str, ...], w
 
 @pytest.mark.parametrize(
     ("arguments", "most"),
-    [(("--help",), 31), (("plan", "--help"), 41), (("validate",), 120), (("--api-url", "sim:", "plan"), 303)],
+    [(("--help",), 31), (("plan", "--help"), 41), (("validate",), 120), (("--api-url", "sim:", "plan"), 285)],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_start_up_imports_few_modules(arguments: tuple[str, ...], most: int) -> None:

@@ -15,10 +15,10 @@ import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import (
@@ -40,10 +40,13 @@ from flowplan.errors import StateError, Unread, UsageProblem
 from flowplan.files.atomic import durable, hold_not_mounted, hold_short, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.state.form import Form
-from flowplan.state.history import Change, Rewritten, Version
-from flowplan.state.journal import Intent, Journal, Record
-from flowplan.state.restored import Restored
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.backends.local_journal import LocalJournal
+    from flowplan.state.history import Change, Rewritten, Version
+    from flowplan.state.journal import Intent, Journal, Record
+    from flowplan.state.restored import Restored
 
 
 class LocalStore(Store):
@@ -145,6 +148,8 @@ class LocalStore(Store):
     # -- writing
 
     def prepare(self, state: State) -> LocalJournal:
+        from flowplan.backends.local_journal import LocalJournal
+
         hold_one_name(self.path)
         self._journal = LocalJournal(self._files, self._overflow, self._hold, state)
         return self._journal
@@ -211,6 +216,8 @@ class LocalStore(Store):
         return not self._versions.has(saved.lineage, saved.serial - 1)
 
     def restore(self) -> Restored:
+        from flowplan.state.restored import Restored
+
         try:
             there = self.read()
         except Unread:

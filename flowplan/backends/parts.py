@@ -4,7 +4,7 @@ earlier snapshot."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -15,11 +15,13 @@ from flowplan.errors import StateError, Unread
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form
-from flowplan.state.history import Version
 from flowplan.state.journal import Header, Intent, Journal, fold
 from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Version
 
 READABLE = (
     "make it readable, and run the same command again; a journal that is moved away takes along what a run that was "

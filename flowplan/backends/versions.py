@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import field
 
@@ -18,19 +19,10 @@ from flowplan.files.regular import opened, read_regular
 from flowplan.patterns import regex
 from flowplan.state.codec import SIZE_LIMIT
 from flowplan.state.form import Form
-from flowplan.state.history import (
-    AGED_EVERY,
-    HEAD_LIMIT,
-    LEAST_VERSIONS,
-    MOST_VERSIONS,
-    Change,
-    Rewritten,
-    Version,
-    ordered,
-    outdated,
-    read_head,
-)
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Change, Rewritten, Version
 
 DIRECTORY = ".flowplan/versions"
 MOST_BYTES = 64 * 1024 * 1024  # of one state; the newest is kept whatever its size
@@ -57,6 +49,10 @@ class Versions:
             version = _head(path)
             if version is not None:
                 found.append(version)
+        if not found:
+            return ()
+        from flowplan.state.history import ordered
+
         return ordered(found)
 
     def read(self, lineage: str, serial: int) -> State:
@@ -88,6 +84,8 @@ class Versions:
 
     def rewrite(self) -> Rewritten:
         """Write each again; see `store.Store.rewrite_versions`."""
+        from flowplan.state.history import Rewritten
+
         found, written = self.heads(), set()
         for one in found:
             try:
@@ -104,6 +102,8 @@ class Versions:
 
     def _drop_oldest(self, newest: Path, change: Change | None) -> None:
         """Drop what no longer fits beside `newest`, then what is outdated beside `change`, which saved it."""
+        from flowplan.state.history import AGED_EVERY, LEAST_VERSIONS, outdated
+
         oldest, serial = self._fitting(newest), _named(newest)[1]
         if serial % AGED_EVERY == 0:
             for one in oldest[: outdated(map(_head, oldest[:-LEAST_VERSIONS]), change)]:
@@ -113,6 +113,8 @@ class Versions:
         """Those that fit, the oldest first; the others are dropped, `newest` last: first what other lineages left, and
         what comes after `newest`, of a time that the state went back from; then by serial. No clock decides: it may
         jump, and a copy has its own."""
+        from flowplan.state.history import MOST_VERSIONS
+
         sizes = {path: path.stat().st_size for path in self._files()}
         lineage, last = _named(newest)
 
@@ -142,6 +144,8 @@ def _named(path: Path) -> tuple[str, int]:
 
 def _head(path: Path) -> Version | None:
     """What its first line says; None for one that is damaged: the others are of use anyway."""
+    from flowplan.state.history import HEAD_LIMIT, read_head
+
     try:
         with opened(path) as file:
             return read_head(file.readline(HEAD_LIMIT), str(path))

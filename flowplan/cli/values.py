@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.budget import Budget, dollars, increase
 from flowplan.model.durations import WHAT_IF, read_duration
-from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held
 from flowplan.printable import shown
+
+if TYPE_CHECKING:
+    from flowplan.model.mass_change import MaxChanges
 
 
 def hours(text: str | None) -> float | None:
@@ -52,13 +55,19 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None, cha
         growth = None if more is None else increase(more)
     except ValueError as error:
         raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
-    try:
-        number = None if changes is None else max_changes(changes)
-    except ValueError as error:
-        raise UsageProblem(f"--max-changes: {shown(str(changes))!r} is not a limit", hint=str(error)) from None
     alone = basis is not None and most is None and growth is None
+    number = None if changes is None else _most_changes(changes)
     found = Budget(most, growth, basis or "worst", max_changes=number, basis_alone=alone)
     return () if found.empty else (found,)
+
+
+def _most_changes(given: str) -> MaxChanges:
+    from flowplan.model.mass_change import max_changes
+
+    try:
+        return max_changes(given)
+    except ValueError as error:
+        raise UsageProblem(f"--max-changes: {shown(given)!r} is not a limit", hint=str(error)) from None
 
 
 def patterns(target: Sequence[str], exclude: Sequence[str], replace: Sequence[str] = ()) -> Patterns:

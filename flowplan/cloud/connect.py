@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
-from flowplan.cloud.remembered import remember
 from flowplan.secret import Secret
 
 Say = Callable[[str], None]
@@ -58,6 +57,7 @@ def connect(
     was offered. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
     from flowplan.cloud.http.redaction import anywhere
+    from flowplan.cloud.remembered import remember
 
     found = credentials.find(environ)
     token = credentials.token(found, api_url, environ=environ, log=log)

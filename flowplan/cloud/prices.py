@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,9 +16,11 @@ from flowplan.cloud.http.request import segment
 from flowplan.cloud.looks import Looks, or_why
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
-from flowplan.pricing.billing import Billed, Bills, Ender, Steered, each_once
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.past import Past
+
+if TYPE_CHECKING:
+    from flowplan.pricing.billing import Billed, Bills, Ender, Steered
 
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
 
@@ -183,6 +185,8 @@ class Prices(Asking):
         """What every instance of every bid of the project was billed so far: its periods of one price each. What cannot
         be read of one bid leaves the bills of all others as they are. `shown_only`: nothing depends on it, so it is not
         tried for long."""
+        from flowplan.pricing.billing import Bills, each_once
+
         path, most = "/v2/instances/pricing/history", SHOWN_ONLY if shown_only else None
         pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances", most=most)
         found: list[Billed] = []

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -35,10 +35,12 @@ from flowplan.model import bounds
 from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
 from flowplan.model.live import LiveBid, LiveVolume, Made
 from flowplan.model.resources import Bid, Interface, Volume, changes_of
-from flowplan.pricing.billing import Billed, Ender, Steered, Steering
 from flowplan.pricing.past import Past
 from flowplan.printable import shown
 from flowplan.startup import marker
+
+if TYPE_CHECKING:
+    from flowplan.pricing.billing import Billed, Ender, Steered, Steering
 
 T = TypeVar("T")
 
@@ -82,6 +84,8 @@ def past(row: Mapping[str, Any], *, complete: bool) -> Past:
 
 def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
     """The price periods of one instance: dollars per instance-hour. Raises Unfit."""
+    from flowplan.pricing.billing import Billed
+
     events = row.get("events")
     if not isinstance(events, list):
         raise Unfit("an instance lacks the list 'events'")
@@ -105,6 +109,8 @@ def _paid(event: Mapping[str, Any]) -> Decimal:
 
 def steered(event: Mapping[str, Any]) -> Steered:
     """What somebody did to a bid, for an event of a type in STEERING. Raises Unfit."""
+    from flowplan.pricing.billing import Steered
+
     limit = event.get("limit_price")
     return Steered(
         at=moment(event.get("timestamp"), "an event"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -11,11 +11,12 @@ from flowplan.cost.costs import Priced
 from flowplan.cost.places import is_older, phases, place_of
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
-from flowplan.pricing.book import Wish
 from flowplan.pricing.competition import stairs
 from flowplan.pricing.entry import Key, Market
-from flowplan.pricing.sizes import asked_about, side_by_side
 from flowplan.pricing.stock import compete, kind_of, stocks
+
+if TYPE_CHECKING:
+    from flowplan.pricing.book import Wish
 
 STEPS = 8  # different limits in one auction that are asked about
 MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
@@ -38,12 +39,16 @@ def asked(placed: Sequence[Bid], beside: Sequence[Bid], free: Sequence[Bid]) -> 
         rest = on.get(kind, []) if held else []
         types = {bid.gpus or 1: bid for bid in (*wanted, *rest, *held)}
         if len(types) > 1 or held:
+            from flowplan.pricing.sizes import asked_about
+
             wishes, others, places = ([*map(_wish, bids)] for bids in (wanted, rest, held))
             for gpus, quantity in asked_about(wishes, others, places, STEPS, MOST):
                 yield types[gpus].instance_type, types[gpus].region, quantity
 
 
 def _wish(bid: Bid) -> Wish:
+    from flowplan.pricing.book import Wish
+
     return Wish(bid.limit_price, bid.instance_quantity, bid.gpus or 1)
 
 
@@ -83,6 +88,8 @@ def competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[
                 continue
             if not phase.given_up and not phase.ended and all(_goes_on(changes[index]) for index in phase.group):
                 continue
+            from flowplan.pricing.sizes import side_by_side
+
             costs = [cost for index in phase.group if (cost := changes[index].cost)]
             held = [_wish(place) if (place := phase.given_up.get(index)) else None for index in phase.group]
             older = [is_older(plan[index]) for index in phase.group]

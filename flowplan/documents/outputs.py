@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flowplan.model.outputs import Evaluated
-
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput, Unknown
+    from flowplan.model.outputs import Evaluated
 
 OTHER_PREFIX = "other_environment"  # the word of the warning that the files have another name_prefix than the state
 

@@ -26,12 +26,9 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import OPEN
-from flowplan.model.outputs import Evaluated
-from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Script, Volume
+from flowplan.model.resources import Bid, ContainerImage, Ends, Inputs, PortMapping, Resource, Script, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
-from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.plan import Plan
-from flowplan.state.outputs import evaluated
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import plan as shape
     from flowplan.documents.shapes.common import Disk, Image
     from flowplan.model.given import GivenValue
+    from flowplan.model.outputs import Evaluated
     from flowplan.planning.mass_change import MassChange
 
 FORMAT_VERSION = "1.0"
@@ -76,7 +74,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     waits and wins: they are told that an hour counts it.
     """
     plan, costs = found.plan, found.costs
-    counts, former = plan.count(), evaluated(about.state, {})
+    counts, former = plan.count(), _former(about.state)
     outputs = planned(about.outputs, former) | removed(about.outputs, former)
     diagnostics = [said(one) for one in found.diagnostics]
     saves = bool(saved_besides(outputs, diagnostics))
@@ -120,6 +118,15 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     if found.mass:
         made["guards"] = [_guard(one) for one in found.mass]
     return made
+
+
+def _former(state: State) -> Mapping[str, Evaluated]:
+    """The outputs of `state`."""
+    if not state.outputs:
+        return {}
+    from flowplan.state.outputs import evaluated
+
+    return evaluated(state, {})
 
 
 def _variable(given: GivenValue) -> shape.VariableGiven:
@@ -267,7 +274,7 @@ def _order_and_end(change: Change) -> shape.Ending:
 
 def _lifetime(change: Change, lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
     there = None if isinstance(change, (Create, Replace)) else change.before
-    inputs, ends = there.inputs if isinstance(there, Bid) else bid.inputs, ends_of(lifetime)
+    inputs, ends = there.inputs if isinstance(there, Bid) else bid.inputs, Ends.of(lifetime)
     hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
     made: shape.Lifetime = {
         "max_hours": None if hours is None else f"{hours.normalize():f}",

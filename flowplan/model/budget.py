@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
@@ -16,8 +16,10 @@ from flowplan.classes import frozen
 from flowplan.diagnostics import Position
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
-from flowplan.model.mass_change import MaxChanges
 from flowplan.patterns import regex
+
+if TYPE_CHECKING:
+    from flowplan.model.mass_change import MaxChanges
 
 Limit: TypeAlias = Literal["max_hourly_cost", "max_cost_increase"]
 _NUMBER = regex(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,2})?", re.ASCII)

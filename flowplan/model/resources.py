@@ -23,7 +23,7 @@ import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import attrs
 from attrs import field
@@ -33,6 +33,9 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address, Kind, Ref
 from flowplan.model.digest import LEFT_OUT, digest, material, named
 from flowplan.patterns import regex
+
+if TYPE_CHECKING:
+    from flowplan.model.lifecycle import Bounds
 
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
@@ -125,7 +128,7 @@ class ContainerImage:
         )
 
 
-LAST_MOMENT = 253_402_300_799  # the end of the year 9999
+_LAST_MOMENT = 253_402_300_799  # the end of the year 9999
 
 
 @frozen
@@ -136,6 +139,18 @@ class Ends:
     minutes: int | None
     moment: int | None
     when_done: bool
+
+    @classmethod
+    def of(cls, lifetime: Bounds | None) -> Self | None:
+        """What of `lifetime` the instances of a task can keep themselves; None: nothing."""
+        if lifetime is None:
+            return None
+        hours, end, when_done = lifetime.max_hours, lifetime.end_at, lifetime.cancel_when_done
+        if hours is None and end is None and not when_done:
+            return None
+        minutes = None if hours is None else max(int(hours * 60), 1)
+        moment = None if end is None else min(max(int(end.timestamp()), 0), _LAST_MOMENT)
+        return cls(minutes, moment, when_done)
 
 
 @frozen

@@ -15,7 +15,6 @@ from flowplan.model.resources import Bid
 from flowplan.model.selection import Patterns
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.looking.prices import Prices, pasts_of, prices_of, streams_of
-from flowplan.operations.looking.unknown_stack import hold_known
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
@@ -25,17 +24,23 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 ENDED = "give it a later end_at, or leave the task out"
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flowplan.config import Config, Source
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import PastPrices, PlanDocument, SealedPlan
+    from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.hooks import Hook
+    from flowplan.model.lifecycle import Lifetime
     from flowplan.model.live import Live
+    from flowplan.model.outputs import Evaluated
     from flowplan.planning.lookup import Desired
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.history import Stream
     from flowplan.pricing.past import Past
+    from flowplan.state.state import State
 
     Body = TypeVar("Body", bound=PlanDocument | SealedPlan)
 
@@ -122,6 +127,8 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         loaded = session.load(removes=request.destroy)
         loaded, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         if request.destroy:
+            from flowplan.operations.looking.unknown_stack import hold_known
+
             hold_known(session, loaded, seen.state.stack, seen.live, wishes.declared)
         drawn = request.what_if is not None or request.history
         found = priced_plan(session, seen, wishes, forecasts=lambda plan: request.complete or drawn or not plan.empty)
@@ -227,7 +234,6 @@ def document_of(
     configuration."""
     from flowplan.documents.plan import Circumstances, document
     from flowplan.operations.checking.sensitive import kept_of
-    from flowplan.operations.outputs import planned_outputs
 
     config = seen.config
     sha256, sensitive = ("", None) if config is None else kept_of(session, config)
@@ -239,10 +245,19 @@ def document_of(
         variables=config.variables if config is not None else wishes.variables if wishes is not None else {},
         policies=wishes.policy_files if wishes is not None else {},
         sensitive=sensitive,
-        outputs=planned_outputs(seen.state, config, found.plan),
+        outputs=_outputs(seen.state, config, found.plan),
         state_at=session.chosen.recorded(session.identity, session.settings.directory),
     )
     return document(found, about, unchanged=unchanged)
+
+
+def _outputs(state: State, config: Config | None, plan: Plan) -> Mapping[str, Evaluated]:
+    """As they are once `plan` is carried out."""
+    if not state.outputs and (config is None or not config.outputs):
+        return {}
+    from flowplan.operations.outputs import planned_outputs
+
+    return planned_outputs(state, config, plan)
 
 
 def sealed(session: Session, body: PlanDocument) -> SealedPlan:
@@ -306,11 +321,13 @@ def priced_plan(
 def lived(session: Session, plan: Plan, seen: Observed) -> Desired:
     """What is desired, with what is left of lifetimes that no file has any more, or that no file is read for; and of
     bids that no file names any more, which lifetimes are over as they were applied."""
+    known, desired = seen.state.bindings, seen.desired
+    bids = [one.address for one in plan.changes if isinstance(one.before, Bid) and one.address in known]
+    if not bids:
+        return desired
     from flowplan.operations.looking.lifetimes import seen_of
     from flowplan.planning.lifetimes import Lives, as_applied, left_as_applied, over
 
-    known, desired = seen.state.bindings, seen.desired
-    bids = [one.address for one in plan.changes if isinstance(one.before, Bid) and one.address in known]
     gone = {a: bounds for a in bids if a not in desired.lifetimes and (bounds := as_applied(known[a])) is not None}
     if not gone:
         return desired
@@ -340,19 +357,16 @@ def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed)
     offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
     from flowplan.diagnostics import Diagnostic
     from flowplan.planning.actions import Create, Replace
-    from flowplan.planning.lifetimes import past
     from flowplan.planning.limits import refused
 
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
         return ()
-    placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
-    lifetimes, now = seen.desired.lifetimes, session.cloud().time()
-    over = {a: why for a in placing if a in lifetimes and (why := past(lifetimes[a], now)) is not None}
+    placing, now = [one.address for one in plan.changes if isinstance(one, (Create, Replace))], session.cloud().time()
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     problems += [
         config.problem(address, "lifetime", f"{address} would end at once: {why}", ENDED, code="lifetime-over")
-        for address, why in over.items()
+        for address, why in _over_at_once(seen.desired.lifetimes, placing, now).items()
     ]
     quotas, unchecked = prices.quotas, list[Diagnostic]()
     if isinstance(quotas, CloudError):
@@ -365,8 +379,21 @@ def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed)
     return tuple(unchecked)
 
 
+def _over_at_once(
+    lifetimes: Mapping[Address, Lifetime], placing: Iterable[Address], now: datetime
+) -> dict[Address, str]:
+    """Those of `placing` whose lifetime is over before it begins, each with why."""
+    if not lifetimes:
+        return {}
+    from flowplan.planning.lifetimes import past
+
+    return {a: why for a in placing if a in lifetimes and (why := past(lifetimes[a], now)) is not None}
+
+
 def hold_budgets(session: Session, found: PricedPlan, budgets: Sequence[Budget], hours: float | None) -> PricedPlan:
     """`found` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
+    if not budgets:
+        return found
     from flowplan.cost.budgets import judged, refusals
     from flowplan.planning import mass_change
 

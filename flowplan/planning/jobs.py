@@ -7,9 +7,8 @@ from decimal import Decimal
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
-from flowplan.model.resources import Bid
+from flowplan.model.resources import Bid, Ends
 from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
-from flowplan.planning.lifetimes import again, ends_of
 from flowplan.planning.lookup import Desired
 from flowplan.pricing.units import an_hour_at_most, lasting, total, usd
 from flowplan.state.paid import Ledger
@@ -64,6 +63,8 @@ def notes(changes: Iterable[Change], desired: Desired, ledger: Ledger | None = N
 def _done(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
         if isinstance(one, Completed):
+            from flowplan.planning.lifetimes import again
+
             summary = f"{one.address} is done and will not be placed again: {one.id} {DONE[one.ended]}"
             hint = f"to run it again: {again(one.address, late=one.address in desired.over)}"
             yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
@@ -170,7 +171,7 @@ def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
             continue  # of what is left out nothing is said: a plan that destroys reads no lifetime of it
         if inputs is None or inputs.given_sha256 is not None:
             continue
-        if inputs.ends != ends_of(one.lifetime):
+        if inputs.ends != Ends.of(one.lifetime):
             summary = f"the instances of {one.address} were started with another lifetime, or with none"
             hint = "flowplan goes by the file and cannot change what they do; "
             hint += f"--replace {one.address.word} starts them again"

@@ -10,7 +10,7 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
-from flowplan.model.resources import LAST_MOMENT, Bid, Ends
+from flowplan.model.resources import Bid, Ends
 from flowplan.patterns import regex
 from flowplan.pricing.billing import Billed, Bills, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
@@ -185,15 +185,6 @@ def hours_run(periods: Iterable[Billed], now: datetime) -> Decimal:
     return run
 
 
-def ends_of(lifetime: Bounds | None) -> Ends | None:
-    """What of `lifetime` the instances of a task can keep themselves; None: nothing."""
-    if lifetime is None or (lifetime.max_hours is None and lifetime.end_at is None and not lifetime.cancel_when_done):
-        return None
-    minutes = None if lifetime.max_hours is None else max(int(lifetime.max_hours * 60), 1)
-    moment = None if lifetime.end_at is None else min(max(int(lifetime.end_at.timestamp()), 0), LAST_MOMENT)
-    return Ends(minutes, moment, lifetime.cancel_when_done)
-
-
 def has_lifetime_as_applied(known: Binding, wanted: Bounds | None) -> bool:
     """Whether `wanted`, the lifetime in the files, is the one that was applied. Where no run has recorded one, as in a
     state that was built again, it is the one that the instances were started with."""
@@ -201,7 +192,7 @@ def has_lifetime_as_applied(known: Binding, wanted: Bounds | None) -> bool:
     if known.lifetime is not None or bounds is None or not isinstance(known.applied, Bid):
         return known.lifetime == bounds
     inputs = known.applied.inputs
-    return inputs is not None and inputs.ends is not None and inputs.ends == ends_of(bounds)
+    return inputs is not None and inputs.ends is not None and inputs.ends == Ends.of(bounds)
 
 
 def past(lifetime: Bounds | None, now: datetime) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs import field
@@ -22,15 +23,17 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, Named, Place
 from flowplan.model.lifecycle import After, Lifecycle, Lifetime
 from flowplan.model.live import Live, LiveVolume
-from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
+from flowplan.model.resources import Bid, Ends, Inputs, PortMapping, Resource
 from flowplan.planning.candidates import Candidate, Ranked
 from flowplan.planning.findings import Findings
-from flowplan.planning.lifetimes import Lives, ends_of
 from flowplan.planning.placement import Placement
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 from flowplan.pricing.units import per_gpu
 from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.planning.lifetimes import Lives
 
 
 @frozen
@@ -222,7 +225,7 @@ class _Pass:
             mounts=tuple(mount for _, mount in found if mount),
             local_disks=task.local_disks,
             container_image=task.container_image,
-            ends=ends_of(task.lifetime),
+            ends=Ends.of(task.lifetime),
         )
         return Bid(
             name=task.name,

@@ -10,7 +10,6 @@ from flowplan.classes import frozen
 from flowplan.config import Config, Moved
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address, in_order, instance_name
-from flowplan.state.outputs import with_addresses
 from flowplan.state.state import State, readdressed
 
 
@@ -44,6 +43,8 @@ def readdress(state: State, config: Config) -> tuple[Readdressed, list[Diagnosti
             taken[target] = old
     found = attrs.evolve(state, bindings=readdressed(state.bindings, new)) if new else state
     if blocks:  # also those that an earlier run carried out, which did not come to its outputs
+        from flowplan.state.outputs import with_addresses
+
         found = with_addresses(found, lambda one: one if one in found.bindings else _end(one, blocks)[0])
     return Readdressed(found, {target: old for old, target in new.items()}), problems
 

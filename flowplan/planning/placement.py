@@ -9,7 +9,6 @@ from flowplan.config import Task
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
-from flowplan.model.near_types import type_hint
 from flowplan.model.resources import Bid
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.planning.candidates import Candidate, Ranked, best, better, ranked, same_name_twice, saving, why, why_not
@@ -143,6 +142,8 @@ class Placement:
                 self._types[text] = find_types(read_type_name(text), self._catalogue.types)
             matching = (*self._types[text], *find_types(read_type_name(text), self._withdrawn(task)))
             if not matching:
+                from flowplan.model.near_types import type_hint
+
                 self._findings.say(
                     task.address,
                     "instance_type",

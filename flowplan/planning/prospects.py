@@ -15,7 +15,6 @@ from flowplan.classes import define
 from flowplan.config import Task
 from flowplan.model.catalogue import Place
 from flowplan.planning.candidates import Candidate, Prospect
-from flowplan.pricing.billing import hours_between
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.forecasting import forecast_of
 from flowplan.pricing.history import Stream
@@ -59,6 +58,8 @@ class Prospects:
         hours, lifetime = task.estimated_hours, task.lifetime
         if found is None or hours is None or lifetime is None:
             return None
+        from flowplan.pricing.billing import hours_between
+
         most, end = lifetime.max_hours, lifetime.end_at
         if most is not None and hours > most:
             return f"its work takes {lasting(float(hours))}, more than max_hours {most.normalize():f}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
@@ -23,11 +23,13 @@ from flowplan import __version__
 from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.patterns import regex
-from flowplan.state import codec, history, journal
-from flowplan.state.history import Change
+from flowplan.state import codec, journal
 from flowplan.state.journal import End, Header, Journal, Record
 from flowplan.state.seal import WITHOUT_KEY, InTheClear, Seal, Sealed, Unopened
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Change
 
 _SEALED_JOURNAL = 2
 REKEY = "set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them"
@@ -108,11 +110,15 @@ class Form:
 
     def dump_version(self, state: State, change: Change | None) -> bytes:
         """The document of `state`, saved by `change`. Raises StateError as `dump` does."""
+        from flowplan.state import history
+
         return history.dump_version(state, change, lambda kept: self._dumped(kept, codec.PACKED_FORMAT))
 
     def load_version(self, data: bytes, name: str, lineage: str, serial: int) -> State:
         """The state in the document `data`, called `name`, which must be version `serial` of `lineage`. Raises
         StateError."""
+        from flowplan.state import history
+
         return history.load_version(data, name, lineage, serial, self.load)
 
     # -- journals

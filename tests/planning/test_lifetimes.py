@@ -15,7 +15,6 @@ from flowplan.model.resources import Ends
 from flowplan.planning.lifetimes import (
     Machine,
     Seen,
-    ends_of,
     hours_run,
     is_why,
     needs_bills,
@@ -159,4 +158,4 @@ def test_only_what_a_bound_needs_is_asked_for() -> None:
     ],
 )
 def test_what_the_instances_can_keep_themselves(of: Lifetime | None, expected: Ends | None) -> None:
-    assert ends_of(of) == expected
+    assert Ends.of(of) == expected

@@ -29,7 +29,6 @@ from flowplan.config.values import (
 )
 from flowplan.config.yaml import Document, Node, quoted
 from flowplan.model.catalogue import PRIORITIES
-from flowplan.model.near_types import meaning
 from flowplan.model.type_names import TypeName, has_word, read_type_name
 from flowplan.patterns import regex
 
@@ -149,6 +148,8 @@ def _type_hint(written: str) -> str:
         with suppress(ValueError):
             if read_type_name(plain).gpu is not None:
                 return f"did you mean '{plain}'?"
+    from flowplan.model.near_types import meaning
+
     means = meaning(written[:_LONGEST_TYPE])
     if means is not None and means.short is not None:
         return f"did you mean '{means.short}'?"

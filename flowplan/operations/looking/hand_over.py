@@ -9,7 +9,6 @@ import attrs
 
 from flowplan.classes import frozen
 from flowplan.errors import ConfigError, FlowplanError, GuardRefused
-from flowplan.operations.looking.importable import importable, settled_by
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.opening.session import Session
 from flowplan.planning.moves import readdress
@@ -49,6 +48,8 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     blocks = [one for one in config.imports if not _is_spent(one, state, live)]
     live = with_bids(session.cloud(), live, [one.id for one in blocks if one.address.kind == "bid"]) if blocks else live
     for block in blocks:
+        from flowplan.operations.looking.importable import importable, settled_by
+
         if _is_spent(block, state, live):  # since an earlier one was imported
             continue
         try:
