@@ -25,7 +25,7 @@ from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import HOUR
-from flowplan.state.journal import CreateIntent, Intent
+from flowplan.state.records import CreateIntent, Intent
 from flowplan.state.state import Binding, State
 
 LINEAGE = "lineage-1"

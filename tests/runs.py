@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from flowplan.backends.store import Journal, Loaded, Store
-from flowplan.state.journal import Intent, Record
+from flowplan.state.records import Intent, Record
 from flowplan.state.state import State
 
 S = TypeVar("S", bound=Store)

@@ -14,7 +14,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import LiveBid
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Order, Step
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 
 
 class Cancelling:

@@ -20,7 +20,7 @@ from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Ref
 from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, CreateFirst, Replace
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from flowplan.state.state import Binding
 
 

@@ -11,7 +11,7 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import Refused
-from flowplan.state.journal import CreateIntent
+from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding
 
 # What was made; or why nothing was made that is there now; or why that is not known; or that it is to be sent again.

@@ -11,7 +11,7 @@ from flowplan.apply.interfaces import Journal
 from flowplan.apply.workers import Result, Workers
 from flowplan.classes import define
 from flowplan.errors import StateError
-from flowplan.state.journal import Closed, Done, Record
+from flowplan.state.records import Closed, Done, Record
 
 
 @define

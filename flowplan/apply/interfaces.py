@@ -15,7 +15,7 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
 from flowplan.model.resources import Bid, Inputs, Volume
 from flowplan.planning.actions import Change
-from flowplan.state.journal import Record
+from flowplan.state.records import Record
 from flowplan.state.state import State
 
 

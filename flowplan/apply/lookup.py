@@ -11,8 +11,8 @@ from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import binding_of, find_created, perhaps_created
+from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew

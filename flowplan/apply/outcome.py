@@ -13,7 +13,7 @@ from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from flowplan.state.state import State
 
 

@@ -35,7 +35,7 @@ from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.planning.unreported import stops_only
-from flowplan.state.journal import CreateIntent, Intent, Record
+from flowplan.state.records import CreateIntent, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
 YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces

@@ -12,8 +12,9 @@ from flowplan.model.address import Address
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
 from flowplan.planning.triggers import causes
-from flowplan.state.journal import Closed, Done, Intent, ended_by
+from flowplan.state.journal import ended_by
 from flowplan.state.ownership import known_otherwise
+from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended
 
 

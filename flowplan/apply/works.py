@@ -23,7 +23,7 @@ from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Expire, Import, Replace, Update
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Closed, CreateIntent, Intent, intent_of
+from flowplan.state.records import Closed, CreateIntent, Intent, intent_of
 from flowplan.state.state import CANCELLED, Binding
 
 

@@ -45,7 +45,8 @@ from flowplan.state.state import State
 if TYPE_CHECKING:
     from flowplan.backends.local_journal import LocalJournal
     from flowplan.state.history import Change, Rewritten, Version
-    from flowplan.state.journal import Intent, Journal, Record
+    from flowplan.state.journal import Journal
+    from flowplan.state.records import Intent, Record
     from flowplan.state.restored import Restored
 
 
@@ -216,7 +217,6 @@ class LocalStore(Store):
         return not self._versions.has(saved.lineage, saved.serial - 1)
 
     def restore(self) -> Restored:
-        from flowplan.state.restored import Restored
 
         try:
             there = self.read()

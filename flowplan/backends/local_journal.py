@@ -12,7 +12,8 @@ from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Journal
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, sync_directory
-from flowplan.state.journal import Closed, Done, Header, Record, fold
+from flowplan.state.journal import Header, fold
+from flowplan.state.records import Closed, Done, Record
 from flowplan.state.state import State
 
 

@@ -14,6 +14,7 @@ import os
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,8 +24,11 @@ from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
 from flowplan.state.form import Form, Frames
-from flowplan.state.journal import Closed, Done, Header, Record
+from flowplan.state.journal import Header
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.records import Closed, Done, Record
 
 _SIZE_LIMIT = 64 * 1024 * 1024
 
@@ -48,6 +52,8 @@ def news_of(
     kept: Iterable[Overflowed], state: State, records: Iterable[Record], pending: Collection[str]
 ) -> tuple[Record, ...]:
     """The results `kept` that `state`, with these `records` in it and `pending` in doubt, does not know."""
+    from flowplan.state.records import Closed, Done
+
     settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
     return tuple(result for one in kept for result in one.news(state.serial, settled, pending))
 
@@ -104,11 +110,15 @@ class Overflow:
                 f"{path} holds results of an earlier run and is damaged",
                 hint="its resources are live: remove the file, and `flowplan plan` finds the bids by their marker",
             )
+        from flowplan.state.records import Closed, Done
+
         results = tuple(record for record in found.records if isinstance(record, (Done, Closed)))
         return OverflowFile(found.header.serial, results, path)
 
     def write(self, state: State, records: Iterable[Record]) -> Path:
         """Keep the results among `records`, beside those that this run has kept already. Raises StateError."""
+        from flowplan.state.records import Closed, Done
+
         if self._directory is None:
             raise StateError("there is no directory to keep results in")
         path = self._directory / f"{state.lineage}-{self._place}-{self._run}.spill"

@@ -15,13 +15,14 @@ from flowplan.errors import StateError, Unread
 from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form
-from flowplan.state.journal import Header, Intent, Journal, fold
+from flowplan.state.journal import Header, Journal, fold
 from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
 
 if TYPE_CHECKING:
     from flowplan.state.history import Version
+    from flowplan.state.records import Intent
 
 READABLE = (
     "make it readable, and run the same command again; a journal that is moved away takes along what a run that was "

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import field
 
@@ -17,8 +18,11 @@ from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sy
 from flowplan.files.regular import is_regular, read_regular
 from flowplan.state.codec import RESTORE, SIZE_LIMIT
 from flowplan.state.form import Form
-from flowplan.state.journal import Intent, Journal
+from flowplan.state.journal import Journal
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.records import Intent
 
 
 @frozen

@@ -15,13 +15,13 @@ from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
-from flowplan.state.journal import Intent, Record
 from flowplan.state.seal import Unopened
 from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.backends.sent import Sent
     from flowplan.state.history import Change, Rewritten, Version
+    from flowplan.state.records import Intent, Record
     from flowplan.state.restored import Restored
 
 UNREADABLE = "no version that is kept can be read"

@@ -12,7 +12,7 @@ from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid
 from flowplan.state.codec import converter
 from flowplan.state.history import PutBack, Rewritten
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding, State
 

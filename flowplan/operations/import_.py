@@ -13,8 +13,8 @@ from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hol
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
-from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import adopted, as_made, binding_of, bound_bids
+from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding, State
 
 

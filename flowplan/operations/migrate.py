@@ -26,7 +26,7 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.state.history import Version, VersionId
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
 
 BEYOND = 1000  # saves that the old place may have seen since the copy was made
 

@@ -20,8 +20,9 @@ from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.looking.observe import observe
 from flowplan.operations.running.stopping import Stopping
-from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
+from flowplan.state.journal import fold
 from flowplan.state.ownership import find_created
+from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State, with_ended
 
 if TYPE_CHECKING:

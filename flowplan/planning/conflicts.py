@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import PortMapping
 from flowplan.planning.lookup import Desired
-from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.records import Intent
 
 PREFIX = 'name_prefix: "${var.env}-" gives each environment its own names'
 
@@ -22,8 +25,7 @@ def conflicts(
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
     `stack`: the name in a stack file, whose names can have a prefix; `prefix`: the one that they have.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
-    creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
-    in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
+    in_doubt: frozenset[str] = _in_doubt(pending, state, live) if pending else frozenset()
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():
         if volume.id not in in_doubt:
@@ -47,6 +49,14 @@ def conflicts(
                 (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {owner}", remedy)
             )
     return found
+
+
+def _in_doubt(pending: Mapping[str, Intent], state: State, live: Live) -> frozenset[str]:
+    """The ids of what creates in doubt may have made."""
+    from flowplan.state.records import CreateIntent
+
+    creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
+    return frozenset(one.id for intent in creates for one in perhaps_created(intent, state.lineage, live))
 
 
 def taking_back(address: Address, id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,9 +20,11 @@ from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, Wishes
 from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, hold_faultless, part_of
-from flowplan.state.journal import Intent
 from flowplan.state.ownership import as_known, namesakes, twins
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.state.records import Intent
 
 
 def make_plan(

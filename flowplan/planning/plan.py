@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowplan.model.hooks import Hook
     from flowplan.model.live import Marker
     from flowplan.model.policy import Policies
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
 
 Mode: TypeAlias = Literal["apply", "destroy", "refresh-only"]
 RESTART = "its instances stop, and start again if it still wins: volumes change only while a bid is paused"

@@ -24,12 +24,13 @@ from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.patterns import regex
 from flowplan.state import codec, journal
-from flowplan.state.journal import End, Header, Journal, Record
+from flowplan.state.journal import End, Header, Journal
 from flowplan.state.seal import WITHOUT_KEY, InTheClear, Seal, Sealed, Unopened
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.state.history import Change
+    from flowplan.state.records import Record
 
 _SEALED_JOURNAL = 2
 REKEY = "set FLOWPLAN_AGE_RECIPIENTS to those it is encrypted for; `flowplan state rekey` changes them"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
@@ -16,9 +16,11 @@ from flowplan.classes import frozen
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
-from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.paid import Paid
 from flowplan.state.state import CANCELLED, Binding, State
+
+if TYPE_CHECKING:
+    from flowplan.state.records import CreateIntent, Intent
 
 Known = TypeVar("Known", Bid, Volume)
 SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
@@ -36,6 +38,8 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     """
     bindings = dict(state.bindings)
     for intent in pending.values():
+        from flowplan.state.records import CreateIntent
+
         if not isinstance(intent, CreateIntent):
             became = became_of(intent, bindings, live)
             bindings |= {intent.address: became} if became is not None else {}
@@ -187,6 +191,8 @@ class Orphans:
 
 def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
+    from flowplan.state.records import CreateIntent
+
     bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
     creates = [intent for intent in pending if isinstance(intent, CreateIntent)]
     doubted = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}

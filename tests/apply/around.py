@@ -17,7 +17,7 @@ from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
 from flowplan.startup import script
-from flowplan.state.journal import Intent, Record
+from flowplan.state.records import Intent, Record
 
 NOW = 2000.0  # seconds, by every clock
 

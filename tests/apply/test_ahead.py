@@ -22,7 +22,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Made
 from flowplan.planning.actions import Create
 from flowplan.startup import script
-from flowplan.state.journal import Closed, CreateIntent, Done, Record
+from flowplan.state.records import Closed, CreateIntent, Done, Record
 from tests.apply.around import Memory
 from tests.builders import plan_to, state, volume
 from tests.processes import LONGEST

@@ -14,7 +14,7 @@ from flowplan.apply.recover import Recovered, recover
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
-from flowplan.state.journal import Closed, Done, Intent
+from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import State
 from tests.builders import DATA, TRAIN, bid, bound, create_of, intent_of, live, live_bid, live_volume, state, volume
 

@@ -8,7 +8,8 @@ import pytest
 from flowplan.apply.working_state import WorkingState
 from flowplan.model.address import Address
 from flowplan.planning.actions import Change, Create, NoOp
-from flowplan.state.journal import Closed, Done, Intent, Record, fold
+from flowplan.state.journal import fold
+from flowplan.state.records import Closed, Done, Intent, Record
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA, TRAIN, bid, bound, create_of, state, volume
 

@@ -20,7 +20,7 @@ from flowplan.planning.actions import Action, Create, Delete, Forget
 from flowplan.planning.steps import Step
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
-from flowplan.state.journal import Closed
+from flowplan.state.records import Closed
 from tests.apply.around import NOW, works
 from tests.builders import DATA, PORTS, TRAIN, bid, bound, create_of, state, volume
 from tests.builders import change as planned

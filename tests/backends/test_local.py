@@ -17,7 +17,7 @@ from flowplan.errors import StateError
 from flowplan.files import atomic as files
 from flowplan.files.atomic import hold_trusted
 from flowplan.model.address import Address
-from flowplan.state.journal import Done
+from flowplan.state.records import Done
 from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, volume
 from tests.runs import Run

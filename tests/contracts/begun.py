@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flowplan.backends.parts import Part
 from flowplan.backends.store import Loaded, Store
 from flowplan.model.address import Address
-from flowplan.state.journal import Done
+from flowplan.state.records import Done
 from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, volume
 from tests.contracts.places import Place

@@ -12,7 +12,7 @@ import pytest
 from flowplan.backends.parts import Part
 from flowplan.backends.processes import this_process
 from flowplan.errors import FlowplanError, Locked, StateError
-from flowplan.state.journal import Closed, Done
+from flowplan.state.records import Closed, Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, DONE_SECOND, INTENT, OTHER, SECOND, begun, found, killed, run

@@ -16,7 +16,7 @@ from flowplan.backends.remote.objects import Head
 from flowplan.backends.remote.writing import RemoteJournal
 from flowplan.errors import Locked, StateError, UsageProblem
 from flowplan.state.form import Form
-from flowplan.state.journal import Record
+from flowplan.state.records import Record
 from tests.conftest import START, Place
 from tests.contracts.memory import Memory, opener
 

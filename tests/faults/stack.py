@@ -20,7 +20,7 @@ from flowplan.backends.local import Loaded, LocalStore
 from flowplan.errors import StateError
 from flowplan.simulator import SIMULATOR_KEY
 from flowplan.state.codec import dump, load
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from flowplan.state.state import consistent
 from tests.conftest import DESTROY, Result
 from tests.faults.disk import WAYS, Cut

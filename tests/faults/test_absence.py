@@ -239,7 +239,7 @@ def test_a_crash_between_the_cancellation_and_the_snapshot_remembers_it(applied:
     from flowplan.backends.local import LocalStore
     from flowplan.clock import Moment
     from flowplan.model.address import Address
-    from flowplan.state.journal import Done, Intent
+    from flowplan.state.records import Done, Intent
 
     store = LocalStore(state)
     journal = store.prepare(store.read().state)

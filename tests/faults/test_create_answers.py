@@ -12,7 +12,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.state.journal import Done
+from flowplan.state.records import Done
 from flowplan.state.state import Binding
 from tests.conftest import Place, live_ids, many
 

@@ -15,7 +15,7 @@ from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
 from flowplan.errors import StateError
 from flowplan.operations.opening.session import Session
-from flowplan.state.journal import Intent, Record
+from flowplan.state.records import Intent, Record
 from tests import hurried
 from tests.conftest import Place, many
 

@@ -19,7 +19,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.backends.overflow import overflow_directory
 from flowplan.errors import StateError
 from flowplan.files.regular import read_regular
-from flowplan.state.journal import Done
+from flowplan.state.records import Done
 from tests.conftest import Place, left_in_doubt
 
 STATE, JOURNAL, BACKUP = "flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"

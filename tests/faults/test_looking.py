@@ -22,7 +22,7 @@ from flowplan.backends.processes import this_process
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.owner import Owner
-from flowplan.state.journal import Done, Record
+from flowplan.state.records import Done, Record
 from flowplan.state.state import Binding
 from tests.builders import DATA, bound, create_of, volume
 from tests.cli.terminals import at_terminal, started

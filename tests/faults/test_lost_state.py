@@ -18,7 +18,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.files.regular import read_regular
 from flowplan.model.address import Address
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from tests.conftest import (
     BID,
     PORTS,

@@ -15,7 +15,7 @@ from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Moment
 from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
 
 STATE = "flowplan.state.json"

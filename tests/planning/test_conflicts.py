@@ -11,7 +11,7 @@ from flowplan.model.live import Live
 from flowplan.model.resources import PortMapping, Resource
 from flowplan.planning.conflicts import conflicts
 from flowplan.planning.lookup import Desired
-from flowplan.state.journal import Intent
+from flowplan.state.records import Intent
 from flowplan.state.state import State
 from tests.builders import (
     DATA,

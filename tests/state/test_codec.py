@@ -38,7 +38,8 @@ from flowplan.model.resources import (
 )
 from flowplan.state.codec import converter, dump, load
 from flowplan.state.form import Form
-from flowplan.state.journal import Closed, Done, Header, Intent, Record, read_journal
+from flowplan.state.journal import Header, read_journal
+from flowplan.state.records import Closed, Done, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
 frame, header_frame = Form().frame, Form().header_frame

@@ -17,7 +17,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.backends.state_files import journal_name
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.state.journal import Closed, Done, Intent
+from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import Binding
 from tests.builders import bound, create_of, volume
 from tests.conftest import FLOWPLAN, Place, many

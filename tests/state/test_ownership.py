@@ -11,7 +11,6 @@ import pytest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Inputs, Script
-from flowplan.state.journal import Intent
 from flowplan.state.ownership import (
     adopted_volumes,
     as_known,
@@ -28,6 +27,7 @@ from flowplan.state.ownership import (
     strays,
     volume_regions,
 )
+from flowplan.state.records import Intent
 from flowplan.state.state import State
 from tests.builders import (
     DATA,

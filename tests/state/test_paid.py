@@ -16,8 +16,9 @@ from flowplan.model.address import Address
 from flowplan.model.bill import Bill
 from flowplan.model.digest import digest
 from flowplan.state.codec import dump, load
-from flowplan.state.journal import Done, fold
+from flowplan.state.journal import fold
 from flowplan.state.paid import OpenLedger, Paid, billed, merged, unsettled
+from flowplan.state.records import Done
 from flowplan.state.state import State
 from tests.builders import TRAIN, bid, bound, state
 

@@ -15,7 +15,8 @@ import pytest
 from flowplan.backends.overflow import Overflow
 from flowplan.errors import StateError
 from flowplan.state.form import Form
-from flowplan.state.journal import CreateIntent, Header, frame_of, header_entry, record_entry
+from flowplan.state.journal import Header, frame_of, header_entry, record_entry
+from flowplan.state.records import CreateIntent
 from flowplan.state.state import State
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, DONE_SECOND, INTENT, OTHER, SECOND

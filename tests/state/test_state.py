@@ -25,16 +25,8 @@ from flowplan.model.resources import (
 )
 from flowplan.state.codec import dump, load
 from flowplan.state.form import Form
-from flowplan.state.journal import (
-    Closed,
-    CreateIntent,
-    Done,
-    Header,
-    Intent,
-    Record,
-    fold,
-    read_journal,
-)
+from flowplan.state.journal import Header, fold, read_journal
+from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import Binding, State
 
 frame, header_frame = Form().frame, Form().header_frame

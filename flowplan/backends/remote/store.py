@@ -43,7 +43,8 @@ from flowplan.state.history import (
     ordered,
     outdated,
 )
-from flowplan.state.journal import Intent, Journal, Record
+from flowplan.state.journal import Journal
+from flowplan.state.records import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
 

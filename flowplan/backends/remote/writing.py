@@ -19,8 +19,9 @@ from flowplan.backends.store import Journal
 from flowplan.classes import define, frozen
 from flowplan.errors import StateError
 from flowplan.state.form import Form
-from flowplan.state.journal import Closed, Done, Header, Record, fold
+from flowplan.state.journal import Header, fold
 from flowplan.state.journal import Journal as Records
+from flowplan.state.records import Closed, Done, Record
 from flowplan.state.state import State
 
 

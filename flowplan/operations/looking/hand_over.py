@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowplan.diagnostics import Diagnostic
     from flowplan.model.address import Address
     from flowplan.model.live import Live
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
     from flowplan.state.state import State
 
 

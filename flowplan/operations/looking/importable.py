@@ -10,8 +10,8 @@ from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address, of_earlier
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.operations.opening.session import Session
-from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import find_created, perhaps_created
+from flowplan.state.records import CreateIntent, Intent
 from flowplan.state.state import State
 
 UNPROVED = "nothing in the cloud proves the release, and two states that hold one object undo each other's changes"

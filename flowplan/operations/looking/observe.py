@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flowplan.operations.looking.hand_over import HandedOver
     from flowplan.planning.lookup import Desired
     from flowplan.planning.prospects import Prospects
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
 
 
 @frozen

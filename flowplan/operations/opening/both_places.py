@@ -18,7 +18,7 @@ from flowplan.operations.opening.sources import Scope
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
 
 _ENDPOINTS = ("FLOWPLAN_TO_S3_ENDPOINT", "FLOWPLAN_TO_AZURE_ENDPOINT")
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from flowplan.model.catalogue import Named
     from flowplan.model.owner import Owner
     from flowplan.operations.opening.elsewhere import Elsewhere
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
     from flowplan.state.state import Binding, State
 
 T = TypeVar("T")

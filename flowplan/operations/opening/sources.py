@@ -25,7 +25,7 @@ from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.config.foreign.strangers import Stranger
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
     from flowplan.state.state import Binding
 
 DEFAULT = "flowplan.yaml"

@@ -10,7 +10,7 @@ from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StalePlan
 from flowplan.operations.opening.sources import has_no_file
 from flowplan.operations.running.saved_plan import keeps_volumes
-from flowplan.state.journal import intent_of
+from flowplan.state.records import intent_of
 from flowplan.state.state import PLANS_KEPT, State
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
     from flowplan.planning.steps import Step
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
     from flowplan.state.state import Binding
 
 

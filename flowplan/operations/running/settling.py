@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Wishes
-    from flowplan.state.journal import Intent
+    from flowplan.state.records import Intent
     from flowplan.state.state import State
 
 

@@ -12,14 +12,14 @@ from flowplan.files.atomic import WRITABLE
 from flowplan.operations.opening.session import IN_JOURNAL
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Closed, Done
+from flowplan.state.records import Closed, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flowplan.backends.store import Journal
     from flowplan.planning.plan import Plan
-    from flowplan.state.journal import Record
+    from flowplan.state.records import Record
 
 
 @define
