@@ -12,6 +12,7 @@ from flowplan.backends import versions
 from flowplan.backends.local import LocalStore
 from flowplan.backends.versions import Versions
 from flowplan.errors import StateError
+from flowplan.state import history
 from flowplan.state.history import Change
 from flowplan.state.state import State
 from tests.backends.test_local import Killed, every_point, faults
@@ -40,7 +41,7 @@ def test_they_stand_beside_the_state_and_are_private(tmp_path: Path) -> None:
 
 
 def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(history, "MOST_VERSIONS", 3)
     assert serials(kept_up_to(tmp_path / "s.json", 5)) == [3, 4, 5]
 
 
@@ -49,7 +50,7 @@ def test_no_clock_decides_which_are_the_oldest(tmp_path: Path, monkeypatch: pyte
     kept = kept_up_to(tmp_path / "s.json", 3)
     for serial in (1, 2, 3):
         os.utime(kept.directory / f"a.{serial}.json", (9e8 - serial, 9e8 - serial))
-    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(history, "MOST_VERSIONS", 3)
     kept.keep(attrs.evolve(STATE, serial=4), CHANGE)
     assert serials(kept) == [2, 3, 4]
 
@@ -59,10 +60,10 @@ def test_those_of_other_states_and_of_a_time_that_was_left_go_first(
 ) -> None:
     kept = kept_up_to(tmp_path / "s.json", 3)
     kept.keep(attrs.evolve(STATE, lineage="b", serial=9), CHANGE)
-    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(history, "MOST_VERSIONS", 3)
     kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
     assert [(one.lineage, one.serial) for one in kept.heads()] == [("a", 1), ("a", 2), ("a", 3)]
-    monkeypatch.setattr(versions, "MOST_VERSIONS", 2)
+    monkeypatch.setattr(history, "MOST_VERSIONS", 2)
     kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
     assert serials(kept) == [1, 2]
 
