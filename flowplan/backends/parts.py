@@ -16,13 +16,13 @@ from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, hold_distinct
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, Journal, fold
-from flowplan.state.restored import Restored
 from flowplan.state.seal import Unopened
 from flowplan.state.state import State, twice, without
 
 if TYPE_CHECKING:
     from flowplan.state.history import Version
     from flowplan.state.records import Intent
+    from flowplan.state.restored import Restored
 
 READABLE = (
     "make it readable, and run the same command again; a journal that is moved away takes along what a run that was "
@@ -255,6 +255,8 @@ class Mended:
 
     def restored(self, saved: State, part: str, aside: tuple[str, ...]) -> Restored:
         """What has come of it: it was `saved`, and what was damaged put `aside`. `part`: what its part is called."""
+        from flowplan.state.restored import Restored
+
         name = part if self.version is None else f"version {self.version}"
         return Restored(saved, name, self.part == "backup" and self.version is None, aside, self.doubled)
 
