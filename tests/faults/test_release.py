@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
+from threading import Event
 from typing import Any
 
 import attrs
 import pytest
 
+from flowplan.apply.removals import Removals
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Moment
@@ -17,6 +19,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
 from flowplan.state.records import Intent
 from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
+from tests.processes import LONGEST
 
 STATE = "flowplan.state.json"
 
@@ -362,15 +365,22 @@ def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
 
 def test_a_recover_that_is_stopped_says_what_may_run_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = further(place, 2)
-    real = Fcp.cancel_bid
+    real, real_end, ended = Fcp.cancel_bid, Removals.cancel, Event()
 
     def cancel(cloud: Fcp, id: str, **how: Any) -> None:
         if id == first:
             real(cloud, id, **how)
         else:
+            assert ended.wait(LONGEST)
             signal.raise_signal(signal.SIGINT)  # it is answered, and has not ended
 
+    def end(removals: Removals, id: str, *how: Any) -> bool:
+        was_there = real_end(removals, id, *how)
+        ended.set()
+        return was_there
+
     monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    monkeypatch.setattr(Removals, "cancel", end)
     result = place.run("recover", "--cancel", first, "--cancel", second)
     said = " ".join((result.out + result.err).split())
     assert (result.code, f"what was done is saved; {second} may run on" in said) == (130, True), result
