@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import re
 import signal
-from threading import Event
+from functools import partial
 from typing import Any
 
 import attrs
 import pytest
 
-from flowplan.apply.removals import Removals
+from flowplan.apply.options import Options
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Moment
 from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
+from flowplan.operations import recover
 from flowplan.state.records import Intent
 from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
-from tests.processes import LONGEST
 
 STATE = "flowplan.state.json"
 
@@ -364,30 +364,25 @@ def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
 
 
 def test_a_recover_that_is_stopped_says_what_may_run_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = further(place, 2)
-    real, real_end, ended = Fcp.cancel_bid, Removals.cancel, Event()
+    first, second, third = further(place, 3)
+    real = Fcp.cancel_bid
 
     def cancel(cloud: Fcp, id: str, **how: Any) -> None:
         if id == first:
             real(cloud, id, **how)
         else:
-            assert ended.wait(LONGEST)
             signal.raise_signal(signal.SIGINT)  # it is answered, and has not ended
 
-    def end(removals: Removals, id: str, *how: Any) -> bool:
-        was_there = real_end(removals, id, *how)
-        ended.set()
-        return was_there
-
     monkeypatch.setattr(Fcp, "cancel_bid", cancel)
-    monkeypatch.setattr(Removals, "cancel", end)
-    result = place.run("recover", "--cancel", first, "--cancel", second)
+    monkeypatch.setattr(recover, "Options", partial(Options, parallelism=1))  # the third one is not begun
+    every = [word for id in (first, second, third) for word in ("--cancel", id)]
+    result = place.run("recover", *every)
     said = " ".join((result.out + result.err).split())
-    assert (result.code, f"what was done is saved; {second} may run on" in said) == (130, True), result
+    assert (result.code, f"what was done is saved; {second}, {third} may run on" in said) == (130, True), result
     assert f"{first} (bid.task-001) is cancelled" in said
     monkeypatch.setattr(Fcp, "cancel_bid", real)
-    place.ok("recover", "--cancel", second)
-    assert {first, second}.isdisjoint(live_ids(place))
+    place.ok("recover", "--cancel", second, "--cancel", third)
+    assert {first, second, third}.isdisjoint(live_ids(place))
 
 
 def test_nothing_is_cancelled_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
