@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import DRAWS
+
 MORE = """
 TEXTS = ("what a module says", "and says again", "and what it does not say")
 NUMBERS = (70_001, 70_003, 1_070_007, 70.25, 1_000.125)
@@ -27,6 +29,7 @@ def drawn() -> list[object]:
     return found
 
 
+@pytest.mark.skipif(DRAWS is not None, reason=DRAWS or "")
 def test_a_module_that_is_loaded_meanwhile_changes_no_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hypothesis would draw its constants, too."""
     before = drawn()
