@@ -71,8 +71,8 @@ class Cloud(Protocol):
         """Set `limit_price` (Decimal), `paused`, `volumes` (ids) or `memory_gb`. Returns what the answer tells of the
         bid."""
 
-    def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None:
-        """Cancel it. Raises NotFound when it is gone already."""
+    def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> bool:
+        """Cancel it. Raises NotFound when it is gone already. False: a web page answered, and so not the API."""
 
     def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None:
         """Rename it. Raises NotFound when it is gone."""

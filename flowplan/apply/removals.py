@@ -116,20 +116,26 @@ class Removals:
     ) -> None:
         send = partial(self.cloud.cancel_bid, id, before=before or self.hold_lock)
         try:
-            send()
+            by_api = send()
         except (NotFound, Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
             if self._as_it_is(id).ended:
                 return
             raise
-        self._await_end(id, send, lingers, again)
+        self._await_end(id, by_api, send, lingers, again)
 
     def _await_end(
-        self, id: str, send: Callable[[], None], lingers: Callable[[], None], again: Callable[[LiveBid], None]
+        self,
+        id: str,
+        by_api: bool,
+        send: Callable[[], bool],
+        lingers: Callable[[], None],
+        again: Callable[[LiveBid], None],
     ) -> None:
         """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. `send`
-        cancels it once more, every now and then: what has answered before may not have been the API. `again` is
+        cancels it once more, every now and then: what has answered before may not have been the API (`by_api`: whether
+        it was no web page, of the last answer). `again` is
         called before that with the bid as it is, and raises what forbids it. A bid with an unknown status gets less
         time than other removals: its status may never change."""
         strange_since: float | None = None
@@ -154,7 +160,12 @@ class Removals:
                 sent = now
                 again(found)
                 with suppress(CloudError):  # the next look tells what became of the bid
-                    send()
+                    by_api = send()
+        if not by_api:
+            raise CloudError(
+                f"{id} has not ended: its cancellation was answered with a web page, and so not by the API",
+                hint="a proxy or a login page seems to answer instead of the API; run the same command again to retry",
+            )
         raise _gave_up(f"{id} to end")
 
     def _as_it_is(self, id: str) -> LiveBid:

@@ -66,9 +66,9 @@ class Changing(Asking):
         about_it = isinstance(answer, dict) and answer.get("fid") == id
         return reading.made("bid", id, answer, self.names) if about_it else Made(id)
 
-    def cancel_bid(self, id: str, *, before: Callable[[], None] = lambda: None) -> None:
-        """Cancel; raises NotFound when it is gone already."""
-        self.http.call("DELETE", f"/v2/spot/bids/{segment(id)}", before=before)
+    def cancel_bid(self, id: str, *, before: Callable[[], None] = lambda: None) -> bool:
+        """Cancel; raises NotFound when it is gone already. False: a web page answered, and so not the API."""
+        return not self.http.call("DELETE", f"/v2/spot/bids/{segment(id)}", before=before).is_page
 
     def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = lambda: None) -> None:
         """Rename; raises NotFound when it is gone already."""

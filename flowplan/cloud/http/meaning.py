@@ -89,6 +89,15 @@ class Answer:
     request_id: str
     size: int = 0
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page, as of a proxy or a login, and so not the API's."""
+        return _is_page(self.headers)
+
+
+def _is_page(headers: Mapping[str, str]) -> bool:
+    return "html" in headers.get("content-type", "")
+
 
 class Clean(Protocol):
     """Makes text from outside fit for a message: without credentials, escaped, at most `limit` characters."""
@@ -152,8 +161,7 @@ class Call:
         message = f"{self._what}: {says}: {self.clean(why)}{self._source(reply)}"
         if reply.body and fault == GARBLED and self._quotable:
             message += f": {self.clean(_text(reply.body))}"
-        html = "html" in reply.headers.get("content-type", "")
-        hint = "a proxy or a login page seems to answer instead of the API" if html else None
+        hint = "a proxy or a login page seems to answer instead of the API" if _is_page(reply.headers) else None
         allowed = {TOO_BIG: 1, GARBLED: UNREADABLE_TRIES}.get(fault, TRIES)
         return self._unsure(message, reply, hint), self._tries_unless_paid(allowed)
 

@@ -132,6 +132,8 @@ def a_removal_answered_with_html_did_not_happen(world: World, command: str, path
     world.fault(f"DELETE {path}/*", "status", times=None, **HTML)
     told = world.do(command, "--timeout", "60s")
     assert told.code == 1, told
+    says = "answered with a web page, and so not by the API" if path == BIDS else "was answered with success, but it is"
+    assert says in told.said, told
 
 
 @cell("wrong-schema", "plan", "apply", "destroy", variants={"no-id": {"drop": ["fid"]}, "id-is-7": {"put": {"fid": 7}}})
