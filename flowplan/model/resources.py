@@ -48,12 +48,20 @@ VOLUME_NAME = regex(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 VOLUME_NAME_LENGTH = 64
 BID_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 BID_NAME_LENGTH = 128
+_LONGEST = 10  # digits of a generation
 
 
 def name_beside(name: str, generation: int) -> str:
     """What a bid called `name` is called while its predecessor is there: names are unique."""
     suffix = f"-g{generation}"
     return name[: BID_NAME_LENGTH - len(suffix)] + suffix
+
+
+def generation_in(name: str) -> int | None:
+    """The generation in the `name` of a bid, if `name_beside` may have made it; None: it has not."""
+    before, mark, digits = name.rpartition("-g")
+    made = before and mark and digits.isascii() and digits.isdecimal() and len(digits) < _LONGEST
+    return int(digits) if made else None
 
 
 @frozen

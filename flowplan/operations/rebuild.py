@@ -12,6 +12,7 @@ from flowplan.backends.store import last_readable
 from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
+from flowplan.model.resources import generation_in, name_beside
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
@@ -198,8 +199,8 @@ def _chosen(session: Session, config: Config | None, live: Live, lineage: str | 
         given = named(session) or frozenset() if config is None else frozenset({config.stack} - {""})
         called = given or {session.stack_name(State(lineage=""))}
         has_prefix = config is None and _says_prefix(session)
-        here = {marker.lineage for marker, name in marked if not has_prefix and _is_called(config, marker, name)}
-        ours = {one: marker for one, marker in stacks.items() if marker.stack in called and one in here}
+        others = {marker.lineage for marker, name in marked if has_prefix or _is_of_another(config, marker, name)}
+        ours = {one: marker for one, marker in stacks.items() if marker.stack in called and one not in others}
         if len(ours) != 1:
             names = {one: sorted(name for marker, name in marked if marker.lineage == one) for one in stacks}
             listed = "\n".join(
@@ -242,10 +243,15 @@ def _says_prefix(session: Session) -> bool:
     return any(b"name_prefix" in source.data for source in sources)
 
 
-def _is_called(config: Config | None, marker: Marker, name: str) -> bool:
-    """Whether a bid of that `name` may be one that `config` names: not with the prefix of another environment, whose
-    stack has the same name and the same addresses."""
+def _is_of_another(config: Config | None, marker: Marker, name: str) -> bool:
+    """Whether a bid of that `name` is of another environment than that of `config`, whose stack has the same name and
+    the same addresses: it lacks the prefix of `config`, or has another one before the name."""
     if config is None:
+        return False
+    if not name.startswith(config.name_prefix):
         return True
-    task = config.tasks.get(marker.address)
-    return name.startswith(config.name_prefix) and not (task is not None and name.endswith(f"-{task.name}"))
+    if (task := config.tasks.get(marker.address)) is None:
+        return False
+    generation = generation_in(name)
+    names = [task.name, *([] if generation is None else [name_beside(task.name, generation)])]
+    return any(name.endswith(f"-{one}") for one in names)

@@ -1422,9 +1422,23 @@ MISTAKES = (
     Mistake(
         "a state is rebuilt of what another environment runs",
         "operations/rebuild.py",
-        "    return name.startswith(config.name_prefix) and not",
-        "    return not",
+        "    if not name.startswith(config.name_prefix):\n        return True\n",
+        "",
         ("tests/operations/test_environments.py", "-k", "not_rebuilt_of"),
+    ),
+    Mistake(
+        "a state is rebuilt of what another environment runs beside its predecessors",
+        "operations/rebuild.py",
+        "    names = [task.name, *([] if generation is None else [name_beside(task.name, generation)])]\n",
+        "    names = [task.name]\n",
+        ("tests/operations/test_environments.py", "-k", "whatever_it_is_called"),
+    ),
+    Mistake(
+        "one bid that any environment may have makes a stack that of this one",
+        "operations/rebuild.py",
+        "one not in others}",
+        "one in {m.lineage for m, n in marked if not _is_of_another(config, m, n)}}",
+        ("tests/operations/test_environments.py", "-k", "whatever_it_is_called"),
     ),
     Mistake(
         "a state is rebuilt where nobody knows of which environment",

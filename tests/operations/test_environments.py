@@ -368,3 +368,23 @@ def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one(stack: Pla
     stack.edit('name_prefix: "${var.env}-"\n', "")
     refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var", "env=x")
     assert (refused.code, "stack serving: production-api" in " ".join(refused.err.split())) == (64, True), refused
+
+
+@pytest.mark.parametrize("what", ["a later generation", "a task more"])
+def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one_whatever_it_is_called(
+    stack: Place, what: str
+) -> None:
+    """A generation is in the name of its bid (production-api-g2), or it runs a task that these files do not have."""
+    if what == "a task more":
+        stack.write(STACK + STACK.partition("tasks:\n")[2].replace("  api:", "  more:"))
+    else:
+        stack.edit("    ports: [8080]\n", "    lifecycle: {create_before_destroy: true}\n")
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    if what == "a later generation":
+        stack.ok(*of("production", "apply", "--auto-approve", "--replace", "bid.api"))
+        assert set(live(stack)) == {"production-api-g2"}
+    _production_alone(stack)
+    stack.write(STACK.replace('name_prefix: "${var.env}-"\n', ""))
+    refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var", "env=x")
+    assert refused.code == 64, refused
+    assert not (stack.path / "staging.json").exists()

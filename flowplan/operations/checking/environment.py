@@ -9,7 +9,7 @@ import attrs
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
-from flowplan.model.resources import Bid, name_beside
+from flowplan.model.resources import Bid, generation_in, name_beside
 from flowplan.planning.actions import Create
 from flowplan.printable import shown
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _CODE = "other-environment"
 _NO_STATE = "other-state"
 _MOST_NAMED = 3  # bids, in a message
-_LONGEST = 10  # digits of a generation
 _GIVE = "give the variables that belong to this state; if "
 _LOOK = "with the same --state and variables, look at it, and `flowplan apply FILE` with that --state"
 _HINTS = {
@@ -94,9 +93,8 @@ def _of_this_stack(seen: Observed, config: Config) -> Iterator[tuple[LiveBid, Ma
         if not isinstance(wanted, Bid) or (config.stack and marker.stack != state.stack):
             continue
         names = {wanted.name, *([] if at in seen.desired.named else [_made_name(config, marker.address)])}
-        _, beside, generation = bid.bid.name.rpartition("-g")
-        if beside and generation.isdecimal() and len(generation) < _LONGEST:
-            names |= {name_beside(one, int(generation)) for one in names}
+        if (generation := generation_in(bid.bid.name)) is not None:
+            names |= {name_beside(one, generation) for one in names}
         if bid.bid.name in names:
             yield bid, marker
 
