@@ -75,6 +75,8 @@ class Stack(Looking):
         was allowed holds only where it is proved to be the one: by `expect`, the digest that it must have
         (`document["sha256"]`), or by FLOWPLAN_PLAN_KEY. It is planned again first: StalePlan when the files, the
         state or what is live have changed since, or when it was begun already; GuardRefused when a guard refuses it.
+        What its `diagnostics` warn of refuses nothing: that is yours to look at. `note` (see load) hears of a proposal
+        whose variables are those of another environment, or that may place again what runs already.
 
         `timeout`: for a removal, and for what `wait` waits for. `parallelism`: calls at once, at most 256.
         `settle_window`: seconds in which a create whose answer was lost may still show up, at most 3600. `reporter`
@@ -215,6 +217,7 @@ class Stack(Looking):
             raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
         with self._opening.session() as session:
             request, document = proposal.approved(session.identity)
+            planning.tell_unseen(session, proposal.diagnostics)
         hold_expected(document, expect)
         return request, document
 

@@ -429,6 +429,14 @@ def hold_unseen(found: Iterable[Diagnostic]) -> None:
     hold_warned(found)
 
 
+def tell_unseen(session: Session, found: Iterable[Diagnostic]) -> None:
+    """Warn of what `hold_unseen` raises: of a plan that a program applies, which may have looked at it."""
+    from flowplan.operations.checking.environment import warned
+
+    for one in warned(found):
+        session.listener.warn(f"{one.summary}{'' if one.summary.endswith('?') else ';'} {one.hint}")
+
+
 def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no, with every reason. The plan is shown by then; a `saved` one is not."""
     if found.refusals:

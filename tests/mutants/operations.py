@@ -1408,9 +1408,16 @@ MISTAKES = (
     Mistake(
         "what runs under another name is bought again where the state is lost",
         "operations/checking/environment.py",
-        "        if one.code in (_CODE, _NO_STATE):\n",
-        "        if one.code == _CODE:\n",
+        "if one.code in (_CODE, _NO_STATE))",
+        "if one.code == _CODE)",
         ("tests/operations/test_other_state.py", "-k", "under_another_name"),
+    ),
+    Mistake(
+        "a program places what runs a second time, and hears nothing of it",
+        "api/stack.py",
+        "            planning.tell_unseen(session, proposal.diagnostics)\n",
+        "",
+        ("tests/operations/test_other_state.py", "-k", "a_program_hears"),
     ),
     Mistake(
         "a bid that moved since it was placed passes for another stack's",

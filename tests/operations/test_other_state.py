@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import flowplan
 from tests.conftest import Place, made_once
 
 STACK = """version: 2
@@ -69,6 +70,17 @@ def test_the_remedies_speak_of_the_state_that_the_command_was_given(checkout: Pl
     code, told = said(checkout, "--state", "ci.json", *APPLY)
     assert (code, "flowplan recover --state ci.json --from-live --lineage" in told) == (3, True), told
     assert "`flowplan plan --state ci.json --out FILE`" in told
+
+
+def test_a_program_hears_that_what_runs_is_placed_a_second_time(checkout: Place) -> None:
+    heard = list[str]()
+    stack = flowplan.load(directory=checkout.path, api_url="sim:", note=heard.append)
+    proposal = stack.plan()
+    assert not proposal.refused and "other-state" in {one.code for one in proposal.diagnostics}
+    assert heard == []
+    stack.apply(proposal)  # which it may have looked at
+    assert [TWICE in one and "flowplan recover --from-live" in one for one in heard].count(True) == 1, heard
+    assert live(checkout) == {"api-g2", "old", "api", "new"}
 
 
 def test_whoever_has_looked_at_the_plan_may_place_them(checkout: Place) -> None:

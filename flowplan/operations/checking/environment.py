@@ -113,10 +113,14 @@ def hold_environment(session: Session, seen: Observed, wishes: Wishes, plan: Pla
 def hold_warned(found: Iterable[Diagnostic], untouched: str = "nothing was changed") -> None:
     """Raise GuardRefused where what is said of a plan, at which nobody has looked, has such a warning. `untouched`:
     what to say of what was not done."""
-    for one in found:
-        if one.code in (_CODE, _NO_STATE):
-            end = "" if one.summary.endswith("?") else ";"
-            raise GuardRefused(f"{one.summary}{end} {untouched}", code=one.code, hint=one.hint)
+    for one in warned(found):
+        end = "" if one.summary.endswith("?") else ";"
+        raise GuardRefused(f"{one.summary}{end} {untouched}", code=one.code, hint=one.hint)
+
+
+def warned(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What `other_environment` and `other_state` say, of all that is said of a plan."""
+    return (one for one in found if one.code in (_CODE, _NO_STATE))
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:
