@@ -178,6 +178,7 @@ class AgeSeal(Seal):
         self._own_names = frozenset(str(one.to_public()) for one in self._identities)
         self._recipients = dict(recipients) or {str(one): one for one in public}
         self._keys: dict[str, x25519.Identity] = {}  # those that were opened, by how they were sealed
+        self._closed = set[bytes]()  # those that no passphrase opens
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -218,9 +219,11 @@ class AgeSeal(Seal):
     def _key_of(self, data: bytes) -> bytes:
         if b"-> scrypt " not in data[:256]:
             return self._decrypted(data, self._identities)
-        for passphrase in self._passphrases:
-            with suppress(self._age.DecryptError):
-                return bytes(self._age.passphrase.decrypt(data, passphrase))
+        if data not in self._closed:  # a try takes a second, and a state is looked for in several places
+            for passphrase in self._passphrases:
+                with suppress(self._age.DecryptError):
+                    return bytes(self._age.passphrase.decrypt(data, passphrase))
+            self._closed.add(data)
         raise ValueError("no passphrase opens it")
 
     def _decrypted(self, data: bytes, identities: list[x25519.Identity]) -> bytes:

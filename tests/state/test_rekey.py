@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from flowplan.backends.local import LocalStore
@@ -132,8 +133,16 @@ def test_what_a_passphrase_sealed_another_seals_again(tmp_path: Path) -> None:
         LocalStore(path, form=form(PASSPHRASE="an old passphrase")).read()
 
 
-def test_from_keys_to_a_passphrase_and_back(tmp_path: Path) -> None:
-    """In one test: a passphrase takes a second each time, on purpose."""
+def test_from_keys_to_a_passphrase_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one test: a passphrase takes a second each time, on purpose. So one that does not open is tried once."""
+    tried = list[str]()
+    decrypt = pyrage.passphrase.decrypt
+
+    def counted(data: bytes, given: str) -> bytes:
+        tried.append(given)
+        return decrypt(data, given)
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", counted)
     path = tmp_path / "flowplan.state.json"
     run(LocalStore(path, form=mine()))
     passphrase = form(PASSPHRASE="a newer passphrase", OLD_AGE_KEY_FILE=KEY_FILE)
@@ -145,6 +154,7 @@ def test_from_keys_to_a_passphrase_and_back(tmp_path: Path) -> None:
     back = form(AGE_KEY=MINE, OLD_PASSPHRASE="a newer passphrase")
     assert rekey(LocalStore(path, form=back)) == Rewritten((1,))
     assert LocalStore(path, form=mine()).read().state.bindings == {DATA: BINDING}
+    assert tried == ["another long passphrase", "a newer passphrase"]
 
 
 def test_an_old_key_encrypts_nothing(opens: Open) -> None:
