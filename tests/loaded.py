@@ -210,7 +210,8 @@ def _killed_with(asked: socket.socket, command: int) -> None:
     gone = select.poll()
     gone.register(asked, select.POLLHUP)
     gone.poll()
-    os.kill(command, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it ended just before
+        os.kill(command, signal.SIGKILL)
 
 
 def _command(told: list[bytes], streams: list[int]) -> int:
