@@ -198,20 +198,21 @@ def _answer(listener: socket.socket) -> None:
                 os._exit(code)
         for number in streams:
             os.close(number)
-        threading.Thread(target=_killed_with, args=(asked, command), daemon=True).start()
+        handle = os.pidfd_open(command)  # which means no other process once this one is over, as its number may
+        threading.Thread(target=_killed_with, args=(asked, handle), daemon=True).start()
         with contextlib.suppress(BrokenPipeError):  # a shell that was killed waits for nothing
             asked.sendall(b"%16d" % command)
             asked.sendall(b"%16d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
         os._exit(0)
 
 
-def _killed_with(asked: socket.socket, command: int) -> None:
-    """Kill the command once nobody is at the other end any more: who waited for it was killed."""
+def _killed_with(asked: socket.socket, handle: int) -> None:
+    """Kill the command, if it still runs, once nobody is at the other end: who waited for it was killed."""
     gone = select.poll()
     gone.register(asked, select.POLLHUP)
     gone.poll()
     with contextlib.suppress(ProcessLookupError):  # it ended just before
-        os.kill(command, signal.SIGKILL)
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
 def _command(told: list[bytes], streams: list[int]) -> int:
