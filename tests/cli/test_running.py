@@ -115,20 +115,29 @@ tasks:
 """
 
 
+def waiting(place: Place) -> subprocess.Popen[str]:
+    """An apply that has the lock until the bid `first` ends."""
+    place.write(WAITS)
+    process = start(place, "apply", "--auto-approve", "--timeout", "1h")
+    read_until(process, lambda line: "bid.second waits for bid.first" in line)
+    return process
+
+
+def end_first(place: Place) -> None:
+    place.call("DELETE", f"/v2/spot/bids/{live_ids(place)[0]}")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_run_that_waits_for_a_task_can_be_stopped_and_gone_on_with(
     place: Place, number: signal.Signals, code: int
 ) -> None:
-    place.write(WAITS)
-    process = start(place, "apply", "--auto-approve", "--timeout", "1h")
-    read_until(process, lambda line: "bid.second waits for bid.first" in line)
+    process = waiting(place)
     process.send_signal(number)
     out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, (out, err)
     assert set(created(place).values()) == {1}
-    process = start(place, "apply", "--auto-approve", "--timeout", "1h")
-    read_until(process, lambda line: "bid.second waits for bid.first" in line)
-    place.call("DELETE", f"/v2/spot/bids/{live_ids(place)[0]}")
+    process = waiting(place)
+    end_first(place)
     process.communicate(timeout=LONGEST)
     assert process.returncode == 0
     assert list(created(place).values()) == [1, 1]
@@ -136,25 +145,23 @@ def test_a_run_that_waits_for_a_task_can_be_stopped_and_gone_on_with(
 
 
 def test_killed_at_moments_all_over_the_run(place: Place) -> None:
-    """SIGKILL after the n-th line of progress, again and again until it is done."""
+    """SIGKILL, again and again. From the n-th on a create takes long, so that no run is done before it is killed."""
     place.write(many(TASKS))
-    kills = 0
-    for lines in range(1, 200, 11):
+    kills = (1, 5, 10, 16, 23)
+    for creates in kills:
+        with place.simulator() as simulator:
+            simulator.faults.clear()
+            simulator.faults.add("POST /v2/*", "slow", nth=creates, times=None, seconds=25)
         process = start(place, "apply", "--auto-approve", "--parallelism", "4")
-        seen = 0
-        assert process.stderr is not None
-        for line in process.stderr:
-            seen += "creat" in line
-            if seen >= lines:
-                break
+        for _ in range(creates):
+            read_until(process, lambda line: "creating" in line)
         process.kill()
         process.communicate()
-        if process.returncode == 0:
-            break
-        kills += 1
-    assert kills >= 5
+        assert process.returncode == -signal.SIGKILL
+    with place.simulator() as simulator:
+        simulator.faults.clear()
     converge(place)
-    print(f"{kills} kills, {kills} recovered, 0 duplicates")
+    print(f"{len(kills)} kills, {len(kills)} recovered, 0 duplicates")
 
 
 def test_a_run_that_died_is_told_of(place: Place) -> None:
@@ -169,24 +176,24 @@ def test_a_run_that_died_is_told_of(place: Place) -> None:
 
 
 def test_two_at_once_one_works_and_the_other_is_told(place: Place) -> None:
-    place.write(many(TASKS))
-    first = start(place, "apply", "--auto-approve", "--parallelism", "1")
-    read_until(first, lambda line: "creating" in line)
+    first = waiting(place)
     second = place.run("apply", "--auto-approve")
+    end_first(place)
     first.communicate(timeout=LONGEST)
     assert (first.returncode, second.code) == (0, 4)
-    converge(place)
+    assert list(created(place).values()) == [1, 1]
 
 
 def test_the_other_waits_when_asked_to(place: Place) -> None:
-    place.write(many(TASKS))
-    first = start(place, "apply", "--auto-approve", "--parallelism", "1")
-    read_until(first, lambda line: "creating" in line)
-    second = place.run("apply", "--auto-approve", "--lock-timeout", "10m")
+    first = waiting(place)
+    second = start(place, "apply", "--auto-approve", "--lock-timeout", "10m")
+    read_until(second, lambda line: "waiting up to 600 s for the lock" in line)
+    end_first(place)
     first.communicate(timeout=LONGEST)
-    assert (first.returncode, second.code) == (0, 0)
-    assert "No changes." in second.out
-    converge(place)
+    out, _ = second.communicate(timeout=LONGEST)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "No changes." in out
+    assert list(created(place).values()) == [1, 1]
 
 
 def test_one_part_fails_the_rest_is_done(place: Place) -> None:
