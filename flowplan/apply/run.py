@@ -195,7 +195,10 @@ class Applying:
     def _begin_announced(self) -> None:
         """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
         closed in the next frame; those whose intents have grown old go once they are durable again."""
-        while not (self._stopping() or self._is_held) and (step := self._schedule.begin(self._announced)) is not None:
+        for held in self._announced.values():
+            if not self._may_go(held.change):  # it is withdrawn at the end, and keeps no place from what stops
+                self._schedule.hold(held.step)
+        while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:
             work = self._announced.pop(step)
             try:
                 self._exhausted.hold(work.change)

@@ -17,14 +17,15 @@ from flowplan.apply.run import YOUNG, Applying
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
-from flowplan.errors import Refused, StateError, Unauthorized
+from flowplan.errors import Held, Refused, StateError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.live import Made
-from flowplan.planning.actions import Create
+from flowplan.planning.actions import Change, Create, FieldChange, Update
+from flowplan.planning.steps import Step
 from flowplan.startup import script
 from flowplan.state.records import Closed, CreateIntent, Done, Record
 from tests.apply.around import Memory
-from tests.builders import plan_to, state, volume
+from tests.builders import bid, bound, plan_to, state, volume
 from tests.processes import LONGEST
 
 FAR = Options(parallelism=2, far=True)
@@ -42,6 +43,12 @@ class Cloud(Fcp):
         self.waits: Callable[[int], None] = lambda _: None  # before its turn comes
         self.asked = itertools.count(1)
         self.go_on = threading.Event()
+        self.paused: list[str] = []  # ids
+
+    def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> Made:
+        """Somebody has to approve it."""
+        self.paused.append(id)
+        raise Held(f"{id} is held for approval")
 
     def create(
         self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
@@ -102,6 +109,8 @@ class Running:
     time: float = 2000.0
     slept: float = 0.0  # seconds of sleep, which the wall clock alone counts
     stopped: bool = False
+    pauses: tuple[str, ...] = ()  # bids that it pauses, too, before all else
+    is_late: bool = False  # they come after all else
     hold_lock: Callable[[], None] = lambda: None
     looked: threading.Event = field(factory=threading.Event)  # whether it is stopped, since this was cleared
 
@@ -117,8 +126,16 @@ class Running:
         journal, hold_lock = self.journal, lambda: self.hold_lock()
         around = Surroundings(self.cloud, journal, script.render, journal, clock, hold_lock)
         names = [f"v{n}" for n in range(VOLUMES)]
-        changes = [Create(Address("volume", name), after=volume(name)) for name in names]
-        return Applying(plan_to(*changes), state(), around, options).run()
+        paused = FieldChange("paused", False, True)
+        changes: list[Change] = []
+        for name in self.pauses:
+            there, wanted = bid(name), bid(name, paused=True)
+            changes.append(Update(Address("bid", name), before=there, after=wanted, fields=(paused,), id=name))
+        made = [Create(Address("volume", name), after=volume(name)) for name in names]
+        changes = [*made, *changes] if self.is_late else [*changes, *made]
+        known = [bound(Address("bid", name), name, bid(name)) for name in self.pauses]
+        order = {Step("up", one.address): () for one in changes}
+        return Applying(plan_to(*changes, order=order), state(*known), around, options).run()
 
 
 def test_a_call_that_ends_makes_room_for_the_next_before_its_result_is_durable() -> None:
@@ -313,6 +330,26 @@ def test_nothing_ahead_is_sent_once_the_key_is_refused() -> None:
     run.cloud.meets = meets
     outcome = run()
     assert (len(run.cloud.sent), len(outcome.failed), outcome.pending) == (2, 2, ())
+
+
+def held(number: int) -> None:
+    raise Held("it is held for approval")
+
+
+PAUSED = ("p1", "p2", "p3")
+
+
+@pytest.mark.parametrize("options", [FAR, Options(parallelism=2)], ids=["far away", "near"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["stops first", "stops last"])
+def test_what_is_held_for_approval_keeps_no_bid_running(options: Options, *, is_late: bool) -> None:
+    """What is announced ahead is not sent any more, and keeps no place from what stops."""
+    run = Running(pauses=PAUSED, is_late=is_late)
+    run.cloud.meets = held
+    outcome = run(options)
+    sent = 2 if is_late else 0
+    assert sorted(run.cloud.paused) == [*PAUSED]
+    assert (len(run.cloud.sent), len(outcome.pending)) == (sent, sent + len(PAUSED))
+    assert len(outcome.not_started) == VOLUMES - sent
 
 
 def test_what_is_ahead_is_spared_a_refusal_that_is_known_by_then() -> None:

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
     Mistake(
+        "pause no more bids than calls go at once, as what was announced before them is held for approval",
+        "apply/run.py",
+        "                self._schedule.hold(held.step)\n",
+        "                pass\n",
+        ("tests/apply/test_ahead.py", "-k", "held"),
+    ),
+    Mistake(
         "place more although what was placed is held for approval",
         "apply/run.py",
         "        return not self._is_held or stops_only(change)\n",
@@ -379,8 +386,8 @@ MISTAKES = (
     Mistake(
         "send what is announced although the run stops",
         "apply/run.py",
-        "while not (self._stopping() or self._is_held) and ",
-        "while ",
+        "while not self._stopping() and (step := self._schedule.begin",
+        "while (step := self._schedule.begin",
         ("tests/apply/test_ahead.py", "-k", "once_the_key"),
     ),
     Mistake(
