@@ -245,7 +245,7 @@ def _says_prefix(session: Session) -> bool:
 
 def _is_of_another(config: Config | None, marker: Marker, name: str) -> bool:
     """Whether a bid of that `name` is of another environment than that of `config`, whose stack has the same name and
-    the same addresses: it lacks the prefix of `config`, or has another one before the name."""
+    the same addresses: it lacks the prefix of `config`, or has another one before the name, which may be longer."""
     if config is None:
         return False
     if not name.startswith(config.name_prefix):
@@ -254,4 +254,5 @@ def _is_of_another(config: Config | None, marker: Marker, name: str) -> bool:
         return False
     generation = generation_in(name)
     names = [task.name, *([] if generation is None else [name_beside(task.name, generation)])]
-    return any(name.endswith(f"-{one}") for one in names)
+    prefix = config.name_prefix
+    return any(name.removeprefix(prefix).endswith(f"-{one.removeprefix(prefix)}") for one in names)

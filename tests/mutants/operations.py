@@ -1441,6 +1441,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "whatever_it_is_called"),
     ),
     Mistake(
+        "a state is rebuilt of what an environment runs whose prefix begins with that of this one",
+        "operations/rebuild.py",
+        'endswith(f"-{one.removeprefix(prefix)}")',
+        'endswith(f"-{one}")',
+        ("tests/operations/test_environments.py", "-k", "longer_prefix"),
+    ),
+    Mistake(
         "one bid that any environment may have makes a stack that of this one",
         "operations/rebuild.py",
         "one not in others}",

@@ -388,3 +388,13 @@ def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one_whatever_i
     refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var", "env=x")
     assert refused.code == 64, refused
     assert not (stack.path / "staging.json").exists()
+
+
+def test_what_runs_with_a_longer_prefix_is_not_taken_for_a_stack_with_the_shorter_one(stack: Place) -> None:
+    """What staging-eu runs begins with staging-, too."""
+    stack.write("env: staging-eu\n", "env/production.yaml")
+    _production_alone(stack)
+    refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var-file", "env/staging.yaml")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "stack serving: staging-eu-api" in said) == (64, True), said
+    stack.ok("--state", "staging.json", "recover", "--from-live", "--var", "env=staging-eu")
