@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,10 @@ def test_a_second_time_does_nothing(world: World) -> None:
     assert world.kept(URL) == before
 
 
-def cut_off(world: World, source: str, target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Each call at which a move can be cut off, once it was; then the power is back."""
+def cut_off(
+    world: World, source: str, target: str, monkeypatch: pytest.MonkeyPatch, first: int = 1, each: int = 1
+) -> Iterator[int]:
+    """Each call at which a move can be cut off, once it was; then the power is back. From the `first` on, so many."""
     power = world.power
     replace = atomic._replace
 
@@ -181,9 +184,7 @@ def cut_off(world: World, source: str, target: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(atomic, "_replace", replaced)
     world.objects.asked = world.objects.answered = power.of_server
-    at = 0
-    while True:
-        at += 1
+    for at in count(first, each):
         power.calls, power.at = 0, at
         try:
             world.move(source, target)
@@ -206,12 +207,20 @@ def emptied(world: World) -> None:
             one.unlink()
 
 
-@pytest.mark.parametrize(("source", "target"), [*PAIRS[:2], pytest.param(*PAIRS[2], marks=pytest.mark.slow)])
+# From where to where, and at which calls it is cut off: from the first on, each that follows after so many.
+CUTS = [
+    (*PAIRS[0], 1, 2),
+    (*PAIRS[1], 2, 2),
+    *(pytest.param(*pair, 1, 1, marks=pytest.mark.slow) for pair in PAIRS[:3]),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "first", "each"), CUTS)
 def test_wherever_it_is_cut_off_one_place_at_most_is_the_state(
-    world: World, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+    world: World, monkeypatch: pytest.MonkeyPatch, source: str, target: str, first: int, each: int
 ) -> None:
     was, cuts = world.begin(source), 0
-    for at in cut_off(world, source, target, monkeypatch):
+    for at in cut_off(world, source, target, monkeypatch, first, each):
         cuts += 1
         old, new = world.kept(source), world.kept(target)
         assert old is None or new is None, at
@@ -224,7 +233,7 @@ def test_wherever_it_is_cut_off_one_place_at_most_is_the_state(
         emptied(world)
         was = world.begin(source)
     holds_all(world, target, was)
-    assert cuts > 10
+    assert cuts > 10 // each
 
 
 def test_a_state_goes_on_where_it_was_while_a_move_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
