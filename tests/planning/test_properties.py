@@ -20,6 +20,7 @@ from flowplan.planning.plan import EVERYTHING, Plan, Wishes
 from flowplan.planning.steps import Step
 from flowplan.state.state import Binding, State, consistent
 from tests.builders import bid, live, live_bid, live_volume, planned, state, volume
+from tests.conftest import examples
 
 Wanted = dict[Address, Resource]
 FREELY = Wishes(destroyable=frozenset({EVERYTHING}))
@@ -189,6 +190,7 @@ def test_what_was_planned_and_carried_out_leaves_nothing_to_do(first: Wanted, se
     assert not world.bindings and not world.volumes and all(one.ended for one in world.bids.values())
 
 
+@examples(50)
 @given(configurations(), configurations())
 def test_the_order_respects_what_each_step_needs(first: Wanted, second: Wanted) -> None:
     world = World()
@@ -208,6 +210,7 @@ def test_the_order_respects_what_each_step_needs(first: Wanted, second: Wanted) 
             assert last is None or all(last < one for one in gone)
 
 
+@examples(50)
 @given(configurations(), configurations(), st.randoms(use_true_random=False))
 def test_the_order_of_what_is_listed_changes_nothing(first: Wanted, second: Wanted, draw: random.Random) -> None:
     world = World()
