@@ -50,10 +50,13 @@ def main() -> int:
         return _version()
     _forget_cores()
     gc.set_threshold(1_000_000)  # a plan allocates much and frees little: collecting finds nothing
-    from flowplan.cli import run
-    from flowplan.cli.writer import left_behind
+    try:
+        from flowplan.cli import run
+        from flowplan.cli.writer import left_behind
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # no command has begun: one that has says it itself
+        return 130
     if any(
         thread.name.startswith(("flowplan-call", "flowplan-ask", "flowplan-ahead")) for thread in threading.enumerate()
     ):

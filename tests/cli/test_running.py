@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -63,6 +64,24 @@ def converge(place: Place) -> None:
     counts = created(place)
     assert len(counts) == 2 * TASKS
     assert set(counts.values()) == {1}
+
+
+@pytest.mark.parametrize("at", ["click", "flowplan.cli.answer", "flowplan.cli.writer"])
+def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_traceback(at: str) -> None:
+    """It is typed wrongly and taken back: nothing has begun, and a traceback would be all that is read."""
+    pressed = (
+        "import signal, sys\n"
+        "from flowplan.__main__ import main\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == {at!r}:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "sys.argv = ['flowplan', 'plan']\n"
+        "sys.exit(main())"
+    )
+    with Process([sys.executable, "-c", pressed], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert (process.communicate(timeout=LONGEST), process.returncode) == (("", ""), 130)
 
 
 @pytest.mark.parametrize(
