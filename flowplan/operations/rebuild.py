@@ -41,8 +41,8 @@ _UNREAD = (
     "markers of live bids, in its place"
 )
 _LIFETIMES = (
-    "no lifetime is in the state before the next `flowplan apply`, which takes it from the files: until then `status` "
-    "shows none, and none ends a bid where the files cannot be read"
+    "the rebuilt state has no lifetimes until the next `flowplan apply` takes them from the files: before that, "
+    "`status` shows none, and a bid does not end by its lifetime where the files cannot be read"
 )
 _MENDED = "`flowplan plan` shows each with its place, and `flowplan import` takes a volume back"
 

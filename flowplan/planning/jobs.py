@@ -97,7 +97,8 @@ def _may_be_over(changes: Iterable[Change], desired: Desired) -> Iterator[Diagno
         yield Diagnostic(
             "lifetime-unknown",
             f"{summary}: {an_hour_at_most(bid.worst)}",
-            f"give it an end_at, which needs no answer; to stop it now: flowplan destroy --target {one.address.word}",
+            "give it an end_at, which flowplan can check without the API; to stop it now: flowplan destroy --target "
+            f"{one.address.word}",
             severity="warning",
             position=lifetime.source,
             about=str(one.address),

@@ -78,7 +78,7 @@ def test_lifetimes_are_in_the_state_again_from_the_next_apply_on(place: Place) -
     place.ok("simulator", "advance", "1h")
     lose(place)
     said = " ".join(place.run("recover", "--from-live").err.split())
-    assert "no lifetime is in the state before the next `flowplan apply`" in said, said
+    assert "the rebuilt state has no lifetimes until the next `flowplan apply`" in said, said
     assert "ends once it has cost" not in place.ok("status")
     place.ok("apply", "--auto-approve")
     assert re.search(r"ends once it has cost \$10\.00 \(\$[23]\.\d\d left\)", place.ok("status"))

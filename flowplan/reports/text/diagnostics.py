@@ -51,7 +51,7 @@ def _in_places(these: Sequence[Diagnostic], paint: Paint) -> str:
         return one(first, paint)
     if any(other.summary != first.summary for other in others):
         said = [shown(name, 300) for name in ranges((other.about or "" for other in others), paint.dots)]
-        what = f"and so {len(others):,} more"
+        what = f"and {len(others):,} more like it"
     else:
         said = [shown(str(other.position), 300) for other in others]
         what = f"and in {len(others):,} more places"
