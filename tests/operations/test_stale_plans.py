@@ -70,6 +70,18 @@ def test_stale_when_what_it_touches_changed(applied: Place) -> None:
     assert f"{BID}: what is live has changed" in result.err
 
 
+def test_a_plan_that_another_run_made_stale_says_where_to_read_whose_it_was(applied: Place) -> None:
+    applied.edit("17.92", "18.00")
+    applied.ok("plan", "--out", "p")
+    who = "plan again; another run has saved the state since: `flowplan state history"
+    applied.call("PATCH", f"/v2/spot/bids/{bid_id(applied, BID)}", b'{"limit_price": "$20.00"}')
+    stale = applied.run("apply", "p")
+    assert (stale.code, who in " ".join(stale.err.split()), "hint: plan again" in stale.err) == (3, False, True), stale
+    applied.ok("apply", "--auto-approve")
+    stale = applied.run("--state", "flowplan.state.json", "apply", "p")
+    assert (stale.code, f"{who} --state flowplan.state.json` says" in " ".join(stale.err.split())) == (3, True), stale
+
+
 def test_not_stale_when_only_prices_moved(example: Place) -> None:
     example.ok("plan", "--out", "p")
     example.ok("simulator", "advance", "6h")

@@ -396,11 +396,18 @@ def hold_to(session: Session, saved: SealedPlan, planned: PlanDocument, choices:
         raise StalePlan(
             f"resources in the plan have changed since it was made; {session.nothing_was('done')}",
             detail="\n".join(moved(saved, now)),
-            hint="plan again",
+            hint=_plan_again(saved["stack"], now["stack"]),
         )
     if differing := differences(saved, now, set(map(str, choices))):
         raise StalePlan(
             f"planning again gives a different plan; {session.nothing_was('done')}",
             detail="\n".join(differing[:_TOLD]),
-            hint="plan again",
+            hint=_plan_again(saved["stack"], now["stack"]),
         )
+
+
+def _plan_again(saved: PlannedStack, now: PlannedStack) -> str:
+    """What to do about a plan that is out of date, and where to read who made it so, if a run of flowplan has."""
+    if saved["serial"] == now["serial"]:
+        return "plan again"
+    return "plan again; another run has saved the state since: `flowplan state history` says whose it was"
