@@ -58,6 +58,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
         lists = session.cloud().everything()
         project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
         marker = _chosen(session, config, live, lineage)
+        is_ours = config is not None and _is_of_this(config, live, marker.lineage)
         empty = State(
             lineage=marker.lineage,
             serial=_beyond(session, marker.lineage),
@@ -65,13 +66,13 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,
-            name_prefix=_prefix(config, live, marker.lineage),
+            name_prefix=config.name_prefix if config is not None and is_ours else "",  # "": none, or it is not known
         )
-        if config is not None and config.name_prefix != empty.name_prefix:  # which --lineage alone can choose
+        if config is not None and not is_ours:  # which --lineage alone can choose
+            what = f"name_prefix {config.name_prefix}" if config.name_prefix else "without a name_prefix"
             session.listener.warn(
                 f"no bid of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is called as the files say "
-                f"(name_prefix {config.name_prefix}): another environment? the next apply with these variables changes "
-                "what that one runs"
+                f"({what}): another environment? the next apply with these variables changes what that one runs"
             )
         overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
@@ -230,11 +231,10 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:_MOST_NAMED])) + more
 
 
-def _prefix(config: Config | None, live: Live, lineage: str) -> str:
-    """The prefix that names of the stack `lineage` have, as far as `config` says it; "": none, or it is not known."""
-    prefix = config.name_prefix if config is not None else ""
-    names = [bid.bid.name for bid in live.bids.values() if bid.marker and bid.marker.lineage == lineage]
-    return prefix if any(name.startswith(prefix) for name in names) else ""
+def _is_of_this(config: Config, live: Live, lineage: str) -> bool:
+    """Whether a bid of the stack `lineage` may be of the environment of `config`, by its name."""
+    marked = [(bid.marker, bid.bid.name) for bid in live.bids.values() if bid.marker and bid.marker.lineage == lineage]
+    return any(not _is_of_another(config, marker, name) for marker, name in marked)
 
 
 def _says_prefix(session: Session) -> bool:

@@ -1455,6 +1455,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "whatever_it_is_called"),
     ),
     Mistake(
+        "what begins with the prefix of this environment is of no other one",
+        "operations/rebuild.py",
+        "    return any(not _is_of_another(config, marker, name) for marker, name in marked)\n",
+        "    return any(name.startswith(config.name_prefix) for _, name in marked)\n",
+        ("tests/operations/test_environments.py", "-k", "longer_prefix"),
+    ),
+    Mistake(
         "a state is rebuilt where nobody knows of which environment",
         "operations/rebuild.py",
         "        has_prefix = config is None and _says_prefix(session)\n",
@@ -1464,7 +1471,7 @@ MISTAKES = (
     Mistake(
         "a state that is rebuilt is of any environment",
         "operations/rebuild.py",
-        "            name_prefix=_prefix(config, live, marker.lineage),\n",
+        '            name_prefix=config.name_prefix if config is not None and is_ours else "",',
         "",
         ("tests/operations/test_environments.py", "-k", "prefix_of_its_environment"),
     ),

@@ -388,6 +388,10 @@ def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one_whatever_i
     refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var", "env=x")
     assert refused.code == 64, refused
     assert not (stack.path / "staging.json").exists()
+    lineage = " ".join(refused.err.split()).partition("--lineage ")[2].partition(" ")[0]
+    if what == "a later generation":  # all of it is called otherwise
+        chosen = stack.run("--state", "staging.json", "recover", "--from-live", "--lineage", lineage, "--var", "env=x")
+        assert "(without a name_prefix): another environment?" in " ".join(chosen.err.split()), chosen
 
 
 def test_what_runs_with_a_longer_prefix_is_not_taken_for_a_stack_with_the_shorter_one(stack: Place) -> None:
@@ -397,4 +401,7 @@ def test_what_runs_with_a_longer_prefix_is_not_taken_for_a_stack_with_the_shorte
     refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var-file", "env/staging.yaml")
     said = " ".join(refused.err.split())
     assert (refused.code, "stack serving: staging-eu-api" in said) == (64, True), said
-    stack.ok("--state", "staging.json", "recover", "--from-live", "--var", "env=staging-eu")
+    lineage = said.partition("--lineage ")[2].partition(" ")[0]
+    chosen = stack.run(*of("staging", "recover", "--from-live", "--lineage", lineage))
+    assert (chosen.code, "(name_prefix staging-): another environment?" in " ".join(chosen.err.split())) == (0, True)
+    assert "name_prefix" not in json.loads((stack.path / "staging.json").read_text())
