@@ -144,7 +144,7 @@ class Applying:
             self._tell(back)
             stopping = self._stopping()
             for work in works:
-                if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.change):
+                if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
                     self._working.intend(work.intent)
                     self._announced[work.step] = work
                 else:
@@ -196,7 +196,7 @@ class Applying:
         """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
         closed in the next frame; those whose intents have grown old go once they are durable again."""
         for held in self._announced.values():
-            if not self._may_go(held.change):  # it is withdrawn at the end, and keeps no place from what stops
+            if not self._may_go(held.step, held.change):  # withdrawn at the end; what stops gets its place
                 self._schedule.hold(held.step)
         while not self._stopping() and (step := self._schedule.begin(self._announced)) is not None:
             work = self._announced.pop(step)
@@ -263,7 +263,7 @@ class Applying:
         self._open_gates()
         while not self._stopping() and (step := self._schedule.next()) is not None:
             change = self._change(step)
-            if not (self._may_go(change) and self._gates.admits(step, change)):
+            if not (self._may_go(step, change) and self._gates.admits(step, change)):
                 self._schedule.hold(step)
                 continue
             if not needs_call(change):
@@ -285,10 +285,10 @@ class Applying:
         self._refreshed = []
         return works, local
 
-    def _may_go(self, change: Change) -> bool:
+    def _may_go(self, step: Step, change: Change) -> bool:
         """Whether it may be begun: where writes are held for approval, only what stops is asked for, so that nobody has
-        to approve one end before the next is asked for."""
-        return not self._is_held or stops_only(change)
+        to approve one end before the next is asked for. What has its successor by then would be paid for beside it."""
+        return not self._is_held or stops_only(change) or (step.way == "down" and isinstance(change, CreateFirst))
 
     def _open_gates(self) -> None:
         """Let go what waited for other tasks that are far enough now, and end what waited in vain."""

@@ -14,6 +14,7 @@ from tests.faults.api.answers import page
 from tests.faults.api.rows import cell
 from tests.faults.api.server_errors import adopted
 from tests.faults.world import BIDS, POST_BID, STATE, World
+from tests.texts import task_text
 
 
 @cell("redirect", "plan", "apply", "destroy", variants={"301": 301, "302": 302, "307": 307, "308": 308})
@@ -75,6 +76,23 @@ def what_waits_for_approval_holds_up_no_end_of_the_same_run(world: World, comman
     assert told.code == 1, told
     assert len(told.calls("POST")) == 1
     assert world.bids() == [] and world.volumes() == []
+
+
+@cell("202-held", "apply", variants={"successor": True})
+def what_waits_for_approval_keeps_no_bid_beside_its_successor(world: World, command: str, _: bool) -> None:
+    """Both would be paid until somebody approves another one."""
+    first = "lifecycle: {create_before_destroy: true}\n"
+    world.place.write(task_text("a", more=first) + task_text("b", more=first))
+    assert world.do(command).code == 0
+    another = first + "startup_script: echo another\n"
+    world.place.write(task_text("a", more=another) + task_text("b", more=another))
+    world.fault(POST_BID, "status", **HELD)
+    world.fault(POST_BID, "slow", nth=2, seconds=0.3)  # it is made once the first is held
+    told = world.do(command)
+    assert told.code == 1, told
+    assert len(world.executed("POST", BIDS)) == 3
+    assert len(world.executed("DELETE", BIDS)) == 1
+    assert len(world.bids()) == 2
 
 
 @cell("202-held", "apply", variants={"approved-later": True})
