@@ -4,7 +4,7 @@ the same is said."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from flowplan.patterns import regex
@@ -49,6 +49,12 @@ def spelled(run: list[str], dots: str) -> list[str]:
     before, number, after = _numbered(run[-1])
     _, bracket, key = before.partition("[")
     return run if len(run) <= _FEW else [f"{run[0]} {dots} {bracket}{key}{number}{after}"]
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """The first `most` of `names`, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def alike(found: Iterable[T], same: Callable[[T], object], *, each: bool = False) -> Iterator[list[T]]:

@@ -13,11 +13,12 @@ from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
 from flowplan.model.resources import generation_in, name_beside
+from flowplan.names import few
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
 from flowplan.planning.lookup import look_up
-from flowplan.printable import shown
+from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
 from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import is_live, placed_bids
@@ -203,9 +204,9 @@ def _chosen(session: Session, config: Config | None, live: Live, lineage: str | 
         others = {marker.lineage for marker, name in marked if has_prefix or _is_of_another(config, marker, name)}
         ours = {one: marker for one, marker in stacks.items() if marker.stack in called and one not in others}
         if len(ours) != 1:
-            names = {one: sorted(name for marker, name in marked if marker.lineage == one) for one in stacks}
+            names = {one: sorted((n for m, n in marked if m.lineage == one), key=natural) for one in stacks}
             listed = "\n".join(
-                f"--lineage {shown(one)}  stack {shown(marker.stack)}: {_few(names[one])}"
+                f"--lineage {shown(one)}  stack {shown(marker.stack)}: {few([*map(shown, names[one])], _MOST_NAMED)}"
                 for one, marker in sorted(stacks.items())
             )
             like = "as the configuration says" if given else "like this directory"
@@ -224,11 +225,6 @@ def _chosen(session: Session, config: Config | None, live: Live, lineage: str | 
         what = f" of lineage {lineage}" if lineage else ""
         raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")
     return next(iter(stacks.values()))
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(map(shown, names[:_MOST_NAMED])) + more
 
 
 def _is_of_this(config: Config, live: Live, lineage: str) -> bool:

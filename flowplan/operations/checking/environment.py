@@ -10,8 +10,9 @@ import attrs
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
 from flowplan.model.resources import Bid, generation_in, name_beside
+from flowplan.names import few
 from flowplan.planning.actions import Create
-from flowplan.printable import shown
+from flowplan.printable import natural, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,15 +60,14 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
         return None
     if not any(isinstance(one, Create) and one.address.kind == "bid" for one in plan.changes):
         return None
-    found = sorted(_of_this_stack(seen, seen.config), key=lambda one: one[0].bid.name)
+    found = sorted(_of_this_stack(seen, seen.config), key=lambda one: natural(one[0].bid.name))
     if not found:
         return None
     lineages = sorted({marker.lineage for _, marker in found})
-    named = ", ".join(f"{shown(bid.bid.name)} ({bid.id})" for bid, _ in found[:_MOST_NAMED])
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    named = few([f"{shown(bid.bid.name)} ({bid.id})" for bid, _ in found], _MOST_NAMED)
     live = "a live bid carries" if len(found) == 1 else f"{len(found)} live bids carry"
     summary = (
-        f"there is no state yet, but {live} the marker of a stack called {shown(found[0][1].stack)}: {named}{more}; if "
+        f"there is no state yet, but {live} the marker of a stack called {shown(found[0][1].stack)}: {named}; if "
         "that is this one, what runs would be placed a second time"
     )
     hint = (

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flowplan.documents.doctor import Check, of_clocks
 from flowplan.errors import ConfigError, FlowplanError, Unauthorized
+from flowplan.names import few
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _quotas(session: Session, cloud: Fcp, config: Config | None) -> Check:
     if not full:
         count = len(quotas)
         return Check("quota", "ok", f"{count} quota{'' if count == 1 else 's'}, none of them used up")
-    listed = ", ".join(map(_used, full[:6])) + (f" and {len(full) - 6} more" if len(full) > 6 else "")
+    listed = few([*map(_used, full)], 6)
     return Check("quota", "warning", f"used up: {listed}", "free something, or ask for more in the console")
 
 

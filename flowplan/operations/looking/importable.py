@@ -9,6 +9,7 @@ import attrs
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address, of_earlier
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
+from flowplan.names import few
 from flowplan.operations.opening.session import Session
 from flowplan.state.ownership import find_created, perhaps_created
 from flowplan.state.records import CreateIntent, Intent
@@ -97,8 +98,7 @@ def _named(live: Live, wanted: Address, name: str) -> str:
         ids = [id for id, one in live.volumes.items() if one.volume.name == name]
     else:
         ids = [id for id, one in live.bids.items() if one.bid.name == name and not one.ended]
-    more = f" and {len(ids) - _MOST:,} more" if len(ids) > _MOST else ""
-    return f"{', '.join(sorted(ids)[:_MOST])}{more} {'has' if len(ids) == 1 else 'have'} that name" if ids else ""
+    return f"{few(sorted(ids), _MOST)} {'has' if len(ids) == 1 else 'have'} that name" if ids else ""
 
 
 def _in_doubt(wanted: Address) -> FlowplanError:

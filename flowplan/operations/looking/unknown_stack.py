@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
+from flowplan.names import few
 from flowplan.operations.opening.sources import readable
 from flowplan.printable import shown
 from flowplan.state.state import State
@@ -101,6 +102,5 @@ def _bids(ids: list[str], one: str, several: str) -> str:
 
 def _called(stacks: Iterable[str]) -> str:
     found = sorted(set(stacks))
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     what = "a stack called" if len(found) == 1 else "stacks called"
-    return f"{what} {', '.join(map(shown, found[:MOST_NAMED]))}{more}"
+    return f"{what} {few([*map(shown, found)], MOST_NAMED)}"

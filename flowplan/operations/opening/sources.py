@@ -21,6 +21,7 @@ from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.private import is_absent
 from flowplan.files.regular import may_be_regular, read_regular
+from flowplan.names import few
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -396,10 +397,9 @@ def _nothing_in(directory: Path) -> UsageProblem:
         )
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
     tasks = any(entry.suffix in SUFFIXES for entry in entries)
-    listed = ", ".join(map(shown, there[:12])) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
     return UsageProblem(
         f"there is no {DEFAULT} here, and no PATH was given",
-        detail=f"here: {listed}" if there else "this directory is empty",
+        detail=f"here: {few([*map(shown, there)], 12)}" if there else "this directory is empty",
         hint="name a task file, or `.` for all of this directory"
         if tasks
         else "`flowplan init` writes one; a PATH names a task file or a directory",

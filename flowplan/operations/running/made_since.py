@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowplan.model.address import in_order
+from flowplan.names import few
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ def say_made_since(session: Session, saved: SealedPlan, left: State) -> None:
     if not there:
         return
     names = [shown(str(one)) for one in sorted(there, key=in_order)]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     session.listener.warn(
-        f"{', '.join(names[:_NAMED])}{more}: made after this plan was saved, so it does not destroy that, which goes "
+        f"{few(names, _NAMED)}: made after this plan was saved, so it does not destroy that, which goes "
         "on costing money; run `flowplan destroy` to end it"
     )

@@ -22,6 +22,7 @@ from flowplan.documents.totals import (
     stands_alone,
 )
 from flowplan.model.live import OPEN
+from flowplan.names import few
 from flowplan.pricing.notable import hardly_moves, is_seldom, lies_apart, runs_always
 from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
@@ -288,7 +289,7 @@ def _beside(body: PlanBody) -> list[str]:
     whole, own = body["cost"]["horizon"], of_other_hours(body)
     if whole is None or not own:
         return []
-    names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
+    names = few([*map(shown, own)], 3)
     lines = f"the line of {names} above covers its" if len(own) == 1 else f"the lines of {names} above cover their"
     return [f"the totals cover {span(whole['hours'])}; {lines} own duration"]
 
