@@ -51,6 +51,11 @@ BID_NAME_LENGTH = 128
 _LONGEST = 10  # digits of a generation
 
 
+def name_at(base: str, key: str | None) -> str:
+    """What a task or a volume at that address is called where no name is written, after the prefix of its stack."""
+    return base if key is None else f"{base}-{key}"
+
+
 def name_beside(name: str, generation: int) -> str:
     """What a bid called `name` is called while its predecessor is there: names are unique."""
     suffix = f"-g{generation}"

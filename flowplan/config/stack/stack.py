@@ -37,7 +37,7 @@ from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carrie
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import looks_like
 from flowplan.model.address import Address, Kind, instance_name
-from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
+from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH, name_at
 from flowplan.patterns import regex
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class _Reading:
 
     def _volumes(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "volumes", None):
-            name = key.text if each is None else f"{key.text}-{each.key}"
+            name = name_at(key.text, None if each is None else each.key)
             node = self._placed(section, node, defaults)
             opened = open_section(section.document, node, self._title("volumes", key.text), keys.STACK_VOLUME)
             if opened is None:
@@ -212,7 +212,7 @@ class _Reading:
 
     def _tasks(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "tasks", defaults):
-            name = key.text if each is None else f"{key.text}-{each.key}"
+            name = name_at(key.text, None if each is None else each.key)
             task = open_section(section.document, node, self._title("tasks", key.text), keys.STACK_TASK, defaults)
             if task is None:
                 continue

@@ -9,7 +9,7 @@ import attrs
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
-from flowplan.model.resources import Bid, generation_in, name_beside
+from flowplan.model.resources import Bid, generation_in, name_at, name_beside
 from flowplan.names import few
 from flowplan.planning.actions import Create
 from flowplan.printable import natural, shown
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
-    from flowplan.model.address import Address
     from flowplan.model.live import LiveBid, Marker
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
@@ -92,16 +91,12 @@ def _of_this_stack(seen: Observed, config: Config) -> Iterator[tuple[LiveBid, Ma
         wanted = desired.get(at)
         if not isinstance(wanted, Bid) or (config.stack and marker.stack != state.stack):
             continue
-        names = {wanted.name, *([] if at in seen.desired.named else [_made_name(config, marker.address)])}
+        made = config.name_prefix + name_at(marker.address.base, marker.address.key)
+        names = {wanted.name, *([] if at in seen.desired.named else [made])}
         if (generation := generation_in(bid.bid.name)) is not None:
             names |= {name_beside(one, generation) for one in names}
         if bid.bid.name in names:
             yield bid, marker
-
-
-def _made_name(config: Config, address: Address) -> str:
-    """What a bid at `address` is called where no name is written."""
-    return config.name_prefix + (address.base if address.key is None else f"{address.base}-{address.key}")
 
 
 def hold_environment(session: Session, seen: Observed, wishes: Wishes, plan: Plan) -> None:
