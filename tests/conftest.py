@@ -21,6 +21,7 @@ import attrs
 import pytest
 from attrs import frozen
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
@@ -76,6 +77,13 @@ def examples(number: int) -> settings:
 # Eleven thousand tests are in memory while each runs: to look through them for what is garbage was a fourteenth of the
 # time. So they are set apart once they are collected, and the rest is looked through less often.
 gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node() -> None:
+    """Before a worker of xdist starts. What Hypothesis finds out about all characters takes two seconds, and is kept
+    beside the tests: where it is not there yet, each worker would."""
+    st.text().validate()
 
 
 @pytest.hookimpl(trylast=True)
