@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import pyrage
@@ -95,11 +96,21 @@ def test_who_has_the_new_keys_reads_everything(opens: Open, tmp_path: Path, chan
         assert b"vol_1" not in shown
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_killed_at_any_write_the_same_command_ends_it(in_memory: Path, change: tuple[Forms, Forms, Forms]) -> None:
+# At which of the points it is killed: at every second one, from another one on in the next change; the rest is slow.
+KILLS = [
+    pytest.param(change, number % 2, each, id=f"{name}, {each}", marks=[] if each == 2 else pytest.mark.slow)
+    for number, (name, change) in enumerate(CHANGES.items())
+    for each in (2, 1)
+]
+
+
+@pytest.mark.parametrize(("change", "first", "each"), KILLS)
+def test_killed_at_any_write_the_same_command_ends_it(
+    in_memory: Path, change: tuple[Forms, Forms, Forms], first: int, each: int
+) -> None:
     before, during, after = change
     points = 0
-    for at in every_point():
+    for at in islice(every_point(), first, None, each):
         path = in_memory / str(at) / "flowplan.state.json"
         path.parent.mkdir()
         begun(LocalStore(path, form=before()))
@@ -118,7 +129,7 @@ def test_killed_at_any_write_the_same_command_ends_it(in_memory: Path, change: t
         hold_all_read(LocalStore(path, form=during()))  # whatever a kill left
         assert not rekey(LocalStore(path, form=during())).unread
         hold_all_read(LocalStore(path, form=after()))
-    assert points > 15
+    assert points > 15 // each
     print(f"{points} points, {points} recovered")
 
 
