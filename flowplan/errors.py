@@ -19,6 +19,7 @@ what the run came to:
     |   `- RefusedMeanwhile* 3   one says so to steps that had to wait, or to the end of a lifetime; the rest is saved
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
+    |   |- Damaged           5   what is read of the state is not what flowplan wrote
     |   |- NoLocks           5   files cannot be locked where the state is
     |   |- SaveFailed *      5   of a run that had begun
     |   |- Unwritten         5   the system does not take what is written where the state is
@@ -183,6 +184,23 @@ class StateError(FlowplanError):
 
     exit_code = 5
     code = "state"
+
+
+RESTORE = "`flowplan state restore` restores the last good version"
+
+
+class Damaged(StateError):
+    """What is read of a state, or of its journal, is not what flowplan wrote, or is missing: `state restore` restores
+    the last good version. `otherwise`: what to do instead where there is another way."""
+
+    def __init__(self, message: str, *, otherwise: str = "") -> None:
+        super().__init__(message, hint="; otherwise ".join(filter(None, [RESTORE, otherwise])))
+        self.otherwise = otherwise
+        self.restorable = True
+
+    def not_kept(self, instead: str) -> None:
+        """Name what to do where nothing is kept that could be restored: `otherwise`, or `instead`."""
+        self.hint, self.restorable = self.otherwise or instead, False
 
 
 class NoLocks(StateError):

@@ -12,10 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowplan.errors import StateError, UsageProblem
+from flowplan.errors import Damaged, StateError, UsageProblem
 from flowplan.files.regular import opened
 from flowplan.printable import shown
-from flowplan.state.codec import RESTORE
 from flowplan.state.form import Form
 from flowplan.state.seal import SCRYPT, WITHOUT_KEY, Seal, Sealed, Unopened
 
@@ -203,7 +202,7 @@ class AgeSeal(Seal):
     def open(self, sealed: Sealed, name: str) -> bytes:
         if sealed.key not in self._keys:
             if len(sealed.key) > _KEY_LIMIT:
-                raise StateError(f"{name} is damaged: its key is longer than any that flowplan writes", hint=RESTORE)
+                raise Damaged(f"{name} is damaged: its key is longer than any that flowplan writes")
             text = self._opened(self._key_of, sealed.key, sealed, name)
             self._keys[sealed.key] = self._identity_in(text, name)
         identity = self._keys[sealed.key]
@@ -213,7 +212,7 @@ class AgeSeal(Seal):
         try:
             found: x25519.Identity = self._age.x25519.Identity.from_str(text.decode())
         except (self._age.IdentityError, UnicodeDecodeError):
-            raise StateError(f"{name} is damaged: what its key opens with is no key", hint=RESTORE) from None
+            raise Damaged(f"{name} is damaged: what its key opens with is no key") from None
         return found
 
     def _key_of(self, data: bytes) -> bytes:
@@ -234,7 +233,7 @@ class AgeSeal(Seal):
         try:
             data = _unarmored(armored)
         except ValueError:
-            raise StateError(f"{name} is damaged: it is not what was encrypted", hint=RESTORE) from None
+            raise Damaged(f"{name} is damaged: it is not what was encrypted") from None
         try:
             return opens(data)
         except (self._age.DecryptError, ValueError):
@@ -242,7 +241,7 @@ class AgeSeal(Seal):
                 what = (
                     "it is not what was encrypted" if whole is None else "its key does not open with one that it names"
                 )
-                raise StateError(f"{name} is damaged: {what}", hint=RESTORE) from None
+                raise Damaged(f"{name} is damaged: {what}") from None
             raise Unopened(
                 f"{name} is encrypted {whole.whose}, and no key that is given opens it",
                 hint=f"give {whole.opener}; {WITHOUT_KEY}",

@@ -11,9 +11,9 @@ import attrs
 from flowplan.backends.overflow import Overflow, Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.classes import frozen
-from flowplan.errors import StateError, Unread
+from flowplan.errors import Damaged, StateError, Unread
 from flowplan.model.address import Address
-from flowplan.state.codec import RESTORE, hold_distinct
+from flowplan.state.codec import hold_distinct
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, Journal, fold
 from flowplan.state.seal import Unopened
@@ -107,7 +107,7 @@ def found_in(parts: Parts) -> Loaded | None:
     header = journal.header
     if header is None:
         if parts.has("journal"):  # with a snapshot beside it, it was never left without its first frame
-            raise StateError(f"{parts.name('journal')} is damaged: its beginning is missing", hint=RESTORE)
+            raise Damaged(f"{parts.name('journal')} is damaged: its beginning is missing")
         return Loaded(snapshot)
     _hold_together(parts, snapshot, header)
     folded, pending = fold(snapshot, journal.records)
@@ -146,18 +146,17 @@ def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
     if header is None and not parts.has("backup"):
         return None
     trace = parts.short("journal" if header is not None else "backup")
-    raise StateError(
+    raise Damaged(
         f"{parts.name('snapshot')} is missing, but {trace} shows that it existed",
-        hint=f"{RESTORE}; otherwise {NOT_RESTORED}; `flowplan apply --init` starts a new state",
+        otherwise=f"{NOT_RESTORED}; `flowplan apply --init` starts a new state",
     )
 
 
 def name_no_restore(error: StateError, parts: Parts, kept: Callable[[], State | None]) -> None:
     """Leave `state restore` out of the hint where neither a part nor a version that is `kept` could be restored."""
-    hint = error.hint or ""
     there = parts.version("snapshot") or parts.version("backup")
-    if hint.startswith(RESTORE) and not there and kept() is None:
-        error.hint = hint.removeprefix(RESTORE).removeprefix("; otherwise ") or NOT_RESTORED
+    if isinstance(error, Damaged) and not there and kept() is None:
+        error.not_kept(NOT_RESTORED)
 
 
 def nothing_to_restore(name: str, found: Loaded) -> StateError:
@@ -171,16 +170,14 @@ def nothing_to_restore(name: str, found: Loaded) -> StateError:
 
 def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
     if header.lineage != snapshot.lineage:
-        raise StateError(
+        raise Damaged(
             f"{parts.short('snapshot')} and {parts.short('journal')} belong to different stacks "
             f"(lineage {snapshot.lineage} and {header.lineage})",
-            hint=RESTORE,
         )
     if header.serial > snapshot.serial:
-        raise StateError(
+        raise Damaged(
             f"{parts.short('snapshot')} went back: its serial is {snapshot.serial}, but an earlier run here saw "
             f"{header.serial}",
-            hint=RESTORE,
         )
 
 

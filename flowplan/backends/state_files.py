@@ -13,10 +13,10 @@ from attrs import field
 
 from flowplan.backends.parts import READABLE, Part, Parts, Whole
 from flowplan.classes import frozen
-from flowplan.errors import StateError, Unread
+from flowplan.errors import Damaged, StateError, Unread
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import is_regular, read_regular
-from flowplan.state.codec import RESTORE, SIZE_LIMIT
+from flowplan.state.codec import SIZE_LIMIT
 from flowplan.state.form import Form
 from flowplan.state.journal import Journal
 from flowplan.state.state import State
@@ -161,5 +161,5 @@ def _bytes_of(path: Path) -> bytes | None:
         said = f"{path} cannot be read: {error.strerror}"
         raise (Unread(said, hint=READABLE) if is_regular(path) else StateError(said)) from error
     if len(data) > SIZE_LIMIT:
-        raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)
+        raise Damaged(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it")
     return data

@@ -9,9 +9,8 @@ import attrs
 
 from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, last_readable, without_newest
 from flowplan.documents.history import History
-from flowplan.errors import FlowplanError, GuardRefused, StateError, Unread
+from flowplan.errors import Damaged, FlowplanError, GuardRefused, StateError, Unread
 from flowplan.printable import shown
-from flowplan.state.codec import RESTORE
 from flowplan.state.history import PutBack, Version, put_back
 from flowplan.state.moving import hold_in_use
 from flowplan.state.seal import Unopened
@@ -79,7 +78,7 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
         loaded = store.read()
     except StateError as error:
         versions = store.versions()
-        if error.hint == RESTORE or not versions:
+        if not versions or (isinstance(error, Damaged) and error.restorable and not error.otherwise):
             raise
         session.hold_not_moved()
         if not force:

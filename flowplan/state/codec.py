@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowplan import __version__
-from flowplan.errors import StateError
+from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.digest import digest
@@ -59,34 +59,31 @@ def load(data: bytes, name: str) -> State:
     body = _checked(data, name)
     stated = body.pop("sha256", None)
     if not is_intact(data, body, stated) and stated != digest(body):  # the second takes longer, and knows any layout
-        raise StateError(f"{name} is damaged: its checksum does not match its content", hint=RESTORE)
+        raise Damaged(f"{name} is damaged: its checksum does not match its content")
     try:
         state = converter().structure(body, State)
     except Exception as error:
-        raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error
+        raise Damaged(f"{name} is not a state file of flowplan: {reason(error)}") from error
     if len(state.bindings) != len(body["resources"]):
-        raise StateError(f"{name} names an address twice", hint=RESTORE)
+        raise Damaged(f"{name} names an address twice")
     _hold_invariants(state, name)
     return state
 
 
-RESTORE = "`flowplan state restore` restores the last good version"
-
-
 def _checked(data: bytes, name: str) -> dict[str, Any]:
     if not data.strip(b"\0 \r\n\t"):
-        raise StateError(f"{name} is empty; an empty state file never means that nothing exists", hint=RESTORE)
+        raise Damaged(f"{name} is empty; an empty state file never means that nothing exists")
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{name} is too large to be a state file: {len(data):,} bytes")
     try:
         body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
-        raise StateError(f"{name} cannot be read: {reason(error)}", hint=RESTORE) from None
+        raise Damaged(f"{name} cannot be read: {reason(error)}") from None
     if not isinstance(body, dict) or "format_version" not in body:
-        raise StateError(f"{name} is not a state file of flowplan", hint=RESTORE)
+        raise Damaged(f"{name} is not a state file of flowplan")
     version = body["format_version"]
     if type(version) is not int or version < 1:
-        raise StateError(f"{name} has no valid format_version", hint=RESTORE)
+        raise Damaged(f"{name} has no valid format_version")
     if version == SEALED_FORMAT and "sealed" in body:
         raise StateError(f"{name} is an encrypted state", hint="`flowplan state pull` prints one in the clear")
     if version > FORMAT_VERSION:
@@ -102,7 +99,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
 def hold_distinct(bindings: Iterable[Binding], name: str) -> None:
     """Raise StateError where two addresses have one id: one of them is wrong, and which cannot be seen here."""
     for id, addresses in twice(bindings).items():
-        raise StateError(f"{name} records an id twice: {id} as {' and '.join(map(str, addresses))}", hint=RESTORE)
+        raise Damaged(f"{name} records an id twice: {id} as {' and '.join(map(str, addresses))}")
 
 
 def _hold_invariants(state: State, name: str) -> None:
@@ -110,10 +107,10 @@ def _hold_invariants(state: State, name: str) -> None:
     hold_distinct(bindings, name)
     for binding in bindings:
         if not isinstance(binding.applied, CLASSES[binding.address.kind]):
-            raise StateError(f"{name}: {binding.address} does not hold a {binding.address.kind}", hint=RESTORE)
+            raise Damaged(f"{name}: {binding.address} does not hold a {binding.address.kind}")
         dangling = [need for need in binding.needs if need not in state.bindings]
         if dangling:
-            raise StateError(f"{name}: {binding.address} needs {dangling[0]}, which is missing", hint=RESTORE)
+            raise Damaged(f"{name}: {binding.address} needs {dangling[0]}, which is missing")
 
 
 @cache

@@ -21,7 +21,7 @@ from attrs import field
 
 from flowplan import __version__
 from flowplan.classes import define
-from flowplan.errors import StateError
+from flowplan.errors import RESTORE, Damaged, StateError
 from flowplan.patterns import regex
 from flowplan.state import codec, journal
 from flowplan.state.journal import End, Header, Journal
@@ -250,7 +250,7 @@ class _Opening:
             self._sealed = True
             return self.form.opened_frame(entries, end, self.name)
         if self._sealed:  # who can read the journal does not write so: who cannot has put it there
-            raise StateError(f"{self.name} is encrypted, and frame {end.frames + 1} of it is not", hint=codec.RESTORE)
+            raise Damaged(f"{self.name} is encrypted, and frame {end.frames + 1} of it is not")
         self.form.hold_allowed(self.name)
         return entries
 
@@ -269,12 +269,11 @@ def _hold_follows(entry: Mapping[str, Any], end: End, name: str) -> None:
         raise StateError(
             f"{here} does not say which frame it follows: an unreleased flowplan wrote it, or somebody took it from "
             "such a journal",
-            hint=f"with the flowplan that wrote it `flowplan recover` ends that journal; otherwise {codec.RESTORE}",
+            hint=f"with the flowplan that wrote it `flowplan recover` ends that journal; otherwise {RESTORE}",
         )
-    raise StateError(
+    raise Damaged(
         f"{here} was not written there: it was moved or repeated, or taken from another journal, or one before it was "
         "left out",
-        hint=codec.RESTORE,
     )
 
 
@@ -287,7 +286,7 @@ def _unpacked(data: bytes, name: str) -> bytes:
     except zlib.error:
         found = b""
     if not unpacking.eof or unpacking.unused_data:
-        raise StateError(f"{name} is damaged: what is encrypted in it cannot be unpacked", hint=codec.RESTORE)
+        raise Damaged(f"{name} is damaged: what is encrypted in it cannot be unpacked")
     return found
 
 
@@ -296,14 +295,14 @@ def _object_in(data: bytes, name: str) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(data, object_pairs_hook=codec.no_duplicates, parse_constant=codec.no_constant)
     except (ValueError, RecursionError) as error:
-        raise StateError(f"{name} cannot be read: {codec.reason(error)}", hint=codec.RESTORE) from None
+        raise Damaged(f"{name} cannot be read: {codec.reason(error)}") from None
     return body
 
 
 def _hold_bound(shown: Mapping[str, Any], lineage: object, serial: object, name: str) -> None:
     """Raise StateError unless what a document shows is what is sealed in it."""
     if (shown.get("lineage"), shown.get("serial")) != (lineage, serial) or type(shown.get("serial")) is not int:
-        raise StateError(f"{name} holds another state than it says", hint=codec.RESTORE)
+        raise Damaged(f"{name} holds another state than it says")
 
 
 def _packed(entries: Sequence[Mapping[str, Any]]) -> bytes:

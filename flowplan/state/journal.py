@@ -15,10 +15,10 @@ import attrs
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.patterns import regex
-from flowplan.state.codec import RESTORE, converter, reason
+from flowplan.state.codec import converter, reason
 from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, with_ended
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def read_journal(
     # What follows is nearly always a megabyte of NULs, and the bracket that any frame has is looked for much faster.
     maybe = data.find(b"[", at) != -1
     if maybe and any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
-        raise StateError(f"{name} is damaged at byte {at}, before its end", hint=RESTORE)
+        raise Damaged(f"{name} is damaged at byte {at}, before its end")
     return attrs.evolve(_journal(frames, at, torn, name), end=end)
 
 
@@ -180,9 +180,9 @@ def entries_in(payload: bytes, name: str) -> list[dict[str, Any]]:
     try:
         entries = json.loads(payload)
     except (ValueError, RecursionError) as error:
-        raise StateError(f"{name} holds a frame that cannot be read: {reason(error)}", hint=RESTORE) from error
+        raise Damaged(f"{name} holds a frame that cannot be read: {reason(error)}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise StateError(f"{name} holds a frame that is not a list of records", hint=RESTORE)
+        raise Damaged(f"{name} holds a frame that is not a list of records")
     return entries
 
 
@@ -215,5 +215,5 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
         header = converter().structure(kept, Header)
         bounds.name(header.lineage)
     except Exception as error:
-        raise StateError(f"{name} holds a record that cannot be read: {reason(error)}", hint=RESTORE) from error
+        raise Damaged(f"{name} holds a record that cannot be read: {reason(error)}") from error
     return Journal(header, records, length, torn)

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.errors import StateError
-from flowplan.state.codec import RESTORE
+from flowplan.errors import Damaged, StateError
 
 # What becomes of a state whose key somebody may have: who has it could not open the one that is made in its place.
 _ANEW = "`flowplan recover --from-live --force` makes another state, from the markers of live bids, in its place"
@@ -43,7 +42,7 @@ class Sealed:
         """Raises StateError for an entry that is none."""
         recipients, key, sealed = entry.get("recipients"), entry.get("key"), entry.get("sealed")
         if not isinstance(recipients, list) or [one for one in (*recipients, key, sealed) if type(one) is not str]:
-            raise StateError(f"{name} is encrypted, and damaged: its key or its content is missing", hint=RESTORE)
+            raise Damaged(f"{name} is encrypted, and damaged: its key or its content is missing")
         return cls(tuple(recipients), str(key), str(sealed))
 
     @property

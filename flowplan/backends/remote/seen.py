@@ -18,11 +18,10 @@ from attrs import asdict, evolve
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Loaded
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import Damaged, StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
-from flowplan.state.codec import RESTORE
 
 FORMAT_VERSION = 1
 _SIZE_LIMIT = 64 * 1024
@@ -102,7 +101,7 @@ class Seen:
                 hint=f"if somebody has started it again on purpose, remove {self.path}",
             )
         if found.state.serial < last.serial:
-            raise StateError(f"{self.name} went back: its serial is {found.state.serial}, but {known}", hint=RESTORE)
+            raise Damaged(f"{self.name} went back: its serial is {found.state.serial}, but {known}")
 
     def note(self, lineage: str, serial: int) -> None:
         """This was seen; of one lineage the highest serial stays. A memory that cannot be written is none."""
