@@ -73,8 +73,8 @@ def test_a_version_that_was_kept_is_not_overwritten_by_the_state_before(site: Pl
 
 
 def test_only_some_versions_are_kept(site: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("versions", "remote.store"):
-        monkeypatch.setattr(f"flowplan.backends.{module}.MOST_VERSIONS", MOST)
+    for module in ("state.history", "backends.remote.store"):
+        monkeypatch.setattr(f"flowplan.{module}.MOST_VERSIONS", MOST)
     store, state = site.open(), run(site)
     for _ in range(MOST + 2):
         store.keep(state, CHANGE)
