@@ -82,7 +82,7 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
         else:
             why = f"{guard.by} keeps it" if bid.paused else f"{guard.by} keeps it running"
         most = "it is paused" if bid.paused else an_hour_at_most(bid.worst)
-        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why}: {most}"
+        summary = f"{one.address} is past its lifetime ({desired.over[one.address]}), but {why}: {most}"
         hint = f"flowplan apply --target {one.address.word}" if guard is None else guard.lift
         yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
 

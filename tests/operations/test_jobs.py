@@ -331,7 +331,7 @@ def test_what_is_past_its_lifetime_and_left_out_is_said(place: Place, part: tupl
     place.ok(*APPLY)
     place.ok("simulator", "advance", "13h")
     said = " ".join(place.ok("plan", *part).split())
-    assert "the lifetime of bid.train is over (it has run 13.0 hours, of max_hours 12), but it is left out" in said
+    assert "bid.train is past its lifetime (it has run 13.0 hours, of max_hours 12), but it is left out" in said
     assert "bid.other runs until cancelled" in said and "another lifetime" not in said
 
 
@@ -652,12 +652,22 @@ def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of
     place.ok("simulator", "advance", "3h")
     said = " ".join(place.ok("plan").split())
     assert (
-        "the lifetime of bid.train is over (it has run 3.0 hours, of max_hours 1), but prevent_destroy keeps it running"
+        "bid.train is past its lifetime (it has run 3.0 hours, of max_hours 1), but prevent_destroy keeps it running"
         in said
     )
     assert "hint: cancel it: remove prevent_destroy from its file, and apply" in said
     place.edit("prevent_destroy: true", "prevent_destroy: false")
     assert "2 destroyed" in place.ok(*APPLY)
+
+
+def test_what_is_kept_past_its_lifetime_in_the_same_way_is_one_warning(place: Place) -> None:
+    lifecycle = "for_each: [a-1, a-2, a-3, a-4]\n    lifetime: {max_hours: 1}\n    lifecycle: {prevent_destroy: true}"
+    place.write(ENDS.partition("  train:")[0] + f"  sweep:\n    {lifecycle}\n")
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "3h")
+    said = " ".join(place.ok("plan").split())
+    assert said.count("past its lifetime (") == 1, said
+    assert "(4 bids): each is past its lifetime (it has run 3.0 hours, of max_hours 1), but prevent_destroy" in said
 
 
 def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(place: Place) -> None:
@@ -668,7 +678,7 @@ def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(pl
     done = place.run(*APPLY)
     out = " ".join(done.out.split())
     assert done.code == 3 and "2 destroyed" in out
-    assert "the lifetime of bid.other is over" in out and "but prevent_destroy keeps it running" in out
+    assert "bid.other is past its lifetime" in out and "but prevent_destroy keeps it running" in out
     assert [one for one in place.ok("state", "list").split() if one.startswith("bid.other")] == ["bid.other"]
     status = place.ok("status")
     assert "bid.other  Allocated" in status and "bid.train  Terminated" in status

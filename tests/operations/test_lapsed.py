@@ -156,7 +156,7 @@ def test_what_a_file_that_reads_names_no_longer_ends_as_it_was_applied(late: Pla
 def test_what_no_file_names_any_more_and_a_target_leaves_out_is_named(late: Place) -> None:
     (late.path / FILES[0]).unlink()
     said = " ".join(late.ok("apply", ".", "--target", "bid.long", "--auto-approve").split())
-    assert "the lifetime of bid.train is over (it has run 5.0 hours, of max_hours 2), but it is left out" in said
+    assert "bid.train is past its lifetime (it has run 5.0 hours, of max_hours 2), but it is left out" in said
     assert "cancel it: flowplan apply --target bid.train" in said
 
 

@@ -74,7 +74,7 @@ def late(place: Place) -> Place:
 
 
 RUNS_ON = (
-    "note: the lifetime of bid.a is over (it has run 2.0 hours, of max_hours 1), but it is left out of this plan and "
+    "note: bid.a is past its lifetime (it has run 2.0 hours, of max_hours 1), but it is left out of this plan and "
     "keeps running: at most $2.00 an hour; cancel it: flowplan apply --target bid.a"
 )
 
