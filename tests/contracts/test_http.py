@@ -169,8 +169,17 @@ def test_a_kill_at_every_call_loses_nothing_that_was_durable(site: HttpSite, whe
     assert killed > 10
 
 
-def test_the_answer_to_any_request_may_be_lost_after_it_was_done(site: HttpSite) -> None:
-    for at in range(len(calls_of(another(site, "count")))):
+# At which calls: at every second one, from another one on at the next kind of server; the rest is slow.
+LOST = [
+    pytest.param(kind, number % 2, each, marks=[] if each == 2 else pytest.mark.slow)
+    for number, kind in enumerate(SITES)
+    for each in (2, 1)
+]
+
+
+@pytest.mark.parametrize(("site", "first", "each"), LOST, indirect=["site"])
+def test_the_answer_to_any_request_may_be_lost_after_it_was_done(site: HttpSite, first: int, each: int) -> None:
+    for at in range(first, len(calls_of(another(site, "count"))), each):
         here, number, known = another(site, f"lost{at}"), count(), list[str]()
 
         def lost(wanted: str, answer: Answer, number: count[int] = number, at: int = at) -> Answer:
