@@ -1420,6 +1420,20 @@ MISTAKES = (
         ("tests/operations/test_other_state.py", "-k", "a_program_hears"),
     ),
     Mistake(
+        "of two stacks that a pipeline applies at once only one keeps its state",
+        "../examples/ci/github/action/state.sh",
+        "    on_top || break\n",
+        "    break\n",
+        ("tests/pipelines/test_github_recipe.py", "-k", "at_once"),
+    ),
+    Mistake(
+        "a pipeline mixes what two runs of one stack have saved",
+        "../examples/ci/github/action/state.sh",
+        "  ! grep --quiet --line-regexp",
+        "  true || ! grep --quiet --line-regexp",
+        ("tests/pipelines/test_github_recipe.py", "-k", "at_once"),
+    ),
+    Mistake(
         "a bid that moved since it was placed passes for another stack's",
         "operations/checking/environment.py",
         "        at = now.get(marker.address, marker.address)\n",

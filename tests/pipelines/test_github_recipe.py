@@ -4,6 +4,7 @@ differs. The simulator is the cloud, a bare repository holds files and state, an
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from attrs import define, field
 
 from tests.conftest import ROOT, START
 from tests.pipelines.checkout import Origin
-from tests.pipelines.runner import ENCRYPTED, Action, Ended, programs
+from tests.pipelines.runner import ENCRYPTED, RECIPES, Action, Ended, programs
 from tests.texts import task_text
 
 pytestmark = pytest.mark.skipif(
@@ -270,6 +271,33 @@ def test_a_state_that_cannot_be_saved_fails_the_job(repository: Repository) -> N
     repository.origin.refuse_pushes()
     applied = repository.job("apply", sha)
     assert (applied.code, "the state could not be saved" in applied.log) == (1, True)
+
+
+def kept(origin: Origin, word: str, runner: str, name: str) -> subprocess.CompletedProcess[str]:
+    """`state.sh` with this word, on a runner that may have begun before others have saved."""
+    temp = origin.path / f"temp-{runner}"
+    temp.mkdir(exist_ok=True)
+    checkout = origin.clone(runner) if word == "fetch" else origin.path / runner / "a-repo"
+    environ = {"NAME": name, "STATE_BRANCH": "flowplan-state", "RUNNER_TEMP": str(temp), "HOME": str(origin.path)}
+    script = RECIPES / "github" / "action" / "state.sh"
+    return subprocess.run(
+        [str(script), word], cwd=checkout, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def test_stacks_that_are_applied_at_once_all_keep_their_state(tmp_path: Path) -> None:
+    """Each has a concurrency group of its own, and all have one branch. Two runs of one stack are never mixed."""
+    origin = Origin.at(tmp_path)
+    runs = (("one", "a"), ("two", "b"), ("three", "c"), ("four", "a"))
+    for runner, name in runs:
+        assert kept(origin, "fetch", runner, name).returncode == 0
+        for file, text in ((f"{name}.json", f"the state of {name}"), (f"{name}.version-{runner}", runner)):
+            (tmp_path / f"temp-{runner}" / "flowplan-state" / file).write_text(text)
+    ended = [kept(origin, "save", runner, name) for runner, name in runs]
+    assert [one.returncode for one in ended] == [0, 0, 0, 1], ended
+    assert "the state could not be saved" in ended[3].stdout
+    files = origin.git(tmp_path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state").split()
+    assert files == [f"{name}.{end}" for runner, name in runs[:3] for end in ("json", f"version-{runner}")]
 
 
 def test_a_name_that_could_forge_something_is_refused(repository: Repository) -> None:
