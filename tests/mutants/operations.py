@@ -1427,6 +1427,13 @@ MISTAKES = (
         ("tests/pipelines/test_github_recipe.py", "-k", "at_once"),
     ),
     Mistake(
+        "the apply of a job that is cancelled goes on",
+        "../examples/ci/github/action/action.yml",
+        '        exec "$GITHUB_ACTION_PATH/apply.sh"\n',
+        '        "$GITHUB_ACTION_PATH/apply.sh"\n        true\n',
+        ("tests/pipelines/test_github_recipe.py", "-k", "is_cancelled"),
+    ),
+    Mistake(
         "a pipeline mixes what two runs of one stack have saved",
         "../examples/ci/github/action/state.sh",
         "  ! grep --quiet --line-regexp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from tests.loaded import flowplan
+from tests.processes import LONGEST, Process
 from tests.reports.test_github import parsed
 
 RECIPES = ROOT / "examples" / "ci"
@@ -42,13 +44,15 @@ class Ended:
 @define
 class Action:
     """A run of the action in a directory that is a checkout. `temp`: the runner's, a new one for each job.
-    `left_out`: steps."""
+    `left_out`: steps. `cancelled_at`: what the log says when the job is cancelled: the runner sends SIGINT to the one
+    process that it has started for the step."""
 
     inputs: Mapping[str, str]
     checkout: Path
     temp: Path
     environ: Mapping[str, str]
     left_out: tuple[str, ...]
+    cancelled_at: str = ""
     _outputs: dict[str, dict[str, str]] = field(factory=dict, init=False)
 
     def __call__(self) -> Ended:
@@ -78,19 +82,30 @@ class Action:
             "GITHUB_STEP_SUMMARY": str(self.temp / "summary"),
             "CI": "true",
         }
-        done = subprocess.run(
+        with Process(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
             cwd=self.checkout / self._filled(step.get("working-directory", "."), given),
             env={**self.environ, **environ, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-            timeout=120,
-        )
+        ) as process:
+            said = self._cancel(process) if self.cancelled_at else ""
+            said += process.communicate(timeout=LONGEST)[0]
         if "id" in step:
             self._outputs[step["id"]] = outputs_of(output.read_text())
-        return done
+        return subprocess.CompletedProcess(step["run"], process.returncode, said)
+
+    def _cancel(self, process: Process) -> str:
+        """Cancel the job if this step says what it is cancelled at. Returns what it had said by then."""
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if self.cancelled_at in line:
+                process.send_signal(signal.SIGINT)
+                break
+        return said
 
     def _filled(self, text: str, given: Mapping[str, str]) -> str:
         """A text with its `${{ }}`."""

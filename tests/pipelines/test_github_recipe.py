@@ -23,6 +23,15 @@ pytestmark = pytest.mark.skipif(
     shutil.which("jq") is None or shutil.which("git") is None, reason="jq or git is not installed"
 )
 KEY = "a key for plans, long enough"
+WAITS = """\
+version: 2
+name: waits
+project_name: my-foundry-project
+defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}
+tasks:
+  first: {}
+  second: {depends_on: [{task: first, until: terminated}]}
+"""
 
 
 @define
@@ -41,7 +50,7 @@ class Repository:
         made.world.write_text(json.dumps({"comments": {}, "issues": [], "pulls": {}, "artifacts": {}}))
         return made
 
-    def job(self, command: str, sha: str = "", dies_before: str = "", **inputs: str) -> Ended:
+    def job(self, command: str, sha: str = "", dies_before: str = "", cancelled_at: str = "", **inputs: str) -> Ended:
         """A job in a checkout of its own, on a runner of its own, up to a step."""
         self.jobs += 1
         checkout = self.origin.clone(f"runner-{self.jobs}")
@@ -60,7 +69,9 @@ class Repository:
         }
         given = {"command": command, "package": "", **inputs}
         temp = self.origin.path / f"temp-{self.jobs}"
-        ended = Action(given, checkout, temp, environ, left_out=("Install flowplan", dies_before))()
+        ended = Action(
+            given, checkout, temp, environ, left_out=("Install flowplan", dies_before), cancelled_at=cancelled_at
+        )()
         if ended.outputs["plan_path"]:  # the step of the workflow that keeps the plan
             with self.changing() as world:
                 world["artifacts"][ended.outputs["artifact"]] = Path(ended.outputs["plan_path"]).read_text()
@@ -271,6 +282,16 @@ def test_a_state_that_cannot_be_saved_fails_the_job(repository: Repository) -> N
     repository.origin.refuse_pushes()
     applied = repository.job("apply", sha)
     assert (applied.code, "the state could not be saved" in applied.log) == (1, True)
+
+
+def test_a_job_that_is_cancelled_stops_its_apply_and_saves_the_state(repository: Repository) -> None:
+    """The runner tells one process: were that a shell, flowplan would go on, beside the step that saves the state."""
+    _, sha = repository.plan(WAITS)
+    applied = repository.job("apply", sha, cancelled_at="bid.first: created")
+    assert (applied.code, "what was done is saved" in applied.log) == (130, True), applied.log
+    assert "what was done is saved" in " ".join(applied.summary.split())
+    assert [one["address"] for one in repository.origin.state()["resources"]] == ["bid.first"]
+    assert repository.job("plan", **{"pull-request": "7"}).outputs["exit_code"] == "2"
 
 
 def kept(origin: Origin, word: str, runner: str, name: str) -> subprocess.CompletedProcess[str]:
