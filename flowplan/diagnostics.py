@@ -141,7 +141,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "not-ours": Code("A bid or volume does not belong to this stack.", "not_ours"),
     "other-endpoint": Code("The state belongs to another API.", "other_endpoint"),
     "other-environment": Code("The name_prefix is not the one that the state was applied with.", "other_environment"),
-    "other-state": Code("There is no state yet, and bids of a stack of this name are live.", "other_state"),
+    "other-state": Code("Bids of a stack of this name are live, and the state lacks them.", "other_state"),
     "other-plan": Code("A saved plan is for another API, project or state.", "other_plan"),
     "would-forget": Code("Another version of the state lacks resources that it holds now.", "would_forget"),
     "other-project": Code("The state belongs to another project.", "other_project"),

@@ -1413,6 +1413,27 @@ MISTAKES = (
         ("tests/operations/test_other_state.py", "-k", "under_another_name"),
     ),
     Mistake(
+        "what runs is bought again once a state was begun, after it was lost",
+        "operations/checking/environment.py",
+        '    if seen.config is None or plan.mode != "apply":\n        return None\n    placed',
+        '    if seen.config is None or plan.mode != "apply" or state.bindings:\n        return None\n    placed',
+        ("tests/operations/test_other_state.py", "-k", "begun_since"),
+    ),
+    Mistake(
+        "what has ended is placed no more without a look, as another state runs one like it",
+        "operations/checking/environment.py",
+        ' == "bid" and address not in seen.state.bindings}',
+        ' == "bid"}',
+        ("tests/operations/test_other_state.py", "-k", "has_ended"),
+    ),
+    Mistake(
+        "a bid that the state has at another address is another state's",
+        "operations/checking/environment.py",
+        "    known = state.released | {one.id for one in seen.state.bindings.values()}\n",
+        "    known = state.released\n",
+        ("tests/operations/test_other_state.py", "-k", "has_by_now"),
+    ),
+    Mistake(
         "a program places what runs a second time, and hears nothing of it",
         "api/stack.py",
         "            planning.tell_unseen(session, proposal.diagnostics)\n",

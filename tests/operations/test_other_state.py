@@ -7,7 +7,7 @@ import json
 import pytest
 
 import flowplan
-from tests.conftest import Place, made_once
+from tests.conftest import Place, bid_id, made_once
 
 STACK = """version: 2
 name: llm
@@ -81,6 +81,53 @@ def test_a_program_hears_that_what_runs_is_placed_a_second_time(checkout: Place)
     stack.apply(proposal)  # which it may have looked at
     assert [TWICE in one and "flowplan recover --from-live" in one for one in heard].count(True) == 1, heard
     assert live(checkout) == {"api-g2", "old", "api", "new"}
+
+
+def test_a_state_that_was_begun_since_with_a_volume_places_nothing_again_either(place: Place) -> None:
+    """The volume is found by its name, and is taken in first. It is the same once the first bid is."""
+    place.write(
+        STACK.replace("  old: {}\n", "  web: {startup_script: echo one, lifecycle: {create_before_destroy: true}}\n")
+    )
+    place.write("version: 2\nvolumes: {data: {size: 1, region_id: us-central1-b}}\n", "data.yaml")
+    files = ("flowplan.yaml", "data.yaml")
+    place.ok(*APPLY, *files)
+    place.write((place.path / "flowplan.yaml").read_text().replace("echo one", "echo two"))
+    place.ok(*APPLY, *files)
+    volume = place.ok("state", "show", "volume.data").partition("(")[2].partition(")")[0]
+    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        path.unlink()
+    place.ok("import", "volume.data", volume)
+    for address in ("bid.api", "bid.web"):
+        code, told = said(place, *APPLY, *files)
+        assert (code, TWICE in told, live(place)) == (3, True, {"api-g2", "web-g2"}), told
+        take = told.partition(f"flowplan import {address} ")[2].partition(" --lineage ")
+        place.ok("import", address, take[0], "--lineage", take[2].replace(";", ",").partition(",")[0])
+    place.ok(*APPLY, *files)
+    assert live(place) == {"api-g2", "web-g2"}
+
+
+def test_what_has_ended_is_placed_again_whatever_another_state_has(checkout: Place) -> None:
+    """Somebody has looked at that once, and the watch can ask nobody."""
+    checkout.ok("plan", "--out", "p.json")
+    checkout.ok("apply", "p.json")
+    checkout.call("DELETE", f"/v2/spot/bids/{bid_id(checkout, 'bid.api')}")
+    assert live(checkout) == {"api-g2", "old", "new"}
+    assert said(checkout, *APPLY)[0] == 0
+    assert live(checkout) == {"api-g2", "old", "new", "api"}
+
+
+def test_a_bid_that_the_state_has_by_now_is_no_other_ones(checkout: Place) -> None:
+    """It was imported, and has another address since."""
+    lineage = said(checkout, *APPLY)[1].rpartition("--lineage ")[2].partition(";")[0]
+    rows = json.loads(checkout.call("GET", "/v2/spot/bids").body)["data"]
+    [api] = [row["fid"] for row in rows if row["name"] == "api-g2"]
+    [old] = [row["fid"] for row in rows if row["name"] == "old"]
+    checkout.ok("import", "bid.new", old, "--lineage", lineage)
+    checkout.ok("import", "bid.api", api, "--lineage", lineage)
+    checkout.ok("state", "mv", "bid.api", "bid.first")
+    checkout.edit("  new: {}\n", "  new: {}\n  first: {startup_script: echo two, lifecycle: {ignore_changes: all}}\n")
+    code, told = said(checkout, *APPLY)
+    assert (code, live(checkout)) == (0, {"api-g2", "old", "api"}), told
 
 
 def test_whoever_has_looked_at_the_plan_may_place_them(checkout: Place) -> None:

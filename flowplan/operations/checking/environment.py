@@ -1,5 +1,5 @@
-"""Whether a configuration is that of the environment that the state is of, told by `name_prefix`; and whether a stack
-without a state runs already, told by the markers of live bids. Pure."""
+"""Whether a configuration is that of the environment that the state is of, told by `name_prefix`; and whether what a
+plan places runs already, told by the markers of live bids. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from flowplan.planning.actions import Create
 from flowplan.printable import natural, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
+    from flowplan.model.address import Address
     from flowplan.model.live import LiveBid, Marker
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
@@ -51,52 +52,64 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 
 
 def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
-    """A warning where `plan` places bids, there is no state yet, and bids of a stack of this name are live at these
+    """A warning where `plan` places bids, and bids of a stack of this name that the state lacks are live at their
     addresses, by their markers, under other names than would be given them: what was replaced (NAME-g2) or moved is
-    called otherwise, so its name is not found to be taken. None: there are none, or they are another environment's."""
+    called otherwise, so its name is not found to be taken. So it is without a state, and where one was begun after
+    another was lost, as with a volume. None: there are none, or they are another environment's."""
     state = seen.recorded
-    if seen.config is None or plan.mode != "apply" or state.serial or state.bindings:
+    if seen.config is None or plan.mode != "apply":
         return None
-    if not any(isinstance(one, Create) and one.address.kind == "bid" for one in plan.changes):
-        return None
-    found = sorted(_of_this_stack(seen, seen.config), key=lambda one: natural(one[0].bid.name))
+    placed = {one.address for one in plan.changes if isinstance(one, Create)}
+    bids = {address for address in placed if address.kind == "bid" and address not in seen.state.bindings}
+    ours = _of_this_stack(seen, seen.config, bids) if bids else ()
+    found = sorted(ours, key=lambda one: natural(one[0].bid.name))
     if not found:
         return None
-    lineages = sorted({marker.lineage for _, marker in found})
-    named = few([f"{shown(bid.bid.name)} ({bid.id})" for bid, _ in found], _MOST_NAMED)
+    first, marker, at = found[0]
+    named = few([f"{shown(bid.bid.name)} ({bid.id})" for bid, *_ in found], _MOST_NAMED)
     live = "a live bid carries" if len(found) == 1 else f"{len(found)} live bids carry"
-    summary = (
-        f"there is no state yet, but {live} the marker of a stack called {shown(found[0][1].stack)}: {named}; if "
-        "that is this one, what runs would be placed a second time"
-    )
+    live = f"{live} the marker of a stack called {shown(marker.stack)}"
+    if state.serial or state.bindings:
+        live += f", and {'is' if len(found) == 1 else 'are'} not in this state"
+    else:
+        live = f"there is no state yet, but {live}"
+    if state.bindings or state.released:  # it is intact, so it is not rebuilt
+        lost = f"flowplan import {at.word} {first.id} --lineage {shown(marker.lineage)}"
+        lost += ", and so each of the others" * (len(found) > 1)
+    else:
+        lost = f"flowplan recover --from-live --lineage {shown(min(marker.lineage for _, marker, _ in found))}"
     hint = (
-        "use the state that has them; if it is lost: flowplan recover --from-live --lineage "
-        f"{shown(lineages[0])}; if this is another stack, give it a `name` of its own, or `flowplan plan --out FILE`, "
-        "look at it, and `flowplan apply FILE`"
+        f"use the state that has them; if it is lost: {lost}; if this is another stack, give it a `name` of its own, "
+        "or `flowplan plan --out FILE`, look at it, and `flowplan apply FILE`"
     )
+    summary = f"{live}: {named}; if that is this one, what runs would be placed a second time"
     return Diagnostic(_NO_STATE, summary, hint, severity="warning")
 
 
-def _of_this_stack(seen: Observed, config: Config) -> Iterator[tuple[LiveBid, Marker]]:
-    """The live bids that another state of this stack has placed for what is configured, by their markers and what they
-    are called. A stack that no file gives a name has that of its directory, which may have been another then."""
+def _of_this_stack(
+    seen: Observed, config: Config, placed: Container[Address]
+) -> Iterator[tuple[LiveBid, Marker, Address]]:
+    """The live bids that another state of this stack has placed for what is `placed`, by their markers and what they
+    are called, each with the address that it has here. A stack that no file gives a name has that of its directory,
+    which may have been another then."""
     from flowplan.planning.moves import former_addresses
 
     state, desired, now = seen.recorded, seen.desired.resources, former_addresses(config)
+    known = state.released | {one.id for one in seen.state.bindings.values()}
     for bid in seen.live.bids.values():
         marker = bid.marker
-        if marker is None or bid.ended or marker.lineage == state.lineage or bid.id in state.released:
+        if marker is None or bid.ended or marker.lineage == state.lineage or bid.id in known:
             continue
         at = now.get(marker.address, marker.address)
         wanted = desired.get(at)
-        if not isinstance(wanted, Bid) or (config.stack and marker.stack != state.stack):
+        if not isinstance(wanted, Bid) or at not in placed or (config.stack and marker.stack != state.stack):
             continue
         made = config.name_prefix + name_at(marker.address.base, marker.address.key)
         names = {wanted.name, *([] if at in seen.desired.named else [made])}
         if (generation := generation_in(bid.bid.name)) is not None:
             names |= {name_beside(one, generation) for one in names}
         if bid.bid.name in names:
-            yield bid, marker
+            yield bid, marker, at
 
 
 def hold_environment(session: Session, seen: Observed, wishes: Wishes, plan: Plan) -> None:
