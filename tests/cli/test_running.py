@@ -119,7 +119,7 @@ def test_a_saved_plan_that_is_stopped_says_how_to_go_on(place: Place) -> None:
     read_until(process, lambda line: "created" in line)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LONGEST)
-    assert (process.returncode, _GO_ON in " ".join(err.split())) == (143, True)
+    assert (process.returncode, _GO_ON in " ".join(err.split())) == (143, True), err
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")
     converge(place)
