@@ -135,9 +135,8 @@ class Removals:
     ) -> None:
         """Wait until a cancelled bid has ended; `lingers` is called once if it has not at the first look. `send`
         cancels it once more, every now and then: what has answered before may not have been the API (`by_api`: whether
-        it was no web page, of the last answer). `again` is
-        called before that with the bid as it is, and raises what forbids it. A bid with an unknown status gets less
-        time than other removals: its status may never change."""
+        the last answer was no web page). `again` is called before that with the bid as it is, and raises what forbids
+        it. A bid with an unknown status gets less time than other removals: its status may never change."""
         strange_since: float | None = None
         sent = self.patience.clock.monotonic()
         for turn in self.patience.turns(self.patience.at_most):

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from functools import partial
+from threading import Event
 from typing import Any
 
 import attrs
@@ -14,12 +15,14 @@ import pytest
 from flowplan.apply.options import Options
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
+from flowplan.cli.stop import Stop
 from flowplan.clock import Moment
 from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
 from flowplan.operations import recover
 from flowplan.state.records import Intent
 from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
+from tests.processes import LONGEST
 
 STATE = "flowplan.state.json"
 
@@ -365,14 +368,20 @@ def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
 
 def test_a_recover_that_is_stopped_says_what_may_run_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = further(place, 3)
-    real = Fcp.cancel_bid
+    real, on, heard = Fcp.cancel_bid, Stop.on, Event()
 
-    def cancel(cloud: Fcp, id: str, **how: Any) -> None:
+    def hear(stop: Stop, number: int) -> None:
+        on(stop, number)
+        heard.set()
+
+    def cancel(cloud: Fcp, id: str, **how: Any) -> bool:
         if id == first:
-            real(cloud, id, **how)
-        else:
-            signal.raise_signal(signal.SIGINT)  # it is answered, and has not ended
+            return real(cloud, id, **how)
+        signal.raise_signal(signal.SIGINT)
+        assert heard.wait(LONGEST)  # before the next one may begin
+        return True  # it is answered, and has not ended
 
+    monkeypatch.setattr(Stop, "on", hear)
     monkeypatch.setattr(Fcp, "cancel_bid", cancel)
     monkeypatch.setattr(recover, "Options", partial(Options, parallelism=1))  # the third one is not begun
     every = [word for id in (first, second, third) for word in ("--cancel", id)]
