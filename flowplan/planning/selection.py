@@ -7,7 +7,7 @@ stays as it is: in the cloud, in the state, and in the cost of the whole.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -16,12 +16,16 @@ from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import is_wild, matching, together
+from flowplan.names import few
 from flowplan.planning.actions import Change, Completed, Forget, LeftOut, NoOp, Presumed, Read
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.planning.triggers import causes
+from flowplan.printable import shown
 from flowplan.state.state import State
+
+_MOST = 3  # files that are named
 
 
 def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
@@ -33,10 +37,15 @@ def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
         *(a for a, binding in state.bindings.items() if wishes.in_scope(binding)),
     }
     every = {*ours, *desired.reads, *state.bindings}
-    former = {old: new for new, old in desired.moves.items()}
-    replaced = _meant("--replace", asked.replace, ours, every, former)
-    targets = _meant("--target", asked.targets, ours | desired.reads.keys(), every, former)
-    excluded = _meant("--exclude", asked.excluded, ours | desired.reads.keys(), every, former)
+
+    def made_by(address: Address) -> str:
+        source = state.bindings[address].source if address in state.bindings else ""
+        return wishes.files.for_people(source) if source else ""
+
+    there = _There(every, {old: new for new, old in desired.moves.items()}, made_by)
+    replaced = _meant("--replace", asked.replace, ours, there)
+    targets = _meant("--target", asked.targets, ours | desired.reads.keys(), there)
+    excluded = _meant("--exclude", asked.excluded, ours | desired.reads.keys(), there)
     if wishes.mode == "refresh-only":  # it records what is live under the addresses that the state has
         targets, excluded = (one | {desired.moves.get(a, a) for a in one} for one in (targets, excluded))
     return attrs.evolve(
@@ -47,20 +56,29 @@ def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
     )
 
 
-def _meant(
-    option: str, patterns: Iterable[str], known: set[Address], every: set[Address], former: Mapping[Address, Address]
-) -> frozenset[Address]:
+@frozen
+class _There:
+    """All addresses that there are, given or not; `former`: those that have moved, and where to; `made_by`: the file
+    that made what is at one, "" where the state has none."""
+
+    every: set[Address]
+    former: Mapping[Address, Address]
+    made_by: Callable[[Address], str]
+
+
+def _meant(option: str, patterns: Iterable[str], known: set[Address], there: _There) -> frozenset[Address]:
     found: set[Address] = set()
     wrong: list[tuple[str, str | None]] = []
     for pattern in patterns:
         matched = matching(pattern, known)
         if not matched:
-            moved = sorted(matching(pattern, former.keys()), key=in_order)
+            moved = sorted(matching(pattern, there.former.keys()), key=in_order)
             if moved:
-                new = former[moved[0]]
+                new = there.former[moved[0]]
                 wrong.append((f"{option} {pattern}: {moved[0]} has moved to {new}", f"{option} {new}"))
             else:
-                wrong.append((f"{option} {pattern}: {_why_not(pattern, every)}", _instead(pattern, known)))
+                why, instead = _why_not(pattern, there)
+                wrong.append((f"{option} {pattern}: {why}", instead or _instead(pattern, known)))
         found |= matched
     if wrong:
         (first, hint), *others = wrong
@@ -68,11 +86,17 @@ def _meant(
     return frozenset(found)
 
 
-def _why_not(pattern: str, every: set[Address]) -> str:
-    if matching(pattern, every):
-        return "that belongs to a file that you did not give"
+def _why_not(pattern: str, there: _There) -> tuple[str, str | None]:
+    """Why nothing that is known matches, and what to do, where that can be told."""
+    elsewhere = matching(pattern, there.every)
+    files = sorted({shown(file) for file in map(there.made_by, elsewhere) if file})
+    if files:
+        named = few(files, _MOST)
+        return f"that belongs to {named}, which you did not give", f"give {named} as a PATH"
+    if elsewhere:
+        return "that belongs to a file that you did not give", None
     what = "anything that matches" if is_wild(pattern) else "it"
-    return f"neither the files nor the state hold {what}"
+    return f"neither the files nor the state hold {what}", None
 
 
 def _instead(pattern: str, known: set[Address]) -> str | None:

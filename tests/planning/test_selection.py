@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from flowplan.errors import UsageProblem
 from flowplan.model.address import Address
@@ -165,7 +166,17 @@ def test_of_several_that_match_nothing_each_is_named() -> None:
     assert caught.value.detail == "--target volume.dta: neither the files nor the state hold it"
 
 
-def test_what_belongs_to_a_file_that_is_not_given() -> None:
+@pytest.mark.parametrize(
+    ("source", "whose", "hint"),
+    [
+        ("", "a file that you did not give", "there are: volume.data"),
+        ("./b.yaml", "./b.yaml, which you did not give", "give ./b.yaml as a PATH"),
+    ],
+)
+def test_what_belongs_to_a_file_that_is_not_given(source: str, whose: str, hint: str) -> None:
+    """That file is named where the state knows it: what is typed next is right."""
     wishes = Wishes(patterns=Patterns(("bid.other",)), in_scope=lambda binding: False)
-    with pytest.raises(UsageProblem, match="belongs to a file that you did not give"):
-        planned(Desired({DATA: volume()}), KNOWN, THERE, wishes)
+    made = evolve(KNOWN, bindings={a: evolve(one, source=source) for a, one in KNOWN.bindings.items()})
+    with pytest.raises(UsageProblem) as caught:
+        planned(Desired({DATA: volume()}), made, THERE, wishes)
+    assert (str(caught.value), caught.value.hint) == (f"--target bid.other: that belongs to {whose}", hint)
