@@ -1473,7 +1473,7 @@ MISTAKES = (
         "operations/rebuild.py",
         "    if not name.startswith(config.name_prefix):\n        return True\n",
         "",
-        ("tests/operations/test_environments.py", "-k", "not_rebuilt_of"),
+        ("tests/operations/test_environments.py", "-k", "do_not_have"),
     ),
     Mistake(
         "a state is rebuilt of what another environment runs beside its predecessors",
@@ -1508,7 +1508,7 @@ MISTAKES = (
         "operations/rebuild.py",
         "        has_prefix = config is None and _says_prefix(session)\n",
         "        has_prefix = False\n",
-        ("tests/operations/test_environments.py", "-k", "not_rebuilt_of"),
+        ("tests/operations/test_environments.py", "-k", "do_not_have"),
     ),
     Mistake(
         "a state that is rebuilt is of any environment",

@@ -355,6 +355,14 @@ def test_a_state_that_is_lost_is_not_rebuilt_of_what_another_environment_runs(
     )
 
 
+def test_it_is_not_where_that_runs_what_these_files_do_not_have(stack: Place) -> None:
+    """Its prefix tells then, and not the name of a task."""
+    _production_alone(stack)
+    stack.edit("  api:", "  other:")
+    refused = stack.run("--state", "staging.json", "recover", "--from-live", "--var-file", "env/staging.yaml")
+    assert (refused.code, "stack serving: production-api" in " ".join(refused.err.split())) == (64, True), refused
+
+
 def test_a_state_that_is_rebuilt_has_the_prefix_of_its_environment(stack: Place) -> None:
     _production_alone(stack)
     stack.ok(*of("production", "recover", "--from-live"))
