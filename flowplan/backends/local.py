@@ -217,7 +217,6 @@ class LocalStore(Store):
         return not self._versions.has(saved.lineage, saved.serial - 1)
 
     def restore(self) -> Restored:
-
         try:
             there = self.read()
         except Unread:

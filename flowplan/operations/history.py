@@ -78,7 +78,8 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
         loaded = store.read()
     except StateError as error:
         versions = store.versions()
-        if not versions or (isinstance(error, Damaged) and error.restorable and not error.otherwise):
+        mends = isinstance(error, Damaged) and error.restorable and not error.otherwise
+        if not versions or mends:  # `state restore` mends it, and loses nothing
             raise
         session.hold_not_moved()
         if not force:

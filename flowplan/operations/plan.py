@@ -423,7 +423,7 @@ def forecast(
 
 def hold_unseen(found: Iterable[Diagnostic]) -> None:
     """Raise GuardRefused where what is said of a plan needs somebody who has looked at it: that its variables are those
-    of another environment, or that its stack is live and has no state here."""
+    of another environment, or that what it places may run already."""
     from flowplan.operations.checking.environment import hold_warned
 
     hold_warned(found)
@@ -431,10 +431,10 @@ def hold_unseen(found: Iterable[Diagnostic]) -> None:
 
 def tell_unseen(session: Session, found: Iterable[Diagnostic]) -> None:
     """Warn of what `hold_unseen` raises: of a plan that a program applies, which may have looked at it."""
-    from flowplan.operations.checking.environment import warned
+    from flowplan.operations.checking.environment import and_then, warned
 
     for one in warned(found):
-        session.listener.warn(f"{one.summary}{'' if one.summary.endswith('?') else ';'} {one.hint}")
+        session.listener.warn(and_then(one, one.hint or ""))
 
 
 def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:

@@ -204,27 +204,32 @@ def _chosen(session: Session, config: Config | None, live: Live, lineage: str | 
         others = {marker.lineage for marker, name in marked if has_prefix or _is_of_another(config, marker, name)}
         ours = {one: marker for one, marker in stacks.items() if marker.stack in called and one not in others}
         if len(ours) != 1:
-            names = {one: sorted((n for m, n in marked if m.lineage == one), key=natural) for one in stacks}
-            listed = "\n".join(
-                f"--lineage {shown(one)}  stack {shown(marker.stack)}: {few([*map(shown, names[one])], _MOST_NAMED)}"
-                for one, marker in sorted(stacks.items())
-            )
             like = "as the configuration says" if given else "like this directory"
             if config is not None and config.name_prefix:
                 like += f", with the name_prefix {config.name_prefix}"
             if has_prefix:
                 like += "; the name_prefix, which tells environments apart, cannot be read"
-            raise UsageProblem(
-                f"there is not exactly one live stack named {', '.join(map(shown, sorted(called)))}, {like}",
-                detail=listed,
-                hint="give the stack file whose `name` is listed here, with the variables of its environment, or "
-                "choose one with --lineage",
-            )
+            what = f"there is not exactly one live stack named {', '.join(map(shown, sorted(called)))}, {like}"
+            raise _which_of(marked, stacks, what)
         stacks = ours
     if not stacks:
         what = f" of lineage {lineage}" if lineage else ""
         raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")
     return next(iter(stacks.values()))
+
+
+def _which_of(marked: Sequence[tuple[Marker, str]], stacks: Mapping[str, Marker], what: str) -> UsageProblem:
+    """`what` is wrong, with all `stacks`, each with the names of some bids that are `marked` as its own."""
+    names = {one: sorted((name for marker, name in marked if marker.lineage == one), key=natural) for one in stacks}
+    return UsageProblem(
+        what,
+        detail="\n".join(
+            f"--lineage {shown(one)}  stack {shown(marker.stack)}: {few([*map(shown, names[one])], _MOST_NAMED)}"
+            for one, marker in sorted(stacks.items())
+        ),
+        hint="give the stack file whose `name` is listed here, with the variables of its environment, or choose one "
+        "with --lineage",
+    )
 
 
 def _is_of_this(config: Config, live: Live, lineage: str) -> bool:

@@ -148,16 +148,15 @@ def _cancelled(
     cancelling = Cancelling(bids, removals, Options().parallelism)
     session.interruption.wake = cancelling.wake
     came = {result.work.intent.id: result.error for result in cancelling()}
-    for error in came.values():
-        if error is not None and not isinstance(error, CloudError):
-            raise error
     failed, over = dict[str, CloudError](), set[str]()
     for bid, _ in duplicates:
         error = came.get(bid.id, CloudError(f"stopped before {bid.id} was seen to end"))
-        if isinstance(error, CloudError):
-            failed[bid.id] = error
-        else:
+        if error is None:
             over.add(bid.id)
+        elif isinstance(error, CloudError):
+            failed[bid.id] = error
+        else:  # the lock is lost
+            raise error
     gone: list[Record] = [Done("", a, None) for a, binding in state.bindings.items() if binding.id in over]
     journal.append([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
     ended = with_ended(state.ended, dict.fromkeys(over, now.by_server))

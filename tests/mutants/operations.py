@@ -918,8 +918,8 @@ MISTAKES = (
     Mistake(
         "record no end of a duplicate because another cannot be cancelled",
         "operations/recover.py",
-        "        if error is not None and not isinstance(error, CloudError):\n",
-        "        if error is not None:\n",
+        "        elif isinstance(error, CloudError):\n",
+        "        elif error is None:\n",
         ("tests/faults/test_stop_paying.py", "-k", "keeps_no_other_running"),
     ),
     Mistake(
@@ -1408,7 +1408,7 @@ MISTAKES = (
     Mistake(
         "what runs under another name is bought again where the state is lost",
         "operations/checking/environment.py",
-        "if one.code in (_CODE, _NO_STATE))",
+        "if one.code in (_CODE, _OTHER_STATE))",
         "if one.code == _CODE)",
         ("tests/operations/test_other_state.py", "-k", "under_another_name"),
     ),

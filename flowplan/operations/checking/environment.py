@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 _CODE = "other-environment"
-_NO_STATE = "other-state"
+_OTHER_STATE = "other-state"
 _MOST_NAMED = 3  # bids, in a message
 _GIVE = "give the variables that belong to this state; if "
 _LOOK = "with the same --state and variables, look at it, and `flowplan apply FILE` with that --state"
@@ -83,7 +83,7 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
         "or `flowplan plan --out FILE`, look at it, and `flowplan apply FILE`"
     )
     summary = f"{live}: {named}; if that is this one, what runs would be placed a second time"
-    return Diagnostic(_NO_STATE, summary, hint, severity="warning")
+    return Diagnostic(_OTHER_STATE, summary, hint, severity="warning")
 
 
 def _of_this_stack(
@@ -122,13 +122,17 @@ def hold_warned(found: Iterable[Diagnostic], untouched: str = "nothing was chang
     """Raise GuardRefused where what is said of a plan, at which nobody has looked, has such a warning. `untouched`:
     what to say of what was not done."""
     for one in warned(found):
-        end = "" if one.summary.endswith("?") else ";"
-        raise GuardRefused(f"{one.summary}{end} {untouched}", code=one.code, hint=one.hint)
+        raise GuardRefused(and_then(one, untouched), code=one.code, hint=one.hint)
+
+
+def and_then(warning: Diagnostic, more: str) -> str:
+    """What `warning` says, and `more` behind it: it may end in a question."""
+    return f"{warning.summary}{'' if warning.summary.endswith('?') else ';'} {more}"
 
 
 def warned(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """What `other_environment` and `other_state` say, of all that is said of a plan."""
-    return (one for one in found if one.code in (_CODE, _NO_STATE))
+    return (one for one in found if one.code in (_CODE, _OTHER_STATE))
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:
