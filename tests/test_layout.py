@@ -75,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "documents.shapes": {"planning", "pricing", *NOUNS},
     "documents": {"documents.shapes", "cost", "cost.what_if", "planning", "pricing", "state", *NOUNS},
 }
-OPERATIONS = {f"operations.{part}" for part in ("opening", "looking", "checking", "running", "watching")}
+OPERATIONS = {f"operations.{part}" for part in ("opening", "looking", "checking", "proposing", "running", "watching")}
 _FOR_OPERATIONS = {
     *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "hooks", "simulator", "startup"),
     *PURE_STAGES - {"config.keys", "config.task"},
@@ -83,7 +83,8 @@ _FOR_OPERATIONS = {
 ALLOWED["operations.opening"] = _FOR_OPERATIONS
 ALLOWED["operations.looking"] = {"operations.opening", *_FOR_OPERATIONS}
 ALLOWED["operations.checking"] = {"operations.looking", *ALLOWED["operations.looking"]}
-ALLOWED["operations.running"] = {"operations", "operations.checking", *ALLOWED["operations.checking"]}  # of a plan
+ALLOWED["operations.proposing"] = {"operations", "operations.checking", *ALLOWED["operations.checking"]}  # of files
+ALLOWED["operations.running"] = {"operations.proposing", *ALLOWED["operations.proposing"]}
 ALLOWED["operations"] = {"operations.running", *ALLOWED["operations.running"]}
 ALLOWED["operations.watching"] = {"operations", *ALLOWED["operations"]}
 ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}
@@ -98,6 +99,7 @@ ALLOWED["api"] = {
     *(
         "operations",
         "operations.opening",
+        "operations.proposing",
         "operations.running",
         "operations.watching",
         "cloud.http",
@@ -324,7 +326,7 @@ def test_start_up_imports_nothing_it_does_not_need(arguments: tuple[str, ...], w
 
 @pytest.mark.parametrize(
     ("arguments", "most"),
-    [(("--help",), 31), (("plan", "--help"), 41), (("validate",), 120), (("--api-url", "sim:", "plan"), 285)],
+    [(("--help",), 31), (("plan", "--help"), 41), (("validate",), 120), (("--api-url", "sim:", "plan"), 291)],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_start_up_imports_few_modules(arguments: tuple[str, ...], most: int) -> None:

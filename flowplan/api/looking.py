@@ -26,6 +26,7 @@ from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
 from flowplan.operations.opening.interaction import Event
 from flowplan.operations.opening.sources import DEFAULT
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
 from flowplan.operations.running.saved_plan import as_file
 
@@ -114,7 +115,7 @@ class Looking:
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
         """
-        request = planning.Request(
+        request = Request(
             paths=self._opening.sources,
             destroy=flag(destroy, "destroy"),
             keep_volumes=flag(keep_volumes, "keep_volumes"),

@@ -11,6 +11,7 @@ from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.exact import exactly
 from flowplan.operations import plan as planning
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.saved_plan import hold_whole
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Proposal:
     """What would be done, what it costs and what is said about it. `apply` carries out exactly this, or raises."""
 
     _planned: planning.Planned = field(repr=False)
-    _request: planning.Request = field(repr=False)
+    _request: Request = field(repr=False)
     _state: str = field(repr=False)  # what tells the state from others that it was made for
 
     @property
@@ -62,7 +63,7 @@ class Proposal:
         with exactly():
             return comment(self.document, PLAIN, whole(max_bytes, "max_bytes", 4000, 1_000_000_000))
 
-    def approved(self, here: str) -> tuple[planning.Request, SealedPlan]:
+    def approved(self, here: str) -> tuple[Request, SealedPlan]:
         """What an apply carries out where the state is `here`. Raises UsageProblem for a proposal that was made for
         another state or without a look at the cloud, StalePlan for one that was edited, and GuardRefused for one that a
         guard refuses."""

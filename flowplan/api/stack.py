@@ -19,8 +19,9 @@ from flowplan.apply.events import Silent
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.operations import apply as applying
-from flowplan.operations import plan as planning
 from flowplan.operations.opening.interaction import Event
+from flowplan.operations.proposing.refusing import hold_unseen, tell_unseen
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.approval import Approved
 from flowplan.operations.running.run import How
 from flowplan.operations.running.saved_plan import given_plan, hold_expected, request_of, unchecked
@@ -138,7 +139,7 @@ class Stack(Looking):
             policies=policies,
             stop=how.get("stop"),
         )
-        planning.hold_unseen(proposal.diagnostics)
+        hold_unseen(proposal.diagnostics)
         return self.apply(proposal, **how)
 
     def watch(
@@ -176,7 +177,7 @@ class Stack(Looking):
         hold_reporter(reporter)
         pace = seconds(every, "every")
         hold_pace(pace, "every", simulated=self._opening.settings.simulated)
-        request = planning.Request(
+        request = Request(
             paths=self._opening.sources,
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             policies=paths(policies, "policies"),
@@ -205,11 +206,11 @@ class Stack(Looking):
 
         return in_a_thread(run, stop=stop)
 
-    def _approved(self, proposal: Proposal | str | Path, expect: str | None) -> tuple[planning.Request, SealedPlan]:
+    def _approved(self, proposal: Proposal | str | Path, expect: str | None) -> tuple[Request, SealedPlan]:
         """What `apply` is to carry out. Raises UsageProblem, GuardRefused, StalePlan, ConfigError."""
         if isinstance(proposal, str | Path):
             saved = given_plan(self._opening.settings, path(proposal, "the file of a plan"))
-            request = request_of(saved, planning.Request(paths=self._opening.sources), expect, self._opening.settings)
+            request = request_of(saved, Request(paths=self._opening.sources), expect, self._opening.settings)
             if (why := unchecked(saved, self._opening.settings)) is not None:
                 self._opening.listener().warn(f"{why}: expect proves what is in it, not who made it")
             return request, saved
@@ -217,7 +218,7 @@ class Stack(Looking):
             raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
         with self._opening.session() as session:
             request, document = proposal.approved(session.identity)
-            planning.tell_unseen(session, proposal.diagnostics)
+            tell_unseen(session, proposal.diagnostics)
         hold_expected(document, expect)
         return request, document
 

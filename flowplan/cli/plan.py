@@ -65,7 +65,7 @@ def plan(
     from flowplan.operations.files import hold_writable
     from flowplan.operations.opening.combinations import as_option, hold_together
     from flowplan.operations.plan import plan as make
-    from flowplan.operations.plan import refuse
+    from flowplan.operations.proposing.refusing import refuse
 
     here, report = Context.of(ctx), report_of("plan", form, max_bytes)
     hold_shown(report, form, scripts=asked["show_scripts"])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from flowplan.cli import values
 
 if TYPE_CHECKING:
-    from flowplan.operations.plan import Request
+    from flowplan.operations.proposing.request import Request
 
 
 def read_request(given: Mapping[str, Any], **more: Any) -> Request:
     """`given`: the values of a command's options, by their names; one that it lacks is not given. `more`: what else the
     request has. Raises UsageProblem for a value that cannot be read."""
-    from flowplan.operations.plan import Request
+    from flowplan.operations.proposing.request import Request
 
     get = given.get
     return Request(

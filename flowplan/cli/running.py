@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowplan.cli.terminal import Terminal
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.operations.opening.session import Session
-    from flowplan.operations.plan import Request
+    from flowplan.operations.proposing.request import Request
     from flowplan.planning.plan import Mode, Plan
 
 

@@ -21,7 +21,7 @@ from flowplan.errors import (
 from flowplan.model.budget import side_by_side
 from flowplan.operations.checking.sensitive import hold_sensitive
 from flowplan.operations.opening.variables import hold_same, of_plan
-from flowplan.operations.plan import Request, wanted
+from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.running.approval import Approval
 from flowplan.operations.running.begun_once import OfBegun, say_begun
 from flowplan.operations.running.excerpting import Excerpting

@@ -30,7 +30,8 @@ from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import SIMULATOR, Settings
 from flowplan.operations.opening.sources import CASES, DEFAULT, SUFFIXES, find
-from flowplan.operations.plan import Request, plan
+from flowplan.operations.plan import plan
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.run import How
 from flowplan.operations.validate import configuration
 from flowplan.pricing.units import usd

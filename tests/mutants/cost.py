@@ -56,7 +56,7 @@ MISTAKES = (
     ),
     Mistake(
         "count what a plan destroys as if no lifetime ended it",
-        "operations/plan.py",
+        "operations/proposing/priced.py",
         "lived(session, plan, seen) if forecasts(plan) or plan.patterns.partial else seen.desired",
         "seen.desired",
         ("tests/cost/test_as_applied.py", "-k", "each_command"),

@@ -826,7 +826,7 @@ MISTAKES = (
     ),
     Mistake(
         "cancel a bid that cannot be placed again",
-        "operations/plan.py",
+        "operations/proposing/placeable.py",
         "    problems = [unplaceable[address] for address in placing if address in unplaceable]\n",
         "    problems = []\n",
         ("tests/planning/test_spelling.py",),
@@ -1190,7 +1190,7 @@ MISTAKES = (
     ),
     Mistake(
         "destroy nothing for a file that cannot be read",
-        "operations/plan.py",
+        "operations/proposing/request.py",
         "    if named.why_unread is not None and ",
         "    if False and ",
         ("tests/operations/test_misplaced_plans.py", "-k", "destroy or broken"),
@@ -1436,7 +1436,7 @@ MISTAKES = (
     Mistake(
         "a program places what runs a second time, and hears nothing of it",
         "api/stack.py",
-        "            planning.tell_unseen(session, proposal.diagnostics)\n",
+        "            tell_unseen(session, proposal.diagnostics)\n",
         "",
         ("tests/operations/test_other_state.py", "-k", "a_program_hears"),
     ),
@@ -1708,7 +1708,7 @@ MISTAKES = (
     ),
     Mistake(
         "run the hooks of a stack for a program",
-        "operations/plan.py",
+        "operations/proposing/request.py",
         "hooks=(config or named).hooks if request.hooks else (),",
         "hooks=(config or named).hooks,",
         ("tests/operations/test_hooks.py", "-k", "nothing_else"),

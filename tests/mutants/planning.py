@@ -161,7 +161,7 @@ MISTAKES = (
     ),
     Mistake(
         "forget prevent_destroy in a destroy",
-        "operations/plan.py",
+        "operations/proposing/request.py",
         "        lifecycles=named.lifecycles,\n",
         "",
         ("tests/operations/test_lifecycle.py",),

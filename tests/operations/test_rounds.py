@@ -23,7 +23,7 @@ from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, Stat
 from flowplan.model.address import Address
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.plan import Request
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.watching import rounds as module
 from flowplan.operations.watching.memory import LONGEST, Memory, unnumbered
 from flowplan.operations.watching.rounds import rounds

@@ -13,7 +13,7 @@ from flowplan.documents.watch import Round
 from flowplan.errors import ConfigError, StalePlan
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.plan import Request
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.run import How
 from flowplan.operations.watching import one_round as watching
 from flowplan.operations.watching.one_round import one_round

@@ -14,7 +14,9 @@ from flowplan.model.resources import Volume
 from flowplan.operations.checking.environment import hold_environment, other_environment
 from flowplan.operations.looking.observe import Observed, observe
 from flowplan.operations.opening.excerpts import with_lines
-from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse, runs_on, with_scripts
+from flowplan.operations.proposing.document import document_of, with_scripts
+from flowplan.operations.proposing.priced import forecast, hold_budgets, priced_plan
+from flowplan.operations.proposing.refusing import refuse, runs_on
 from flowplan.operations.running.begun_once import hold_not_made
 from flowplan.operations.running.saved_plan import hold_to
 from flowplan.planning.other_work import other_work

@@ -12,7 +12,7 @@ from flowplan.clock import since_boot
 from flowplan.errors import GuardRefused
 from flowplan.operations.checking.policing import refused_by_policies
 from flowplan.operations.looking.prices import markets_of
-from flowplan.operations.plan import hold_budgets
+from flowplan.operations.proposing.priced import hold_budgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

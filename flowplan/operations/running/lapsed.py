@@ -13,7 +13,7 @@ from flowplan.model.selection import Patterns, matching
 from flowplan.operations.checking.policies import readable_policies
 from flowplan.operations.looking.lifetimes import over
 from flowplan.operations.looking.live import certain
-from flowplan.operations.plan import Request, wanted
+from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:

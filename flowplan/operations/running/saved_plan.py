@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.operations.opening.session import Session
-    from flowplan.operations.plan import Request
+    from flowplan.operations.proposing.request import Request
     from flowplan.state.form import Form
 
 

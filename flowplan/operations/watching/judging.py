@@ -13,7 +13,8 @@ from flowplan.errors import CloudError, ConfigError
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, side_by_side
 from flowplan.operations.opening.session import Session
-from flowplan.operations.plan import Request, hold_budgets, priced_plan
+from flowplan.operations.proposing.priced import hold_budgets, priced_plan
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.watching.look import Looked
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.watch_findings import COSTLY, Act, Decision

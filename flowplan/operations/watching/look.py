@@ -18,7 +18,7 @@ from flowplan.model.resources import Bid
 from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.opening.session import Session
-from flowplan.operations.plan import Request, wanted
+from flowplan.operations.proposing.request import Request, wanted
 from flowplan.planning.actions import Completed, Delete
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.make import make_plan

@@ -28,7 +28,7 @@ from flowplan.errors import (
 )
 from flowplan.model.address import Address
 from flowplan.operations.opening.session import Session
-from flowplan.operations.plan import Request, wanted
+from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.running.approval import Approved, stale
 from flowplan.operations.running.lapsed import lapsed
 from flowplan.operations.running.run import How, Run

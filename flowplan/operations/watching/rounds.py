@@ -20,7 +20,7 @@ from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
 from flowplan.operations.opening.interaction import Interruption, Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.plan import Request
+from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_round
 from flowplan.operations.running.run import How
 from flowplan.operations.validate import configuration

@@ -1,0 +1,70 @@
+"""A plan that is not carried out: what refuses it, and what it leaves running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flowplan.errors import GuardRefused
+
+if TYPE_CHECKING:
+    from flowplan.cost.priced_plan import PricedPlan
+    from flowplan.diagnostics import Diagnostic
+    from flowplan.operations.opening.session import Session
+
+
+def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:
+    """Raise GuardRefused when a guard says no, with every reason. The plan is shown by then; a `saved` one is not."""
+    if found.refusals:
+        reasons = sorted({refusal.word or refusal.code for refusal in found.refusals})
+        guards = f"the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}"
+        first = found.refusals[0]
+        raise GuardRefused(
+            f"refused by {guards}; {session.nothing_was('changed')}",
+            code=first.code,
+            detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
+            hint=_remedy(first) if saved else runs_on(found),
+            refusals=() if saved else found.refusals,
+        )
+
+
+def runs_on(found: PricedPlan) -> str | None:
+    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing, or
+    what is refused itself."""
+    from shlex import quote
+
+    from flowplan.planning.actions import Expire
+
+    refused = {one.about for one in found.refusals}
+    due = [str(one.address) for one in found.plan.changes if isinstance(one, Expire)]
+    due = [one for one in due if one not in refused]
+    if not due:
+        return None
+    run = f"{', '.join(due)} {'keeps running past its' if len(due) == 1 else 'keep running past their'} lifetime"
+    return f"{run}; to stop only that: flowplan apply {' '.join(f'--target {quote(one)}' for one in due)}"
+
+
+def _remedy(refusal: Diagnostic) -> str | None:
+    """What to do about a refusal of a saved plan."""
+    if refusal.code != "volume-data":
+        return refusal.hint
+    return (
+        "a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
+        "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
+    )
+
+
+def hold_unseen(found: Iterable[Diagnostic]) -> None:
+    """Raise GuardRefused where what is said of a plan needs somebody who has looked at it: that its variables are those
+    of another environment, or that what it places may run already."""
+    from flowplan.operations.checking.environment import hold_warned
+
+    hold_warned(found)
+
+
+def tell_unseen(session: Session, found: Iterable[Diagnostic]) -> None:
+    """Warn of what `hold_unseen` raises: of a plan that a program applies, which may have looked at it."""
+    from flowplan.operations.checking.environment import and_then, warned
+
+    for one in warned(found):
+        session.listener.warn(and_then(one, one.hint or ""))
