@@ -19,9 +19,10 @@ Became: TypeAlias = Binding | Refused | OutcomeUnknown | Literal["send again"]
 
 
 def find_out(
-    intents: Sequence[CreateIntent], working: WorkingState, around: Surroundings, options: Options
+    intents: Sequence[CreateIntent], working: WorkingState, around: Surroundings, options: Options, *, held: bool
 ) -> dict[str, Became]:
-    """Look for what `intents` made, all together; takes up to the settle window. Every one is answered."""
+    """Look for what `intents` made, all together; takes up to the settle window. Every one is answered. `held`: writes
+    are held for approval."""
     findings = look_up(
         intents,
         working.state.lineage,
@@ -31,11 +32,17 @@ def find_out(
         known=working.bids(),
     )
     resend = options.on_unknown == "retry"
-    return {intent: became(finding, working, resend=resend) for intent, finding in findings.items()}
+    return {intent: became(finding, working, resend=resend, held=held) for intent, finding in findings.items()}
 
 
-def became(finding: Finding, working: WorkingState, *, resend: bool) -> Became:
-    """What a finding means. Only what is proved absent is sent again, once, and where `resend` allows it. Pure."""
+def became(finding: Finding, working: WorkingState, *, resend: bool, held: bool = False) -> Became:
+    """What a finding means. Only what is proved absent is sent again, once, and where `resend` allows it; not where
+    writes are `held` for approval: the lost answer may have said so, and somebody would approve it twice. Pure."""
+    if finding.verdict == "absent" and held:
+        return OutcomeUnknown(
+            "flowplan cannot tell whether it was created: it is not listed, but may be held for approval",
+            hint="have it approved if it is held, then run the same command again",
+        )
     if finding.verdict == "absent" and not finding.intent.resent and resend:
         return "send again"
     if finding.verdict == "found" and finding.binding is not None:

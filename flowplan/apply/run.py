@@ -412,7 +412,7 @@ class Applying:
         """Look up everything in doubt at once; what is proved absent is sent once more, with the same bytes."""
         doubts, self._doubts = self._doubts, []
         creates = [work.intent for work in doubts if isinstance(work.intent, CreateIntent)]
-        found = find_out(creates, self._working, self._around, self._options)
+        found = find_out(creates, self._working, self._around, self._options, held=self._is_held)
         back: list[Result] = []
         for work in doubts:
             became = found[work.intent.intent]

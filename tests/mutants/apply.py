@@ -41,6 +41,13 @@ MISTAKES = (
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
     Mistake(
+        "have somebody approve twice what was held, and whose answer was lost",
+        "apply/run.py",
+        "self._options, held=self._is_held)",
+        "self._options, held=False)",
+        ("tests/faults/test_matrix_api.py", "-k", "202-held"),
+    ),
+    Mistake(
         "send later what was said not to be sent, as no thread could be started",
         "apply/workers.py",
         "            if decided.acquire(blocking=False):\n",

@@ -106,6 +106,24 @@ def what_was_approved_since_is_found_by_the_next_run(world: World, command: str,
     assert len(world.executed("POST", BIDS)) == 2
 
 
+@cell("202-held", "apply", variants={"in-doubt": True})
+def what_may_wait_for_approval_is_not_asked_for_twice(world: World, command: str, _: bool) -> None:
+    """Somebody would approve both, and FCP promises nothing of a key that comes twice."""
+    world.begin(command)
+    world.conditions(idempotency=False)
+    world.fault(POST_BID, "timeout", late=100)  # it was held, that was not heard, and it is approved later
+    world.fault(POST_BID, "status", nth=2, **HELD)
+    told = world.do(command)
+    assert told.code == 6, told
+    assert "may be held for approval" in told.said
+    assert len(told.calls("POST", BIDS)) == 2
+    assert len(LocalStore(world.path / STATE).read().pending) == 2
+    world.time.pause(100)
+    told = world.do(command)
+    assert told.code == 0, told
+    assert len(world.executed("POST", BIDS)) == len(world.bids()) == 2
+
+
 REAUTH = json.dumps({"detail": "needs_reauth"})
 
 
