@@ -93,10 +93,11 @@ def _may_be_over(changes: Iterable[Change], desired: Desired) -> Iterator[Diagno
         lifetime = desired.lifetimes.get(one.address)
         if bid is None or bid.paused or what is None or one.guard is not None or lifetime is None:
             continue
-        summary = f"{one.address} may be past its lifetime: flowplan cannot check its {what} now, so it keeps running"
+        from flowplan.planning.lifetimes import may_be_over
+
         yield Diagnostic(
             "lifetime-unknown",
-            f"{summary}: {an_hour_at_most(bid.worst)}",
+            f"{one.address} {may_be_over(what, bid)}",
             "give it an end_at, which flowplan can check without the API; to stop it now: flowplan destroy --target "
             f"{one.address.word}",
             severity="warning",

@@ -14,7 +14,7 @@ from flowplan.model.resources import Bid, Ends
 from flowplan.patterns import regex
 from flowplan.pricing.billing import Billed, Bills, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import an_hour_at_most, usd
 from flowplan.state.state import LIFETIME, Binding, State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
@@ -118,6 +118,12 @@ def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen:
             unseen = ["when_done"] if lifetime.cancel_when_done and seen.instances is None else []
             found[address] = " and ".join([*unread, *unseen])
     return found
+
+
+def may_be_over(what: str, bid: Bid) -> str:
+    """Of a bid whose lifetime is `unknown`, as nobody tells `what` it is held to: what that means, for people."""
+    most = an_hour_at_most(bid.worst)
+    return f"may be past its lifetime: flowplan cannot check its {what} now, so it keeps running: {most}"
 
 
 def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Left:

@@ -15,7 +15,18 @@ from flowplan.model.address import Address
 from flowplan.model.hooks import Event
 
 Kind: TypeAlias = Literal[
-    "lifetime_over", "ended", "preempted", "outbid", "raised", "moves", "drift", "unapplied", "waits", "runs", "done"
+    "lifetime_over",
+    "lifetime_unknown",
+    "ended",
+    "preempted",
+    "outbid",
+    "raised",
+    "moves",
+    "drift",
+    "unapplied",
+    "waits",
+    "runs",
+    "done",
 ]
 Act: TypeAlias = Literal["cancel", "place", "raise", "lower", "move"]
 COSTLY: tuple[Act, ...] = ("place", "raise", "move")  # what may make a stack more expensive

@@ -15,7 +15,7 @@ from flowplan.model.address import Address, in_order
 from flowplan.model.live import ALLOCATED, OPEN, PREEMPTING
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, Delete, Expire, LeftOut, NoOp, Read, Replace, Update
-from flowplan.planning.lifetimes import has_lifetime_as_applied
+from flowplan.planning.lifetimes import has_lifetime_as_applied, may_be_over
 from flowplan.planning.watch_again import is_met, is_move, pause_left, why_not_placed
 from flowplan.planning.watch_findings import Act, Decision, Finding, Kind
 from flowplan.planning.watch_limits import (
@@ -166,7 +166,10 @@ class _Finding(AtChange):
             said = f"the limit price in the files, {usd(written)}, wins again"
             return self._priced("raised", said, act="lower", new_limit=written)
         if live.status == ALLOCATED:
-            return self._priced("runs", "it runs")
+            unchecked = self.seen.desired.unknown.get(self.change.address)
+            if unchecked is None or self.change.guard is not None or not self.seen.policy.enforce_lifetime:
+                return self._priced("runs", "it runs")
+            return self._priced("lifetime_unknown", f"it {may_be_over(unchecked, bid)}", to_decide=True)
         if live.status == PREEMPTING:
             return self._priced("preempted", "the cloud is taking its instances back")
         least = to_win(self.market(bid), bid.limit_price)

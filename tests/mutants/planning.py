@@ -741,6 +741,13 @@ MISTAKES = (
         ("tests/operations/test_unending.py", "-k", "found_by_the_watch"),
     ),
     Mistake(
+        "the watch calls it as written that nobody can tell whether a lifetime is over",
+        "planning/watching.py",
+        "            if unchecked is None or ",
+        "            if True or ",
+        ("tests/operations/test_unread_bills.py", "-k", "the_watch_finds"),
+    ),
+    Mistake(
         "the watch calls it as written that a guard refuses what it would do",
         "planning/watch_findings.py",
         "        return self.to_decide or (self.refused and",

@@ -131,3 +131,17 @@ def test_a_history_that_cannot_be_read_leaves_the_cost_as_it_is(ran: Place, answ
     assert cost.code == 0 and "what came of forecasts is unknown for 2 bids" in said(cost.err)
     assert (found["estimate"], found["paid"]) == (before["estimate"], before["paid"])
     assert {one["course"] for one in found["forecasts"]} == {"unknown"}
+
+
+def test_the_watch_finds_what_it_cannot_hold_to_its_lifetime(ran: Place) -> None:
+    """A key that may not read the bill would else let every max_cost pass, each night with exit code 0."""
+    with ran.simulator() as simulator:
+        simulator.faults.add(f"GET {BILL}", "status", status=403, body="{}", times=2)
+    told = ran.run("watch", "--once")
+    assert told.code == 2 and "1 run, 1 may be past their lifetime." in told.out, told
+    unchecked = "bid.train: it may be past its lifetime: flowplan cannot check its max_hours now, so it keeps running"
+    assert f"{unchecked}: at most $3.00 an hour; run `flowplan plan` and decide" in said(told.out), told
+    ran.edit("tasks:\n", "watch: {enforce_lifetime: false}\ntasks:\n")
+    with ran.simulator() as simulator:
+        simulator.faults.add(f"GET {BILL}", "status", status=403, body="{}", times=None)
+    assert "2 run." in ran.ok("watch", "--once"), "it is asked to look at no lifetime"

@@ -46,6 +46,7 @@ _KINDS: Mapping[Kind, str] = MappingProxyType(
         "moves": "to move",
         "ended": "ended",
         "lifetime_over": "past their lifetime",
+        "lifetime_unknown": "may be past their lifetime",
         "drift": "changed outside",
         "unapplied": "not applied",
     }
