@@ -69,6 +69,16 @@ def generation_in(name: str) -> int | None:
     return int(digits) if made else None
 
 
+def is_named_with(prefix: str, name: str, called: str) -> bool:
+    """Whether a bid of that `name` may be of the environment whose names begin with `prefix`, in which it is `called`
+    so: it has that prefix, and no longer one that ends before the rest of what it is called."""
+    if not name.startswith(prefix):
+        return False
+    generation = generation_in(name)
+    names = [called, *([] if generation is None else [name_beside(called, generation)])]
+    return not any(name.removeprefix(prefix).endswith(f"-{one.removeprefix(prefix)}") for one in names)
+
+
 @frozen
 class Script:
     """The user's own startup script. Compared by digest; `text` travels only from the file to the API."""

@@ -12,11 +12,11 @@ from flowplan.backends.store import last_readable
 from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
-from flowplan.model.resources import generation_in, name_beside
 from flowplan.names import few
 from flowplan.operations.looking.unknown_stack import named
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
+from flowplan.planning.conflicts import is_of_environment
 from flowplan.planning.lookup import look_up
 from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
@@ -246,14 +246,5 @@ def _says_prefix(session: Session) -> bool:
 
 def _is_of_another(config: Config | None, marker: Marker, name: str) -> bool:
     """Whether a bid of that `name` is of another environment than that of `config`, whose stack has the same name and
-    the same addresses: it lacks the prefix of `config`, or has another one before the name, which may be longer."""
-    if config is None:
-        return False
-    if not name.startswith(config.name_prefix):
-        return True
-    if (task := config.tasks.get(marker.address)) is None:
-        return False
-    generation = generation_in(name)
-    names = [task.name, *([] if generation is None else [name_beside(task.name, generation)])]
-    prefix = config.name_prefix
-    return any(name.removeprefix(prefix).endswith(f"-{one.removeprefix(prefix)}") for one in names)
+    the same addresses."""
+    return config is not None and not is_of_environment(config, marker.address, name)

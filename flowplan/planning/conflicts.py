@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
-from flowplan.model.resources import PortMapping
+from flowplan.model.resources import PortMapping, is_named_with, name_at
 from flowplan.planning.lookup import Desired
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.config import Config
     from flowplan.state.records import Intent
 
 PREFIX = 'name_prefix: "${var.env}-" gives each environment its own names'
 
 
 def conflicts(
-    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live, *, stack: str = "", prefix: str = ""
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live, config: Config
 ) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
-    `stack`: the name in a stack file, whose names can have a prefix; `prefix`: the one that they have.
+    `config`: of which `desired` is what is wanted.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
     in_doubt: frozenset[str] = _in_doubt(pending, state, live) if pending else frozenset()
     taken: dict[tuple[str, str], list[str]] = {}
@@ -34,7 +35,7 @@ def conflicts(
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     ours = {*state.released, *(binding.id for binding in state.bindings.values())}
-    whose = _Whose(state, live, prefix)
+    whose: _Whose | None = None
     earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
     for address, wanted in desired.resources.items():
@@ -42,13 +43,21 @@ def conflicts(
             continue
         others = [id for id in taken.get((address.kind, wanted.name), ()) if earlier.get(id) != address]
         if others:
+            whose = whose or _Whose(state, live, config)
             owner, remedy = whose(address, wanted.name, others)
-            if stack and not {*others} & ours:
+            if config.stack and not {*others} & ours:
                 remedy += f"; {PREFIX}"
             found.append(
                 (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {owner}", remedy)
             )
     return found
+
+
+def is_of_environment(config: Config, address: Address, name: str) -> bool:
+    """Whether a bid of that `name`, at that `address` of a stack that is called as the one of `config`, may be of the
+    environment of `config`: all environments have one name and the same addresses."""
+    task, prefix = config.tasks.get(address), config.name_prefix
+    return is_named_with(prefix, name, prefix + name_at(address.base, address.key) if task is None else task.name)
 
 
 def _in_doubt(pending: Mapping[str, Intent], state: State, live: Live) -> frozenset[str]:
@@ -68,7 +77,7 @@ class _Whose:
     """Whose live objects are. Who has them is looked up once for all names that are taken: there may be as many as
     there are bids."""
 
-    def __init__(self, state: State, live: Live, prefix: str) -> None:
+    def __init__(self, state: State, live: Live, config: Config) -> None:
         self._lineage, self._released = state.lineage, state.released
         self._holds_something = bool(state.bindings or state.released)  # then recover --from-live rebuilds nothing
         self._bound = {(one.kind, binding.id): one for one, binding in state.bindings.items()}
@@ -76,9 +85,10 @@ class _Whose:
         for bid in live.bids.values():
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
-        marked = [bid for bid in live.bids.values() if not bid.ended and bid.bid.name.startswith(prefix)]
-        markers = [bid.marker for bid in marked if bid.marker is not None]  # without those of other environments
-        self._namesakes = sorted({m.lineage for m in markers if m.stack == state.stack and m.lineage != state.lineage})
+        marked = [(bid.marker, bid.bid.name) for bid in live.bids.values() if bid.marker is not None and not bid.ended]
+        alike = [(m, name) for m, name in marked if m.stack == state.stack and m.lineage != state.lineage]
+        others = {m.lineage for m, name in alike if not is_of_environment(config, m.address, name)}
+        self._namesakes = sorted({m.lineage for m, _ in alike} - others)  # without those of other environments
 
     def __call__(self, address: Address, name: str, ids: Sequence[str]) -> tuple[str, str]:
         """Whose the objects `ids` are, which have the `name`, and the remedy: another address's, another state's, when

@@ -925,8 +925,8 @@ MISTAKES = (
     Mistake(
         "who has lost a state is told to rebuild it of another environment's bids",
         "planning/conflicts.py",
-        " and bid.bid.name.startswith(prefix)]",
-        "]",
+        "({m.lineage for m, _ in alike} - others)",
+        "({m.lineage for m, _ in alike})",
         ("tests/planning/test_conflicts.py", "-k", "of_another_environment"),
     ),
 )

@@ -378,6 +378,14 @@ def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one(stack: Pla
     assert (refused.code, "stack serving: production-api" in " ".join(refused.err.split())) == (64, True), refused
 
 
+def test_what_runs_without_a_prefix_is_not_taken_for_a_stack_with_one(stack: Place) -> None:
+    stack.edit('name_prefix: "${var.env}-"\n', "")
+    _production_alone(stack)
+    stack.write(STACK)
+    refused = stack.run(*of("staging", "recover", "--from-live"))
+    assert (refused.code, "stack serving: api" in " ".join(refused.err.split())) == (64, True), refused
+
+
 @pytest.mark.parametrize("what", ["a later generation", "a task more"])
 def test_what_runs_with_a_prefix_is_not_taken_for_a_stack_without_one_whatever_it_is_called(
     stack: Place, what: str
@@ -413,3 +421,15 @@ def test_what_runs_with_a_longer_prefix_is_not_taken_for_a_stack_with_the_shorte
     chosen = stack.run(*of("staging", "recover", "--from-live", "--lineage", lineage))
     assert (chosen.code, "(name_prefix staging-): another environment?" in " ".join(chosen.err.split())) == (0, True)
     assert "name_prefix" not in json.loads((stack.path / "staging.json").read_text())
+
+
+def test_a_destroy_of_a_stack_without_prefix_speaks_of_no_other_environment(stack: Place) -> None:
+    """Else its user is told to take in what production runs."""
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    stack.edit('name_prefix: "${var.env}-"\n', "")
+    files = (stack.path / "flowplan.yaml").read_text()
+    stack.edit("  api:", "  web:")
+    stack.ok(*of("staging", "apply", "--auto-approve"))
+    stack.write(files)
+    done = stack.run(*of("staging", "destroy", "--auto-approve", "--allow-volume-destroy", "*"))
+    assert (done.code, "warning" in done.err, set(live(stack))) == (0, False, {"production-api"}), done

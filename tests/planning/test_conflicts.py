@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
+from flowplan.config import Config
 from flowplan.model.live import Live
 from flowplan.model.resources import PortMapping, Resource
 from flowplan.planning.conflicts import conflicts
@@ -30,6 +31,7 @@ from tests.builders import (
     volume,
 )
 
+FILES = Config({}, {})
 OTHER = bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())
 THEIRS = live_bid(bid(), "bid_9", ours=False)
 OF_A_STACK = live_bid(bid(), "bid_9", marker=marker(bid(), lineage="another", stack="stack-2"))
@@ -39,7 +41,7 @@ SPARE = live_volume(volume(), "vol_9", created_at="1970-01-01T00:16:45Z")  # jus
 def found(wanted: Resource, known: State, there: Live, *pending: Intent) -> list[tuple[str, str]]:
     address = {"train": TRAIN, "data": DATA}[getattr(wanted, "name", "train")]
     doubted = {one.intent: one for one in pending}
-    return [(what, hint) for _, what, hint in conflicts(Desired({address: wanted}), known, doubted, there)]
+    return [(what, hint) for _, what, hint in conflicts(Desired({address: wanted}), known, doubted, there, FILES)]
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,25 @@ def test_a_name_that_is_taken(wanted: Resource, known: State, object: Any, whose
     assert remedy in hint
 
 
-@pytest.mark.parametrize(("prefix", "named"), [("", True), ("staging-", False), ("production-", True)])
-def test_a_lost_state_is_not_to_be_rebuilt_of_another_environment(prefix: str, named: bool) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "runs", "named"),
+    [
+        ("", ["train"], True),
+        ("", ["production-train"], False),
+        ("", ["production-train-g2"], False),
+        ("", ["train", "production-train"], False),
+        ("staging-", ["train"], False),
+        ("staging-", ["production-train"], False),
+        ("staging-", ["staging-eu-train"], False),
+        ("production-", ["production-train"], True),
+    ],
+)
+def test_a_lost_state_is_not_to_be_rebuilt_of_another_environment(prefix: str, runs: list[str], named: bool) -> None:
     """All environments of a stack have its name; only what their bids are called tells them apart."""
-    known = attrs.evolve(state(), stack="serving")
-    runs = live_bid(bid("production-api"), "bid_8", marker=marker(bid(), lineage="production", stack="serving"))
-    ((_, _, hint),) = conflicts(Desired({DATA: volume()}), known, {}, live(SPARE, runs), stack="serving", prefix=prefix)
+    known, files = attrs.evolve(state(), stack="serving"), Config({}, {}, stack="serving", name_prefix=prefix)
+    mark = marker(bid(), lineage="production", stack="serving")
+    there = live(SPARE, *(live_bid(bid(name), f"bid_{n}", marker=mark) for n, name in enumerate(runs)))
+    ((_, _, hint),) = conflicts(Desired({DATA: volume()}), known, {}, there, files)
     assert ("first flowplan recover --from-live --lineage production" in hint) is named, hint
 
 
@@ -127,4 +142,4 @@ def test_what_an_operation_in_doubt_may_have_made_is_judged_by_the_look_up() -> 
 
 
 def test_ports_have_no_name_that_could_be_taken() -> None:
-    assert conflicts(Desired({PORTS: PortMapping(TRAIN, HTTP)}), state(), {}, live(THEIRS)) == []
+    assert conflicts(Desired({PORTS: PortMapping(TRAIN, HTTP)}), state(), {}, live(THEIRS), FILES) == []

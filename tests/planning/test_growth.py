@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from flowplan.config import Config
 from flowplan.model.address import Address
 from flowplan.planning.changes import Changes
 from flowplan.planning.conflicts import conflicts
@@ -30,7 +31,7 @@ def _taken(count: int) -> Callable[[], object]:
         *(live_volume(volume(a.name), id) for a, id in _volumes(count).items()),
     )
     wanted = Desired({Address("bid", one.name): one for one in bids} | {a: volume(a.name) for a in _volumes(count)})
-    return lambda: len(conflicts(wanted, state(), {}, there)) == 2 * count
+    return lambda: len(conflicts(wanted, state(), {}, there, Config({}, {}))) == 2 * count
 
 
 def _unchanged(count: int) -> Callable[[], object]:

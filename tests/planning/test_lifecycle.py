@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from flowplan.config import Config
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle
@@ -382,7 +383,7 @@ def test_the_name_of_what_was_left_is_free_before_it_is_used_again() -> None:
     known = state(bound(TRAIN, "bid_2", bid("train-g2"), generation=2), bound(EARLIER, "bid_1", bid()))
     there = live(live_bid(bid()), gone=frozenset({"bid_2"}))
     desired = treated({TRAIN: bid()}, train=FIRST)
-    assert conflicts(desired, known, {}, there) == []
+    assert conflicts(desired, known, {}, there, Config({}, {})) == []
     assert steps(planned(desired, known, there)) == ["down(bid.train@g1)", "up(bid.train)"]
 
 

@@ -235,7 +235,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
         desired = asked(prospects=prospects(session, config, desired))
     problems = dict(desired.problems)
-    taken_names = conflicts(desired, state, seen.pending, live, stack=config.stack, prefix=config.name_prefix)
+    taken_names = conflicts(desired, state, seen.pending, live, config)
     for address, what, hint in taken_names:
         taken = config.problem(address, "name", what, hint, code="name-taken")
         problems[address] = (*problems.get(address, ()), taken)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
+from flowplan.model.resources import is_named_with, name_at
 from flowplan.names import few
 from flowplan.operations.opening.sources import readable
 from flowplan.printable import shown
@@ -56,14 +57,14 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, declare
 def _tell_rest(session: Session, state: State, stack: str, live: Live, declared: Collection[Address]) -> None:
     """Warn of live bids of a stack that is called as this one, which has another state. Those of another environment
     have the same addresses, or another prefix."""
-    known = state.released | {one.id for one in state.bindings.values()}
+    known, prefix = state.released | {one.id for one in state.bindings.values()}, state.name_prefix
     marked = [(one, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
     found = [
         (one.id, marker)
         for one, marker in marked
         if marker.stack == stack and marker.lineage != state.lineage and one.id not in known
         if marker.address not in state.bindings and (marker.address in declared or not declared)
-        if one.bid.name.startswith(state.name_prefix)
+        if is_named_with(prefix, one.bid.name, prefix + name_at(marker.address.base, marker.address.key))
     ]
     if found:
         id, first = found[0]
