@@ -10,11 +10,14 @@ from flowplan.classes import frozen
 from flowplan.errors import Ambiguous, FlowplanError, GuardRefused, NameTaken, StateError, first_of
 from flowplan.model.address import Address
 from flowplan.model.outputs import Evaluated
+from flowplan.names import few
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.records import Intent
 from flowplan.state.state import State
+
+_SHOWN = 5  # addresses of which the same is said
 
 
 @frozen
@@ -45,6 +48,19 @@ class Outcome:
         counted there."""
         told = {step.address for step in (*self.failed, *self.unknown)}
         return tuple(dict.fromkeys(one.address for one in self.not_started if one.address not in told))
+
+    @property
+    def reached(self) -> str:
+        """How far the plan was carried out, for who is told of something else that ended the run; "": it had no
+        step."""
+        undone = [str(address) for address in dict.fromkeys(step.address for step in (*self.failed, *self.not_started))]
+        doubted = [str(step.address) for step in self.unknown]
+        if not undone and not doubted:
+            return "the plan is carried out" if self.done else ""
+        if not (self.done or self.failed or doubted):
+            return "nothing of the plan was carried out"
+        parts = [f"not carried out: {few(undone, _SHOWN)}"] if undone else []
+        return "; ".join([*parts, f"in doubt: {few(doubted, _SHOWN)}"] if doubted else parts)
 
 
 class ApplyFailed(FlowplanError):
@@ -82,13 +98,15 @@ class RefusedMeanwhile(GuardRefused):
 
 class SaveFailed(StateError):
     """What a run did could not be recorded where the state is, because of `cause`, which is its `__cause__`, too. It
-    started nothing more. `outcome`: what the run came to, its `state` with all of it; `detail` says where that is kept
-    until the next run takes it over, and what is kept nowhere."""
+    started nothing more. `outcome`: what the run came to, its `state` with all of it; `detail` says how far that is
+    (`reached`), where it is kept until the next run takes it over, and what is kept nowhere."""
 
-    def __init__(self, cause: StateError, outcome: Outcome) -> None:
-        super().__init__(cause.summary, hint=cause.hint, detail=cause.detail)
+    def __init__(self, cause: StateError, outcome: Outcome, reached: str = "") -> None:
+        super().__init__(
+            cause.summary, hint=cause.hint, detail="\n".join(filter(None, [reached, cause.detail])) or None
+        )
         self.outcome = outcome
-        self.__cause__ = cause
+        self.__cause__ = self.cause = cause
 
     def hide(self, secretless: Callable[[str], str]) -> None:
         """Also in what its steps failed with: of some nobody was told."""

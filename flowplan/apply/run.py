@@ -120,7 +120,8 @@ class Applying:
             self._announce_again(*self._asked)
             self._come_back(self._workers.drain(GRACE))
             self._durable.rescue(first, self._records, self._back)
-            raise SaveFailed(first, self._outcome()) from first
+            outcome = self._outcome()
+            raise SaveFailed(first, outcome, outcome.reached) from first
         finally:
             self._workers.close()
         return self._outcome()

@@ -14,7 +14,7 @@ from flowplan.apply.patience import Patience
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.removals import Removals
 from flowplan.documents.state import AfterRecovery
-from flowplan.errors import CloudError, GuardRefused
+from flowplan.errors import CloudError, FlowplanError, GuardRefused
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
@@ -51,10 +51,9 @@ def settle(
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
         state, clock = loaded.state, interruption.clock()
         with interruption.listening():
-            state, failed = _cancelled(session, journal, lock, state, duplicates, clock)
-            for bid, marker in duplicates:
+            state, failed = _cancelled(session, journal, lock, state, duplicates, clock, cancelled)
+            for bid, _ in duplicates:
                 if bid.id not in failed:
-                    cancelled(bid.id, marker)
                     # However long a list still shows it: it is over, and not to be taken for ours again.
                     live = attrs.evolve(live, bids={**live.bids, bid.id: attrs.evolve(bid, status=TERMINATED)})
             if failed and not interruption.stopped():
@@ -134,10 +133,11 @@ def _cancelled(
     state: State,
     duplicates: Sequence[tuple[LiveBid, Marker]],
     clock: Clock,
+    cancelled: Callable[[str, Marker], None],
 ) -> tuple[State, dict[str, CloudError]]:
     """Cancel `duplicates` side by side, announced in the journal as every change is; returns the state without those
-    that are over, and by id why the others are not. One that fails, or takes long to end, holds up none of the rest.
-    Raises StateError where the lock is lost."""
+    that are over, of which `cancelled` hears, and by id why the others are not. One that fails, or takes long to end,
+    holds up none of the rest. Raises StateError where the lock is lost, or what is over cannot be recorded."""
     if not duplicates:
         return state, {}
     cloud, now = session.cloud(), clock.moment(session.cloud().now())
@@ -148,15 +148,18 @@ def _cancelled(
     cancelling = Cancelling(bids, removals, Options().parallelism)
     session.interruption.wake = cancelling.wake
     came = {result.work.intent.id: result.error for result in cancelling()}
-    failed, over = dict[str, CloudError](), set[str]()
-    for bid, _ in duplicates:
+    failed, over, lost = dict[str, CloudError](), set[str](), list[FlowplanError]()
+    for bid, marker in duplicates:
         error = came.get(bid.id, CloudError(f"stopped before {bid.id} was seen to end"))
         if error is None:
             over.add(bid.id)
+            cancelled(bid.id, marker)  # also where that cannot be recorded: it costs nothing any more
         elif isinstance(error, CloudError):
             failed[bid.id] = error
-        else:  # the lock is lost
-            raise error
+        else:
+            lost.append(error)
+    if lost:  # the lock
+        raise lost[0]
     gone: list[Record] = [Done("", a, None) for a, binding in state.bindings.items() if binding.id in over]
     journal.append([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
     ended = with_ended(state.ended, dict.fromkeys(over, now.by_server))

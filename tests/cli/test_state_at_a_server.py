@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -92,3 +93,51 @@ def test_credentials_that_do_not_do_say_what_to_set(
     assert refused.code == code
     assert "FLOWPLAN_HTTP_PASSWORD" in refused.err
     assert not change or change not in refused.err
+
+
+def refuse_from(url: str, number: int) -> None:
+    """The server refuses the credentials from the write of that number on."""
+    state, writes = state_servers.server().state(url.rpartition("/")[2]), 0
+
+    def asked(wanted: str) -> state_servers.Answer | None:
+        nonlocal writes
+        writes += wanted == "update"
+        return (401, b'{"message":"401 Unauthorized"}', state_servers.JSON) if writes >= number else None
+
+    state.asked = asked
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (2, "nothing of the plan was carried out"),
+        (3, "not carried out: bid.train made: volume.data = vol_"),
+        (4, "the plan is carried out made: bid.train = bid_"),
+        (5, "the plan is carried out what was done is in the journal, and the next run goes on from there"),
+    ],
+)
+def test_a_run_whose_credentials_are_revoked_says_how_far_it_came(
+    place: Place, url: str, number: int, said: str
+) -> None:
+    place.ok("--state", url, "apply", "--auto-approve")
+    place.ok("--state", url, "destroy", "--auto-approve", "--allow-volume-destroy", "data")
+    refuse_from(url, number)
+    refused = place.run("--state", url, "apply", "--auto-approve")
+    assert (refused.code, said in " ".join(refused.err.split())) == (5, True), refused
+    state = state_servers.server().state(url.rpartition("/")[2])
+    state.asked, state.lock = lambda wanted: None, None
+    again = place.run("--state", url, "apply", "--auto-approve")
+    assert again.code == 0
+    with place.simulator() as simulator:
+        made = [entry.path for entry in simulator.ledger() if entry.method == "POST"]
+    assert sorted(made) == ["/v2/spot/bids"] * 2 + ["/v2/volumes"] * 2  # each once, and once before
+
+
+def test_a_bid_that_was_cancelled_is_named_where_the_server_does_not_take_that(place: Place, url: str) -> None:
+    place.ok("--state", url, "apply", "--auto-approve")
+    (id,) = (row["fid"] for row in json.loads(place.call("GET", "/v2/spot/bids").body)["data"])
+    place.ok("--state", url, "state", "rm", "bid.train")
+    place.ok("--state", url, "import", "bid.train", id)  # no file names it
+    refuse_from(url, 3)
+    refused = place.run("--state", url, "recover", "--cancel", id)
+    assert (refused.code, f"{id} (bid.train) is cancelled." in refused.out) == (5, True), refused

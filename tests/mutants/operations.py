@@ -923,6 +923,20 @@ MISTAKES = (
         ("tests/operations/test_lapsed.py", "-k", "in_doubt"),
     ),
     Mistake(
+        "say of a plan that is carried out only that its state was not saved",
+        "operations/running/run.py",
+        "outcome.reached, done]",
+        "done]",
+        ("tests/cli/test_state_at_a_server.py", "-k", "how_far_it_came"),
+    ),
+    Mistake(
+        "name no bid that was cancelled where that is not recorded",
+        "operations/recover.py",
+        "            cancelled(bid.id, marker)  #",
+        "            #",
+        ("tests/cli/test_state_at_a_server.py", "-k", "cancelled_is_named"),
+    ),
+    Mistake(
         "record no end of a duplicate because another cannot be cancelled",
         "operations/recover.py",
         "        elif isinstance(error, CloudError):\n",

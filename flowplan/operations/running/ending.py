@@ -53,8 +53,8 @@ class Ending:
         try:
             both = _both(outcome, ending.run())
         except SaveFailed as error:
-            error.outcome = _both(outcome, error.outcome)
-            raise
+            whole = _both(outcome, error.outcome)
+            raise SaveFailed(error.cause, whole, whole.reached) from error.cause
         return attrs.evolve(both, state=self.save(both, journal))
 
 

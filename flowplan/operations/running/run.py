@@ -23,6 +23,7 @@ from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.looking.unknown_stack import hold_known
+from flowplan.operations.opening.session import IN_JOURNAL
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.begun_once import identity_of
@@ -332,7 +333,9 @@ class Run:
                 config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
             )
         except StateError as error:
-            raise SaveFailed(error, outcome) from error
+            where = self._stopping.where if self._stopping is not None else IN_JOURNAL
+            done = f"what was done {where}" if outcome.done else ""
+            raise SaveFailed(error, outcome, "\n".join(filter(None, [outcome.reached, done]))) from error
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome, costs: Costs | None) -> None:
         """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""
