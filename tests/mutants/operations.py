@@ -1441,6 +1441,13 @@ MISTAKES = (
         ("tests/operations/test_other_state.py", "-k", "begun_since"),
     ),
     Mistake(
+        "of a stack that was lost twice one half is named, and placed again later",
+        "operations/checking/environment.py",
+        "    elif len(by_lineage) == 1:\n",
+        "    elif by_lineage:\n",
+        ("tests/operations/test_other_state.py", "-k", "lost_twice"),
+    ),
+    Mistake(
         "what has ended is placed no more without a look, as another state runs one like it",
         "operations/checking/environment.py",
         ' == "bid" and address not in seen.state.bindings}',

@@ -37,8 +37,7 @@ def checkout(place: Place) -> Place:
     place.edit("echo one", "echo two")
     place.edit("  old: {}\n", "  new: {}\nmoved: [{from: task.old, to: task.new}]\n")
     place.ok(*APPLY)
-    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
-        path.unlink()
+    lose_state(place)
     assert live(place) == {"api-g2", "old"}
     return place
 
@@ -63,6 +62,31 @@ def test_the_remedies_of_the_refusal_do_what_they_say(checkout: Place) -> None:
     assert "bid.old has moved to bid.new" in (told := said(checkout, *APPLY)[1]), told
     assert "0 added, 0 changed, 0 destroyed" in told
     assert live(checkout) == {"api-g2", "old"}
+
+
+def lose_state(place: Place) -> None:
+    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        path.unlink()
+
+
+def test_of_a_stack_that_was_lost_twice_each_lineage_is_named(place: Place) -> None:
+    """Each has another part of it: whoever rebuilds one would not hear of the other."""
+    lineages = []
+    for name in ("api", "web"):
+        place.write(STACK.replace("  api:", f"  {name}:").replace("  old: {}\n", ""))
+        place.ok(*APPLY)
+        place.edit("echo one", "echo two")
+        place.ok(*APPLY)
+        lineages.append(str(json.loads(place.ok("state", "pull"))["lineage"]))
+        lose_state(place)
+    place.write(STACK.replace("  old: {}\n", "  web: {startup_script: echo two}\n"))
+    code, told = said(place, *APPLY)
+    assert (code, live(place)) == (3, {"api-g2", "web-g2"}), told
+    first, second = lineages
+    assert f"with one of --lineage {first} (it has api-g2), --lineage {second} (it has web-g2);" in told
+    place.ok("recover", "--from-live", "--lineage", second)
+    code, told = said(place, *APPLY)
+    assert (code, "flowplan import bid.api bid_" in told, f"--lineage {first};" in told) == (3, True, True), told
 
 
 def test_the_remedies_speak_of_the_state_that_the_command_was_given(checkout: Place) -> None:
@@ -94,8 +118,7 @@ def test_a_state_that_was_begun_since_with_a_volume_places_nothing_again_either(
     place.write((place.path / "flowplan.yaml").read_text().replace("echo one", "echo two"))
     place.ok(*APPLY, *files)
     volume = place.ok("state", "show", "volume.data").partition("(")[2].partition(")")[0]
-    for path in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
-        path.unlink()
+    lose_state(place)
     place.ok("import", "volume.data", volume)
     for address in ("bid.api", "bid.web"):
         code, told = said(place, *APPLY, *files)

@@ -73,11 +73,16 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
         live += f", and {'is' if len(found) == 1 else 'are'} not in this state"
     else:
         live = f"there is no state yet, but {live}"
+    by_lineage = {marker.lineage: bid for bid, marker, _ in reversed(found)}  # each with its first bid
     if state.bindings or state.released:  # it is intact, so it is not rebuilt
         lost = f"flowplan import {at.word} {first.id} --lineage {shown(marker.lineage)}"
         lost += ", and so each of the others" * (len(found) > 1)
+        lost += " with its own lineage, which `flowplan orphans` lists" * (len(by_lineage) > 1)
+    elif len(by_lineage) == 1:
+        lost = f"flowplan recover --from-live --lineage {shown(marker.lineage)}"
     else:
-        lost = f"flowplan recover --from-live --lineage {shown(min(marker.lineage for _, marker, _ in found))}"
+        each = [f"--lineage {shown(one)} (it has {shown(bid.bid.name)})" for one, bid in reversed(by_lineage.items())]
+        lost = f"flowplan recover --from-live with one of {few(each, _MOST_NAMED)}"
     hint = (
         f"use the state that has them; if it is lost: {lost}; if this is another stack, give it a `name` of its own, "
         "or `flowplan plan --out FILE`, look at it, and `flowplan apply FILE`"
