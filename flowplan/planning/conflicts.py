@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import PortMapping, is_named_with, name_at
+from flowplan.names import few
 from flowplan.planning.lookup import Desired
+from flowplan.printable import shown
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.state.records import Intent
 
+_MOST_NAMED = 3  # lineages, in a message
 PREFIX = 'name_prefix: "${var.env}-" gives each environment its own names'
 
 
@@ -34,7 +37,6 @@ def conflicts(
     for bid in live.bids.values():
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
-    ours = {*state.released, *(binding.id for binding in state.bindings.values())}
     whose: _Whose | None = None
     earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
@@ -45,8 +47,6 @@ def conflicts(
         if others:
             whose = whose or _Whose(state, live, config)
             owner, remedy = whose(address, wanted.name, others)
-            if config.stack and not {*others} & ours:
-                remedy += f"; {PREFIX}"
             found.append(
                 (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {owner}", remedy)
             )
@@ -73,22 +73,32 @@ def taking_back(address: Address, id: str) -> str:
     return f"flowplan import {address.word} {id}"
 
 
+def rebuilding(lineages: Mapping[str, str]) -> str:
+    """The command that rebuilds a lost state, by one of `lineages`, each with the name of a bid that it has."""
+    if len(lineages) == 1:
+        return f"flowplan recover --from-live --lineage {shown(next(iter(lineages)))}"
+    each = [f"--lineage {shown(lineage)} (it has {shown(name)})" for lineage, name in lineages.items()]
+    return f"flowplan recover --from-live with one of {few(each, _MOST_NAMED)}"
+
+
 class _Whose:
     """Whose live objects are. Who has them is looked up once for all names that are taken: there may be as many as
     there are bids."""
 
     def __init__(self, state: State, live: Live, config: Config) -> None:
-        self._lineage, self._released = state.lineage, state.released
+        self._state = state
         self._holds_something = bool(state.bindings or state.released)  # then recover --from-live rebuilds nothing
         self._bound = {(one.kind, binding.id): one for one, binding in state.bindings.items()}
         self._users: dict[str, list[LiveBid]] = {}  # by the id of a bid, or of a volume that it uses
         for bid in live.bids.values():
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
+        self._is_named = bool(config.stack)  # else the stack has the name of a directory, which may have been another
+        self._lacks_prefix = bool(config.stack and config.variables and not config.name_prefix)
         marked = [(bid.marker, bid.bid.name) for bid in live.bids.values() if bid.marker is not None and not bid.ended]
         alike = [(m, name) for m, name in marked if m.stack == state.stack and m.lineage != state.lineage]
-        others = {m.lineage for m, name in alike if not is_of_environment(config, m.address, name)}
-        self._namesakes = sorted({m.lineage for m, _ in alike} - others)  # without those of other environments
+        self._elsewhere = {m.lineage for m, name in alike if not is_of_environment(config, m.address, name)}
+        self._namesakes = {m.lineage: name for m, name in alike if m.lineage not in self._elsewhere}
 
     def __call__(self, address: Address, name: str, ids: Sequence[str]) -> tuple[str, str]:
         """Whose the objects `ids` are, which have the `name`, and the remedy: another address's, another state's, when
@@ -99,26 +109,44 @@ class _Whose:
                 f"it is in the state as {here}",
                 f"choose another name; or flowplan state mv {here.word} {address.word} gives it this address",
             )
-        markers = [bid.marker for id in ids for bid in self._users.get(id, ())]
-        stacks = sorted({(m.stack, m.lineage) for m in markers if m is not None and m.lineage != self._lineage})
         use = "choose another name"
         if kind == "volume":
             use = "take it out of `volumes` or `create`, and a task uses it as it is with "
             use += f"persistent_storage: {{attach: {{volume_name: {name}}}}}"
         take = taking_back(address, ids[0])
-        if kind == "bid" and self._released.issuperset(ids):
+        if kind == "bid" and self._state.released.issuperset(ids):
             return "it was released", f"{take} takes it back; otherwise {use}"
-        if not stacks:
-            if self._namesakes and not self._holds_something:  # imported first, it would keep the rest from coming back
-                rebuilt = f"flowplan recover --from-live --lineage {self._namesakes[0]}"
-                take = f"if the state of this stack is lost, first {rebuilt}; then {take}"
-            return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
-        whose, (stack, lineage) = "belongs to" if kind == "bid" else "is used by a bid of", stacks[0]
-        back = f"flowplan recover --from-live --lineage {lineage}, where it was"
-        if self._holds_something:
-            back = f"{take} --lineage {lineage}"
-        return (
-            f"it {whose} another state of flowplan (stack {stack})",
-            "if a colleague has that state, use it together: `flowplan state migrate FROM URL` there, and `--state "
-            f"URL` here; if it is lost: {back}; otherwise {use}",
-        )
+        found = [(id, bid.marker, bid.bid.name) for id in ids for bid in self._users.get(id, ()) if bid.marker]
+        others = sorted((m.stack, m.lineage, id, name) for id, m, name in found if m.lineage != self._state.lineage)
+        if not others:
+            return "no flowplan state here records it", self._nobodys(use, take, kind)
+        whose = "belongs to" if kind == "bid" else "is used by a bid of"
+        stacks = ", ".join(map(shown, dict.fromkeys(stack for stack, *_ in others)))
+        owner = f"it {whose} another state of flowplan (stack {stacks})"
+        these = [one for one in others if self._may_be_this(*one[:2])]
+        _, lineage, id, _ = (these or others)[0]
+        take = f"{taking_back(address, id)} --lineage {shown(lineage)}"
+        if these:
+            return owner, self._of_this_stack(take, {lineage: name for _, lineage, _, name in these})
+        if any(stack == self._state.stack for stack, *_ in others):  # another environment's
+            return owner, f"{use}; or {PREFIX}" if self._lacks_prefix else use
+        return owner, f"{use}; if that stack is given up: {take}"
+
+    def _may_be_this(self, stack: str, lineage: str) -> bool:
+        """Whether what another state of a stack called so has placed may be of this one, and of its environment."""
+        return (stack == self._state.stack or not self._is_named) and lineage not in self._elsewhere
+
+    def _nobodys(self, use: str, take: str, kind: str) -> str:
+        """The remedy for what carries no marker."""
+        if self._holds_something or not self._namesakes:
+            use = PREFIX if self._lacks_prefix and kind == "bid" else use
+            return f"{use}; or {take} lets flowplan manage it"
+        # Imported first, it would keep the rest from coming back.
+        back = f"if the state of this stack is lost, first {rebuilding(self._namesakes)}; then {take}"
+        return f"{PREFIX}; {back}" if self._lacks_prefix else f"{back}; otherwise {use}"
+
+    def _of_this_stack(self, take: str, lineages: Mapping[str, str]) -> str:
+        """The remedy for what another state of this stack has placed: whether that is lost, nothing live tells."""
+        back = take if self._holds_something else rebuilding(lineages)
+        there = f"use the state that has it; if that is lost: {back}"
+        return f"{PREFIX}; in the same one, {there}" if self._lacks_prefix else there

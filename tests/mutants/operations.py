@@ -337,8 +337,8 @@ MISTAKES = (
     Mistake(
         "name a rebuild where a state that holds something forbids it",
         "planning/conflicts.py",
-        "        if self._holds_something:\n",
-        "        if False:\n",
+        "        back = take if self._holds_something else",
+        "        back = take if False else",
         ("tests/operations/test_ways_out.py", "-k", "begun_since"),
     ),
     Mistake(
@@ -1442,9 +1442,9 @@ MISTAKES = (
     ),
     Mistake(
         "of a stack that was lost twice one half is named, and placed again later",
-        "operations/checking/environment.py",
-        "    elif len(by_lineage) == 1:\n",
-        "    elif by_lineage:\n",
+        "planning/conflicts.py",
+        '    if len(lineages) == 1:\n        return f"flowplan recover --from-live --lineage {shown(*lineages)}"\n',
+        '    return f"flowplan recover --from-live --lineage {shown(next(iter(lineages)))}"\n',
         ("tests/operations/test_other_state.py", "-k", "lost_twice"),
     ),
     Mistake(

@@ -929,4 +929,11 @@ MISTAKES = (
         "({m.lineage for m, _ in alike})",
         ("tests/planning/test_conflicts.py", "-k", "of_another_environment"),
     ),
+    Mistake(
+        "who chooses a name that another stack has is told to rebuild that stack here",
+        "planning/conflicts.py",
+        "        return (stack == self._state.stack or not self._is_named) and lineage",
+        "        return lineage",
+        ("tests/operations/test_ways_out.py", "-k", "given_up"),
+    ),
 )

@@ -34,14 +34,14 @@ def test_a_colleague_is_told_of_the_state_and_of_the_lineage_that_recovers_it(pl
     place.ok(*APPLY)
     refused = place.run("--state", "bob.json", "plan")
     assert refused.code == 65
-    assert "if a colleague has that state, use it together" in said(refused.err)
-    assert "cancel" not in refused.err
-    assert "a task uses it as it is with persistent_storage: {attach: {volume_name: data}}" in said(refused.err)
-    command = re.search(r"flowplan (recover --from-live --lineage [-0-9a-f]+)", said(refused.err))
+    there = "use the state that has it; if that is lost: flowplan recover --state bob.json --from-live"
+    assert said(refused.err).count(there) == 2, refused.err
+    assert not any(more in refused.err for more in ("cancel", "attach", "another name", "name_prefix"))
+    command = re.search(r"flowplan recover --state bob.json (--from-live --lineage [-0-9a-f]+)", said(refused.err))
     assert command is not None
     for one in place.path.glob("flowplan.state*"):
         one.unlink()
-    place.ok(*command[1].split())
+    place.ok("recover", *command[1].split())
     assert bid_id(place, "bid.train").startswith("bid_")
 
 
@@ -60,7 +60,10 @@ def test_what_a_lost_state_leaves_comes_back_in_the_order_that_is_said(place: Pl
     _, volume, lineage = lost(place)
     told = said(place.run("plan").err)
     rebuild, take = f"recover --from-live --lineage {lineage}", f"import volume.data {volume}"
-    assert f"if the state of this stack is lost, first flowplan {rebuild}; then flowplan {take} lets" in told
+    assert (
+        f"if the state of this stack is lost, first flowplan {rebuild}; then flowplan {take}; otherwise take it out"
+        in told
+    )
     place.ok(*rebuild.split())
     place.ok(*take.split())
     assert place.run("plan", "--detailed-exitcode").code == 0
@@ -71,7 +74,7 @@ def test_a_bid_comes_into_a_state_that_was_begun_since(place: Place) -> None:
     place.ok("import", "volume.data", volume)
     take = f"import bid.train {bid} --lineage {lineage}"
     told = said(place.run("plan").err)
-    assert (f"if it is lost: flowplan {take}" in told, "--from-live" in told) == (True, False)
+    assert (f"if that is lost: flowplan {take}" in told, "--from-live" in told) == (True, False)
     refused = place.run("recover", "--from-live", "--lineage", lineage)
     assert refused.code == 64
     assert f"`flowplan import ADDR ID --lineage {lineage}` takes a bid of that one into it" in said(refused.err)
@@ -80,6 +83,23 @@ def test_a_bid_comes_into_a_state_that_was_begun_since(place: Place) -> None:
     place.ok(*take.split())
     assert "marker" not in place.run("destroy", "--auto-approve").err
     assert live_ids(place) == []
+
+
+def test_a_name_that_another_stack_has_is_taken_over_once_that_is_given_up(place: Place) -> None:
+    """Its state is not rebuilt here: the next apply would destroy the rest of that stack."""
+    place.write(stack(task("train", ATTACHED), volumes=DATA))
+    place.ok(*APPLY)
+    bid, volume, lineage = bid_id(place, "bid.train"), bid_id(place, "volume.data"), str(kept(place)["lineage"])
+    place.edit("name: llm", "name: ours")
+    refused = place.run("--state", "ours.json", "plan")
+    told = said(refused.err)
+    assert (refused.code, "--from-live" in told, "name_prefix" in told) == (65, False, False), told
+    for take in (
+        f"import --state ours.json {what} --lineage {lineage}" for what in (f"volume.data {volume}", f"bid.train {bid}")
+    ):
+        assert f"if that stack is given up: flowplan {take}" in told
+        place.ok(*take.split())
+    assert place.run("--state", "ours.json", "plan", "--detailed-exitcode").code == 0
 
 
 def test_attach_among_the_volumes_is_one_problem_that_says_where_it_belongs(place: Place) -> None:

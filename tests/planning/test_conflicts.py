@@ -8,9 +8,10 @@ import attrs
 import pytest
 
 from flowplan.config import Config
+from flowplan.model.given import GivenValue
 from flowplan.model.live import Live
-from flowplan.model.resources import PortMapping, Resource
-from flowplan.planning.conflicts import conflicts
+from flowplan.model.resources import Bid, PortMapping, Resource
+from flowplan.planning.conflicts import PREFIX, conflicts
 from flowplan.planning.lookup import Desired
 from flowplan.state.records import Intent
 from flowplan.state.state import State
@@ -38,10 +39,12 @@ OF_A_STACK = live_bid(bid(), "bid_9", marker=marker(bid(), lineage="another", st
 SPARE = live_volume(volume(), "vol_9", created_at="1970-01-01T00:16:45Z")  # just after the intent was announced
 
 
-def found(wanted: Resource, known: State, there: Live, *pending: Intent) -> list[tuple[str, str]]:
+def found(
+    wanted: Resource, known: State, there: Live, *pending: Intent, files: Config = FILES
+) -> list[tuple[str, str]]:
     address = {"train": TRAIN, "data": DATA}[getattr(wanted, "name", "train")]
     doubted = {one.intent: one for one in pending}
-    return [(what, hint) for _, what, hint in conflicts(Desired({address: wanted}), known, doubted, there, FILES)]
+    return [(what, hint) for _, what, hint in conflicts(Desired({address: wanted}), known, doubted, there, files)]
 
 
 @pytest.mark.parametrize(
@@ -122,11 +125,51 @@ def test_a_lost_state_is_not_to_be_rebuilt_of_another_environment(prefix: str, r
     assert ("first flowplan recover --from-live --lineage production" in hint) is named, hint
 
 
+ENV = {"env": GivenValue("staging")}
+
+
+def remedy(wanted: Resource, *there: Any, **config: Any) -> str:
+    address = TRAIN if isinstance(wanted, Bid) else DATA
+    files = Config({}, {}, stack="serving", **config)
+    known = attrs.evolve(state(), stack="serving")
+    ((_, _, hint),) = conflicts(Desired({address: wanted}), known, {}, live(*there), files)
+    return hint
+
+
+def test_a_name_of_another_environment_is_answered_with_a_prefix_where_there_is_none() -> None:
+    """With variables, and no prefix: which environment a bid is of, nothing tells."""
+    theirs = attrs.evolve(OF_A_STACK, marker=marker(bid(), lineage="another", stack="serving"))
+    lost = "use the state that has it; if that is lost: flowplan recover --from-live --lineage another"
+    assert remedy(bid(), theirs) == lost
+    one, prefixed = bid("x-train"), attrs.evolve(theirs, bid=bid("x-train"))
+    assert remedy(one, prefixed, variables=ENV, name_prefix="x-") == lost
+    assert remedy(bid(), theirs, variables=ENV) == f"{PREFIX}; in the same one, {lost}"
+    assert (
+        remedy(bid(), THEIRS, variables=ENV) == f"{PREFIX}; or flowplan import bid.train bid_9 lets flowplan manage it"
+    )
+    assert remedy(volume(), SPARE, theirs, variables=ENV) == (
+        f"{PREFIX}; if the state of this stack is lost, first flowplan recover --from-live --lineage another; then "
+        "flowplan import volume.data vol_9"
+    )
+
+
+def test_a_volume_that_another_environment_uses_is_not_taken_in() -> None:
+    runs = bid("production-train", volumes=("vol_9",))
+    user = live_bid(runs, "bid_9", marker=marker(runs, lineage="production", stack="serving"))
+    hint = remedy(volume(), SPARE, user, variables=ENV)
+    assert ("lineage" in hint, "attach: {volume_name: data}" in hint, PREFIX in hint) == (False, True, True), hint
+
+
+def test_what_has_a_name_twice_is_told_with_the_lineage_of_each() -> None:
+    both = [live_bid(bid(), f"bid_{n}", marker=marker(bid(), lineage=f"lost-{n}", stack="serving")) for n in (1, 2)]
+    assert remedy(bid(), *both).endswith("with one of --lineage lost-1 (it has train), --lineage lost-2 (it has train)")
+
+
 def test_a_volume_that_a_bid_of_another_stack_uses_is_that_stacks() -> None:
     user = attrs.evolve(OF_A_STACK, bid=bid("theirs", volumes=("vol_9",)))
-    ((what, hint),) = found(volume(), state(), live(SPARE, user))
+    ((what, hint),) = found(volume(), state(), live(SPARE, user), files=Config({}, {}, stack="mine"))
     assert "it is used by a bid of another state of flowplan (stack stack-2)" in what
-    assert "recover --from-live" in hint
+    assert hint.endswith("if that stack is given up: flowplan import volume.data vol_9 --lineage another")
 
 
 def test_several_of_one_name_are_all_named() -> None:

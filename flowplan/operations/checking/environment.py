@@ -12,6 +12,7 @@ from flowplan.errors import GuardRefused
 from flowplan.model.resources import Bid, generation_in, name_at, name_beside
 from flowplan.names import few
 from flowplan.planning.actions import Create
+from flowplan.planning.conflicts import rebuilding
 from flowplan.printable import natural, shown
 
 if TYPE_CHECKING:
@@ -73,16 +74,15 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
         live += f", and {'is' if len(found) == 1 else 'are'} not in this state"
     else:
         live = f"there is no state yet, but {live}"
-    by_lineage = {marker.lineage: bid for bid, marker, _ in reversed(found)}  # each with its first bid
+    by_lineage = dict[str, str]()
+    for bid, one, _ in found:
+        by_lineage.setdefault(one.lineage, bid.bid.name)
     if state.bindings or state.released:  # it is intact, so it is not rebuilt
         lost = f"flowplan import {at.word} {first.id} --lineage {shown(marker.lineage)}"
         lost += ", and so each of the others" * (len(found) > 1)
         lost += " with its own lineage, which `flowplan orphans` lists" * (len(by_lineage) > 1)
-    elif len(by_lineage) == 1:
-        lost = f"flowplan recover --from-live --lineage {shown(marker.lineage)}"
     else:
-        each = [f"--lineage {shown(one)} (it has {shown(bid.bid.name)})" for one, bid in reversed(by_lineage.items())]
-        lost = f"flowplan recover --from-live with one of {few(each, _MOST_NAMED)}"
+        lost = rebuilding(by_lineage)
     hint = (
         f"use the state that has them; if it is lost: {lost}; if this is another stack, give it a `name` of its own, "
         "or `flowplan plan --out FILE`, look at it, and `flowplan apply FILE`"
