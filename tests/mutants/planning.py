@@ -925,8 +925,8 @@ MISTAKES = (
     Mistake(
         "who has lost a state is told to rebuild it of another environment's bids",
         "planning/conflicts.py",
-        "({m.lineage for m, _ in alike} - others)",
-        "({m.lineage for m, _ in alike})",
+        " for m, name in alike if m.lineage not in self._elsewhere}",
+        " for m, name in alike}",
         ("tests/planning/test_conflicts.py", "-k", "of_another_environment"),
     ),
     Mistake(
