@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 
 import pytest
@@ -141,3 +142,19 @@ def test_a_bid_that_was_cancelled_is_named_where_the_server_does_not_take_that(p
     refuse_from(url, 3)
     refused = place.run("--state", url, "recover", "--cancel", id)
     assert (refused.code, f"{id} (bid.train) is cancelled." in refused.out) == (5, True), refused
+
+
+def test_a_lock_that_the_server_keeps_is_named(place: Place, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else is done. On another machine nobody could tell whose lock it is."""
+    place.ok("--state", url, "apply", "--auto-approve")
+    state = state_servers.server().state(url.rpartition("/")[2])
+    state.asked = lambda wanted: (401, b"{}", state_servers.JSON) if wanted == "unlock" else None
+    applied = place.run("--state", url, "apply", "--auto-approve")
+    state.asked = lambda wanted: None
+    said = re.search(
+        r"so the lock stays: .* `flowplan force-unlock --state \S+ (\S+)` frees", " ".join(applied.err.split())
+    )
+    assert applied.code == 0 and said, applied
+    monkeypatch.setenv("XDG_STATE_HOME", str(place.path / "another"))
+    place.ok("--state", url, "force-unlock", said[1])
+    assert state.lock is None

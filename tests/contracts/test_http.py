@@ -20,6 +20,7 @@ from attrs import evolve
 
 from flowplan.backends.processes import pid_namespace
 from flowplan.backends.remote.asked import Asked
+from flowplan.backends.remote.http_client import UNRETURNED
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.store import RemoteStore
@@ -472,22 +473,48 @@ def test_the_lock_of_a_run_that_died_as_it_tried_the_server_is_taken_over(site: 
     assert site.state.lock is None
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_a_lock_that_could_not_be_given_back_is_in_nobodys_way(site: HttpSite, *, same: bool) -> None:
-    """The server was away at the end: the run itself knows it, and others by what the document says."""
+@pytest.mark.parametrize("by", ["the run", "its process", "the document"])
+def test_a_lock_that_could_not_be_given_back_is_in_nobodys_way(site: HttpSite, by: str) -> None:
+    """The server was away at the end: the run itself knows it, the next run of its process, as of a watch that has one
+    each round, and others by what the document says."""
     store = site.open()
     work(store, [])
-    site.state.asked = lambda wanted: (503, b"", TEXT) if wanted == "unlock" or same else None
+    site.state.asked = lambda wanted: (503, b"", TEXT) if wanted == "unlock" or by != "the document" else None
     store.lock.release()
     site.state.asked = lambda _: None
     assert site.state.lock is not None
+    if by == "the document":
+        UNRETURNED.clear()
     said: list[str] = []
-    next_one = store if same else site.open()
+    next_one = store if by == "the run" else site.open()
     next_one.lock.acquire(owner(), say=said.append)
     next_one.lock.verify()
     assert (next_one.lock.fence, said) == (2, [])
     next_one.lock.release()
     assert site.state.lock is None
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("at", range(3))
+def test_a_lock_that_stays_when_the_server_was_tried_is_in_nobodys_way(
+    site: HttpSite, at: int, *, elsewhere: bool
+) -> None:
+    """Its credentials were revoked meanwhile. This process knows the lock, and a later one of this machine."""
+    worked(site)
+    shutil.rmtree(site.directory / "proved")
+    calls = count()
+    site.state.asked = lambda wanted: (401, b"", TEXT) if next(calls) > at else None
+    with pytest.raises(StateError, match="refuses the credentials"):
+        site.open().lock.acquire(evolve(owner(), pid=2**22 + 1, started="1") if elsewhere else owner())
+    site.state.asked = lambda _: None
+    assert site.state.lock is not None
+    if elsewhere:
+        UNRETURNED.clear()
+    store = site.open()
+    store.lock.acquire(owner())
+    store.lock.release()
+    assert site.state.lock is None
+    assert list((site.directory / "asked").iterdir()) == []
 
 
 def test_what_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> None:

@@ -62,6 +62,27 @@ MISTAKES = (
         ("tests/contracts/test_http.py", "-k", "somebody_says_so"),
     ),
     Mistake(
+        "let a watch be in its own way once a lock could not be given back",
+        "backends/remote/http_lock.py",
+        "there.ID in UNRETURNED or",
+        "False or",
+        ("tests/contracts/test_http.py", "-k", "not_be_given_back"),
+    ),
+    Mistake(
+        "forget whose lock it is that stays after a server was tried",
+        "backends/remote/http_lock.py",
+        "                if id not in UNRETURNED:\n",
+        "                if True:\n",
+        ("tests/contracts/test_http.py", "-k", "stays_when_the_server"),
+    ),
+    Mistake(
+        "leave a lock at a server without a word",
+        "backends/remote/http_lock.py",
+        "            if self._granted:\n",
+        "            if False:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "keeps_is_named"),
+    ),
+    Mistake(
         "take a state that this run has seen for none",
         "backends/remote/http.py",
         "        if data is None and self._met:\n",

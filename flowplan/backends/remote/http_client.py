@@ -44,6 +44,7 @@ _PAUSE = 0.5  # seconds before the second try; it doubles
 _LONGEST_PAUSE = 20.0
 _NO_PROJECT = "project not found"  # GitLab's words; of a state that is not there it says "404 Not found"
 _REFUSED = (409, 412, 422, 423)
+UNRETURNED: set[str] = set()  # the ids of locks that this process gave back, and the server did not confirm it
 CREDENTIALS = f"set {USERNAME} and {PASSWORD}; in a job of GitLab's they are gitlab-ci-token and $CI_JOB_TOKEN"
 
 
@@ -175,22 +176,25 @@ class HttpClient:
         if reply.status == 404:
             self._hold_absent(reply, "unlock")
         if reply.status in (*_REFUSED, 404):
+            UNRETURNED.discard(info.ID)
             return False
         if reply.status is None or not 200 <= reply.status < 300:
             raise self._refusal(reply, "unlock")
         self._hold_no_page(reply)
+        UNRETURNED.discard(info.ID)
         return True
 
     @contextmanager
     def holding(self, info: LockInfo) -> Iterator[LockInfo | None]:
-        """Inside, the lock is held; given is what is in the way, None: nothing. Given back in any case. Raises
-        StateError."""
+        """Inside, the lock is held; given is what is in the way, None: nothing. In any case it is given back, or
+        `UNRETURNED`. Raises StateError."""
         there = None
         try:
             there = self.lock(info)
             yield there
         finally:
             if there is None:
+                UNRETURNED.add(info.ID)
                 with suppress(StateError):
                     self.unlock(info)
 

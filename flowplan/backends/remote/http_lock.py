@@ -23,7 +23,7 @@ from flowplan.backends.processes import fate_of, how_to_wake, pid_namespace
 from flowplan.backends.remote.asked import Asked
 from flowplan.backends.remote.http import HttpPlace, InTheWay
 from flowplan.backends.remote.http_address import HttpAddress
-from flowplan.backends.remote.http_client import HttpClient, LockInfo
+from flowplan.backends.remote.http_client import UNRETURNED, HttpClient, LockInfo
 from flowplan.backends.remote.lease import Clocks, Record, dead
 from flowplan.backends.remote.place import FencedLock
 from flowplan.backends.remote.seen import Seen
@@ -61,7 +61,8 @@ class HttpLock(FencedLock):
         self._of_watcher = of_watcher
         self._noted = noted
         self._asked: LockInfo | None = None  # what was asked for, and may be ours
-        self._unreturned: set[str] = set()  # locks that were given back while the server was away
+        self._granted = False  # whether it was
+        self._say: Callable[[str], None] = lambda _: None
         self._taken = False  # whether the document says so
         self._fence = 0
         self._asking = threading.Lock()
@@ -90,6 +91,7 @@ class HttpLock(FencedLock):
         say: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._say = say
         wait_for(
             lambda: self._blocked(owner, say),
             held=lambda: f"of {self.name}",
@@ -111,6 +113,7 @@ class HttpLock(FencedLock):
         left = self._record_of(there)
         if self._is_left(there) or (left.holder is not None and dead(left)):
             self._place.client.unlock(LockInfo(left.run or there.ID))
+            self._noted.forget(there.ID)
             there = self._in_the_way(owner, say)
             if there is None:
                 if left.holder is not None and dead(left):
@@ -121,12 +124,12 @@ class HttpLock(FencedLock):
         return _locked(self.name, left.holder or _unknown(there), there)
 
     def _is_left(self, there: LockInfo) -> bool:
-        """Whether the lock `there` was given back, and the server was away when it was: by what this run knows, or by
-        what its document says."""
+        """Whether the lock `there` was given back, and the server was away when it was: by what this process knows,
+        which runs more than once as a watch, or by what its document says."""
         if not there.ID:
             return False
         found = self._place.look().record
-        return there.ID in self._unreturned or (found.holder is None and found.run == there.ID)
+        return there.ID in UNRETURNED or (found.holder is None and found.run == there.ID)
 
     def _in_the_way(self, owner: Owner, say: Callable[[str], None]) -> LockInfo | None:
         """Ask the server for the lock; None: it is ours, and the document says so."""
@@ -145,6 +148,7 @@ class HttpLock(FencedLock):
             self._noted.forget(id)
             self._asked = None
             return there
+        self._granted = True
         self._noted.forget_dead()
         try:
             written = self._place.take(id, record)
@@ -176,7 +180,8 @@ class HttpLock(FencedLock):
             yield note
         finally:
             for id in asked:
-                self._noted.forget(id)
+                if id not in UNRETURNED:
+                    self._noted.forget(id)
 
     @contextmanager
     def _trying(self, info: LockInfo, owner: Owner) -> Iterator[LockInfo | None]:
@@ -237,12 +242,18 @@ class HttpLock(FencedLock):
             if self._place.lock_id:
                 self._place.give_back(asked.ID)
         self._place.leave()
-        self._unreturned.add(asked.ID)
-        with suppress(StateError), client.within(AT_THE_END):
-            client.unlock(asked)
-            self._unreturned.discard(asked.ID)
+        UNRETURNED.add(asked.ID)
+        try:
+            with client.within(AT_THE_END):
+                client.unlock(asked)
             self._noted.forget(asked.ID)
-        self._asked = None
+        except StateError as error:
+            if self._granted:
+                self._say(
+                    f"{error}; so the lock stays: the next run on this machine takes it over, and from elsewhere "
+                    f"`flowplan force-unlock {asked.ID}` frees it"
+                )
+        self._asked, self._granted = None, False
 
     # -- looking at it
 

@@ -184,8 +184,7 @@ class Server:
         lost = lost or (code == NO_WRITES and self.target.finds_writable)  # it took them: another does by now
         if lost:
             self._drop()
-        refused = not code and any(word in str(error) for word in FOR_GOOD)
-        return lost and self.reached.is_set() and not refused
+        return lost and self.reached.is_set() and not _for_good(error)
 
     def _say(self, error: psycopg.Error, sent: bool) -> NoReturn:
         name, code = self.target.name, error.sqlstate or ""
@@ -193,7 +192,8 @@ class Server:
         if isinstance(error, _ABSENT):
             raise NoTables(f"{name}: the tables of flowplan are not there") from None
         if sent and (not code or code.startswith(LOST)):
-            raise Unanswered(f"{name}: the server has not answered: {why}", hint=AGAIN) from None
+            remedy = hint(code, str(error)) if _for_good(error) else AGAIN
+            raise Unanswered(f"{name}: the server has not answered: {why}", hint=remedy) from None
         if code.startswith(UNDONE):
             raise StateError(f"{name}: the server is too busy: {why}", hint="run the same command again") from None
         kind = Forbidden if code == NO_RIGHTS else StateError
@@ -203,6 +203,11 @@ class Server:
         """The server's, or libpq's, message: one line, without what is secret."""
         said = error.diag.message_primary or first_words(str(error)) or type(error).__name__
         return shown(hide(said, self.target.secrets), 300)
+
+
+def _for_good(error: psycopg.Error) -> bool:
+    """Whether no other connection would be let in either."""
+    return not error.sqlstate and any(word in str(error) for word in FOR_GOOD)
 
 
 def _undone(error: psycopg.Error) -> bool:

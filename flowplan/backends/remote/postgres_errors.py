@@ -5,7 +5,9 @@ from __future__ import annotations
 LOST = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "25P03")  # the session, or the server, is gone
 UNDONE = ("40001", "40P01", "55P03", "57014")  # the server says that it did nothing, and may the next time
 NO_WRITES, NO_RIGHTS = "25006", "42501"
-FOR_GOOD = ("authentication", "password", "pg_hba.conf", "does not exist")  # a connection is refused, and will be
+_NO_LOGIN = "not permitted to log in"
+# Words of a connection that is refused, and will be.
+FOR_GOOD = ("authentication", "password", "pg_hba.conf", "does not exist", _NO_LOGIN)
 
 _READ_ONLY = (
     "the server takes no writes, as a standby: name the primary, or several hosts and target_session_attrs=read-write"
@@ -41,6 +43,8 @@ def hint(code: str, said: str) -> str | None:
         return None
     if "password" in said or "authentication" in said or "no pg_hba.conf entry" in said:
         return "give the password as PGPASSWORD, in ~/.pgpass, or in the service that PGSERVICE names"
+    if _NO_LOGIN in said:
+        return "let an administrator permit it (ALTER ROLE ... LOGIN), or name another user in the URL"
     if "database" in said and "does not exist" in said:
         return _HINTS["3D000"]
     if "SSL" in said or "certificate" in said:

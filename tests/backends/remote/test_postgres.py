@@ -326,6 +326,18 @@ def test_a_server_that_takes_no_writes_is_named(server: PostgresServer, state: s
     assert "target_session_attrs" in str(found.value.hint)
 
 
+def test_a_role_that_may_not_log_in_any_more_is_not_tried_again(server: PostgresServer, state: str, at: At) -> None:
+    server.run(f"CREATE ROLE gone SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
+    place = at(server.url(state, user="gone"))
+    assert place.read() == Contents()
+    server.run("ALTER ROLE gone NOLOGIN")
+    server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gone'")
+    with pytest.raises(StateError, match="not permitted to log in") as found:
+        place.read()
+    server.run("DROP ROLE gone")
+    assert "ALTER ROLE ... LOGIN" in str(found.value.hint)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said", "hint"),
     [
