@@ -1,8 +1,9 @@
-"""Bids that run and that a plan interrupts: what winning them back may cost, and the risk of not getting it. Pure."""
+"""Bids that run and that a plan interrupts, or may: what winning them back may cost, and the risk of not getting it.
+Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from flowplan.cost.costs import Priced
 from flowplan.diagnostics import Diagnostic
@@ -16,20 +17,46 @@ from flowplan.pricing.units import usd
 _SHOWN = 6
 _HINT = "until it wins again, nothing runs and you pay nothing; a higher limit makes winning more likely"
 _REPLACED = "; `lifecycle: {create_before_destroy: true}` places the successor first"
+_KEEP = (
+    "it is preempted, and waits, unless all who bid as much ask for more than comes free; a limit above the price "
+    "avoids that"
+)
 
 
 def interruptions(changes: Iterable[Priced]) -> Iterator[Diagnostic]:
-    """One warning for all bids that run and are stopped by this plan, to run on."""
+    """One warning for all bids that run and are stopped by this plan, to run on; and one for all that it may stop."""
     planned = list(changes)
-    hit = [one for one in planned if is_interrupted(one)]
-    if not hit:
-        return
-    first = hit[0].change
-    more = f"; and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
-    summary = f"interrupts what runs: {'; '.join(map(_figures, hit[:_SHOWN]))}{more}"
-    replaced = {one.change.address for one in planned if isinstance(one.change, Replace)}
-    hint = _HINT + (_REPLACED if any(_could_be_first(one.change, replaced) for one in hit) else "")
-    yield Diagnostic("interrupts", summary, hint, severity="warning", position=first.position, about=str(first.address))
+    hit = [(one, _figures(one)) for one in planned if is_interrupted(one)]
+    if hit:
+        replaced = {one.change.address for one in planned if isinstance(one.change, Replace)}
+        hint = _HINT + (_REPLACED if any(_could_be_first(one.change, replaced) for one, _ in hit) else "")
+        yield _said("interrupts what runs", hit, hint)
+    lowered = [(one, limits) for one in planned if (limits := _lowered(one)) is not None]
+    if lowered:
+        yield _said("may interrupt what runs", lowered, _KEEP)
+
+
+def _said(what: str, hit: Sequence[tuple[Priced, str]], hint: str) -> Diagnostic:
+    first, more = hit[0][0].change, f"; and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
+    summary = f"{what}: {'; '.join(figures for _, figures in hit[:_SHOWN])}{more}"
+    return Diagnostic(
+        "interrupts", summary, hint, severity="warning", position=first.position, about=str(first.address)
+    )
+
+
+def _lowered(one: Priced) -> str | None:
+    """What is said of a bid that runs, where its new limit is not above the price of now, and nobody can tell whether
+    it keeps its place; None: of any other. Of one that is known to lose it, its limit says so (`cannot_win_now`)."""
+    change, found = one.change, one.cost
+    if not isinstance(change, Update) or change.status != ALLOCATED or is_interrupted(one) or found is None:
+        return None
+    spot, limit = found.market.spot if found.market is not None else None, found.limit_price
+    if found.outlook != "unknown" or spot is None or limit > spot:
+        return None
+    before = one.cost_before.limit_price if one.cost_before is not None else None
+    if before is None or before <= limit:
+        return None
+    return f"{change.address} gets the limit {usd(limit)}, and the price is {usd(spot)} now"
 
 
 def is_interrupted(one: Priced) -> bool:

@@ -195,6 +195,13 @@ MISTAKES = (
         ("tests/cost/test_charged.py", "-k", "won_back"),
     ),
     Mistake(
+        "a limit below the price of now stops what runs, and no plan says so",
+        "cost/interruptions.py",
+        "limit > spot",
+        "limit < spot",
+        ("tests/operations/test_reconfiguration.py", "-k", "below_the_price"),
+    ),
+    Mistake(
         "a bid that is interrupted is priced as if it kept its place",
         "cost/interruptions.py",
         "entry_price(found.market, limit, holding=False)",

@@ -93,6 +93,47 @@ def test_a_successor_is_not_advised_to_come_first_where_its_volume_is_replaced(r
     assert "interrupts what runs" in found and "create_before_destroy" not in found, found
 
 
+FULL = """version: 2
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+tasks:
+  one: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-a}, LIMIT}
+"""
+
+
+def at_limit(limit: str, more: str = "") -> str:
+    return FULL.replace("LIMIT", f"task_management: {{utility_threshold_price: {limit}}}{more}")
+
+
+@pytest.fixture
+@made_once
+def in_a_full_auction(place: Place) -> Place:
+    place.write(at_limit("90"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "30m")
+    return place
+
+
+def test_a_limit_below_the_price_of_now_may_interrupt_what_runs(in_a_full_auction: Place) -> None:
+    """Nobody can tell, so its price is unknown: but that it may be preempted has to be said."""
+    in_a_full_auction.write(at_limit("0.60"))
+    (text,) = said(found := plan(in_a_full_auction), "interrupts")
+    assert text.startswith("may interrupt what runs: bid.one gets the limit $0.60, and the price is $"), text
+    assert actions(found, "bid.one") == (["update"], None)
+    in_a_full_auction.ok(*APPLY)
+    in_a_full_auction.ok("simulator", "advance", "30m")
+    assert "Allocated" not in in_a_full_auction.ok("status")
+    in_a_full_auction.write(at_limit("0.55"))
+    assert said(plan(in_a_full_auction), "interrupts") == []  # it does not run
+
+
+@pytest.mark.parametrize(("limit", "more"), [("80", ""), ("95", ""), ("0.60", ", paused: true")])
+def test_a_limit_above_the_price_and_a_pause_interrupt_nothing(in_a_full_auction: Place, limit: str, more: str) -> None:
+    in_a_full_auction.write(at_limit(limit, more))
+    assert said(found := plan(in_a_full_auction), "interrupts") == []
+    assert actions(found, "bid.one") == (["update"], None)
+
+
 def test_what_does_not_run_is_not_interrupted(place: Place) -> None:
     place.write(task_text(more="paused: true\n"))
     place.ok(*APPLY)
