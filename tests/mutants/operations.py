@@ -1469,6 +1469,13 @@ MISTAKES = (
         ("tests/operations/test_other_state.py", "-k", "a_program_hears"),
     ),
     Mistake(
+        "of two jobs of one workflow only one keeps the state that could not be saved",
+        "../examples/ci/github/workflows/flowplan-apply.yml",
+        "-${{ strategy.job-index }}",
+        "",
+        ("tests/pipelines/test_github_recipe.py", "-k", "artifact_of_its_own"),
+    ),
+    Mistake(
         "of two stacks that a pipeline applies at once only one keeps its state",
         "../examples/ci/github/action/state.sh",
         "    on_top || break\n",

@@ -16,7 +16,7 @@ from attrs import define, field
 
 from tests.conftest import ROOT, START
 from tests.pipelines.checkout import Origin
-from tests.pipelines.runner import ENCRYPTED, RECIPES, Action, Ended, programs
+from tests.pipelines.runner import ENCRYPTED, RECIPES, Action, Ended, programs, yaml
 from tests.texts import task_text
 
 pytestmark = pytest.mark.skipif(
@@ -319,6 +319,17 @@ def test_stacks_that_are_applied_at_once_all_keep_their_state(tmp_path: Path) ->
     assert "the state could not be saved" in ended[3].stdout
     files = origin.git(tmp_path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state").split()
     assert files == [f"{name}.{end}" for runner, name in runs[:3] for end in ("json", f"version-{runner}")]
+
+
+def test_the_state_of_each_job_of_a_workflow_is_an_artifact_of_its_own() -> None:
+    """GitHub refuses the second of two that are called alike: with it the only copy of a state would be gone."""
+    (job,) = yaml(RECIPES / "github" / "workflows" / "flowplan-apply.yml")["jobs"].values()
+    name = job["steps"][-1]["with"]["name"]
+    names = set()
+    for one, index in (("apply", "0"), ("apply", "1"), ("other", "0")):  # two of a matrix, and another one
+        runs = {"github.job": one, "strategy.job-index": index, "github.run_id": "7", "github.run_attempt": "1"}
+        names.add(re.sub(r"\$\{\{ (\S+) \}\}", lambda found, runs=runs: runs[found[1]], name))
+    assert len(names) == 3, names
 
 
 def test_a_name_that_could_forge_something_is_refused(repository: Repository) -> None:
