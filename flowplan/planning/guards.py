@@ -188,6 +188,3 @@ class _Users:
         bid = self.live.bids.get(id)
         ended = id in self.live.gone or (bid is not None and bid.ended)
         return ended or (id in self.changes and self.changes[id].releases(volume))
-
-
-# ---- budgets ----------------------------------------------------------------------------------------------

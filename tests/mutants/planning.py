@@ -853,6 +853,13 @@ MISTAKES = (
         ("tests/operations/test_watch.py", "-k", "raised_past or several_sizes"),
     ),
     Mistake(
+        "the watch takes an edit of the files along with a limit that it lowers",
+        "planning/watch_limits.py",
+        '        and {one.name for one in change.fields} == {"limit_price"}\n',
+        "",
+        ("tests/operations/test_watch.py", "-k", "lowered_by_itself"),
+    ),
+    Mistake(
         "compare the limits of two sizes for an instance",
         "planning/watch_limits.py",
         "    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)\n",

@@ -149,6 +149,16 @@ def test_a_limit_is_raised_to_what_wins_and_never_above(place: Place) -> None:
     assert only(look(place)).limit == Decimal("5.00")
 
 
+def test_a_limit_is_lowered_by_itself_and_no_edit_of_the_files_with_it(place: Place) -> None:
+    text = stack("{raise_limit_up_to: 40}", train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a"))
+    place.write(text)
+    place.ok(*APPLY)
+    assert only(look(place)).act == "raise"
+    place.write(text.replace("40", "5.50").replace("}}\n", "}, paused: true}\n"))
+    found = look(place)
+    assert (only(found).kind, only(found).act, found.acted, found.differs) == ("unapplied", None, (), True), found
+
+
 @pytest.mark.parametrize("above", [Decimal("0.16"), Decimal("-0.16")])
 def test_a_limit_is_raised_as_far_as_a_policy_allows(place: Place, above: Decimal) -> None:
     text = stack(ALL.replace("25", "40"), train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a"))
