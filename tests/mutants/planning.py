@@ -860,6 +860,20 @@ MISTAKES = (
         ("tests/operations/test_watch.py", "-k", "lowered_by_itself"),
     ),
     Mistake(
+        "the watch lowers the limit of a bid that waits to one that wins with nothing to spare",
+        "planning/watch_limits.py",
+        "entry_price(market, written / (1 + SPARE), holding=False)",
+        "entry_price(market, written, holding=False)",
+        ("tests/planning/test_watch_limits.py",),
+    ),
+    Mistake(
+        "the watch lowers a limit by the price of this moment alone",
+        "planning/watch_limits.py",
+        "max(market.spot, highest, market.minimum or Decimal(0))",
+        "max(market.spot, market.minimum or Decimal(0))",
+        ("tests/planning/test_watch_limits.py",),
+    ),
+    Mistake(
         "compare the limits of two sizes for an instance",
         "planning/watch_limits.py",
         "    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)\n",
