@@ -119,10 +119,11 @@ class Terminal:
         )
 
     def ask(self, question: str) -> str:
-        """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt."""
+        """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt. It is
+        asked again after Ctrl-Z and `fg`: a shell has written below it."""
         self.below(None)
         self.err(question, end="")
-        line = typed_line(sys.stdin)
+        line = typed_line(sys.stdin, lambda: self.err(question, end="") if in_front(self._err.stream) else None)
         if line is None:
             self.err()
         return line or ""

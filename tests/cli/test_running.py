@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli.terminals import at_terminal, started
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
 from tests.loaded import client
-from tests.processes import LONGEST, Process
+from tests.processes import LONGEST, Process, until
 
 TASKS = 40
 
@@ -328,3 +331,27 @@ def test_ci_never_prompts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None
     code, shown = at_terminal(place, "yes\n", "apply")
     assert code == 1
     assert "--auto-approve" in shown
+
+
+def hears(pid: int, number: int) -> bool:
+    """Whether the process has a handler for that signal."""
+    (caught,) = re.findall(r"^SigCgt:\s*(\S+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def test_the_question_is_asked_again_after_the_run_was_stopped(place: Place) -> None:
+    """Ctrl-Z and `fg`: what a shell wrote stands below the question by then."""
+    place.write(many(1))
+    run, asks = started(place, "apply"), "Apply this plan? Only 'yes' is accepted:"
+    stopped = answered = False
+    for _ in run.reads():
+        if run.raw.count(asks) == 1 and not stopped:
+            until(lambda: hears(run.pid, signal.SIGCONT))
+            os.kill(run.pid, signal.SIGSTOP)
+            os.kill(run.pid, signal.SIGCONT)
+            stopped = True
+        if run.raw.count(asks) == 2 and not answered:
+            run.type("yes\n")
+            answered = True
+    assert (run.end(), answered) == (0, True), run.raw
+    assert "Apply complete: 3 added" in run.raw
