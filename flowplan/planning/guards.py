@@ -21,6 +21,7 @@ from flowplan.planning.successors import why_not_first
 from flowplan.pricing.units import gigabytes
 
 _LISTED = 4  # bids that a hint names one by one
+_APART = 3  # so many refusals of one kind are shown one by one
 
 
 def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
@@ -52,9 +53,10 @@ def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
     permitted = given_up(wishes.destroyable, volumes)
     refused = [(one, volume) for one, volume in destroying if one.address not in permitted]
     asked = question(wishes.destroyable, volumes, [one.address for one, _ in refused])  # once
+    others = f", and so for each of the {len(refused) - 1} others, or '*' for all" if len(refused) > _APART else ""
     for change, volume in refused:
         how = "replacing" if isinstance(change, Replace) else "deleting"
-        let = f"to let the data be destroyed: --allow-volume-destroy {volume.name}"
+        let = f"to let the data be destroyed: --allow-volume-destroy {volume.name}{others}"
         yield refusal(
             "volume-data",
             change,

@@ -73,3 +73,32 @@ def test_a_destroy_with_another_word_deletes_nothing_and_asks(place: Place, word
     assert "data" in said.partition(f"'{word}': ")[2].partition(";")[0] or "takes one name" in said
     place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "volume.data")
     assert place.ok("state", "list") == ""
+
+
+SWEEP = """version: 2
+project_name: my-foundry-project
+volumes:
+  scratch: {for_each: [KEYS], size: 1, region_id: us-central1-b}
+"""
+
+
+@pytest.mark.parametrize("many", [True, False], ids=["of many volumes", "of three"])
+def test_whose_data_would_go_is_said_of_the_first_of_many_and_what_to_type_for_all(place: Place, many: bool) -> None:
+    keys = [f"p{n}" for n in range(12 if many else 3)]
+    place.write(SWEEP.replace("KEYS", ", ".join(keys)))
+    place.ok("apply", "--auto-approve")
+    refused = place.run("destroy", "--auto-approve")
+    said = " ".join(refused.err.split())
+    assert (refused.code, said.count("destroys the data on volume"), said.count("hint:")) == (
+        3,
+        *[1 if many else 3] * 2,
+    )
+    each = "--allow-volume-destroy scratch-p0, and so for each of the 11 others, or '*' for all; to keep it:"
+    assert (each in said, 'and 11 more of this kind: volume.scratch["p1"] … ["p11"]' in said) == (many, many), said
+    shown = place.run("--verbose", "destroy", "--auto-approve").err
+    assert shown.count("destroys the data on") == len(keys)
+    told = [part for one in keys[:-1] for part in ("--allow-volume-destroy", f"scratch-{one}")]
+    left = " ".join(place.run("destroy", "--auto-approve", *told).err.split())
+    assert left.count("destroys the data on volume") == 1 and f"--allow-volume-destroy scratch-{keys[-1]}; to" in left
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert place.ok("state", "list") == ""

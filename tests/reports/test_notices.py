@@ -60,6 +60,27 @@ def test_of_many_that_differ_the_first_is_shown_and_the_rest_counted() -> None:
     ]
 
 
+def test_what_is_done_to_many_is_said_of_the_first_and_the_rest_is_counted() -> None:
+    """The address of what is deleted or replaced stands behind the verb."""
+    entries = [
+        said(f'{verb} volume.s["{n}"] destroys the data on volume s-{n}', "error", "volume_data")
+        for n in range(40)
+        for verb in ("deleting", "replacing")
+    ]
+    assert notices(entries, (), Paint()).splitlines() == [
+        line
+        for verb in ("deleting", "replacing")
+        for line in (
+            f'error: {verb} volume.s["0"] destroys the data on volume s-0',
+            "  at a.yaml:3:1",
+            '  and 39 more of this kind: volume.s["1"] … ["39"]; --verbose shows each',
+        )
+    ]
+    alike = [said(f'replacing bid.a["{n}"] starts its max_hours again') for n in range(40)]
+    text = " ".join(notices(alike, (), Paint()).split())
+    assert text.startswith('warning: replacing bid.a["0"] … ["39"] (40 bids): each starts its max_hours again at ')
+
+
 def test_each_rule_of_a_policy_that_refuses_is_shown_with_its_figures() -> None:
     """Of all that rules refuse, one rule is no more of the kind of another."""
     entries = [

@@ -18,19 +18,23 @@ if TYPE_CHECKING:
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _ORDER = ("warning", "note", "error")
-_ABOUT = regex(r'((?:bid|volume|ports)\.[\w@-]+(?:\.[\w@-]+)*(?:\["[^"]*"\](?:@g\d+)?)?)(?=[\s:,])')
+_ABOUT = regex(
+    r'((?:deleting |replacing )?)((?:bid|volume|ports)\.[\w@-]+(?:\.[\w@-]+)*(?:\["[^"]*"\](?:@g\d+)?)?)(?=[\s:,])'
+)
 _ALONE = 3  # so many of one kind in one auction are shown, however they differ
 _LONGEST = 1000  # characters of one
 Auction: TypeAlias = tuple[str, str]
 
 
 class About(NamedTuple):
-    """A thing said: the address that it begins with, or "", in which auction that is, and the rest of it."""
+    """A thing said: the address that it begins with, or "", in which auction that is, and the rest of it. `verb`: what
+    is done to that, where the address stands behind it."""
 
     said: Said
     address: str
     auction: Auction | None
     rest: str
+    verb: str = ""
 
 
 @frozen
@@ -58,7 +62,7 @@ def grouped(entries: Iterable[Said], changes: Iterable[Entry], *, each: bool = F
     for index, one in enumerate(found):
         kind, place = one.said["detail"], one.said["source"]
         rule = str(place) if kind == "policy" else ""  # a refusal stands where its rule does
-        key = (one.said["severity"], kind, one.auction, rule) if one.address and kind else index
+        key = (one.said["severity"], kind, one.auction, rule, one.verb) if one.address and kind else index
         kinds.setdefault(index if each else key, []).append(one)
     return [one for kind in kinds.values() for one in _of_kind(kind)]
 
@@ -76,7 +80,7 @@ def _about(said: Said, auctions: Mapping[str, Auction]) -> About:
     found = _ABOUT.match(said["summary"])
     if found is None:
         return About(said, "", None, said["summary"])
-    return About(said, found[1], auctions.get(found[1]), said["summary"][found.end() :])
+    return About(said, found[2], auctions.get(found[2]), said["summary"][found.end() :], found[1])
 
 
 def _of_kind(found: Sequence[About]) -> list[Notice]:
@@ -102,7 +106,7 @@ def summary_of(notice: Notice, dots: str) -> str:
     kind = f"{kinds.pop()}s" if len(kinds) == 1 else "resources"
     rest = notice.first.rest
     each = ": each" if rest.startswith(" ") and rest.split(None, 1)[0].endswith("s") else ""  # its verb is of one
-    return f"{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){each}{rest}"
+    return f"{notice.first.verb}{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){each}{rest}"
 
 
 def place_of(notice: Notice) -> str:
