@@ -157,6 +157,29 @@ def test_a_lease_that_lasts_is_not_taken(site: ObjectSite) -> None:
         second.lock.acquire(owner())
 
 
+@pytest.mark.parametrize("step", [600.0, -600.0])
+def test_a_clock_that_is_wrong_or_set_meanwhile_neither_frees_a_lock_nor_keeps_it(
+    site: ObjectSite, step: float
+) -> None:
+    """The machines are as far apart as the first one's clock is set. How long a lease lasts is nothing of theirs."""
+    boot, wall = [1000.0], [50_000.0]
+    site.objects.clock = lambda: boot[0] + 7_000_000
+    first = site.open(clocks=Clocks(lambda: boot[0], lambda: wall[0]))
+    second = site.open(clocks=Clocks(lambda: boot[0], lambda: wall[0] - 2 * step))
+    first.lock.acquire(owner())
+    boot[0] += 40
+    wall[0] += 40 + step
+    first.lock.verify()  # of a clock that went ahead, as after a sleep, the server is asked, which renews the lease
+    boot[0] += 40 if step > 0 else 14
+    first.lock.verify()
+    with pytest.raises(Locked):
+        second.lock.acquire(owner())
+    boot[0] += 71
+    second.lock.acquire(owner())
+    with pytest.raises(StateError, match="lost while this command ran"):
+        first.lock.verify()
+
+
 @pytest.mark.parametrize("writers", [2, 8, 32])
 def test_of_many_at_once_one_holds_the_lock(site: ObjectSite, writers: int) -> None:
     assert holders(writers, site.open) == [1]

@@ -468,6 +468,13 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "lasts_is_not_taken"),
     ),
     Mistake(
+        "keep a lock as long as a clock says that was set back",
+        "backends/remote/lease.py",
+        "held is not None and self._clocks.since_boot() < held.until",
+        "held is not None",
+        ("tests/contracts/test_remote.py", "-k", "set_meanwhile"),
+    ),
+    Mistake(
         "give a watcher the lock of the state",
         "backends/remote/object_place.py",
         'return ObjectLease(self._put, self._below("watch"), self._below("clock"))',
