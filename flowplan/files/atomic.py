@@ -85,7 +85,7 @@ def _replace(target: Path, data: bytes, mode: int, *, proven: bool = False) -> N
         if proven and temporary.read_bytes() != data:
             raise OSError(errno.EIO, "the file reads back differently")
         temporary.replace(target)
-    except OSError:
+    except BaseException:  # an interruption, too: whoever looks here next may write nothing, and so sweep nothing
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(target.parent)

@@ -78,6 +78,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         lock.verify()
         if not write_new(target, settled.written, locked=True):
             raise _exists(path)
+        session.so_far = f"{shown(path)} is written: `flowplan apply {command_word(path)}` imports what it names"
         session.save(_taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
     unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
     return Generated(tuple(settled.found), tuple(left_out), unsaid)
@@ -97,7 +98,11 @@ def _unowned(found: Sequence[Found]) -> list[Said]:
 
 
 def _exists(path: str) -> UsageProblem:
-    return UsageProblem(f"{shown(path)} exists; nothing was imported", hint="choose another name for the stack file")
+    return UsageProblem(
+        f"{shown(path)} exists; nothing was imported",
+        hint="choose another name for the stack file; if an import was cut off once it had written this one, "
+        f"`flowplan apply {command_word(path)}` does the rest",
+    )
 
 
 # ---- what is imported ---------------------------------------------------------------------------------------

@@ -364,6 +364,18 @@ def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: 
     assert not left.exists()
 
 
+def test_who_is_interrupted_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.replace_file(tmp_path / "file", b"old")
+
+    def fsync(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(KeyboardInterrupt):
+        files.replace_file(tmp_path / "file", b"new")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("file", b"old")]
+
+
 @pytest.mark.parametrize(("number", "tries"), [(errno.EIO, 2), (errno.ENOSPC, 1)])
 def test_where_the_device_failed_a_second_file_is_written_and_it_is_an_error_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, tries: int

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from flowplan.backends.local import LocalStore
+from flowplan.errors import StateError
 from flowplan.files.atomic import create_file
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
@@ -108,6 +110,24 @@ def test_the_file_does_the_rest_where_the_state_was_not_saved(live: Place) -> No
     live.ok("apply", "got.yaml", "--auto-approve")
     assert [one["address"] for one in kept(live)["resources"]] == addresses
     assert live.ledger() == ledger
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (StateError("the disk fails"), 5)])
+def test_what_is_cut_off_once_the_file_is_written_says_what_does_the_rest(
+    live: Place, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def save(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "save", save)
+        cut = live.run(*ALL)
+    said = "got.yaml is written: `flowplan apply got.yaml` imports"
+    assert (cut.code, said in " ".join(cut.err.split())) == (code, True)
+    again = live.run(*ALL)
+    assert (again.code, "`flowplan apply got.yaml` does the rest" in " ".join(again.err.split())) == (64, True)
+    live.ok("apply", "got.yaml", "--auto-approve")
+    assert {one["address"] for one in kept(live)["resources"]} >= {"bid.train", "bid.plain", "volume.data"}
 
 
 def test_what_another_stack_has_is_left_out(live: Place) -> None:

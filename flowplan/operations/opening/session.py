@@ -70,6 +70,7 @@ class Session:
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    so_far: str = field(default="", init=False)  # what is said of it where it is cut off; "": whether anything was
     _noted: set[str] = field(factory=set, init=False)
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
 
@@ -276,7 +277,7 @@ class Session:
             with self.interruption.unwinding():
                 yield
         except KeyboardInterrupt as error:
-            outcome = "what was done is saved" if self._wrote else "nothing was changed"
+            outcome = self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
             raise self.interruption.interrupted(outcome, error) from None
 
     def _hold_lock(self) -> None:
@@ -305,8 +306,9 @@ class Session:
         pending = tuple(pending)
         try:
             saved = self.store.save(state, pending, stated=stated)
-        except NoRoom as error:
-            if not stopped:
+        except StateError as error:
+            if not (isinstance(error, NoRoom) and stopped):
+                error.detail = "\n".join(filter(None, [self.so_far, error.detail])) or None
                 raise
             self.listener.note(f"{error}; what was stopped {stopped}")
             return state
