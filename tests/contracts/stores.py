@@ -113,7 +113,10 @@ def azure() -> Kind:
     from tests.contracts.azure_site import KEY, AzureSite, endpoint
 
     def objects(url: str, at: str, limits: tuple[float, float], **variables: str) -> AzureBlobs:
-        given = {AZURE_ENDPOINT: at, "HOME": "/nonexistent", **(variables or {"AZURE_STORAGE_KEY": KEY})}
+        keyed = (
+            variables if any(one.startswith("AZURE_") for one in variables) else {"AZURE_STORAGE_KEY": KEY, **variables}
+        )
+        given = {AZURE_ENDPOINT: at, "HOME": "/nonexistent", **keyed}
         return AzureBlobs(AzureAddress.of(url, given), given, lambda _: None, limits)
 
     return Kind(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -13,7 +15,7 @@ pytest.importorskip("obstore")
 
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.place import Conflict, Unanswered
-from flowplan.errors import StateError
+from flowplan.errors import StateError, UsageProblem
 from tests.builders import DATA
 from tests.cloud.server import Server, certificates, silent, tls
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
@@ -118,6 +120,59 @@ def test_a_server_with_a_certificate_of_its_own_is_not_looked_for(kind: Kind, od
         kind.at(odd).get("train")
     server.close()
     assert caught.value.hint == "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ca.pem, an authority, and localhost.pem, which it has signed, with its key."""
+    folder = tmp_path_factory.mktemp("signed")
+    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 2"
+    leaf = "-CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost"
+    for command in (
+        f"{new} -subj /CN=authority -keyout ca.key -out ca.pem",
+        f"{new} -subj /CN=localhost -keyout localhost.key -out localhost.pem {leaf}",
+    ):
+        subprocess.run(command.split(), check=True, capture_output=True, cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("given", ["a file", "a directory"])
+def test_its_authority_may_be_in_a_file_or_in_a_directory(
+    kind: Kind, odd: Odd, certificates: Path, signed: Path, tmp_path: Path, given: str
+) -> None:
+    """As for the cloud's API. What is wrong with either is said, and no other authorities are taken in its place."""
+    shutil.copy(certificates / "wrong.pem", tmp_path / "a.pem")
+    shutil.copy(signed / "ca.pem", tmp_path / "b.pem")
+    variables = {"SSL_CERT_FILE": str(tmp_path / "b.pem")}
+    if given == "a directory":
+        variables = {"REQUESTS_CA_BUNDLE": str(tmp_path)}
+        with pytest.raises(UsageProblem, match=r"REQUESTS_CA_BUNDLE .* a directory without hashed certificates"):
+            kind.at(odd, **variables)
+        subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)
+    server = Server(silent, tls=tls(signed, "localhost"))
+    odd.url = f"https://localhost:{server.port}"
+    with pytest.raises(StateError, match="no answer in time"):  # it is trusted, and asked
+        kind.at(odd, (5.0, 0.5), **variables).get("train")
+    server.close()
+
+
+def test_a_bundle_of_amazon_that_is_none_is_said_to_be(odd: Odd, tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"AWS_CA_BUNDLE names .* neither a file nor a directory"):
+        KINDS["s3"]().at(odd, AWS_CA_BUNDLE=str(tmp_path / "gone.pem"))
+
+
+def test_it_is_asked_by_the_proxy_of_the_cloud(kind: Kind, odd: Odd) -> None:
+    """One that is none is refused: without a word, the server would be asked past it."""
+    proxy, odd.url = Server(silent), "https://states.example.test"
+    for url in ("socks5://proxy.test", "http://[proxy", "http://"):
+        with pytest.raises(UsageProblem, match="HTTPS_PROXY is not the URL of an HTTP proxy"):
+            kind.at(odd, HTTPS_PROXY=url)
+    given = {"HTTPS_PROXY": f"http://me:hush-hush@127.0.0.1:{proxy.port}"}
+    with pytest.raises(StateError) as caught:
+        kind.at(odd, (5.0, 0.5), **given).get("train")
+    proxy.close()
+    assert proxy.requests[0].startswith(b"CONNECT states.example.test:443 ")
+    assert "hush-hush" not in f"{caught.value} {caught.value.hint} {caught.value.detail}"
 
 
 # -- runs

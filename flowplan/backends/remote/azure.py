@@ -55,7 +55,7 @@ class AzureBlobs(StoredObjects[AzureAnswer]):
                     "skip_signature": False,
                     **found,
                 },
-                client_options=client(address.url, environ, limits, None),
+                client_options=client(address.url, environ, limits),
                 retry_config=once(limits),
             )
         except (BaseError, ValueError) as error:

@@ -46,7 +46,7 @@ class S3Objects(StoredObjects[Answer]):
         store = S3Store(
             address.bucket,
             config=config_of(self._url, self._region, credentials.config),
-            client_options=client(self._url, environ, limits, environ.get("AWS_CA_BUNDLE")),
+            client_options=client(self._url, environ, limits, "AWS_CA_BUNDLE"),
             retry_config=once(limits),
             credential_provider=credentials.provider,
         )

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
 
 from flowplan.backends.remote.objects import Found, Objects
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
-from flowplan.cloud.http.endpoint import authorities
+from flowplan.cloud.http.endpoint import authorities, hashed, proxies
 from flowplan.errors import StateError
 from flowplan.files.regular import read_regular
 
@@ -135,9 +136,9 @@ def once(limits: tuple[float, float]) -> RetryConfig:
     return {"max_retries": 0, "retry_timeout": timedelta(seconds=limits[1])}
 
 
-def client(url: str, environ: Mapping[str, str], limits: tuple[float, float], bundle: str | None) -> ClientConfig:
-    """How the server at `url` is reached. Certificate authorities: those in the file `bundle`, else as for the cloud's
-    API."""
+def client(url: str, environ: Mapping[str, str], limits: tuple[float, float], *bundles: str) -> ClientConfig:
+    """How the server at `url` is reached: by the proxy, and with the certificate authorities, of the cloud's API.
+    `bundles`: variables that name such authorities before all others. Raises UsageProblem."""
     connect, whole = (timedelta(seconds=seconds) for seconds in limits)
     options: ClientConfig = {
         "connect_timeout": connect,
@@ -145,7 +146,12 @@ def client(url: str, environ: Mapping[str, str], limits: tuple[float, float], bu
         "allow_http": url.startswith("http://"),
         "user_agent": "flowplan",
     }
-    trusted = bundle or authorities(environ)
-    if isinstance(trusted, str) and Path(trusted).is_file():
-        options["root_certificate"] = read_regular(Path(trusted), _BUNDLE_LIMIT)
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        for proxy in proxies(environ, parts.hostname or "", parts.port).values():
+            options["proxy_url"] = proxy
+    trusted = authorities(environ, *bundles)
+    if isinstance(trusted, str):
+        files = hashed(Path(trusted)) if Path(trusted).is_dir() else [Path(trusted)]
+        options["root_certificate"] = b"\n".join(read_regular(one, _BUNDLE_LIMIT) for one in files)
     return options

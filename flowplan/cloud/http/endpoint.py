@@ -128,10 +128,10 @@ def _is_ipv4(host: str) -> bool:
     return _is_address(host) and ipaddress.ip_address(host).version == 4
 
 
-def authorities(environ: Mapping[str, str]) -> bool | str:
+def authorities(environ: Mapping[str, str], *first: str) -> bool | str:
     """The file of authorities to verify with, or a directory that `openssl rehash` made; True for those of requests.
-    Raises UsageProblem if it is neither, or holds none."""
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+    `first`: variables that come before the usual ones. Raises UsageProblem if it is neither, or holds none."""
+    for name in (*first, "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         path = environ.get(name)
         if path:
             _check_authorities(name, path)
@@ -139,12 +139,17 @@ def authorities(environ: Mapping[str, str]) -> bool | str:
     return True
 
 
+def hashed(directory: Path) -> list[Path]:
+    """The certificates of a directory that OpenSSL finds there. Raises OSError."""
+    return sorted(entry for entry in directory.iterdir() if _HASHED.fullmatch(entry.name))
+
+
 def _check_authorities(name: str, path: str) -> None:
     import ssl
 
     try:
         if Path(path).is_dir():
-            if not any(_HASHED.fullmatch(entry.name) for entry in Path(path).iterdir()):
+            if not hashed(Path(path)):
                 hint = "run `openssl rehash DIR`, or name a single file"
                 raise UsageProblem(f"{name} names '{shown(path)}', a directory without hashed certificates", hint=hint)
         elif Path(path).is_file():
