@@ -119,7 +119,10 @@ def test_what_is_yet_to_be_placed_is_held_to_the_clock_only() -> None:
 def test_what_is_not_live_ends_by_the_clock_only() -> None:
     late = {TASK: lifetime("1", end=NOON)}
     assert over(late, state(), live(), Seen(NOON)) == {TASK: "its end_at, 2026-11-02 12:00 UTC, has passed"}
-    assert over({TASK: lifetime("1")}, state(), live(), Seen(NOON, Bills((billed(9),)))) == {}
+    billed_9 = Seen(NOON, Bills((billed(9),)))
+    assert over({TASK: lifetime("1")}, state(), live(), billed_9) == {}
+    ended = live(live_bid(bid(), status="Terminated"))
+    assert over({TASK: lifetime("1")}, state(bound(TASK, "bid_1", bid())), ended, billed_9) == {}
 
 
 def test_what_still_runs_counts_until_now() -> None:
