@@ -874,6 +874,13 @@ MISTAKES = (
         ("tests/planning/test_watch_limits.py",),
     ),
     Mistake(
+        "place two instances with one Block volume that is attached",
+        "planning/volumes.py",
+        'if interface == "Block" and task.instance_quantity > 1:',
+        'if interface == "Block" and task.instance_quantity > 2:',
+        ("tests/operations/test_block_volumes.py", "-k", "one_instance"),
+    ),
+    Mistake(
         "compare the limits of two sizes for an instance",
         "planning/watch_limits.py",
         "    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)\n",

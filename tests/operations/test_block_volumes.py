@@ -93,6 +93,18 @@ def test_a_block_volume_is_one_tasks(place: Place) -> None:
     assert "the Block volume vol-000 is already used by bid.task-000" in " ".join(result.err.split())
 
 
+def test_a_block_volume_is_one_instance_s(place: Place) -> None:
+    """Of an attached volume the cloud alone tells which kind it is."""
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    attach = "persistent_storage: {attach: {volume_name: vol-000, mount_point: /mnt/d}}"
+    two = re.sub("persistent_storage.*", attach, many(1)).replace("fcp_instance:", "num_instances: 2, fcp_instance:")
+    place.write(two)
+    result = place.run("plan")
+    assert result.code == 65, result
+    assert "vol-000 is a Block volume: only one instance can use it" in " ".join(result.err.split())
+
+
 def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(place: Place) -> None:
     place.write(many(1), "a.yaml")
     place.ok("apply", "a.yaml", "--auto-approve")
