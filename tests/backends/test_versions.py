@@ -45,6 +45,16 @@ def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert serials(kept_up_to(tmp_path / "s.json", 5)) == [3, 4, 5]
 
 
+def test_what_is_no_version_is_never_one_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may keep a file of their own there: the directory is theirs, too."""
+    kept = kept_up_to(tmp_path / "s.json", 1)
+    mine = kept.directory / "a.1.json.mine"
+    mine.write_text("mine")
+    monkeypatch.setattr(history, "MOST_VERSIONS", 2)
+    assert serials(kept_up_to(tmp_path / "s.json", 5)) == [4, 5]
+    assert mine.read_text() == "mine"
+
+
 def test_no_clock_decides_which_are_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It jumped back, or the directory was copied in any order."""
     kept = kept_up_to(tmp_path / "s.json", 3)

@@ -124,6 +124,11 @@ def test_a_state_built_again_knows_what_instances_were_started_with() -> None:
     assert as_applied(bound(TRAIN, "bid_1", bid())) is None
 
 
+@pytest.mark.parametrize("kept", [{"protected": "flowplan.yaml:9:5"}, {"protected_by": "bid.train"}])
+def test_what_prevent_destroy_or_a_policy_keeps_costs_on_past_its_lifetime(kept: dict[str, str]) -> None:
+    assert as_applied(bound(TRAIN, "bid_1", bid(), lifetime=Bounds(D(12), None, None, False), **kept)) is None
+
+
 @pytest.mark.parametrize("limit", ["2", "8"], ids=["waits", "runs"])
 def test_advice_on_a_limit_is_about_the_hours_that_the_dollars_left_pay_for(place: Place, limit: str) -> None:
     """A task that ends once it has cost $3 costs no more with any limit, and runs for no four days."""

@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 import pytest
 
+from flowplan.backends import processes
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.errors import FlowplanError, Locked, NoLocks
@@ -90,9 +91,16 @@ def test_a_zombie_is_dead() -> None:
     process.wait()
 
 
-def test_the_machine_of_a_container_is_not_known() -> None:
+def test_the_machine_of_a_container_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    id, mark = tmp_path / "machine-id", tmp_path / ".dockerenv"
+    id.write_text("c" * 32 + "\n")
+    monkeypatch.setattr(processes, "_MACHINE_IDS", (str(id),))
+    monkeypatch.setattr(processes, "_CONTAINED", (str(mark),))
+    assert this_process("", {}, "now").machine == "c" * 32
     assert this_process("", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "now").machine == ""
     assert this_process("", {"container": "podman"}, "now").machine == ""
+    mark.touch()
+    assert this_process("", {}, "now").machine == ""
 
 
 def test_waiting_also_waits_for_what_cannot_be_seen(path: Path) -> None:

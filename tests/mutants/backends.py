@@ -167,6 +167,20 @@ MISTAKES = (
         ("tests/backends/test_lock.py",),
     ),
     Mistake(
+        "drop somebody's own file beside the versions of a state",
+        "backends/versions.py",
+        "for path in self.directory.iterdir() if _NAME.fullmatch(path.name))",
+        "for path in self.directory.iterdir())",
+        ("tests/backends/test_versions.py", "-k", "no_version"),
+    ),
+    Mistake(
+        "take the id of an image for that of a machine",
+        "backends/processes.py",
+        "    if any(map(os.path.exists, _CONTAINED)) or environ",
+        "    if environ",
+        ("tests/faults/test_lock_owner.py", "-k", "of_a_container"),
+    ),
+    Mistake(
         "drop the newest version where not all fit",
         "backends/versions.py",
         "            return one == newest, found",

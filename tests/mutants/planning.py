@@ -881,6 +881,13 @@ MISTAKES = (
         ("tests/operations/test_block_volumes.py", "-k", "one_instance"),
     ),
     Mistake(
+        "count on a lifetime that prevent_destroy keeps from ending its bid",
+        "planning/lifetimes.py",
+        "    if binding.guard:\n        return None\n",
+        "",
+        ("tests/cost/test_as_applied.py", "-k", "costs_on"),
+    ),
+    Mistake(
         "compare the limits of two sizes for an instance",
         "planning/watch_limits.py",
         "    return bid.limit_price * (of.gpus or 1) < limit * (bid.gpus or 1)\n",
