@@ -158,3 +158,17 @@ def test_a_lock_that_the_server_keeps_is_named(place: Place, url: str, monkeypat
     monkeypatch.setenv("XDG_STATE_HOME", str(place.path / "another"))
     place.ok("--state", url, "force-unlock", said[1])
     assert state.lock is None
+
+
+def test_bids_can_be_stopped_while_the_server_lets_nobody_in(place: Place, url: str) -> None:
+    place.ok("--state", url, "apply", "--auto-approve")
+    state = state_servers.server().state(url.rpartition("/")[2])
+    state.asked = lambda wanted: (401, b"{}", state_servers.JSON)
+    assert place.run("--state", url, "destroy", "--auto-approve", "--keep-volumes").code == 5
+    place.ok("--state", "rescue.json", "recover", "--from-live")
+    place.ok("--state", "rescue.json", "destroy", "--auto-approve", "--keep-volumes")
+    bids = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
+    assert [row["status"] for row in bids] == ["Terminated"]
+    (place.path / "rescue.json").unlink()
+    state.asked = lambda wanted: None
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in place.ok("--state", url, "plan")

@@ -463,8 +463,8 @@ MISTAKES = (
     Mistake(
         "begin again at the place that a stack file names, and leave the state behind",
         "operations/opening/session.py",
-        "            self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)\n",
-        "            pass\n",
+        "self.elsewhere.hold(removes=removes, warn=self._warn_once, note=lambda said: self._note_once(said, said))",
+        "pass",
         ("tests/operations/test_migrate.py", "-k", "leaves_no_state_behind"),
     ),
     Mistake(

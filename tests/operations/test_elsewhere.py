@@ -82,6 +82,7 @@ def test_who_says_which_state_begins_one_and_hears_of_the_other(
         monkeypatch.setenv("FLOWPLAN_STATE", "c.json")
     told = said(used, *where, *DESTROY, code=0 if by == "option" else 5)  # it would say that there is nothing to stop
     assert "give --state a.json" in told
+    assert used.run(*where, "plan").err.count("used") == 1  # however often a state is looked for
     found = used.run(*where, "apply", "--auto-approve")
     assert found.code == 0
     assert "a.json, which was used here, has 1 resource; what is made now is made beside that" in " ".join(

@@ -186,6 +186,12 @@ class Session:
             self._noted.add(about)
             self.listener.note(said)
 
+    def _warn_once(self, said: str) -> None:
+        """Of a state that is read more than once."""
+        if said not in self._noted:
+            self._noted.add(said)
+            self.listener.warn(said)
+
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.read().state.bindings.values())
 
@@ -351,11 +357,11 @@ class Session:
         loaded = self.read()
         if loaded.fresh:
             self.hold_not_lost()
-            self.elsewhere.hold(removes=removes, warn=self.listener.warn, note=self.listener.note)
+            self.elsewhere.hold(removes=removes, warn=self._warn_once, note=lambda said: self._note_once(said, said))
         else:
             self.elsewhere.note(loaded.state, len(loaded.pending), looked=True)
             if removes and loaded.empty:
-                self.elsewhere.tell(self.listener.warn)
+                self.elsewhere.tell(self._warn_once)
         return loaded
 
     def load(self, *, removes: bool = False) -> Loaded:
