@@ -12,7 +12,7 @@ from pathlib import Path
 from flowplan.backends.lock import Lock
 from flowplan.backends.store import StateLock
 from flowplan.errors import FlowplanError, StateError
-from flowplan.files.atomic import WRITABLE
+from flowplan.files.atomic import NO_ROOM
 from flowplan.files.private import make_directory
 from flowplan.model.owner import Owner
 
@@ -20,13 +20,17 @@ DIRECTORY = ".flowplan/watch"  # beside the state; no state of flowplan's own is
 
 
 class WatchLock(Lock):
-    """The lock of who watches the state in the file `state`: a lockfile below `.flowplan`, which flock excludes by."""
+    """The lock of who watches the state in the file `state`: a lockfile below `.flowplan`, which flock excludes by.
+
+    Where there is no place for it, as in a `.flowplan` that is another user's, everybody gets it, as on a server
+    without one (`NoWatchLock`): a watch that did not begin would let bids run past their lifetimes."""
 
     def __init__(self, state: Path) -> None:
         super().__init__(state.parent / DIRECTORY / f"{state.name}.lock")
+        self._is_without = False
 
     def out_of_reach(self) -> str | None:
-        return None  # where its directory cannot be made, `acquire` says so
+        return None  # where there is no place for it, `acquire` says so
 
     def acquire(
         self,
@@ -36,14 +40,25 @@ class WatchLock(Lock):
         say: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_without = False
         try:
             make_directory(self.path.parent)
+            super().acquire(owner, timeout=timeout, say=say, stopped=stopped)
         except OSError as error:
-            raise StateError(
-                f"{self.path.parent} cannot be made: {error.strerror}",
-                hint=WRITABLE,
-            ) from error
-        super().acquire(owner, timeout=timeout, say=say, stopped=stopped)
+            why = f"{self.path.parent} cannot be made: {error.strerror}"
+        except StateError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in NO_ROOM:
+                raise
+            why = str(error)
+        else:
+            return
+        self._is_without = True
+        say(f"{why}; so nothing keeps a second `flowplan watch` out: run one at a time")
+
+    def verify(self) -> None:
+        if not self._is_without:
+            super().verify()
 
 
 class NoWatchLock(StateLock):

@@ -3,6 +3,8 @@ nobody else waits for it."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -177,9 +179,36 @@ def test_a_lockfile_that_is_removed_is_lost(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [None, errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_where_there_is_no_place_for_the_lock_everybody_watches_and_hears_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    """What a lifetime ends would run on otherwise."""
+    from flowplan.backends import flock
     from flowplan.backends.local import LocalStore
 
-    (tmp_path / ".flowplan").write_text("")
-    with pytest.raises(StateError, match=r"\.flowplan/watch cannot be made"):
-        LocalStore(tmp_path / "flowplan.state.json").watch_lock.acquire(watcher())
+    def refuses(path: str, flags: int) -> int:
+        raise OSError(number, os.strerror(number or 0), path)
+
+    if number is None:
+        (tmp_path / ".flowplan").write_text("")
+    else:
+        monkeypatch.setattr(flock, "_descriptor_of", refuses)
+    said: list[str] = []
+    lock = LocalStore(tmp_path / "flowplan.state.json").watch_lock
+    lock.acquire(watcher(), say=said.append)
+    lock.verify()
+    assert "so nothing keeps a second `flowplan watch` out" in said[0]
+    lock.release()
+    assert lock.holder() is None
+
+
+def test_a_watch_lock_that_is_no_file_of_flowplans_is_refused(tmp_path: Path) -> None:
+    from flowplan.backends.local import LocalStore
+
+    lock = LocalStore(tmp_path / "flowplan.state.json").watch_lock
+    lock.path.parent.mkdir(parents=True)
+    lock.path.symlink_to(tmp_path / "another")
+    with pytest.raises(StateError, match="cannot be opened"):
+        lock.acquire(watcher())
+    assert not (tmp_path / "another").exists()

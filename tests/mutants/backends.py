@@ -503,6 +503,13 @@ MISTAKES = (
         ("tests/contracts/test_watch_lock.py", "-k", "keeps_no_run_waiting"),
     ),
     Mistake(
+        "let a bid run past its lifetime for want of a place for the watcher's lock",
+        "backends/watch_lock.py",
+        "cause.errno not in NO_ROOM:",
+        "True:",
+        ("tests/contracts/test_watch_lock.py", "-k", "no_place"),
+    ),
+    Mistake(
         "lock the watchers of two states with one file",
         "backends/watch_lock.py",
         'state.parent / DIRECTORY / f"{state.name}.lock"',

@@ -286,6 +286,14 @@ def test_a_move_that_stayed_half_way_is_not_gone_on_with_against_a_person(waitin
 # ---- what ends -----------------------------------------------------------------------------------------------
 
 
+def test_a_lifetime_ends_although_there_is_no_place_for_the_lock_of_the_watch(place: Place) -> None:
+    runs(place, more=LIVES, hours=5)
+    place.write("", ".flowplan/watch")
+    watched = place.run("watch", "--once")
+    assert (watched.code, is_live(place)) == (0, False), watched
+    assert "nothing keeps a second `flowplan watch` out" in " ".join(watched.err.split())
+
+
 def test_a_lifetime_that_was_edited_ends_nothing_until_it_is_applied(place: Place) -> None:
     runs(place, more=", lifetime: {max_hours: 20}", hours=5)
     place.edit("max_hours: 20", "max_hours: 2")
