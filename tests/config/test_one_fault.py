@@ -191,12 +191,27 @@ def test_what_a_key_of_for_each_says_is_given_in_the_list() -> None:
     assert [str(place) for one in (x, z) for _, place in one.also] == ["a.yaml:8:16", "a.yaml:8:19"]
 
 
+def test_an_entry_that_an_instance_lacks_is_said_with_the_place_of_its_value() -> None:
+    """Of a sweep with one line in a file of variables for each point, that is the line to mend."""
+    sweep = f"version: 2\ntasks:\n  s: {{for_each: VALUES, {TYPE}, ports: ['${{each.value.port}}']}}\n"
+    points = "{a: {port: 1024}, b: {prot: 1}, c: {port: 1025}, d: {}}"
+    (found,) = problems(sweep.replace("VALUES", points))
+    assert (found.summary, found.hint) == ("each.value has no entry 'port'", "did you mean prot? there are: prot")
+    where = sweep.replace("VALUES", points).splitlines()[2]
+    columns = [where.index(text) + 1 for text in ("{prot", "{}")]
+    assert [f"{what} {place}" for what, place in found.also] == [
+        f"its value is given here a.yaml:3:{column}" for column in columns
+    ]
+
+
 def test_the_json_has_every_place_and_the_text_the_first(place: Place) -> None:
     more = "".join(f"  d{n}: {{ports: *ports}}\n" for n in range(100))
     place.write(PLACES + more)
     shown = place.run("validate").err
     assert shown.count("used here, by *ports") == 5
-    assert "and at more places: flowplan validate --format json lists them" in shown
+    assert "and at more places: --verbose shows more of them" in shown
+    shown = place.run("--verbose", "validate").err
+    assert (shown.count("used here, by *ports"), "and at more places" in shown) == (50, False)
     (found, *_) = json.loads(place.run("validate", "--format", "json").out)["diagnostics"]
     assert found["related"][1] == {
         "message": "used here, by *ports",

@@ -241,7 +241,8 @@ class Scope:
             if entry is None:
                 known = value.entries if isinstance(value, MappingNode) else ()
                 hint = candidates(key, known) or f"it is {KINDS[value.kind]}"
-                self._problem(node, f"{what} has no entry {quoted(key)}", hint)
+                also = (("its value is given here", value),)  # of several instances, which one it is
+                self.document.problem(node, f"{what} has no entry {quoted(key)}", hint, code="reference", also=also)
                 return None
             value, what = entry, f"{what}.{key}"
         return value

@@ -69,9 +69,10 @@ def one(problem: Diagnostic, paint: Paint) -> str:
         lines.append(f"  at {shown(str(place), 300)}")
         if problem.source is not None:
             lines += _caret(problem.source, place, paint)
-    lines += [f"  {what}: {shown(str(where), 300)}" for what, where in problem.also[:_PLACES]]
-    if len(problem.also) > _PLACES:
-        lines.append(f"  and at more places: {paint.typed('flowplan validate')} --format json lists them")
+    further = problem.also if paint.verbose else problem.also[:_PLACES]
+    lines += [f"  {what}: {shown(str(where), 300)}" for what, where in further]
+    if len(problem.also) > len(further):
+        lines.append("  and at more places: --verbose shows more of them")
     if problem.detail:
         for line in problem.detail.splitlines():
             lines += wrapped(paint.typed(shown(line, 400)), "  ", "  ", paint.width)
