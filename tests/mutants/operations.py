@@ -706,6 +706,13 @@ MISTAKES = (
         ("tests/operations/test_history.py", "-k", "no_fresh_start"),
     ),
     Mistake(
+        "the command for what a sweep was not done of is cut off in the map of its points",
+        "operations/running/begun_once.py",
+        "if len(value) > _LONG]",
+        "if False]",
+        ("tests/operations/test_applied_once.py", "-k", "long_value"),
+    ),
+    Mistake(
         "apply a plan of before a push that says nothing of what was applied",
         "operations/state.py",
         "state.as_put_back() if loaded.fresh else state",

@@ -121,6 +121,31 @@ def test_what_is_left_of_a_destroy_is_not_placed_anew(place: Place, asked: tuple
     assert live_ids(place) == []
 
 
+SWEEP = """version: 2
+project_name: my-foundry-project
+variables: {points: {type: map}, gb: {type: int}}
+volumes: {s: {for_each: "${var.points}", size: "${var.gb}", region_id: us-central1-b}}
+"""
+
+
+@pytest.mark.parametrize("many", [1, 60])
+def test_the_new_plan_takes_what_the_old_one_did_and_a_long_value_is_named(place: Place, many: int) -> None:
+    """The map of a sweep would be cut off in the hint, and with it the end of the command."""
+    place.write(SWEEP)
+    place.write(f"points: {{{', '.join(f'p{n:02}: {{rate: 0.1}}' for n in range(many))}}}\n", "points.yaml")
+    given = ("--var-file", "points.yaml")
+    place.ok("plan", *given, "--var", "gb=1", "--max-hourly-cost", "5", "--out", "p")
+    place.ok("apply", "p")
+    said = " ".join(place.run("apply", "p").err.split()).partition("for what has changed since: ")[2]
+    command, _, rest = said.removeprefix("`flowplan ").partition("`")
+    assert ("--var=points=" in command, rest) == (
+        (True, "") if many == 1 else (False, " with the same --var-file or --var for points")
+    ), said
+    words = ["q" if word == "FILE" else word for word in shlex.split(command)]
+    assert {"--var=gb=1", "--max-hourly-cost=5.00"} <= set(words), words
+    assert "No changes" in place.ok(*words, *(given if rest else ()))
+
+
 @pytest.mark.parametrize("command", [("state", "mv", "volume.vol-000", "volume.other"), ("recover",)], ids=" ".join)
 def test_commands_that_write_the_state_keep_it(place: Place, command: tuple[str, ...]) -> None:
     place.write(many(1))

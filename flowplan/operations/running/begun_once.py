@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.planning.actions import Change
     from flowplan.planning.steps import Step
 
+_LONG = 200  # characters of a value that nobody types: a hint is cut off somewhere behind it
 _AGAIN, _ANEW = "the same command again", "plan again and apply the new plan"
 
 
@@ -58,7 +59,8 @@ def hold_not_begun(saved: SealedPlan, state: State) -> None:
 
 def plan_command(saved: SealedPlan) -> str:
     """What to type for a new plan of the same kind, of the same files and of the same part of the stack, held to the
-    same rules and budgets. Sensitive values are kept nowhere: they are given as they were."""
+    same rules and budgets. Sensitive values are kept nowhere: they are given as they were. So are long ones, as the map
+    of a sweep, which are named behind the command."""
     if any(has_no_file(one) for one in saved["stack"]["paths"]):
         return "`plan()` of the same stack"
     words = ["flowplan", "plan"]
@@ -69,14 +71,16 @@ def plan_command(saved: SealedPlan) -> str:
     part = saved.get("selection")
     for option in ("target", "exclude"):
         words += [f"--{option}={address}" for address in (part[option] if part else ())]
-    given = saved.get("variables", {}).items()
-    words += [f"--var={name}={one['value']}" for name, one in given if one["value"] is not None]
+    given = {name: one["value"] for name, one in saved.get("variables", {}).items() if one["value"] is not None}
+    long = [name for name, value in given.items() if len(value) > _LONG]
+    words += [f"--var={name}={value}" for name, value in given.items() if name not in long]
     words += [f"--policy={name}" for name in saved.get("policies", ())]
     budgets = [one for one in saved["cost"]["guards"] if one["source"] is None]
     words += [f"--{one['guard'].replace('_', '-')}={one['limit']}" for one in budgets]
     if "://" not in (state := saved["stack"].get("state", "")) and state:
         words.append(f"--state={state}")
-    return f"`{shlex.join(words)} --out FILE{''.join(' ' + shlex.quote(one) for one in saved['stack']['paths'])}`"
+    command = f"`{shlex.join(words)} --out FILE{''.join(' ' + shlex.quote(one) for one in saved['stack']['paths'])}`"
+    return f"{command} with the same --var-file or --var for {', '.join(long)}" if long else command
 
 
 def _once(saved: SealedPlan) -> str:
