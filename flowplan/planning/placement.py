@@ -193,7 +193,7 @@ class Placement:
     def _withdrawn(self, task: Task) -> tuple[InstanceType, ...]:
         """The type of the live bid of `task`, when it is listed no more: what its name tells of it."""
         bid = self._placed.get(task.address)
-        if bid is None or self._catalogue.type(bid.instance_type) is not None or not bid.instance_type_name:
+        if bid is None or self._catalogue.type(bid.instance_type) is not None:
             return ()
         try:
             name = read_type_name(bid.instance_type_name)
