@@ -196,6 +196,13 @@ MISTAKES = (
         ("tests/faults/test_whose.py", "-k", "uses"),
     ),
     Mistake(
+        "read the journal of a later flowplan",
+        "state/journal.py",
+        ' or first.get("journal_version") != JOURNAL_VERSION:',
+        ":",
+        ("tests/state/test_codec.py", "-k", "later_flowplan"),
+    ),
+    Mistake(
         "no CRC check",
         "state/journal.py",
         "    whole = data[at : at + _HEAD] == _head(payload) and",

@@ -8,7 +8,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle, Trigger
 from flowplan.model.live import Live
-from flowplan.model.resources import Bid, Inputs, PortMapping, Resource, Volume
+from flowplan.model.resources import Bid, Inputs, PortMapping, Resource, Script, Volume
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.state.state import State
@@ -51,6 +51,11 @@ def replaced(plan: Plan) -> dict[str, str | None]:
         (bid("a", limit="21"), "bid.a", None),
         (bid("a", limit="21"), "bid.a/limit_price", "limit_price of bid.a changes (replace_triggered_by)"),
         (bid("a", quantity=2), "bid.a/limit_price", None),
+        (
+            bid("a", limit="21", inputs=Inputs(Script.of("echo 2"))),
+            "bid.a/limit_price",
+            "limit_price of bid.a changes (replace_triggered_by)",
+        ),
         (bid("a", quantity=2), "bid.a/instance_quantity", "instance_quantity of bid.a changes (replace_triggered_by)"),
         (volume(size_gb=200), "volume.data", "volume.data is replaced (replace_triggered_by)"),
         (volume(size_gb=200), "volume.data/size_gb", "size_gb of volume.data changes (replace_triggered_by)"),

@@ -38,7 +38,7 @@ from flowplan.model.resources import (
 )
 from flowplan.state.codec import converter, dump, load
 from flowplan.state.form import Form
-from flowplan.state.journal import Header, read_journal
+from flowplan.state.journal import JOURNAL_VERSION, Header, frame_of, header_entry, read_journal
 from flowplan.state.records import Closed, Done, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
@@ -409,10 +409,16 @@ def test_a_lifetime_that_is_none_is_a_problem_of_the_state(wrong: dict[str, obje
         load(json.dumps({**body, "sha256": digest(body)}).encode(), "state")
 
 
+def test_the_journal_of_a_later_flowplan_is_not_read() -> None:
+    """What this one does not know of its records would be lost with the next save."""
+    later = frame_of([{**header_entry(Header.of(STATE)), "journal_version": JOURNAL_VERSION + 1}])
+    with pytest.raises(StateError, match="this flowplan cannot read the journal of-now"):
+        read_journal(later, "of-now")
+
+
 @pytest.mark.parametrize("wrong", [{"pre": "bid_0"}, {"bid.pre": 1}, ["bid.pre"]])
 def test_triggers_that_are_none_are_a_problem_of_the_state(wrong: object) -> None:
     done = {"record": "done", **converter().unstructure(Done("i", B, attrs.evolve(BINDINGS[B], needs=())))}
-    payload = json.dumps([{**done, "binding": {**done["binding"], "triggers": wrong}}]).encode()
-    frame_of = b"%08x %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n"
+    wrong_frame = frame_of([{**done, "binding": {**done["binding"], "triggers": wrong}}])
     with pytest.raises(StateError, match="holds a record that cannot be read"):
-        read_journal(header_frame(Header.of(STATE)) + frame_of, "journal")
+        read_journal(header_frame(Header.of(STATE)) + wrong_frame, "journal")
