@@ -55,6 +55,19 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
+_AWAY = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)  # of a disk, or of a server
+
+
+def how_to_read(error: OSError, otherwise: str) -> str:
+    """What to do about a file that `error` kept from being read; `otherwise`: where neither permission is missing nor
+    what the file is on fails."""
+    if isinstance(error, PermissionError):
+        return "let your user read it (chmod u+r), and search each directory above it (chmod u+x)"
+    if error.errno in _AWAY:
+        return "the disk, or the server, that it is on does not give it: run the same command again once it does"
+    return otherwise
+
+
 def is_regular(path: str | Path) -> bool:
     """Whether a regular file stands there, or a link to one: not where the name is too long, or nobody may look."""
     return os.path.isfile(path)  # noqa: PTH113 - that of Path raises OSError there

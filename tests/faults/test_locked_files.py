@@ -153,3 +153,16 @@ def test_a_program_that_applies_it_hears_that_it_cannot_be_read(
 ) -> None:
     with locked(monkeypatch, "flowplan.yaml", "read"), pytest.raises(ConfigError, match="cannot be read"):
         flowplan.load(directory=running.path, api_url="sim:").plan()
+
+
+REMEDIES = {"stat": "the server, that it is on", "open": "let your user read it", "read": "the disk, or the server"}
+
+
+@pytest.mark.parametrize("how", REMEDIES)
+def test_what_to_do_about_it_follows_why_it_cannot_be_read(
+    running: Place, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with locked(monkeypatch, "flowplan.yaml", how):
+        refused = running.run("validate", "flowplan.yaml")
+    said = " ".join(refused.err.split())
+    assert (refused.code, REMEDIES[how] in said, "regular file" in said) == (65, True, False), said

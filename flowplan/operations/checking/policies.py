@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.diagnostics import Diagnostic, looks_like
 from flowplan.errors import ConfigError
-from flowplan.files.regular import read_regular
+from flowplan.files.regular import how_to_read, read_regular
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def _text(session: Session, name: str) -> str:
         data = read_regular(session.settings.directory / name, _LIMIT)
     except OSError as error:
         summary = f"the policy file {shown(name)} cannot be read: {error.strerror or error}"
-        raise ConfigError([Diagnostic("file-unreadable", summary, "give a regular file")]) from error
+        raise ConfigError(
+            [Diagnostic("file-unreadable", summary, how_to_read(error, "give a regular file"))]
+        ) from error
     if len(data) > _LIMIT:  # its end is missing, and rules may stand there
         summary = f"the policy file {shown(name)} is larger than {_LIMIT // 1_000_000} MB"
         raise ConfigError([Diagnostic("too-large", summary, "give --policy several times, with a part of it each")])

@@ -20,7 +20,7 @@ from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.private import is_absent
-from flowplan.files.regular import may_be_regular, read_regular
+from flowplan.files.regular import how_to_read, may_be_regular, read_regular
 from flowplan.names import few
 from flowplan.printable import shown
 
@@ -459,5 +459,5 @@ def _unreadable(name: str, error: OSError, directory: Path) -> Diagnostic:
             there = in_directory(folder, directory)
         hint = candidates(name, there, lambda one: Path(one).stem) if name.endswith(SUFFIXES) else _no_plan(name)
         return Diagnostic("file-unreadable", f"there is no file {name}", hint or _first_in(folder, directory))
-    hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
+    hint = how_to_read(error, "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it")
     return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)
