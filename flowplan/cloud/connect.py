@@ -56,9 +56,11 @@ def connect(
     each; either may abandon it. `hide` hears what must be shown nowhere. Once it is closed, this machine remembers what
     was offered. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
+    from flowplan.cloud.http.endpoint import checked_url
     from flowplan.cloud.http.redaction import anywhere
     from flowplan.cloud.remembered import remember
 
+    checked_url(api_url, in_process=False)  # a URL that is none needs no credentials
     found = credentials.find(environ)
     token = credentials.token(found, api_url, environ=environ, log=log)
     transport = Transport(

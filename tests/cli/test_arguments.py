@@ -11,7 +11,7 @@ import pytest
 
 from flowplan.cli import main
 from flowplan.cli.base import global_options
-from tests.conftest import Place
+from tests.conftest import TASK, Place
 
 
 def commands(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -132,3 +132,17 @@ def test_a_working_directory_that_is_gone_is_left_with_chdir(example: Place, mon
         example.ok("plan", "--chdir", str(example.path))
     finally:
         os.chdir(example.path)
+
+
+@pytest.mark.parametrize("url", ["simm:", "Sim", "api.mithril.ai"])
+def test_a_url_that_is_none_is_told_of_before_credentials_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Whoever meant the simulator needs none."""
+    place.write(TASK)
+    monkeypatch.delenv("FLOWPLAN_API_KEY", raising=False)
+    monkeypatch.setenv("FLOWPLAN_API_URL", url)
+    result = place.run("plan")
+    said = " ".join(result.err.split())
+    assert (result.code, f"the API's URL '{url}' is not an https URL" in said) == (64, True), result
+    assert ("the simulator is sim: with a colon" in said) is url.lower().startswith("sim")

@@ -48,7 +48,8 @@ def checked_url(url: str, *, in_process: bool) -> str:
 
 
 def _bad_url(url: str, says: str) -> UsageProblem:
-    hint = "the simulator is sim: with a colon" if url.lower() == "sim" else "for example https://api.mithril.ai"
+    is_meant = url.lower().startswith("sim") and "/" not in url
+    hint = "the simulator is sim: with a colon" if is_meant else "for example https://api.mithril.ai"
     return UsageProblem(f"the API's URL '{shown(url)}' {says}", hint=hint)
 
 
