@@ -111,6 +111,13 @@ def test_where_the_total_is_unknown_nothing_is_said_to_be_most_of_it(
     assert "the largest that are known: bid.b +$192.00, bid.c +$192.00" in place.ok("plan")
 
 
+OF_MANY = """\
+    ssh_key_name: my-ssh-key
+    task_management: {utility_threshold_price: "${var.price}"}
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b, num_instances: 8}
+"""
+
+
 def test_of_a_price_that_is_unknown_the_line_says_what_the_total_has_of_it() -> None:
     one = Create(Address("bid", "b"), after=bid("b"))
     (found,) = with_past(costs_to(one, prices=None), (48, "8")).changes
@@ -119,6 +126,17 @@ def test_of_a_price_that_is_unknown_the_line_says_what_the_total_has_of_it() -> 
     assert bidding(body).startswith("price unknown; at most $20.00 an hour; over a day $192.00")  # type: ignore[arg-type]
     (unknown,) = costs_to(one, prices=None).changes
     assert bidding(cost(unknown)) == "price unknown; at most $20.00 an hour"  # type: ignore[arg-type]
+
+
+def test_of_bids_that_are_lowered_to_the_price_the_line_says_why_what_they_cost_is_unknown(place: Place) -> None:
+    """Many of one's own get one limit, and there is not enough left for all: which of them win, nobody can tell."""
+    whole = "version: 2\nproject_name: my-foundry-project\nvariables: {price: {type: number}}\ntasks:\n  b:\n"
+    place.write(whole + "    for_each: [" + ", ".join(f"k{n}" for n in range(30)) + "]\n" + OF_MANY)
+    place.ok("apply", "--auto-approve", "--var", "price=20")
+    running = json.loads(place.ok("plan", "--var", "price=20", "--format", "json"))["resource_changes"][0]
+    spot = Decimal(running["cost"]["last_price"])
+    said = " ".join(place.ok("plan", "--var", f"price={spot + Decimal('0.01')}").split())
+    assert f"cost of each: price unknown: nobody can tell who wins, at a spot price of ${spot:.2f} per instance" in said
 
 
 def test_horizon_overrides_what_tasks_say(place: Place) -> None:

@@ -75,11 +75,19 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     ahead = _ahead(cost, lifetime, ends=ends)
     if outlook == "unknown":
         found = cost["cost"]["horizon"]
-        return f"price unknown; {at_most} an hour{ahead if found is not None and found['expected'] is not None else ''}"
+        ahead = ahead if found is not None and found["expected"] is not None else ""
+        return f"{_untold(cost)}; {at_most} an hour{ahead}"
     if outlook == "waits":
         now = f"outbid: {said};" if (said := _until_preempted(cost)) else "would wait: nothing now,"
         return f"{now} {at_most} an hour once it wins{ahead}"
     return f"{_now(cost)}, {at_most}{ahead}{_moving(cost)}"
+
+
+def _untold(cost: shape.BidCost) -> str:
+    """That what a bid costs now is unknown, and why, where its auction has a price."""
+    spot = cost["last_price"]
+    why = "" if spot is None else f": nobody can tell who wins, at a spot price of {per_instance(number(spot))}"
+    return f"price unknown{why}"
 
 
 def _never(cost: shape.BidCost, at_most: str) -> str:
