@@ -265,6 +265,13 @@ def test_of_very_many_each_is_shown_or_that_none_is_known(stacked: Place) -> Non
     said = stacked.ok("output", "ids")
     assert [key for key in keys if f'"{key}": "bid_' not in " ".join(said.split())] == []
     assert said.endswith('"}\n')
+    first = said.partition('"run-000": ')[2].partition(",")[0]
+    stacked.edit("[run-000, ", "[")
+    stacked.edit("run-059]", "run-059, run-060]")
+    changed = f'~ ids = {{"run-000": {first}}} -> {{"run-060": (known after apply)}} # (59 unchanged keys hidden)'
+    assert changed in " ".join(stacked.ok("plan").split())
+    whole = " ".join(stacked.ok("--verbose", "plan").split()).partition("Changes to outputs:")[2]
+    assert (whole.count('"run-030": '), "keys hidden" in whole) == (2, False), whole
     stacked.edit("sweep.id", "sweep.ssh")
     stacked.ok(*APPLY)
     assert "= {60 keys: (not known yet)}" in stacked.ok("output")

@@ -13,7 +13,7 @@ from flowplan.reports.text.rows import beside
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
 
-_FEW = 3  # so many values that are not known are shown one by one
+_FEW = 3  # so many values that are not known, or that stay, are shown one by one
 UNKNOWN, SENSITIVE = "(not known yet)", "<sensitive>"
 
 
@@ -51,6 +51,21 @@ def planned(one: PlannedOutput) -> str:
 def recorded(one: PlannedOutput) -> str:
     """The value before a plan is carried out, as the state has it."""
     return SENSITIVE if one["sensitive"] and one["before"] is None else _written(one["before"], UNKNOWN)
+
+
+def without_same(one: PlannedOutput) -> tuple[PlannedOutput, int]:
+    """`one` without the keys of a mapping whose values stay, where those are more than a few; and how many they are."""
+    before, after = one.get("before"), one["value"]
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return one, 0
+    same = {key for key, value in after.items() if key in before and before[key] == value}
+    if len(same) <= _FEW:
+        return one, 0
+    left = one.copy()
+    left["before"], left["value"] = (
+        {key: value for key, value in found.items() if key not in same} for found in (before, after)
+    )
+    return left, len(same)
 
 
 def _written(value: Any, unknown: str) -> str:

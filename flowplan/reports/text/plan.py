@@ -20,7 +20,7 @@ from flowplan.reports.text.fields import both_named, fields_of, value_of
 from flowplan.reports.text.folding import OWN, Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.notices import notices
-from flowplan.reports.text.outputs import planned, recorded
+from flowplan.reports.text.outputs import planned, recorded, without_same
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, aligned, beside, differing
 from flowplan.reports.text.scripts import script_of
@@ -80,10 +80,11 @@ def head(stack: PlannedStack, paint: Paint) -> str:
 def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     """The outputs that are new, have another value afterwards, or are removed."""
     lines = []
-    for name, one in found.items():
-        after = planned(one)
-        if not is_changed(one):
+    for name, whole in found.items():
+        if not is_changed(whole):
             continue
+        one, same = (whole, 0) if paint.verbose else without_same(whole)
+        after = planned(one)
         if "removed" in one:
             lines += beside(recorded(one), f"  {paint.symbol('-')} {name} = ", paint.width)
         elif "before" not in one:
@@ -92,6 +93,7 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
             first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)
             line = f"{first}{before}{ARROW}{after}"
             lines += [line] if columns(line) <= paint.width else differing(before, after, first, paint.width)
+            lines += [f"      # ({same:,} unchanged keys hidden)"] if same else []
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
