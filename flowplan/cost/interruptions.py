@@ -18,8 +18,8 @@ _SHOWN = 6
 _HINT = "until it wins again, nothing runs and you pay nothing; a higher limit makes winning more likely"
 _REPLACED = "; `lifecycle: {create_before_destroy: true}` places the successor first"
 _KEEP = (
-    "it is preempted, and waits, unless all who bid as much ask for more than comes free; a limit above the price "
-    "avoids that"
+    "at that limit others who bid as much may get its instances, and it waits until it wins again; a limit above the "
+    "price avoids that for now"
 )
 
 
