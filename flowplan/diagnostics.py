@@ -142,6 +142,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "other-endpoint": Code("The state belongs to another API.", "other_endpoint"),
     "other-environment": Code("The name_prefix is not the one that the state was applied with.", "other_environment"),
     "other-state": Code("Bids of a stack of this name are live, and the state lacks them.", "other_state"),
+    "without-prefix": Code("Bids of a stack of this name are live without the name_prefix.", "without_prefix"),
     "other-plan": Code("A saved plan is for another API, project or state.", "other_plan"),
     "would-forget": Code("Another version of the state lacks resources that it holds now.", "would_forget"),
     "other-project": Code("The state belongs to another project.", "other_project"),

@@ -112,6 +112,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "other-endpoint": "Give the --api-url that the message names, or another --state.",
     "other-environment": "Give the variables of this state; if that is meant, apply a saved plan.",
     "other-state": "Give the --state that has the bids; if they are another stack's, give this one a name of its own.",
+    "without-prefix": "If they are this stack's, give the --state that has them; others stay as they are.",
     "other-plan": "Run `flowplan plan --out FILE` again, with the API, project and state that you mean.",
     "would-forget": "Restore or push a newer version; with --force the resources are forgotten and still cost money.",
     "other-project": "Give the --project that the message names, or another --state.",

@@ -282,6 +282,7 @@ IN_A_TEST: dict[str, str] = {
     "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
     "other-state": "what runs would be placed a second time",
+    "without-prefix": "if that is this one from before it had the prefix",
     "other-recipients": '["other_recipients"]',
     "other-marker": "carries the marker of stack work, from which it was imported",
     "other-project": "this state belongs to project other",

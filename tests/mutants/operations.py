@@ -1441,6 +1441,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "what runs from before the prefix is placed a second time, and no plan says so",
+        "operations/checking/environment.py",
+        '_placed_by_another(seen, config, plan, "")',
+        "_placed_by_another(seen, config, plan, config.name_prefix)",
+        ("tests/operations/test_other_state.py", "-k", "before_the_prefix"),
+    ),
+    Mistake(
         "what runs under another name is bought again where the state is lost",
         "operations/checking/environment.py",
         "if one.code in (_CODE, _OTHER_STATE))",
@@ -1450,8 +1457,8 @@ MISTAKES = (
     Mistake(
         "what runs is bought again once a state was begun, after it was lost",
         "operations/checking/environment.py",
-        '    if seen.config is None or plan.mode != "apply":\n        return None\n    placed',
-        '    if seen.config is None or plan.mode != "apply" or state.bindings:\n        return None\n    placed',
+        '    if plan.mode != "apply":\n        return []\n    placed',
+        '    if plan.mode != "apply" or seen.recorded.bindings:\n        return []\n    placed',
         ("tests/operations/test_other_state.py", "-k", "begun_since"),
     ),
     Mistake(

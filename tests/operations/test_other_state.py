@@ -185,6 +185,33 @@ def test_what_is_called_as_another_environment_calls_it_is_no_reason_to_refuse(
     assert (code, TWICE in told) == (0, False), told
 
 
+BEFORE = "if that is this one from before it had the prefix, what runs would be placed a second time"
+
+
+def test_what_runs_from_before_the_prefix_is_told_where_there_is_no_state(checkout: Place) -> None:
+    """A prefix renames nothing, so no name is found to be taken. It may as well be an environment that has none."""
+    checkout.edit("name: llm\n", "name: llm\nname_prefix: production-\n")
+    code, told = said(checkout, "plan")
+    assert (code, BEFORE in told, TWICE in told) == (0, True, False), told
+    assert "2 live bids carry the marker of a stack called llm without the prefix production-: api-g2 (bid_" in told
+    lineage = told.rpartition("--lineage ")[2].partition(";")[0]
+    checkout.ok("recover", "--from-live", "--lineage", lineage)
+    code, told = said(checkout, "plan")
+    assert (code, BEFORE in told, "0 to add, 0 to change, 0 to destroy" in told) == (0, False, True), told
+
+
+def test_what_has_no_prefix_holds_up_no_other_environment(checkout: Place) -> None:
+    checkout.edit("name: llm\n", "name: llm\nname_prefix: staging-\n")
+    code, told = said(checkout, *APPLY)
+    assert (code, BEFORE in told) == (0, True), told
+    assert BEFORE not in said(checkout, "plan")[1]  # there is a state now
+    checkout.edit("name_prefix: staging-", "name_prefix: test-")
+    code, told = said(checkout, "--state", "other.json", "plan")
+    assert (code, BEFORE in told, told.count("staging-")) == (0, True, 0), told
+    checkout.edit("name: llm\n", "name: other\n")
+    assert BEFORE not in said(checkout, "--state", "other.json", "plan")[1]
+
+
 def test_a_stack_without_prefix_is_another_environment_than_one_with_a_prefix(place: Place) -> None:
     place.write(STACK.replace("name: llm\n", "name: llm\nname_prefix: staging-\n"))
     place.ok("--state", "staging.json", *APPLY)

@@ -16,7 +16,7 @@ from flowplan.planning.conflicts import rebuilding
 from flowplan.printable import natural, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
@@ -58,25 +58,14 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
     called otherwise, so its name is not found to be taken. So it is without a state, and where one was begun after
     another was lost, as with a volume. None: there are none, or they are another environment's."""
     state = seen.recorded
-    if seen.config is None or plan.mode != "apply":
-        return None
-    placed = {one.address for one in plan.changes if isinstance(one, Create)}
-    bids = {address for address in placed if address.kind == "bid" and address not in seen.state.bindings}
-    ours = _of_this_stack(seen, seen.config, bids) if bids else ()
-    found = sorted(ours, key=lambda one: natural(one[0].bid.name))
-    if not found:
+    if seen.config is None or not (found := _placed_by_another(seen, seen.config, plan, seen.config.name_prefix)):
         return None
     first, marker, at = found[0]
-    named = few([f"{shown(bid.bid.name)} ({bid.id})" for bid, *_ in found], _MOST_NAMED)
-    live = "a live bid carries" if len(found) == 1 else f"{len(found)} live bids carry"
-    live = f"{live} the marker of a stack called {shown(marker.stack)}"
+    named, live, by_lineage = _named(found), _carry(found), _by_lineage(found)
     if state.serial or state.bindings:
         live += f", and {'is' if len(found) == 1 else 'are'} not in this state"
     else:
         live = f"there is no state yet, but {live}"
-    by_lineage = dict[str, str]()
-    for bid, one, _ in found:
-        by_lineage.setdefault(one.lineage, bid.bid.name)
     if state.bindings or state.released:  # it is intact, so it is not rebuilt
         lost = f"flowplan import {at.word} {first.id} --lineage {shown(marker.lineage)}"
         lost += ", and so each of the others" * (len(found) > 1)
@@ -91,12 +80,60 @@ def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
     return Diagnostic(_OTHER_STATE, summary, hint, severity="warning")
 
 
+def without_prefix(seen: Observed, plan: Plan) -> Diagnostic | None:
+    """A warning where there is no state, and bids of a stack of this name are live at the addresses of what `plan`
+    places, called as that would be without the prefix. They are those of an environment that has none, or this one's of
+    before it had the prefix, which renames nothing: nobody can tell, so it holds nothing up."""
+    state, config = seen.recorded, seen.config
+    if config is None or not config.stack or not config.name_prefix or state.serial or state.bindings or state.released:
+        return None
+    found = _placed_by_another(seen, config, plan, "")
+    if not found:
+        return None
+    summary = (
+        f"there is no state yet, but {_carry(found)} without the prefix {config.name_prefix}: {_named(found)}; if that "
+        "is this one from before it had the prefix, what runs would be placed a second time"
+    )
+    lost = rebuilding(_by_lineage(found))
+    hint = f"then use the state that has them; if it is lost: {lost}; what is another environment's stays as it is"
+    return Diagnostic("without-prefix", summary, hint, severity="warning")
+
+
+def _placed_by_another(
+    seen: Observed, config: Config, plan: Plan, prefix: str
+) -> list[tuple[LiveBid, Marker, Address]]:
+    """What `_of_this_stack` finds of the bids that `plan` places and the state lacks, in the order of their names."""
+    if plan.mode != "apply":
+        return []
+    placed = {one.address for one in plan.changes if isinstance(one, Create)}
+    bids = {address for address in placed if address.kind == "bid" and address not in seen.state.bindings}
+    found = _of_this_stack(seen, config, bids, prefix) if bids else ()
+    return sorted(found, key=lambda one: natural(one[0].bid.name))
+
+
+def _carry(found: Sequence[tuple[LiveBid, Marker, Address]]) -> str:
+    live = "a live bid carries" if len(found) == 1 else f"{len(found)} live bids carry"
+    return f"{live} the marker of a stack called {shown(found[0][1].stack)}"
+
+
+def _named(found: Iterable[tuple[LiveBid, Marker, Address]]) -> str:
+    return few([f"{shown(bid.bid.name)} ({bid.id})" for bid, *_ in found], _MOST_NAMED)
+
+
+def _by_lineage(found: Iterable[tuple[LiveBid, Marker, Address]]) -> dict[str, str]:
+    """The first of `found` of each lineage, by its name."""
+    names = dict[str, str]()
+    for bid, marker, _ in found:
+        names.setdefault(marker.lineage, bid.bid.name)
+    return names
+
+
 def _of_this_stack(
-    seen: Observed, config: Config, placed: Container[Address]
+    seen: Observed, config: Config, placed: Container[Address], prefix: str
 ) -> Iterator[tuple[LiveBid, Marker, Address]]:
     """The live bids that another state of this stack has placed for what is `placed`, by their markers and what they
-    are called, each with the address that it has here. A stack that no file gives a name has that of its directory,
-    which may have been another then."""
+    are called with `prefix`, each with the address that it has here. A stack that no file gives a name has that of its
+    directory, which may have been another then."""
     from flowplan.planning.moves import former_addresses
 
     state, desired, now = seen.recorded, seen.desired.resources, former_addresses(config)
@@ -109,8 +146,9 @@ def _of_this_stack(
         wanted = desired.get(at)
         if not isinstance(wanted, Bid) or at not in placed or (config.stack and marker.stack != state.stack):
             continue
-        made = config.name_prefix + name_at(marker.address.base, marker.address.key)
-        names = {wanted.name, *([] if at in seen.desired.named else [made])}
+        made = prefix + name_at(marker.address.base, marker.address.key)
+        called = prefix + wanted.name.removeprefix(config.name_prefix)
+        names = {called, *([] if at in seen.desired.named else [made])}
         if (generation := generation_in(bid.bid.name)) is not None:
             names |= {name_beside(one, generation) for one in names}
         if bid.bid.name in names:
