@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+from flowplan.apply.outcome import Outcome
 from flowplan.diagnostics import Position
 from flowplan.errors import Refused
+from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Create, Delete
 from flowplan.planning.steps import Step
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.progress import ProgressLines
-from tests.builders import TRAIN, bid
+from tests.builders import TRAIN, bid, plan_to, state
 from tests.conftest import Place
 
 _FAILED = r"^error: bid\.[^\n]*\n(?:[^\n]+\n)*?  at flowplan.yaml:(\d+):\d+\n  \1 \| (.*)$"
@@ -63,3 +65,14 @@ def test_the_line_comes_from_the_configuration_of_the_run(example: Place) -> Non
     place = re.search(_FAILED, done.err, re.MULTILINE)
     lines = (example.path / "flowplan.yaml").read_text().splitlines()
     assert place and place[2] == lines[int(place[1]) - 1]
+
+
+def test_in_a_later_round_of_a_watch_an_output_is_said_only_where_it_is_another_one() -> None:
+    out: list[str] = []
+    lines, plan = ProgressLines(outlet(out, [])), plan_to()
+    for id in ("bid_1", "bid_1", "bid_2"):
+        values = {"name": Evaluated("train"), "id": Evaluated(id)}
+        lines.summary(plan, Outcome(state(), outputs=values))
+    first, second = ("\n".join(out).split("Outputs:"))[1:]
+    assert first.split() == ["name", "=", '"train"', "id", "=", '"bid_1"']
+    assert second.split() == ["id", "=", '"bid_2"']

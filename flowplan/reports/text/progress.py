@@ -27,6 +27,7 @@ from flowplan.reports.text.status import waiting
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument
+    from flowplan.model.outputs import Evaluated
 
 _NOTABLE = 1.0  # seconds: what is faster is shown without a time
 
@@ -59,6 +60,7 @@ class ProgressLines(Reporter):
         self._out, self._say, self._paint, self._paint_out = outlet.out, outlet.say, outlet.paint_say, outlet.paint_out
         self._awaited: dict[Step, str] = {}
         self._is_saved = outlet.is_saved
+        self._told: dict[str, Evaluated] = {}  # outputs, by the rounds before this one
         self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
@@ -111,9 +113,11 @@ class ProgressLines(Reporter):
                 self._out(f"  {self._paint_out.typed(shown(taking_back(change.address, change.id), 400))}")
 
     def _outputs(self, outcome: Outcome) -> None:
-        if outcome.outputs:
+        """All of them, and in a later round of a watch those that are other ones than it has said."""
+        if new := {name: one for name, one in outcome.outputs.items() if self._told.get(name) != one}:
+            self._told |= new
             self._out("\n" + self._paint_out("Outputs:", "bold"))
-            self._out(outputs(document(outcome.outputs), self._paint_out).rstrip("\n"))
+            self._out(outputs(document(new), self._paint_out).rstrip("\n"))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
