@@ -44,3 +44,8 @@ def command_word(place: str) -> str:
     own = _AT_A_SERVER.fullmatch(place)
     words = [quote(place)] if own is None else [quote(own[1]), "--endpoint", quote(own[2])]
     return shown(" ".join(words), len(place) + 96)
+
+
+def never_applied(name: str) -> str:
+    """What to do where the state `name`, which is not there, is meant, as in a clean-up of what may never have been."""
+    return f"if nothing was ever applied with {name}, give --state {command_word(name)}: this is a warning then"

@@ -449,8 +449,8 @@ MISTAKES = (
     Mistake(
         "destroy nothing where a variable was forgotten",
         "operations/opening/elsewhere.py",
-        "        if removes:\n            raise StateError(what,",
-        "        if removes:\n            return\n            raise StateError(what,",
+        "        if removes:\n            never = ",
+        "        if removes:\n            return\n            never = ",
         ("tests/operations/test_elsewhere.py", "-k", "variable_that_is_forgotten"),
     ),
     Mistake(

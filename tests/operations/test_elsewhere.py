@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -368,3 +369,17 @@ def test_no_second_state_is_rebuilt_beside_one_on_a_server(
     assert not (place.path / "flowplan.state.json").exists()
     place.ok("--state", "flowplan.state.json", "recover", "--from-live")
     assert "No changes" in place.ok("plan")
+
+
+@pytest.mark.parametrize("has", ["another state", "live bids"])
+def test_a_clean_up_of_what_was_never_applied_is_told_how_it_says_so(
+    used: Place, monkeypatch: pytest.MonkeyPatch, has: str
+) -> None:
+    """A job for each pull request may destroy one that was never placed: 5 where a variable alone names its state."""
+    if has == "live bids":
+        (used.path / "a.json").unlink()
+        shutil.rmtree(used.path / ".flowplan" / "used")
+    monkeypatch.setenv("FLOWPLAN_STATE", "pr-7.json")
+    never = "if nothing was ever applied with pr-7.json, give --state pr-7.json: this is a warning then"
+    assert never in said(used, *DESTROY)
+    assert "warning: there is no state at pr-7.json" in said(used, "--state", "pr-7.json", *DESTROY, code=0)

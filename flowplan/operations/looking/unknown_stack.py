@@ -11,6 +11,7 @@ from flowplan.model.resources import is_named_with, name_at
 from flowplan.names import few
 from flowplan.operations.opening.sources import readable
 from flowplan.printable import shown
+from flowplan.state.moving import never_applied
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _say_live(session: Session, text: str, ids: list[str], *, refused: bool) -> 
         text,
         detail="\n".join(map(shown, ids[:MOST_NAMED])),
         hint="name the state that has them with --state; if it is lost, `flowplan recover --from-live` rebuilds it; "
-        "`flowplan orphans` lists them",
+        f"`flowplan orphans` lists them; {never_applied(session.store.name)}",
     )
 
 

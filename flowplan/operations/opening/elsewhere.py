@@ -20,7 +20,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import config_files
 from flowplan.operations.opening.which_state import Chosen
 from flowplan.printable import shown
-from flowplan.state.moving import command_word, moving
+from flowplan.state.moving import command_word, moving, never_applied
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Store
@@ -85,7 +85,8 @@ class Elsewhere:
             warn(f"{what}; nothing of that is destroyed: give {which} for it")
             return
         if removes:
-            raise StateError(what, hint=f"give {which} to destroy what is there")
+            never = "" if near else f"; {never_applied(name)}"
+            raise StateError(what, hint=f"give {which} to destroy what is there{never}")
         moves = f"{moving(first.where, name)} moves it there"
         raise StateError(what, hint=f"{moves}; {use} uses it where it is; `flowplan apply --init` starts a new state")
 
