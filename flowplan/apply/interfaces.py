@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
@@ -102,7 +103,7 @@ Over: TypeAlias = Callable[[Mapping[Address, Lifetime], State, Live], Mapping[Ad
 class Surroundings:
     """All that a run needs besides its plan and the state. `hold_lock` raises StateError when the lock is no longer
     ours; `clock.stopped` turns true when the run is asked to stop; `refused` says why what waited may not be placed any
-    more, or raises CloudError where nobody can tell."""
+    more, or raises CloudError where nobody can tell. `together`: a context for the events of one round."""
 
     cloud: Cloud
     journal: Journal
@@ -112,6 +113,7 @@ class Surroundings:
     hold_lock: Callable[[], None]
     over: Over = lambda _lifetimes, _state, _live: {}
     refused: Callable[[Change], GuardRefused | None] = lambda _change: None
+    together: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def now(self) -> Moment:
         """This moment, by this machine's clocks and the server's."""

@@ -142,14 +142,9 @@ class Applying:
             self._records += local + [work.intent for work in works]
             back = tuple(self._back)
             self._make_durable()
-            self._tell(back)
-            stopping = self._stopping()
-            for work in works:
-                if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
-                    self._working.intend(work.intent)
-                    self._announced[work.step] = work
-                else:
-                    self._send(work)
+            with self._around.together():
+                self._tell(back)
+                self._let_go(works)
             came: Sequence[Result] = ()
             stopping = self._stopping()
             self._unproved.prove(at_once=stopping)
@@ -166,6 +161,16 @@ class Applying:
                     return
                 self._around.clock.pause(due)
             self._come_back(came)
+
+    def _let_go(self, works: Sequence[Work]) -> None:
+        """Let the calls of `works` go, which are durable; those for which there is no room wait for it."""
+        stopping = self._stopping()
+        for work in works:
+            if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
+                self._working.intend(work.intent)
+                self._announced[work.step] = work
+            else:
+                self._send(work)
 
     def _stopping(self) -> bool:
         return self._around.clock.stopped() or self._halted is not None

@@ -65,6 +65,7 @@ class Context(NamedTuple):
             _busy(terminal),
             partial(terminal.note, word="warning", colour="yellow"),
             terminal.secretless,
+            terminal.together,
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)
         files = variable_files(given.get("var_file", ()), listener.busy, ends=ctx.info_name == "destroy")

@@ -17,7 +17,7 @@ from flowplan.cli.below import Below, Lines, in_front, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
 from flowplan.cli.typed import forget_typed, typed_line
-from flowplan.cli.writer import Writer
+from flowplan.cli.writer import Together, Writer
 from flowplan.cloud.http.redaction import Hidden
 from flowplan.errors import FlowplanError
 from flowplan.printable import shown
@@ -33,6 +33,7 @@ class Terminal:
         self.interactive = interactive
         self._below = Below(self._err.put, partial(size_of, err), partial(in_front, err))
         self._hidden = Hidden()
+        self.together = Together(partial(self._write, self._err))
         self.hide, self.secretless = self._hidden.hide, self._hidden.secretless
 
     @classmethod
@@ -79,7 +80,7 @@ class Terminal:
 
     def err(self, text: str = "", *, end: str = "\n") -> None:
         """Write `text` to stderr, made harmless and without secrets, above what is kept there by `below`."""
-        self._write(self._err, text + end)
+        self.together.say(text + end)
 
     def below(self, lines: Lines | None) -> None:
         """Keep `lines` on stderr below all else that is written; None: not any more. Only when `live`."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TextIO
 
@@ -107,6 +108,30 @@ class Writer:
         self.stream.flush()
 
 
+class Together:
+    """Writes by `write` what is said, by each thread; much at a time where that is said together."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._keep: dict[int, Callable[[str], None]] = {}  # by thread
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Within, what this thread says waits for the end. Nothing is to be asked, or written to stdout, meanwhile."""
+        kept: list[str] = []
+        self._keep[threading.get_ident()] = kept.append
+        try:
+            yield
+        finally:
+            del self._keep[threading.get_ident()]
+            if kept:
+                self._write("".join(kept))
+
+    def say(self, text: str) -> None:
+        """Write `text`, or keep it for the end."""
+        self._keep.get(threading.get_ident(), self._write)(text)
+
+
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, ValueError) or error.errno == errno.EBADF:
         return "it is closed"
@@ -120,7 +145,5 @@ def left_behind() -> bool:
 
 def _discard(stream: TextIO) -> None:
     """Send `stream` nowhere from now on, so that the interpreter's last flush does not complain either."""
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):
-        return

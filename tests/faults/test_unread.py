@@ -92,7 +92,9 @@ def test_an_apply_whose_progress_nobody_reads_ends_and_is_saved(
     place: Place, pipe: Pipe, number: signal.Signals
 ) -> None:
     place.write(many(40))
-    with started("apply", "--auto-approve", stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
+    # What a round tells is one text: of one call at a time it is a few short lines.
+    one = ("apply", "--auto-approve", "--parallelism", "1")
+    with started(*one, stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
         until_full(process, pipe)
         process.send_signal(number)
         assert process.wait(LONGEST) == (130 if number == signal.SIGINT else 143)
@@ -117,6 +119,36 @@ def test_what_is_written_comes_in_order_and_whole_from_several_threads() -> None
     assert len(lines) == 800
     for n in range(4):
         assert [line for line in lines if line.startswith(f"{n}:")] == [f"{n}:{i}" for i in range(200)]
+
+
+class Texts(io.StringIO):
+    """A stream that remembers what was written to it at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.written.append(text)
+        return super().write(text)
+
+
+def test_what_a_thread_says_together_is_one_text_for_which_no_other_thread_waits() -> None:
+    err = Texts()
+    terminal = Terminal(io.StringIO(), err, Paint(), Paint(), interactive=False)
+    with pytest.raises(ValueError, match="the round"), terminal.together():
+        terminal.err("first")
+        terminal.err("sec", end="")
+        other = threading.Thread(target=terminal.err, args=("of another",))
+        other.start()
+        other.join()
+        terminal.err("ond")
+        raise ValueError("the round")
+    terminal.err("alone")
+    with terminal.together():
+        pass
+    terminal.close()
+    assert err.written == ["of another\n", "first\nsecond\n", "alone\n"]
 
 
 def test_a_stream_that_fails_goes_nowhere_and_the_other_goes_on() -> None:

@@ -32,7 +32,8 @@ class Listener:
 
     `note`: one sentence for people; `warn`: one that says what went wrong. `log`: each call to the API, None for no
     log. `hide`: a function that gives what no output may show from then on; `secretless`: a text without that. `busy`:
-    a context in which something goes on that may take long, said in a text.
+    a context in which something goes on that may take long, said in a text; `together`: one in which much is said at
+    a time, which may be written at its end.
     """
 
     note: Callable[[str], None] = _silent
@@ -41,6 +42,7 @@ class Listener:
     busy: Callable[[str], AbstractContextManager[Any]] = field(default=nullcontext)
     warn: Callable[[str], None] = _silent
     secretless: Callable[[str], str] = str
+    together: Callable[[], AbstractContextManager[Any]] = field(default=nullcontext)
 
 
 class Interruption(Protocol):

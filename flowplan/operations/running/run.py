@@ -250,6 +250,7 @@ class Run:
             hold_lock=lock.verify,
             over=partial(over, self.session),
             refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),
+            together=self.session.listener.together,
         )
 
     @property
