@@ -10,7 +10,7 @@ from flowplan.simulator.api.projects import login_token, user_fid
 from flowplan.simulator.api.routes import Route, find_route
 from flowplan.simulator.faults.conditions import condition
 from flowplan.simulator.store import reading, writing
-from flowplan.simulator.timekeeping import Passage, stored_now
+from flowplan.simulator.timekeeping import Passage
 
 
 class Answering:
@@ -111,22 +111,23 @@ class Answering:
 
     def _replay(self, route: Route, request: Request, key: str | None) -> Response | None:
         """The original answer to a create with this key, if there was one."""
-        if not route.replays or not key or not condition(self._db, "idempotency"):
+        if not route.replays or not key:
             return None
         row = self._db.execute(
             "SELECT status, subject, body FROM replays WHERE key = ? AND path = ?", (key, request.path)
         ).fetchone()
-        if row is None:
+        if row is None or not condition(self._db, "idempotency"):
             return None
         return reply_text(row[0], row[2], row[1])
 
     def _record(self, request: Request, key: str | None, response: Response, *, executed: bool) -> None:
         self._db.execute(
-            "INSERT INTO ledger (at, method, path, key, status, subject, executed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (stored_now(self._db), request.method, request.path, key, response.status, response.subject, executed),
+            "INSERT INTO ledger (at, method, path, key, status, subject, executed) "
+            "SELECT now, ?, ?, ?, ?, ?, ? FROM clock",
+            (request.method, request.path, key, response.status, response.subject, executed),
         )
 
     def _call(self, params: Mapping[str, str], request: Request, user: int = 1) -> Call:
         """Time is the stored time: what a running clock has on top of it has nothing due in it."""
-        seed = self._time.seed
-        return Call(self._db, request, params, stored_now(self._db), seed, user_fid(seed, user))
+        now, seed = self._db.execute("SELECT now, seed FROM clock").fetchone()
+        return Call(self._db, request, params, now, seed, user_fid(seed, user))

@@ -116,12 +116,10 @@ def _require_auction(call: Call, body: dict[str, Any]) -> market.Auction:
 
 
 def _require_unused_name(call: Call, project: str, name: str) -> None:
-    if condition(call.db, "duplicate_names"):
-        return
     row = call.db.execute(
         "SELECT fid FROM bids WHERE name = ? AND project = ? AND status <> 'Terminated' LIMIT 1", (name, project)
     ).fetchone()
-    if row:
+    if row and not condition(call.db, "duplicate_names"):
         raise Refusal(400, f"Bid name already used by {row[0]}")
 
 

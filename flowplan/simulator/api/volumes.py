@@ -124,12 +124,10 @@ def _require(call: Call) -> Volume:
 
 
 def _require_unused_name(call: Call, project: str, name: str) -> None:
-    if condition(call.db, "duplicate_names"):
-        return
     row = call.db.execute(
         "SELECT fid FROM volumes WHERE project = ? AND name = ? AND deleted_at IS NULL", (project, name)
     ).fetchone()
-    if row:
+    if row and not condition(call.db, "duplicate_names"):
         raise Refusal(409, f"Volume name already exists: {row[0]}")
 
 
