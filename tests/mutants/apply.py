@@ -160,6 +160,13 @@ MISTAKES = (
         ("tests/operations/test_watch_attacked.py", "-k", "only_answered"),
     ),
     Mistake(
+        "give up a cancelled bid at the first look at a status that is not known",
+        "apply/removals.py",
+        "strange_since is not None and now - strange_since >= patience.ENDING",
+        "strange_since is not None and now >= patience.ENDING",
+        ("tests/faults/test_absence.py", "-k", "not_waited_for"),
+    ),
+    Mistake(
         "wait half an hour for a bid whose cancellation a login page has answered",
         "apply/removals.py",
         "            if now - sent >= patience.ENDING:\n",
