@@ -61,7 +61,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         if request.destroy:
             from flowplan.operations.looking.unknown_stack import hold_known
 
-            hold_known(session, loaded, seen.state.stack, seen.live, wishes.declared)
+            hold_known(session, loaded, seen.state.stack, seen.live, wishes)
         drawn = request.what_if is not None or request.history
         found = priced_plan(session, seen, wishes, forecasts=lambda plan: request.complete or drawn or not plan.empty)
         pasts = pasts_of(session, found) if drawn else None

@@ -72,6 +72,7 @@ class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
+    `called`: the names of their bids, without the prefix of their stack, as those are wanted now.
     `unread`: what they may say, where they cannot be read, and `why_unread`; `variables`: those that were given;
     `name_prefix`: that of a stack file, None: none was read; `policies` and `hooks`: their rules and commands."""
 
@@ -86,6 +87,7 @@ class Named:
     name_prefix: str | None = None
     policies: tuple[Policies, ...] = ()
     hooks: tuple[Hook, ...] = ()
+    called: Mapping[Address, str] = field(factory=dict)
 
 
 def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Named:
@@ -102,6 +104,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
     declared |= {old for old, now in former.items() if now in declared}
     ports = {Address("ports", one.name) for one in declared if one.kind == "bid"}
     spared, given_up = _removed(config, former, destroyed=False), _removed(config, former, destroyed=True)
+    called = {address: task.name.removeprefix(config.name_prefix) for address, task in config.tasks.items()}
     uses = [use.volume for task in config.tasks.values() for use in task.volumes]
     return Named(
         addresses=frozenset(declared | ports),
@@ -113,6 +116,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
         name_prefix=config.name_prefix if config.is_stack else None,
         policies=config.policies,
         hooks=config.hooks,
+        called={**called, **{old: called[now] for old, now in former.items() if now in called}},
     )
 
 

@@ -191,6 +191,7 @@ class Wishes:
     lapsed: Mapping[str, str] = field(factory=dict)
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
     declared: frozenset[Address] = frozenset()  # to destroy: what the files name, and so say how to treat
+    called: Mapping[Address, str] = field(factory=dict)  # to destroy: names of bids in the files, without prefix
     given_up: frozenset[Address] = frozenset()  # to destroy: what `removed` blocks destroy
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that

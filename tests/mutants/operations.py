@@ -316,16 +316,23 @@ MISTAKES = (
     Mistake(
         "who destroys a stack is told to take in what another environment runs",
         "operations/looking/unknown_stack.py",
-        "        if is_named_with(prefix, one.bid.name, prefix + name_at(marker.address.base, marker.address.key))\n",
+        "        if is_named_with(state.name_prefix, one.bid.name, called(marker.address))\n",
         "",
         ("tests/operations/test_environments.py", "-k", "speaks_of_no_other"),
     ),
     Mistake(
         "destroy what was begun since, and be silent of what the lost state had",
         "operations/looking/unknown_stack.py",
-        "        _tell_rest(session, loaded.state, stack, live, declared)\n",
+        "        _tell_rest(session, loaded.state, stack, live, wishes)\n",
         "",
         ("tests/operations/test_ways_out.py", "-k", "begun_since"),
+    ),
+    Mistake(
+        "destroy what was begun since, and be silent of what the lost state had where a file gives it a name",
+        "operations/looking/unknown_stack.py",
+        "wishes.called.get(address, name_at(address.base, address.key))",
+        "name_at(address.base, address.key)",
+        ("tests/operations/test_ways_out.py", "-k", "under_the_name"),
     ),
     Mistake(
         "two states take one bid, and neither is told",
@@ -491,7 +498,7 @@ MISTAKES = (
     Mistake(
         "say calmly that nothing exists while the stack is live",
         "operations/running/run.py",
-        "            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)\n",
+        "            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes)\n",
         "            pass\n",
         ("tests/operations/test_elsewhere.py", "-k", "no_calm_nothing"),
     ),

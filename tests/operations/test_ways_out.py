@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.conftest import APPLY, Place, bid_id, live_ids
 from tests.operations.test_block_volumes import many
 from tests.operations.test_generate import somebodys
@@ -83,6 +85,22 @@ def test_a_bid_comes_into_a_state_that_was_begun_since(place: Place) -> None:
     place.ok(*take.split())
     assert "marker" not in place.run("destroy", "--auto-approve").err
     assert live_ids(place) == []
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["", "moved since"])
+def test_a_destroy_tells_of_what_a_lost_state_had_under_the_name_in_the_files(place: Place, moves: bool) -> None:
+    """`big-` is no prefix of another environment: the file names the bid so."""
+    place.write(stack(task("train", ", name: big-train"), volumes=DATA))
+    place.ok(*APPLY)
+    bid, volume, lineage = bid_id(place, "bid.train"), bid_id(place, "volume.data"), str(kept(place)["lineage"])
+    for one in (*place.path.glob("flowplan.state*"), *place.path.glob(".flowplan/versions/*/*")):
+        one.unlink()
+    place.ok("import", "volume.data", volume)
+    if moves:
+        moved = "moved: [{from: task.train, to: task.teach}]\n"
+        place.write(stack(task("teach", ", name: big-train"), volumes=DATA) + moved)
+    told = said(place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*").err)
+    assert f"flowplan import bid.train {bid} --lineage {lineage} takes it into this one" in told
 
 
 def test_a_name_that_another_stack_has_is_taken_over_once_that_is_given_up(place: Place) -> None:

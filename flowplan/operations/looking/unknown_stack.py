@@ -3,7 +3,7 @@ files say, or that of the directory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flowplan.errors import StateError
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
+    from flowplan.planning.plan import Wishes
 
 MOST_NAMED = 10  # bids or stacks, in a message
 
 
-def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, declared: Collection[Address]) -> None:
+def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, wishes: Wishes) -> None:
     """Raise StateError where there is no state, and live bids carry the marker of a stack that is called so too, or as
     the files say: who wants to stop paying must not hear that nothing exists. Where the command names the state, or
     there is one, and nothing is in it, that is a warning; so it is where bids of other stacks are live, and the files
     do not say what this one is called: `stack` is the name of a directory then, which may have been another. Nor did
     they say it, perhaps, when a stack of the directory's name was made. Where the state holds something, it may have
-    been begun after the one with the rest was lost: that is a warning, of addresses that the files have `declared`
+    been begun after the one with the rest was lost: that is a warning, of addresses that the files declare
     (none: nobody knows which) and it does not hold."""
     if not loaded.empty:
-        _tell_rest(session, loaded.state, stack, live, declared)
+        _tell_rest(session, loaded.state, stack, live, wishes)
         return
     said = named(session) if loaded.fresh else frozenset({stack})
     found = [(one.id, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
@@ -55,17 +56,21 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, declare
         )
 
 
-def _tell_rest(session: Session, state: State, stack: str, live: Live, declared: Collection[Address]) -> None:
+def _tell_rest(session: Session, state: State, stack: str, live: Live, wishes: Wishes) -> None:
     """Warn of live bids of a stack that is called as this one, which has another state. Those of another environment
     have the same addresses, or another prefix."""
-    known, prefix = state.released | {one.id for one in state.bindings.values()}, state.name_prefix
+
+    def called(address: Address) -> str:
+        return state.name_prefix + wishes.called.get(address, name_at(address.base, address.key))
+
+    known, declared = state.released | {one.id for one in state.bindings.values()}, wishes.declared
     marked = [(one, one.marker) for one in live.bids.values() if one.marker is not None and not one.ended]
     found = [
         (one.id, marker)
         for one, marker in marked
         if marker.stack == stack and marker.lineage != state.lineage and one.id not in known
         if marker.address not in state.bindings and (marker.address in declared or not declared)
-        if is_named_with(prefix, one.bid.name, prefix + name_at(marker.address.base, marker.address.key))
+        if is_named_with(state.name_prefix, one.bid.name, called(marker.address))
     ]
     if found:
         id, first = found[0]

@@ -107,6 +107,7 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         lifecycles=named.lifecycles,
         spared=named.spared,
         declared=named.addresses,
+        called=named.called,
         given_up=named.given_up,
         unread=named.unread,
         variables=named.variables,

@@ -200,7 +200,7 @@ class Run:
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":
             seen = found.seen
-            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes.declared)
+            hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes)
         approving = self._approving(found)
         plan = approving(found.seen)
         self.wishes = approving.wishes
