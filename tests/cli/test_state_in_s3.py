@@ -12,7 +12,7 @@ import pytest
 from flowplan.backends.remote.s3_address import ENDPOINT, S3Address
 from tests.conftest import Place
 from tests.contracts.s3_site import KEYS, WatchedS3, endpoint, environ, make_bucket
-from tests.processes import Process
+from tests.processes import LONGEST, Process
 
 TASK = """name: train
 project_name: my-foundry-project
@@ -69,11 +69,15 @@ def test_a_state_that_is_gone_from_the_bucket_is_never_a_fresh_start(place: Plac
 
 def test_an_apply_that_is_killed_leaves_a_lock_that_is_free_and_an_intent(place: Place, url: str) -> None:
     """It is killed as it says that it creates: the next run finds out what came of it."""
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/volumes", "slow", seconds=LONGEST)
     command = [sys.executable, "-m", "flowplan", "--state", url, "apply", "--auto-approve"]
     with Process(command, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         assert run.stdout is not None
         assert any("creating..." in line for line in run.stdout)
         run.kill()
+    with place.simulator() as simulator:
+        simulator.faults.clear()
     record = objects(url).look("team/train.lock")
     assert record is not None
     assert json.loads(record.data)["holder"]["pid"] == run.pid

@@ -296,8 +296,10 @@ def test_killed_at_the_prompt_it_leaves_no_lock(example: Place) -> None:
 def test_what_an_earlier_run_left_is_settled_before_the_question(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")  # a process of its own has the time of this machine
     world.fresh(1)
+    world.fault("POST /v2/volumes", "slow", seconds=LONGEST)
     killed = Running(world, "apply", "--auto-approve").until("creating...").send(signal.SIGKILL)
     killed.end()
+    world.clear()
     code, shown = at_terminal(world.place, "yes\n", "apply", meanwhile=lambda: world.place.ok("plan"))
     assert code == 0, shown
     assert len(live_ids(world.place)) == 1

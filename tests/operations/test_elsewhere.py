@@ -15,7 +15,7 @@ from flowplan.backends import open as opening
 from flowplan.backends.used import DIRECTORY
 from tests.conftest import Place
 from tests.contracts.memory import Memory, opener
-from tests.processes import Process
+from tests.processes import LONGEST, Process
 
 STACK = """version: 2
 state: a.json
@@ -113,6 +113,8 @@ def test_the_state_of_another_api_is_another_stack(used: Place, monkeypatch: pyt
 def test_a_run_that_was_killed_before_it_saved_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
     place.write(STACK, "flowplan.yaml")
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "slow", seconds=LONGEST)
     command = [sys.executable, "-m", "flowplan", "apply", "--auto-approve"]
     with Process(command, cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         assert run.stdout is not None
