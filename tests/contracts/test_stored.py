@@ -7,17 +7,23 @@ import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("obstore")
 
+from flowplan.backends.remote.azure import AzureBlobs
+from flowplan.backends.remote.azure_address import AzureAddress
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.remote.place import Conflict, Unanswered
+from flowplan.backends.remote.s3 import S3Objects
+from flowplan.backends.remote.s3_address import S3Address
+from flowplan.backends.remote.stored import StoredObjects
 from flowplan.errors import StateError, UsageProblem
 from tests.builders import DATA
-from tests.cloud.server import Server, certificates, silent, tls
+from tests.cloud.server import Server, certificates, reset, silent, tls
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
 from tests.contracts.memory import ObjectSite
 from tests.contracts.odd import Odd
@@ -173,6 +179,47 @@ def test_it_is_asked_by_the_proxy_of_the_cloud(kind: Kind, odd: Odd) -> None:
     proxy.close()
     assert proxy.requests[0].startswith(b"CONNECT states.example.test:443 ")
     assert "hush-hush" not in f"{caught.value} {caught.value.hint} {caught.value.detail}"
+
+
+@pytest.mark.parametrize("no_proxy", ["", "states.example.test:{port}"])
+def test_what_is_exempt_from_the_proxy_of_the_cloud_is_asked_without_it(
+    kind: Kind, odd: Odd, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+) -> None:
+    """A state on this machine is for no proxy, least of all in the clear."""
+    proxy, port = Server(silent), urlsplit(odd.url).port
+    given = {"HTTPS_PROXY": proxy.url, "HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy.format(port=port)}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    odd.answer = kind.absent
+    if no_proxy:
+        odd.url = f"https://states.example.test:{port}"
+        with pytest.raises(StateError, match="cannot be reached"):  # there is no such host
+            kind.at(odd, (5.0, 2.0), **given).get("train")
+    else:
+        assert kind.at(odd, (5.0, 2.0), **given).get("train") is None
+    proxy.close()
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize("which", ["s3", "azure"])
+def test_no_proxy_is_asked_for_the_credentials_of_the_machine(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come in the clear, and a proxy on another machine would give those of that one."""
+    proxy, machine = Server(silent), Server(reset)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", machine.url)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", machine.url)
+    given = {"HOME": "/nonexistent", "HTTPS_PROXY": proxy.url}
+    limits = (5.0, 2.0)
+    if which == "s3":
+        store: StoredObjects[Any] = S3Objects(S3Address.of("s3://states/train", given), given, lambda _: None, limits)
+    else:
+        store = AzureBlobs(AzureAddress.of("az://account/states/train", given), given, lambda _: None, limits)
+    with pytest.raises(StateError):
+        store.get("train")
+    proxy.close()
+    machine.close()
+    assert (bool(machine.requests), proxy.requests) == (True, [])
 
 
 # -- runs

@@ -580,6 +580,20 @@ MISTAKES = (
         ("tests/contracts/test_stored.py", "-k", "no_answer_but_one and s3"),
     ),
     Mistake(
+        "ask a proxy for the credentials of the machine, in the clear",
+        "backends/remote/stored.py",
+        "exempt = [*_BESIDE, ",
+        "exempt = [",
+        ("tests/contracts/test_stored.py", "-k", "credentials_of_the_machine"),
+    ),
+    Mistake(
+        "show a proxy the state on this machine",
+        "backends/remote/stored.py",
+        "    if not beside and parts.scheme",
+        "    if parts.scheme",
+        ("tests/contracts/test_stored.py", "-k", "asked_without_it"),
+    ),
+    Mistake(
         "write to S3 whatever is there",
         "backends/remote/stored.py",
         """mode={"e_tag": expected} if expected else "create",""",

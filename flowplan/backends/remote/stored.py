@@ -20,7 +20,7 @@ from obstore.exceptions import BaseError
 
 from flowplan.backends.remote.objects import Found, Objects
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
-from flowplan.cloud.http.endpoint import authorities, hashed, proxies
+from flowplan.cloud.http.endpoint import authorities, hashed, is_beside_proxy, proxies, proxy_of, without_proxy
 from flowplan.errors import StateError
 from flowplan.files.regular import read_regular
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
 
 _BUNDLE_LIMIT = 16 * 1024 * 1024  # bytes of certificates
+# What a machine asks for its own credentials is answered on the machine, in the clear: no proxy is to hear of it.
+_BESIDE = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fd00:ec2::/32")
 _T = TypeVar("_T")
 CONNECT_TIMEOUT, TIMEOUT = 5.0, 20.0  # seconds of one try; the second from its beginning to its end
 BUDGET = 25.0  # seconds after which no try begins: a lease outlasts what is tried for it
@@ -146,12 +148,24 @@ def client(url: str, environ: Mapping[str, str], limits: tuple[float, float], *b
         "allow_http": url.startswith("http://"),
         "user_agent": "flowplan",
     }
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        for proxy in proxies(environ, parts.hostname or "", parts.port).values():
-            options["proxy_url"] = proxy
+    options.update(_proxied(url, environ))
     trusted = authorities(environ, *bundles)
     if isinstance(trusted, str):
         files = hashed(Path(trusted)) if Path(trusted).is_dir() else [Path(trusted)]
         options["root_certificate"] = b"\n".join(read_regular(one, _BUNDLE_LIMIT) for one in files)
     return options
+
+
+def _proxied(url: str, environ: Mapping[str, str]) -> ClientConfig:
+    """The proxy by which the server at `url` is reached, or by which others are where that is none: those that give
+    tokens. Raises UsageProblem."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    beside = is_beside_proxy(environ, host, parts.port)
+    if not beside and parts.scheme != "https":
+        return {}
+    proxy = proxy_of(environ) if beside else proxies(environ, host, parts.port).get("https")
+    if not proxy:
+        return {}
+    exempt = [*_BESIDE, without_proxy(environ), *([host] if beside else [])]
+    return {"proxy_url": proxy, "proxy_excludes": ",".join(filter(None, exempt))}

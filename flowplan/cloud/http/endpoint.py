@@ -85,10 +85,17 @@ def is_here(host: str) -> bool:
 def proxies(environ: Mapping[str, str], host: str, port: int | None = None) -> dict[str, str]:
     """HTTPS_PROXY as requests takes it, unless NO_PROXY or loopback exempts `host` or `host:port`. Raises
     UsageProblem."""
+    url = "" if is_beside_proxy(environ, host, port) else proxy_of(environ)
+    if url is None:
+        raise UsageProblem("HTTPS_PROXY is not the URL of an HTTP proxy", hint="for example http://proxy.example:3128")
+    return {"https": url} if url else {}
+
+
+def proxy_of(environ: Mapping[str, str]) -> str | None:
+    """HTTPS_PROXY; "": there is none; None: it is not the URL of an HTTP proxy."""
     url = environ.get("https_proxy") or environ.get("HTTPS_PROXY") or ""
-    no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if not url or is_loopback(host) or host == "localhost" or _is_exempt(no_proxy, host, port):
-        return {}
+    if not url:
+        return ""
     if "://" not in url:
         url = f"http://{url}"
     try:
@@ -96,9 +103,17 @@ def proxies(environ: Mapping[str, str], host: str, port: int | None = None) -> d
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 0) >= 0
     except ValueError:
         valid = False
-    if not valid:
-        raise UsageProblem("HTTPS_PROXY is not the URL of an HTTP proxy", hint="for example http://proxy.example:3128")
-    return {"https": url}
+    return url if valid else None
+
+
+def is_beside_proxy(environ: Mapping[str, str], host: str, port: int | None) -> bool:
+    """Whether `host`, or `host:port`, is reached without a proxy: by NO_PROXY, or as it is this machine."""
+    return is_loopback(host) or host == "localhost" or _is_exempt(without_proxy(environ), host, port)
+
+
+def without_proxy(environ: Mapping[str, str]) -> str:
+    """What NO_PROXY says; "": nothing."""
+    return environ.get("no_proxy") or environ.get("NO_PROXY") or ""
 
 
 def _is_exempt(no_proxy: str, host: str, port: int | None) -> bool:
