@@ -127,7 +127,7 @@ class _Whose:
         _, lineage, id, _ = (these or others)[0]
         take = f"{taking_back(address, id)} --lineage {shown(lineage)}"
         if these:
-            return owner, self._of_this_stack(take, {lineage: name for _, lineage, _, name in these})
+            return owner, self._of_this_stack(use, take, {lineage: name for _, lineage, _, name in these})
         if any(stack == self._state.stack for stack, *_ in others):  # another environment's
             return owner, f"{use}; or {PREFIX}" if self._lacks_prefix else use
         return owner, f"{use}; if that stack is given up: {take}"
@@ -145,8 +145,11 @@ class _Whose:
         back = f"if the state of this stack is lost, first {rebuilding(self._namesakes)}; then {take}"
         return f"{PREFIX}; {back}" if self._lacks_prefix else f"{back}; otherwise {use}"
 
-    def _of_this_stack(self, take: str, lineages: Mapping[str, str]) -> str:
-        """The remedy for what another state of this stack has placed: whether that is lost, nothing live tells."""
+    def _of_this_stack(self, use: str, take: str, lineages: Mapping[str, str]) -> str:
+        """The remedy for what another state of this stack has placed: whether that is lost, nothing live tells. Of a
+        stack that no file gives a name it may be another stack."""
         back = take if self._holds_something else rebuilding(lineages)
         there = f"use the state that has it; if that is lost: {back}"
+        if not self._is_named:
+            there += f"; if it is another stack's, {use}"
         return f"{PREFIX}; in the same one, {there}" if self._lacks_prefix else there

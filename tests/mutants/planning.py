@@ -923,6 +923,13 @@ MISTAKES = (
         ("tests/operations/test_watch_rounds.py", "-k", "changes_hands"),
     ),
     Mistake(
+        "whose name is taken is told to take in another stack's bids, and of no other name",
+        "planning/conflicts.py",
+        "        if not self._is_named:\n",
+        "        if False:\n",
+        ("tests/planning/test_conflicts.py", "-k", "of_a_lost_state_alone"),
+    ),
+    Mistake(
         "a replacement drops the script of a bid that somebody else placed without a word",
         "planning/uncompared.py",
         "            yield from _dropped(change, bid)\n",

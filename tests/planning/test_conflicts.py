@@ -153,6 +153,14 @@ def test_a_name_of_another_environment_is_answered_with_a_prefix_where_there_is_
     )
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_the_name_of_another_stack_is_not_taken_for_that_of_a_lost_state_alone(lost: bool) -> None:
+    """Where no file names a stack, each directory is one: its neighbour's bids are not to be taken in either."""
+    known = state() if lost else state(bound(DATA, "vol_1", volume()))
+    ((_, hint),) = found(bid(), known, live(OF_A_STACK))
+    assert hint.endswith("; if it is another stack's, choose another name"), hint
+
+
 def test_a_volume_that_another_environment_uses_is_not_taken_in() -> None:
     runs = bid("production-train", volumes=("vol_9",))
     user = live_bid(runs, "bid_9", marker=marker(runs, lineage="production", stack="serving"))
