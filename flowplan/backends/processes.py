@@ -14,6 +14,8 @@ from flowplan.masking import without_userinfo
 from flowplan.model.owner import SCOPE, Owner
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_PROCESSES = "/proc"
+_EXITING = 0x4  # PF_EXITING of the kernel, among the flags of a process
 _CONTAINED = ("/.dockerenv", "/run/.containerenv")  # where the machine's id is that of an image, and many have it
 
 
@@ -102,10 +104,12 @@ def _start_of(pid: int) -> str:
 def _stat_of(pid: int) -> tuple[str, str]:
     """The state of a process, a letter, and when it started; "" and "": it is not there."""
     try:
-        numbers = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        numbers = Path(f"{_PROCESSES}/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return "", ""
-    return numbers[0], numbers[19]
+    # One that was killed gives its flock back a moment before it is a zombie, and looks as if it ran until then.
+    is_ending = int(numbers[6]) & _EXITING
+    return "X" if is_ending else numbers[0], numbers[19]
 
 
 def _user() -> str:

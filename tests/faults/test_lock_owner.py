@@ -91,6 +91,21 @@ def test_a_zombie_is_dead() -> None:
     process.wait()
 
 
+def test_who_is_killed_is_dead_before_it_is_a_zombie(
+    living: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel frees its lock first: who comes right then would be told that it runs, and its locks do not hold."""
+    name, _, numbers = Path(f"/proc/{living.pid}/stat").read_text().rpartition(")")
+    told = tmp_path / str(living.pid) / "stat"
+    told.parent.mkdir()
+    monkeypatch.setattr(processes, "_PROCESSES", str(tmp_path))
+    for more, fate in ((0, "alive"), (0x4, "dead")):
+        fields = numbers.split()
+        fields[6] = str(int(fields[6]) | more)
+        told.write_text(f"{name}) {' '.join(fields)}")
+        assert fate_of(living, HERE) == fate
+
+
 def test_the_machine_of_a_container_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     id, mark = tmp_path / "machine-id", tmp_path / ".dockerenv"
     id.write_text("c" * 32 + "\n")

@@ -174,6 +174,13 @@ MISTAKES = (
         ("tests/backends/test_versions.py", "-k", "no_version"),
     ),
     Mistake(
+        "who was killed a moment ago is alive",
+        "backends/processes.py",
+        '    return "X" if is_ending else numbers[0], numbers[19]\n',
+        "    return numbers[0], numbers[19]\n",
+        ("tests/faults/test_lock_owner.py", "-k", "before_it_is_a_zombie"),
+    ),
+    Mistake(
         "take the id of an image for that of a machine",
         "backends/processes.py",
         "    if any(map(os.path.exists, _CONTAINED)) or environ",

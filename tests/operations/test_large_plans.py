@@ -86,7 +86,7 @@ def test_names_that_another_state_has_are_one_problem_with_one_remedy(place: Pla
     refused = place.run("plan", "--state", "other.json")
     said = " ".join(refused.err.split())
     assert (refused.code, said.count("error: "), said[-8:]) == (65, 1, "6 errors")
-    assert re.search(r"if it is lost: flowplan recover --from-live --lineage [-0-9a-f]{36}", said)
+    assert re.search(r"if that is lost: flowplan recover --state other\.json --from-live --lineage [-0-9a-f]{36}", said)
     assert "and 5 more like it: bid.sweep-001 … 005" in said
     assert place.run("plan", "--state", "other.json", "--verbose").err.count("error: a bid named sweep-") == 6
 
