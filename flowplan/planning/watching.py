@@ -165,9 +165,9 @@ class _Finding(AtChange):
         if (written := written_suffices(self, bid)) is not None:
             said = f"the limit price in the files, {usd(written)}, wins again"
             return self._priced("raised", said, act="lower", new_limit=written)
+        unchecked = self._unchecked()
         if live.status == ALLOCATED:
-            unchecked = self.seen.desired.unknown.get(self.change.address)
-            if unchecked is None or self.change.guard is not None or not self.seen.policy.enforce_lifetime:
+            if unchecked is None:
                 return self._priced("runs", "it runs")
             return self._priced("lifetime_unknown", f"it {may_be_over(unchecked, bid)}", to_decide=True)
         if live.status == PREEMPTING:
@@ -180,9 +180,17 @@ class _Finding(AtChange):
         if self.seen.policy.raise_limit_up_to is None:
             return self._priced(kind, said)
         why = why_not_raised(self, bid, least)
+        if why is None and unchecked is not None:
+            why = f"flowplan cannot check its {unchecked} now"
         if why is not None:
             return self._priced(kind, said, why_not=why)
         return self._priced(kind, said, act="raise", new_limit=with_spare(self, bid, least))
+
+    def _unchecked(self) -> str | None:
+        """What its lifetime is held to and nobody tells; None: it is known, or the watch ends nothing by it."""
+        if self.change.guard is not None or not self.seen.policy.enforce_lifetime:
+            return None
+        return self.seen.desired.unknown.get(self.change.address)
 
     # -- making it
 

@@ -741,10 +741,17 @@ MISTAKES = (
         ("tests/operations/test_unending.py", "-k", "found_by_the_watch"),
     ),
     Mistake(
+        "the watch bids more for what may be past its lifetime",
+        "planning/watching.py",
+        "        if why is None and unchecked is not None:\n",
+        "        if False:\n",
+        ("tests/operations/test_unread_bills.py", "-k", "raises_no_limit"),
+    ),
+    Mistake(
         "the watch calls it as written that nobody can tell whether a lifetime is over",
         "planning/watching.py",
-        "            if unchecked is None or ",
-        "            if True or ",
+        '            if unchecked is None:\n                return self._priced("runs"',
+        '            if True:\n                return self._priced("runs"',
         ("tests/operations/test_unread_bills.py", "-k", "the_watch_finds"),
     ),
     Mistake(

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import APPLY, DESTROY, Place, bid_id, made_once
 from tests.faults.test_odd_rows import answers, get
 from tests.operations.test_jobs import ENDS
+from tests.operations.test_watch import ALL, look, only, stack, task
 from tests.texts import task_text
 
 BILL = "/v2/instances/pricing/history"
@@ -145,3 +146,16 @@ def test_the_watch_finds_what_it_cannot_hold_to_its_lifetime(ran: Place) -> None
     with ran.simulator() as simulator:
         simulator.faults.add(f"GET {BILL}", "status", status=403, body="{}", times=None)
     assert "2 run." in ran.ok("watch", "--once"), "it is asked to look at no lifetime"
+
+
+def test_the_watch_raises_no_limit_whose_bid_may_be_past_its_lifetime(place: Place) -> None:
+    life = ", lifetime: {max_hours: 12}"
+    place.write(stack(ALL.replace("25", "40"), train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a", life)))
+    place.ok(*APPLY)
+    with place.simulator() as simulator:
+        simulator.faults.add(f"GET {BILL}", "status", status=403, body="{}", times=None)
+    found = only(look(place))
+    assert (found.act, found.why_not) == (None, "flowplan cannot check its max_hours now"), found
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    assert only(look(place)).act == "raise"
