@@ -36,10 +36,10 @@ class Pipe:
         self.ear, self.mouth = os.pipe()
         fcntl.fcntl(self.mouth, fcntl.F_SETPIPE_SZ, SMALL)
 
-    @property
-    def is_full(self) -> bool:
+    def is_full(self, text: int) -> bool:
+        """Whether a text of so many bytes has no room: it is written as a whole, or waits."""
         (held,) = struct.unpack("i", fcntl.ioctl(self.ear, termios.FIONREAD, b"\0" * 4))
-        return bool(held > SMALL - 400)  # a short line is written as a whole, or waits
+        return bool(held > SMALL - text)
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def started(*command: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def until_full(process: subprocess.Popen[bytes], pipe: Pipe) -> None:
-    """Until the command has filled the pipe: it has more to say, and waits."""
-    while not pipe.is_full:
+def until_full(process: subprocess.Popen[bytes], pipe: Pipe, text: int = 400) -> None:
+    """Until the command has filled the pipe: it has more to say, `text` bytes at a time, and waits."""
+    while not pipe.is_full(text):
         assert process.poll() is None, "it ended without filling the pipe"
         time.sleep(0.01)
 
@@ -87,15 +87,15 @@ def test_a_plan_that_nobody_reads_ends_at_the_first_signal(
     assert Lock(place.path / "flowplan.lock").holder() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "calls", "text"), [(signal.SIGTERM, "10", 2000), (signal.SIGINT, "1", 400)])
 def test_an_apply_whose_progress_nobody_reads_ends_and_is_saved(
-    place: Place, pipe: Pipe, number: signal.Signals
+    place: Place, pipe: Pipe, number: signal.Signals, calls: str, text: int
 ) -> None:
+    """What a round tells is one text: of one call at a time it is a few short lines."""
     place.write(many(40))
-    # What a round tells is one text: of one call at a time it is a few short lines.
-    one = ("apply", "--auto-approve", "--parallelism", "1")
-    with started(*one, stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
-        until_full(process, pipe)
+    command = ("apply", "--auto-approve", "--parallelism", calls)
+    with started(*command, stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
+        until_full(process, pipe, text)
         process.send_signal(number)
         assert process.wait(LONGEST) == (130 if number == signal.SIGINT else 143)
     assert Lock(place.path / "flowplan.lock").holder() is None
