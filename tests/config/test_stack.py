@@ -117,9 +117,10 @@ def test_an_empty_variable_of_the_environment_gives_no_value() -> None:
 
 
 SECRETS = (
-    "version: 2\nvariables: {token: {sensitive: true}, pin: {sensitive: true, type: int}}\ntasks: {a: {"
-    + TYPE
-    + ", container_image: {image_name: x, run_options: '-e T=${var.token} -e P=${var.pin}'}}}\n"
+    "version: 2\nvariables: {token: {sensitive: true}, pin: {sensitive: true, type: int}, "
+    "on: {sensitive: true, type: bool}, users: {sensitive: true, type: list}, keys: {sensitive: true, type: map}}\n"
+    "tasks: {a: {" + TYPE + ", container_image: {image_name: x, run_options: "
+    "'-e T=${var.token} -e P=${var.pin} -e O=${var.on} -e K=${var.keys.hub} -e D=${var.keys.wandb.own}'}}}\n"
 )
 
 
@@ -129,14 +130,23 @@ def test_files_are_checked_without_the_secrets_that_only_a_plan_needs() -> None:
     config = read(source, no_file, Given(environ={"FLOWPLAN_VAR_token": ""}, checked_alone=True))
     assert [(one.code, one.severity, one.position.line if one.position else 0) for one in config.warnings] == [
         ("variable-missing", "warning", 2)
-    ] * 2
+    ] * 5
     with pytest.raises(ConfigError) as caught:
         read(source, no_file, Given())
-    assert [one.code for one in caught.value.problems] == ["variable-missing"] * 2
+    assert [one.code for one in caught.value.problems] == ["variable-missing"] * 5
 
 
-@pytest.mark.parametrize("declared", ["{}", "{sensitive: true, type: map}", "{sensitive: true, type: [x]}"])
-def test_what_is_no_secret_or_cannot_be_stood_in_for_needs_a_value_to_be_checked(declared: str) -> None:
+@pytest.mark.parametrize("used", ["${var.on}", "${var.users}", "${var.keys}", "${var.keys.hub}", "x${var.keys}"])
+def test_without_its_value_a_secret_may_stand_nowhere_else_either(used: str) -> None:
+    """Whether a file is valid does not depend on who checks it."""
+    text = SECRETS.replace("tasks: {a: {", f"tasks: {{a: {{name: '{used}', ")
+    with pytest.raises(ConfigError) as caught:
+        read((Source("flowplan.yaml", text.encode()),), no_file, Given(checked_alone=True))
+    assert [one.code for one in caught.value.problems if one.severity == "error"] == ["sensitive"]
+
+
+@pytest.mark.parametrize("declared", ["{}", "{type: bool}", "{type: map}", "{sensitive: true, type: [x]}"])
+def test_what_is_no_secret_or_has_no_type_needs_a_value_to_be_checked(declared: str) -> None:
     text = f"version: 2\nvariables: {{token: {declared}}}\n"
     with pytest.raises(ConfigError):
         read((Source("flowplan.yaml", text.encode()),), no_file, Given(checked_alone=True))

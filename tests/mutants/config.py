@@ -92,8 +92,8 @@ MISTAKES = (
     Mistake(
         "a bid is placed with what stands in for a secret that is not given",
         "config/stack/variables.py",
-        "        if declared.sensitive and self.given.checked_alone and kind in _STAND_INS:\n",
-        "        if declared.sensitive and kind in _STAND_INS:\n",
+        "        if declared.sensitive and self.given.checked_alone:\n",
+        "        if declared.sensitive:\n",
         ("tests/cli/test_variables.py", "-k", "without_a_secret"),
     ),
     Mistake(

@@ -21,7 +21,7 @@ from attrs import field
 
 from flowplan.classes import define, frozen
 from flowplan.config.stack.sensitive import stays_hidden
-from flowplan.config.stack.variables import Variable
+from flowplan.config.stack.variables import Ungiven, Variable
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Secretive, Sequence, quoted, reached, scalars
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import candidates
@@ -236,6 +236,8 @@ class Scope:
 
     def _entry(self, node: Scalar, what: str, value: Node, keys: list[str]) -> Node | None:
         """The entry of maps that `keys` lead to."""
+        if keys and isinstance(value, Ungiven):
+            return value.entry
         for key in keys:
             entry = value.get(key) if isinstance(value, MappingNode) else None
             if entry is None:

@@ -62,13 +62,9 @@ _LIKE: Mapping[Type, str] = {
     "list": "a list, such as [a, b]",
     "map": "a mapping, such as {a: 1, b: 2}",
 }
-# What a sensitive variable without a value is taken for where files are only checked. It is hidden as any such value,
-# so it is nothing that a file has by chance.
-_STAND_INS: Mapping[Type, str] = {
-    "string": "a-value-that-is-not-given",
-    "int": "1000000007",
-    "number": "1000000007",
-}
+# What a sensitive variable without a value is taken for where files are only checked: text, whatever its type, since it
+# may stand only where it becomes text. It is hidden as any such value, so it is nothing that a file has by chance.
+_STAND_IN = "a-value-that-is-not-given"
 _TYPE_OF: Mapping[Kind, Type] = {
     "int": "int",
     "float": "number",
@@ -87,6 +83,13 @@ class Variable:
     sensitive: bool
     value: Node | None = field(repr=False)
     given: GivenValue | None = field(default=None, repr=False)  # None: it has its default
+
+
+@define(eq=False)
+class Ungiven(MappingNode):
+    """A map whose value is not given: `entry` stands in for any entry of it, at any depth."""
+
+    entry: Scalar | None = None
 
 
 @define(eq=False)
@@ -214,13 +217,10 @@ class _Values:
             hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
         if ENVIRONMENT + name in self.given.environ:
             hint = f"{ENVIRONMENT}{name} is empty, which counts as not set; give it with {hint}"
-        if declared.sensitive and self.given.checked_alone and kind in _STAND_INS:
+        if declared.sensitive and self.given.checked_alone:
             summary = f"variable {name} has no value; it is sensitive, so the rest is checked without it"
             declared.document.problem(declared.key, summary, hint, code="variable-missing", severity="warning")
-            key = declared.key
-            return carried(
-                Scalar(_STAND_INS[kind], '"' * (kind == "string"), key.start, key.end), declared.document.text
-            )
+            return _stand_in(kind, declared)
         declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
         return None
 
@@ -256,6 +256,14 @@ class _Values:
                 near = looks_like(name, self.declared)
                 hint = f"did you mean {near}?" if near else "declare it under `variables`, or delete the line"
                 document.problem(key, f"no variable {quoted(name)} is declared", hint, code="variable-unknown")
+
+
+def _stand_in(kind: Type, declared: _Declared) -> Node:
+    key, home = declared.key, declared.document.text
+    text = carried(Scalar(_STAND_IN, '"', key.start, key.end), home)
+    if kind == "list":
+        return carried(Sequence(key.start), home)
+    return Ungiven(text.start, entry=text) if kind == "map" and isinstance(text, Scalar) else text
 
 
 def _in_file(source: Source, findings: Findings) -> dict[str, tuple[Document, Scalar, Node]]:
