@@ -62,6 +62,11 @@ class Outcome:
         parts = [f"not carried out: {few(undone, _SHOWN)}"] if undone else []
         return "; ".join([*parts, f"in doubt: {few(doubted, _SHOWN)}"] if doubted else parts)
 
+    @property
+    def undone(self) -> str:
+        """That no step was even tried, where there were some; "": any was, or there was none."""
+        return "" if self.done or self.failed or self.unknown else self.reached
+
 
 class ApplyFailed(FlowplanError):
     """Some steps failed. What was done is in the state; the next apply continues. `outcome`: what the run came to, with

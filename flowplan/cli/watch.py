@@ -53,7 +53,7 @@ def watch(ctx: click.Context, /, once: bool, every: str | None, **asked: Any) ->
         with interruption.unwinding():
             last = _watch(here, forms.form_of(asked), seconds, asked, once=once)
     except KeyboardInterrupt as error:
-        raise interruption.interrupted("what was done is saved", error) from None
+        raise interruption.interrupted("the watch is over, and nothing was under way", error) from None
     if last is not None and last.error is not None:
         raise last.error
     return PENDING if last is not None and last.differs else 0

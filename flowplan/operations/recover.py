@@ -67,7 +67,7 @@ def settle(
                 state = session.save(found.state, found.absent.values(), before=loaded.before, stopped=stopped)
         if interruption.stopped():
             runs_on = f"; {', '.join(failed)} may run on" if failed else ""
-            raise interruption.interrupted(f"what was done is saved{runs_on}")
+            raise interruption.interrupted(f"{session.came_of_it}{runs_on}")
     for note in _notes(found, loaded, live):
         session.listener.note(note)
     if not ids and "bid" in live.unlisted:  # what was found settled is, but bids that no state knows may be there

@@ -20,6 +20,7 @@ import flowplan
 from flowplan.api import thread as api_thread
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, verdict
+from flowplan.apply.run import Applying
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
@@ -106,6 +107,20 @@ def test_an_apply_is_stopped_from_another_thread_and_the_next_goes_on(place: Pla
     assert list(map(str, stack.state().bindings)) == ["bid.a"] and len(live_ids(place)) == 1
     stack.apply(stack.plan())
     assert len(live_ids(place)) == 3
+
+
+@pytest.mark.parametrize("act", ["apply", "destroy"])
+def test_a_run_that_is_stopped_before_its_first_step_does_not_say_that_something_was_done(
+    act: str, place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, stop = stack_in(place.path, *tasks("abc")), threading.Event()
+    if act == "destroy":
+        stack.apply(stack.plan())
+    proposal, before, begin = stack.plan(), place.ledger(), Applying.run
+    monkeypatch.setattr(Applying, "run", lambda self: (stop.set(), asked.wait(LONGEST), begin(self))[-1])
+    error = ended(lambda: stack.destroy(stop=stop) if act == "destroy" else stack.apply(proposal, stop=stop))
+    assert str(error) == "stopped; nothing of the plan was carried out"
+    assert error.outcome is not None and not error.outcome.done and place.ledger() == before
 
 
 def test_a_wait_is_stopped_and_what_was_placed_stays(place: Place, asked: threading.Event) -> None:

@@ -39,6 +39,16 @@ def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[]
     return place.run("watch", *line.split())
 
 
+def test_one_that_is_ended_in_a_pause_does_not_say_that_something_was_done(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(stack("{on_preempted: rebid}"))
+    result = watched(place, monkeypatch)
+    assert (result.code, "interrupted; the watch is over, and nothing was under way" in result.err) == (130, True), (
+        result
+    )
+
+
 def events(text: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in text.splitlines()]
     for one in found:

@@ -176,8 +176,8 @@ MISTAKES = (
     Mistake(
         "call nothing changed once a stack file was written",
         "operations/opening/session.py",
-        "            outcome = self.so_far or (",
-        "            outcome = (",
+        "        return self.so_far or (",
+        "        return (",
         ("tests/operations/test_generate.py", "-k", "cut_off_once"),
     ),
     Mistake(

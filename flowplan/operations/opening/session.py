@@ -276,6 +276,11 @@ class Session:
         as of what an earlier run left."""
         return f"nothing {'else ' if self._wrote else ''}was {done}"
 
+    @property
+    def came_of_it(self) -> str:
+        """What is said of this operation where somebody ended it."""
+        return self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
+
     @contextmanager
     def _unwound(self) -> Iterator[None]:
         """An interruption within releases the lock; then it is said what came of it."""
@@ -283,8 +288,7 @@ class Session:
             with self.interruption.unwinding():
                 yield
         except KeyboardInterrupt as error:
-            outcome = self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
-            raise self.interruption.interrupted(outcome, error) from None
+            raise self.interruption.interrupted(self.came_of_it, error) from None
 
     def _hold_lock(self) -> None:
         """Before anything is written. Raises StateError when the lock is not ours any more."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from flowplan.planning.watch_findings import Finding
     from flowplan.state.state import State
 
-_SAVED = "what was done is saved"
 _LINES = 20  # of what a hook writes that are shown
 
 
@@ -46,7 +45,7 @@ def after_apply(session: Session, hooks: Sequence[Hook], plan: Plan, outcome: Ou
     from flowplan.apply.outcome import Interrupted, with_outcome
 
     try:
-        _run(session, hooks, [*_seen(plan, outcome.state, live), *applied(plan, outcome)], _SAVED)
+        _run(session, hooks, [*_seen(plan, outcome.state, live), *applied(plan, outcome)], session.came_of_it)
     except Interrupted as error:
         raise with_outcome(error, outcome) from None
 
@@ -55,7 +54,8 @@ def after_round(session: Session, found: Round, began: Sequence[Finding], second
     """Run those that a round of the watch sets off, once it is told: of what `began`, and of what was done. `seconds`:
     how long they may take in all, so that the next round is not late. Raises nothing but an interruption."""
     until = since_boot() + seconds
-    _run(session, found.hooks, [*_begun(found, began), *found.applied], _SAVED, lambda: until - since_boot())
+    outcome = "what was done is saved" if found.applied else "nothing was changed"
+    _run(session, found.hooks, [*_begun(found, began), *found.applied], outcome, lambda: until - since_boot())
 
 
 def _begun(found: Round, began: Sequence[Finding]) -> Iterator[Happened]:

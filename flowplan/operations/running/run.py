@@ -351,7 +351,7 @@ class Run:
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
         if self.session.interruption.stopped() and not outcome.unknown:
-            stopped = self.session.interruption.interrupted("what was done is saved")
+            stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:
                 stopped.hint = "run the same command again: it continues from here"
             raise with_outcome(stopped, outcome)
