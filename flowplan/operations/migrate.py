@@ -123,6 +123,8 @@ class _Move:
     def run(self) -> Migrated:
         """Move it, or end what an earlier run has begun. Raises StateError."""
         self.hold()
+        for one in (self.old, self.new):
+            one.so_far = "the move may not have finished: run the same command again, which goes on from there"
         if self.found.state.moved_to:
             return self._finish()
         if self._is_lost:

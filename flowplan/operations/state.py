@@ -121,10 +121,21 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         if loaded.fresh:
             raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
         store.form.change_recipients = True
+        session.so_far = (
+            "part of the state may be written in its new form already: run the same command again to end this"
+        )
         state, kept = loaded.state, store.versions()
+        # Every command reads the state, and refuses one that it would write for others: as long as there is anything
+        # that too many can read, so is the state.
+        versions = None if decrypt else store.rewrite_versions()
         saved = session.save(state, loaded.pending.values(), before=loaded.before, stated=True)
-        versions = store.rewrite_versions()
         left = {(one.lineage, one.serial) for one in store.versions()}
+        if versions is None:
+            versions = store.rewrite_versions()
+        else:
+            serials = {serial for _, serial in left}
+            written = tuple(one for one in (*versions.written, saved.serial) if one in serials)
+            versions = attrs.evolve(versions, written=written)
     dropped = tuple(one.serial for one in kept if (one.lineage, one.serial) not in left)
     return Rekeyed(saved, () if decrypt else seal.recipients, versions, dropped)
 

@@ -10,6 +10,7 @@ import pyrage
 import pytest
 
 from flowplan.backends import open as opening
+from flowplan.backends.local import LocalStore
 from flowplan.operations.completion import addresses
 from tests.conftest import Place
 from tests.contracts.memory import Memory, opener
@@ -216,6 +217,25 @@ def test_rekey_names_the_versions_that_it_leaves_and_those_that_go(
     assert "Kept no more, because there is no room for them: versions 1 to 3." in said, said
     found = json.loads(place.ok("state", "rekey", "--format", "json"))
     assert (found["versions"], found["unread"], found["dropped"]) == (4, [], [4]), found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("rekey",), ("rekey", "--decrypt"), ("migrate", "flowplan.state.json", "other.json")],
+    ids=["rekey", "decrypt", "migrate"],
+)
+def test_who_ends_half_a_change_is_told_what_ends_it(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "_lacks_one_before", ended)  # once the state is written
+        stopped = sealed.run("state", *words)
+    said = " ".join(stopped.err.split())
+    assert (stopped.code, "run the same command again" in said, "done" in said) == (130, True, False), stopped
+    sealed.ok("state", *words)
 
 
 def test_to_the_clear_and_back(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1937,4 +1937,25 @@ MISTAKES = (
         "        return pause",
         ("tests/operations/test_watch_attacked.py", "-k", "outlasts"),
     ),
+    Mistake(
+        "a change of keys that is cut off leaves versions in the clear beside an encrypted state",
+        "operations/state.py",
+        "versions = None if decrypt else store.rewrite_versions()",
+        "versions = None",
+        ("tests/operations/test_rekey.py",),
+    ),
+    Mistake(
+        "who ends a change of keys half-way is told that what was done is saved",
+        "operations/state.py",
+        '        session.so_far = "part of the state',
+        '        _ = "part of the state',
+        ("tests/cli/test_encrypted.py", "-k", "ends_half"),
+    ),
+    Mistake(
+        "who ends a move half-way is told that what was done is saved",
+        "operations/migrate.py",
+        "            one.so_far = ",
+        "            _ = ",
+        ("tests/cli/test_encrypted.py", "-k", "ends_half"),
+    ),
 )

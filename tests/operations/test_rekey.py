@@ -1,0 +1,89 @@
+"""A change of who can read a state is cut off: as long as too many can read any of it, no command takes it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import attrs
+import pytest
+
+from flowplan.errors import StateError
+from flowplan.operations.opening.session import Session
+from flowplan.operations.opening.settings import Settings
+from flowplan.operations.state import rekey
+from tests.backends.test_local import Killed, every_point, faults
+from tests.builders import TRAIN, bid, bound, state
+from tests.sealed import KIMS, MINE, files_in, public
+
+pytest.importorskip("pyrage")
+
+
+def settings(path: Path, **environ: str) -> Settings:
+    given = {"XDG_STATE_HOME": str(path / "home"), **environ}
+    return Settings(directory=path, environ=given, given_api_url="sim:")
+
+
+def mine(path: Path) -> Settings:
+    return settings(path, FLOWPLAN_AGE_KEY=MINE)
+
+
+def with_my_first_key(path: Path) -> Settings:
+    return attrs.evolve(mine(path), allow_plaintext=True)
+
+
+def with_kims_key(path: Path) -> Settings:
+    old = path.parent / "old.txt"
+    old.write_text(MINE)
+    old.chmod(0o600)
+    return settings(path, FLOWPLAN_AGE_KEY=KIMS, FLOWPLAN_OLD_AGE_KEY_FILE=str(old))
+
+
+def kims(path: Path) -> Settings:
+    return settings(path, FLOWPLAN_AGE_KEY=KIMS)
+
+
+def begin(given: Settings) -> None:
+    """A state with three versions."""
+    with Session(given) as session, session.changing():
+        for _ in range(3):
+            found = session.store.read()
+            new = state(bound(TRAIN, "bid_1", bid()), api_url="sim:") if found.fresh else found.state
+            session.save(new, before={})
+
+
+CHANGES = {
+    "from the clear": (settings, with_my_first_key, mine, b"bid_1"),
+    "to another key": (mine, with_kims_key, kims, public(MINE).encode()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("number", [None, errno.ENOSPC], ids=["SIGKILL", "ENOSPC"])
+def test_whoever_is_not_refused_has_left_nothing_that_too_many_can_read(
+    in_memory: Path, change: tuple[Callable[[Path], Settings], ...], number: int | None
+) -> None:
+    before, during, after, secret = change
+    points = reads = 0
+    for at in islice(every_point(), number is None, None, 3):
+        path = in_memory / str(at) / "stack"
+        path.mkdir(parents=True)
+        begin(before(path))
+        with pytest.MonkeyPatch.context() as patch:
+            faulty = faults(at, number, patch)
+            with suppress(Killed, StateError), Session(during(path)) as session:
+                rekey(session)
+        if faulty.calls < at:
+            break
+        points += 1
+        try:
+            with Session(after(path)) as session:
+                assert session.kept().state.bindings
+            reads += 1
+        except StateError:
+            continue
+        assert [str(one) for one, data in files_in(path).items() if secret in data] == [], at
+    assert (points > 15, reads > 2) == (True, True)
