@@ -1947,8 +1947,8 @@ MISTAKES = (
     Mistake(
         "who ends a change of keys half-way is told that what was done is saved",
         "operations/state.py",
-        '        session.so_far = "part of the state',
-        '        _ = "part of the state',
+        "        session.so_far = (",
+        "        _ = (",
         ("tests/cli/test_encrypted.py", "-k", "ends_half"),
     ),
     Mistake(
