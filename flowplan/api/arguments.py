@@ -87,9 +87,14 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} is of type {type(value).__name__}")
 
 
-def patterns(target: str | Iterable[str], exclude: str | Iterable[str], replace: str | Iterable[str]) -> Patterns:
-    """What is selected by address. Raises UsageProblem."""
-    return Patterns(_held(target, "target"), _held(exclude, "exclude"), _held(replace, "replace"))
+def patterns(
+    target: str | Iterable[str] | None, exclude: str | Iterable[str], replace: str | Iterable[str]
+) -> Patterns:
+    """What is selected by address; None: all. Raises UsageProblem: a `target` of no address would mean all, too."""
+    targets = () if target is None else _held(target, "target")
+    if target is not None and not targets:
+        raise UsageProblem("target names no address", hint="call nothing where there is none; leave it out to mean all")
+    return Patterns(targets, _held(exclude, "exclude"), _held(replace, "replace"))
 
 
 def _held(given: str | Iterable[str], name: str) -> tuple[str, ...]:

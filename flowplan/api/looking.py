@@ -80,7 +80,7 @@ class Looking:
         keep_volumes: bool = False,
         refresh_only: bool = False,
         refresh: bool = True,
-        target: Iterable[str] = (),
+        target: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
         replace: Iterable[str] = (),
         allow_volume_destroy: Iterable[str] = (),
@@ -100,11 +100,11 @@ class Looking:
         `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them.
         `refresh_only`: record in the state what changed outside, and nothing else.
         `refresh` False: plan by the state alone; such a proposal is not applied. `target`: only these
-        addresses (like "bid.train", "task.sweep*") and what they need; `exclude`: all but these and what depends on
-        them; `replace`: these whatever differs. `allow_volume_destroy`: names or addresses of volumes whose data may be
-        lost. `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that
-        the stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
-        `budget_basis`. `max_changes`: how many resources, or "30%" of them, it may update, replace and delete.
+        addresses (like "bid.train", "task.sweep*") and what they need, at least one; `exclude`: all but these and what
+        depends on them; `replace`: these whatever differs. `allow_volume_destroy`: names or addresses of volumes whose
+        data may be lost. `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars
+        per hour that the stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both
+        on `budget_basis`. `max_changes`: how many resources, or "30%" of them, it may update, replace and delete.
         `what_if`: a simulation of the auctions over so long, from "1h" to "7d". `policies`: files of rules for the plan
         and its apply, beside those of the stack. `hooks`: run the commands of the stack file that a plan sets off,
         unless FLOWPLAN_NO_HOOKS is set. `note` (see load) hears what they write and which failed; that raises nothing.

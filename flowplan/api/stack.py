@@ -119,7 +119,7 @@ class Stack(Looking):
         self,
         *,
         keep_volumes: bool = False,
-        target: Iterable[str] = (),
+        target: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
         allow_volume_destroy: Iterable[str] = (),
         policies: str | Path | Iterable[str | Path] = (),

@@ -117,6 +117,18 @@ def test_an_api_that_is_not_set_is_not_the_public_one(place: Place) -> None:
     assert caught.value.hint == "give a value, or leave it out"
 
 
+def test_a_target_of_no_address_is_not_all(place: Place) -> None:
+    """`destroy(target=finished)` where nothing has finished: every bid would be cancelled."""
+    stack = stack_in(place.path, TASK)
+    stack.apply(stack.plan())
+    for call in (stack.plan, stack.destroy):
+        for given in ([], (), set(), iter(())):
+            with pytest.raises(flowplan.UsageProblem, match="target names no address") as caught:
+                untyped(call)(target=given)
+            assert caught.value.hint == "call nothing where there is none; leave it out to mean all"
+    assert stack.plan(target=None, exclude=[], replace=[]).plan.empty
+
+
 def test_what_is_as_good_as_the_type_is_taken(place: Place) -> None:
     stack = stack_in(place.path, TASK, variables=None)
     stack.apply(stack.plan(destroy=untyped(0), refresh=untyped(1), max_hourly_cost=untyped(100.0)))

@@ -27,6 +27,13 @@ MISTAKES = (
         ("tests/api/test_given.py", "-k", "plan-destroy"),
     ),
     Mistake(
+        "a target of no address means all",
+        "api/arguments.py",
+        "    if target is not None and not targets:\n",
+        "    if False:\n",
+        ("tests/api/test_given.py", "-k", "no_address"),
+    ),
+    Mistake(
         "a stack shows the password in its URL",
         "api/__init__.py",
         "    _ = settings.api_url  # one that",
