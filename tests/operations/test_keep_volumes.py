@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -114,12 +115,18 @@ def test_the_destroy_and_the_next_plan_say_what_to_type(place: Place, more: str,
     place.write(f"version: 2\nvolumes: {{v: {{{more}size: 5, region_id: us-central1-b}}}}\n")
     place.ok(*APPLY)
     (id,) = (one["fid"] for one in json.loads(place.call("GET", f"/v2/volumes?project={project(place)}").body))
-    last = place.ok("destroy", "--auto-approve", "--keep-volumes").splitlines()[-1]
+    out = place.ok("destroy", "--auto-approve", "--keep-volumes")
+    last = out.splitlines()[-1]
     assert last == f"  flowplan import {address} {id}"
+    said = " ".join(out.split())
+    assert f"({id}) still exists and costs $0.40 a month." in said
+    (delete,) = re.findall("delete it with `(.+?)`: flowplan import", said)
     refused = place.run("plan")
     assert (refused.code, last.strip() in " ".join(refused.err.split())) == (65, True), refused
     place.ok(*shlex.split(last)[1:])
     assert place.run("plan", "--detailed-exitcode").code == 0
+    place.ok(*shlex.split(delete)[1:], "--auto-approve")
+    assert called(place)[-1] == ("DELETE", "volumes") and place.ok("state", "list") == ""
 
 
 def project(place: Place) -> str:

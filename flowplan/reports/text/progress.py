@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.apply.events import Awaited, Reporter
@@ -12,11 +13,12 @@ from flowplan.documents.outputs import document, saved_besides
 from flowplan.errors import FlowplanError
 from flowplan.model.durations import brief
 from flowplan.model.live import ALLOCATED, OPEN
+from flowplan.model.resources import Volume
 from flowplan.planning.actions import KEPT, Change
 from flowplan.planning.conflicts import taking_back
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.diagnostics import one as problem
@@ -105,11 +107,16 @@ class ProgressLines(Reporter):
         self._line(f"{self._paint('note:', 'cyan')} {self._paint.typed(shown(text, 1000))}")
 
     def _kept(self, plan: Plan) -> None:
-        """What stays and costs money, with what takes it back: the name is taken until then."""
+        """What stays, what it costs and how it is deleted, with what takes it back: the name is taken until then."""
         for change in plan.changes:
-            if change.reason == KEPT and change.id is not None:
-                said = f"{change.address} ({change.id}) still exists and costs money. Before you apply its file again:"
-                self._out("\n".join(wrapped(shown(said, 400), "", "  ", self._paint_out.width)))
+            volume = change.before
+            if change.reason == KEPT and change.id is not None and isinstance(volume, Volume):
+                month = storage_per_month(volume.held_gb)
+                costs = "costs money" if month is None else f"costs {usd(month)} a month"
+                delete = self._paint_out.typed(f"`flowplan destroy --allow-volume-destroy {quote(volume.name)}`")
+                said = f"{change.address} ({change.id}) still exists and {costs}. Before you apply its file again, or "
+                said += f"delete it with {delete}:"
+                self._out("\n".join(wrapped(shown(said, 800), "", "  ", self._paint_out.width)))
                 self._out(f"  {self._paint_out.typed(shown(taking_back(change.address, change.id), 400))}")
 
     def _outputs(self, outcome: Outcome) -> None:
