@@ -15,6 +15,8 @@ from flowplan.printable import shown
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
 
+EVENTS = tuple(name for name in vars(Silent) if not name.startswith("_"))  # the methods of a reporter
+
 
 def text(given: str, name: str) -> str:
     """`given`, which is text, and not empty. Raises UsageProblem."""
@@ -81,8 +83,7 @@ def hold_reporter(reporter: Reporter | None) -> None:
     hint = "give an object of a class that derives from flowplan.Silent"
     if isinstance(reporter, type):
         raise UsageProblem(f"reporter is the class {reporter.__name__}, not an object of it", hint=hint)
-    events = [name for name in vars(Silent) if not name.startswith("_")]
-    if deaf := [name for name in events if not callable(getattr(reporter, name, None))]:
+    if deaf := [name for name in EVENTS if not callable(getattr(reporter, name, None))]:
         raise UsageProblem(f"reporter, of type {type(reporter).__name__}, has no method {', '.join(deaf)}", hint=hint)
 
 

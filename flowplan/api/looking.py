@@ -13,6 +13,7 @@ from attrs import evolve
 
 from flowplan.api.arguments import Length, budgets, hours, limit_price, patterns
 from flowplan.api.given import flag, names, path, paths, text
+from flowplan.api.hearing import Hearing
 from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, in_a_thread
@@ -24,7 +25,6 @@ from flowplan.operations import plan as planning
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
-from flowplan.operations.opening.interaction import Event
 from flowplan.operations.opening.sources import DEFAULT
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
@@ -135,7 +135,7 @@ class Looking:
         if saved is not None:
             hold_writable(saved)
 
-        def run(event: Event) -> Proposal:
+        def run(event: Hearing) -> Proposal:
             def simulating(*_: int) -> None:
                 if event.stopped():
                     raise event.interrupted("nothing was changed")
@@ -150,7 +150,7 @@ class Looking:
 
         if request.hooks or stop is not None:  # Ctrl-C kills a command, and leaves none behind
             return in_a_thread(run, stop=stop)
-        return run(Event())
+        return run(Hearing())
 
     def status(self) -> Status:
         """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. Raises

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from attrs import evolve, field
 
 from flowplan.api.given import flag
+from flowplan.api.hearing import Hearing
 from flowplan.classes import frozen
 from flowplan.cloud.http.redaction import Hidden, forms_in
 from flowplan.config import Source
 from flowplan.exact import exactly
-from flowplan.operations.opening.interaction import Event, Listener
+from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 
@@ -26,18 +27,20 @@ class Opening:
     note: Callable[[str], None] | None = field(repr=False)
 
     @contextmanager
-    def session(self, event: Event | None = None) -> Iterator[Session]:
-        """The session of one call; closed after it. `event` may interrupt it."""
-        with exactly(), Session(self.settings, self.listener(), event or Event(), paths=self.sources) as session:
+    def session(self, hearing: Hearing | None = None) -> Iterator[Session]:
+        """The session of one call; closed after it. `hearing` may interrupt it, and does where `note` fails."""
+        hearing = hearing or Hearing()
+        session = Session(self.settings, self.listener(hearing), hearing, paths=self.sources)
+        with exactly(), hearing.ended(), session:
             yield session
 
-    def listener(self) -> Listener:
+    def listener(self, hearing: Hearing) -> Listener:
         """What it hears, hides and masks is its own: a secret that one call has read."""
         hidden, known = Hidden(), forms_in(self.settings.environ)
         hidden.hide(lambda: known)
         listener = Listener(hide=hidden.hide, secretless=hidden.secretless)
         if (note := self.note) is not None:
-            listener = evolve(listener, note=lambda said: note(hidden.secretless(said)))
+            listener = evolve(listener, note=lambda said: hearing.tell(note, hidden.secretless(said)))
             listener = evolve(listener, warn=listener.note)
         return listener
 

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from flowplan.api.arguments import Length, budgets, one_of, seconds, whole, within
 from flowplan.api.given import flag, hold_reporter, path, paths, text
+from flowplan.api.hearing import Heard, Hearing
 from flowplan.api.looking import Looking
 from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
@@ -19,7 +20,6 @@ from flowplan.apply.events import Silent
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
 from flowplan.operations import apply as applying
-from flowplan.operations.opening.interaction import Event
 from flowplan.operations.proposing.refusing import hold_unseen, tell_unseen
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.approval import Approved
@@ -91,7 +91,8 @@ class Stack(Looking):
         ApplyFailed, RefusedMeanwhile, SaveFailed (a StateError) and, where a step had begun, OutcomeUnknown and
         Interrupted have the `outcome`.
         Whatever is raised, what was done is in the state and its journal, and the next plan goes on from there.
-        KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted.
+        KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted. So is
+        what `reporter` or `note` raises.
         """
         how = How(
             parallelism=whole(parallelism, "parallelism", 1, 256),
@@ -107,9 +108,9 @@ class Stack(Looking):
         request, document = self._approved(proposal, expected)
         request = evolve(request, hooks=runs_hooks)
 
-        def run(event: Event) -> Outcome:
+        def run(event: Hearing) -> Outcome:
             with self._opening.session(event) as session:
-                heard = reporter or Silent()
+                heard = Silent() if reporter is None else Heard(reporter, event)
                 heard.planned(document)
                 return applying.apply(session, request, how, Approved(), heard, document)
 
@@ -187,9 +188,9 @@ class Stack(Looking):
             parallelism=whole(parallelism, "parallelism", 1, 256),
             settle_window=within(settle_window, "settle_window", 0, 3600),
         )
-        event = Event()
-        listener = self._opening.listener()
-        heard = reporter or Silent()
+        event = Hearing()
+        listener = self._opening.listener(event)
+        heard = Silent() if reporter is None else Heard(reporter, event)
         made = rounds(self._opening.settings, listener, event, request, how, heard, pace, once=flag(once, "once"))
         return _one_by_one(made, event, stop)
 
@@ -200,7 +201,7 @@ class Stack(Looking):
 
         window = within(settle_window, "settle_window", 0, 3600)
 
-        def run(event: Event) -> bool:
+        def run(event: Hearing) -> bool:
             with self._opening.session(event) as session:
                 return not settle(session, (), window, lambda id, marker: None).nothing
 
@@ -212,7 +213,9 @@ class Stack(Looking):
             saved = given_plan(self._opening.settings, path(proposal, "the file of a plan"))
             request = request_of(saved, Request(paths=self._opening.sources), expect, self._opening.settings)
             if (why := unchecked(saved, self._opening.settings)) is not None:
-                self._opening.listener().warn(f"{why}: expect proves what is in it, not who made it")
+                hearing = Hearing()
+                with hearing.ended():
+                    self._opening.listener(hearing).warn(f"{why}: expect proves what is in it, not who made it")
             return request, saved
         if not isinstance(proposal, Proposal):  # notebooks have no type checker
             raise UsageProblem(f"apply carries out what plan returns, not {type(proposal).__name__}", hint=_PROPOSAL)
@@ -223,7 +226,7 @@ class Stack(Looking):
         return request, document
 
 
-def _one_by_one(made: Generator[Told], event: Event, stop: Stop | None) -> Generator[Told]:
+def _one_by_one(made: Generator[Told], event: Hearing, stop: Stop | None) -> Generator[Told]:
     """The rounds of `made`, each in a thread of its own, which `event` and `stop` ask to stop."""
     try:
         while (told := in_a_thread(lambda _: next(made, None), event, stop)) is not None:

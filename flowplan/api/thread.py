@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from flowplan.api.hearing import Hearing
 from flowplan.errors import UsageProblem
 from flowplan.exact import exactly
-from flowplan.operations.opening.interaction import Event
 
 T = TypeVar("T")
 _LOOK = 0.1  # seconds: neither a signal that another thread was given nor a Stop wakes the one that waits
@@ -28,14 +28,14 @@ def hold_stop(stop: Stop | None) -> None:
         raise UsageProblem(f"stop: {stop!r} cannot be asked whether to stop", hint="give a threading.Event")
 
 
-def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Stop | None = None) -> T:
+def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop: Stop | None = None) -> T:
     """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
     writing: the run is asked to stop, by `event` or one of its own, and waited for. A second one leaves it alone; the
     process ends after it. However often it comes, and wherever: nobody goes on who was not asked to stop. Once `stop`
     is set, the run is asked to stop, too, and what it then raises comes out; before it has begun, it does not begin.
     Raises UsageProblem for a `stop` that is none."""
     hold_stop(stop)
-    event = event or Event()
+    event = event or Hearing()
     if stop is not None and stop.is_set():
         event.stop()
     begun: list[bool] = []
@@ -50,7 +50,7 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Sto
         try:
             if event.stopped():  # nobody may wait for it: before `begun`
                 raise event.interrupted("nothing was under way")
-            with exactly():
+            with exactly(), event.ended():
                 results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
@@ -80,7 +80,7 @@ def in_a_thread(run: Callable[[Event], T], event: Event | None = None, stop: Sto
     return results[0]
 
 
-def _stop(event: Event) -> None:
+def _stop(event: Hearing) -> None:
     """Ask the run to stop, however often that is interrupted."""
     while True:
         with suppress(KeyboardInterrupt):

@@ -73,7 +73,8 @@ class Reporter(Events, Protocol):
 
 class Silent(Reporter):
     """A reporter that reports nothing: a program overrides what it wants to hear. `seconds`: how long the step has
-    taken. It is called from the run's own thread, and must not raise."""
+    taken. It is called from the run's own thread. What it raises stops the run as `stop` of `apply` does, and is raised
+    again once what was under way is recorded; its cause is then what ended the run."""
 
     def planned(self, body: Mapping[str, Any]) -> None: ...
     def started(self, step: Step, change: Change) -> None: ...

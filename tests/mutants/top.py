@@ -34,6 +34,13 @@ MISTAKES = (
         ("tests/api/test_given.py", "-k", "no_address"),
     ),
     Mistake(
+        "a run goes on that tells a program nothing any more",
+        "api/hearing.py",
+        "            self._raised = error\n            self.stop()\n",
+        "            self._raised = error\n",
+        ("tests/api/test_hearing.py", "-k", "in_doubt"),
+    ),
+    Mistake(
         "a stack shows the password in its URL",
         "api/__init__.py",
         "    _ = settings.api_url  # one that",
@@ -134,8 +141,8 @@ MISTAKES = (
     Mistake(
         "compute in the thread of a run as exactly as the program's threads do",
         "api/thread.py",
-        "            with exactly():\n",
-        "            if True:\n",
+        "            with exactly(), event.ended():\n",
+        "            with event.ended():\n",
         ("tests/api/test_beside.py", "-k", "every_thread_begins"),
     ),
     Mistake(
