@@ -30,7 +30,9 @@ def init(session: Session, place: str, form: Form) -> Started:
     _hold_free(directory, place)
     settings = evolve(session.settings, directory=directory)
     with Session(settings, session.listener, session.interruption) as there:
-        known, unasked = _looked(there)
+        there.so_far = "nothing was written"
+        with there.unwound():
+            known, unasked = _looked(there)
     missing = _not_ignored(directory / IGNORED)
     files = {
         IGNORED: ignored(),

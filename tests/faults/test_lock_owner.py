@@ -260,18 +260,20 @@ def test_a_signal_before_a_plan_stands_leaves_no_name_in_the_lock(
     assert name == "SIGINT" or name in err
 
 
-@pytest.mark.parametrize("command", ["plan", "orphans"])
+@pytest.mark.parametrize("command", ["plan", "orphans", "init new"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_look_that_has_no_lock(example: Place, command: str, number: int, code: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(LONGEST)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         environ = {**os.environ, "FLOWPLAN_API_URL": url, "FLOWPLAN_API_KEY": "fkey_0123456789abcdef"}
-        process = Process([*FLOWPLAN, command], env=environ, stderr=subprocess.PIPE, text=True)
+        process = Process([*FLOWPLAN, *command.split()], env=environ, stderr=subprocess.PIPE, text=True)
         with process, listening.accept()[0]:
             process.send_signal(number)
             _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, err
+    ended = "ended by SIGTERM" if number == signal.SIGTERM else "interrupted"
+    assert f"{ended}; nothing was {'written' if 'init' in command else 'changed'}" in err
     assert not (example.path / "flowplan.lock").exists()
 
 

@@ -216,14 +216,14 @@ class Session:
     def changing(self) -> Iterator[StateLock]:
         """Hold the lock, to change things. Raises Locked, NoLocks, UsageProblem."""
         self.hold_changeable()
-        with self._unwound(), self._held() as lock:
+        with self.unwound(), self._held() as lock:
             yield lock
 
     @contextmanager
     def looking(self) -> Iterator[None]:
         """Look, without the lock: what is read is of one moment, also while another run changes things."""
         self._hold_lockable()
-        with self._unwound():
+        with self.unwound():
             yield
 
     def hold_changeable(self) -> None:
@@ -282,7 +282,7 @@ class Session:
         return self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
 
     @contextmanager
-    def _unwound(self) -> Iterator[None]:
+    def unwound(self) -> Iterator[None]:
         """An interruption within releases the lock; then it is said what came of it."""
         try:
             with self.interruption.unwinding():
