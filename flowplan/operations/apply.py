@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.apply.outcome import ApplyFailed, Outcome, OutcomeUnknown
+from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown
 from flowplan.errors import (
     ApprovalMissing,
     CloudError,
@@ -14,6 +14,7 @@ from flowplan.errors import (
     FlowplanError,
     GuardRefused,
     Locked,
+    StateError,
     Unauthorized,
     Unreachable,
     UsageProblem,
@@ -113,9 +114,13 @@ def _applied(
     try:
         outcome = run()
     except FlowplanError as error:
-        if saved is not None and run.begun and not (run.carried_out and run.ran is not None):  # None: not saved
+        if saved is not None and run.begun and not (run.carried_out and run.is_saved):
             say_begun(error, saved)
-        run.set_off()
+        try:
+            run.set_off()
+        except Interrupted:
+            if not isinstance(error, (StateError, OutcomeUnknown)):  # which say more
+                raise
         raise
     run.set_off()
     return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 import flowplan
+from flowplan.backends.local import LocalStore
+from flowplan.backends.local_journal import LocalJournal
 from tests.conftest import APPLY, START, Place, bid_id
 from tests.documents.test_schemas import fits
 from tests.hooks.test_run import runs
@@ -217,6 +220,25 @@ def test_a_signal_ends_the_one_that_runs(
     assert ended.returncode == 128 + number and outcome in ended.stderr
     assert not runs(int((place.path / "pid.txt").read_text()))
     assert len(place.ledger()) == (arguments == APPLY)
+
+
+@pytest.mark.parametrize(("owner", "name", "taken"), [(LocalStore, "_save", 0), (LocalJournal, "append", 1)])
+def test_it_is_told_of_what_was_done_where_that_could_not_be_saved(
+    place: Place, owner: type, name: str, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a bid that costs money somebody hears also where the disk is full; and Ctrl-C in the hook hides no exit 5."""
+    hook(place, {"applied": ["sh", "-c", f"{KEEP}; kill -INT $PPID; sleep 600", "applied"]})
+    calls, real = itertools.count(), getattr(owner, name)
+
+    def full(*given: Any, **named: Any) -> Any:
+        if next(calls) < taken:  # the intent is kept, the result is not
+            return real(*given, **named)
+        raise flowplan.StateError("the disk is full")
+
+    monkeypatch.setattr(owner, name, full)
+    result = place.run(*APPLY)
+    assert (result.code, "error: the disk is full" in result.err) == (5, True), result
+    assert [(one["address"], one["result"]) for one in body(place, "applied")["resources"]] == [("bid.train", "done")]
 
 
 def test_one_that_runs_flowplan_sets_off_no_other(place: Place) -> None:

@@ -91,7 +91,8 @@ class Run:
     saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
-    ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
+    ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once it has come to something
+    is_saved: bool = field(default=False, init=False)  # whether that is in the state
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
     _left: tuple[Step, ...] = field(default=(), init=False)  # what is not begun, as it could not be recorded
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
@@ -131,7 +132,8 @@ class Run:
         )
 
     def set_off(self) -> None:
-        """Run the hooks of what was done, if it came so far. The lock is released by then."""
+        """Run the hooks of what was done, if it came so far, also of what could not be saved. The lock is released by
+        then."""
         if self.ran is not None and self.wishes.hooks:
             from flowplan.operations.running.hooks import after_apply
 
@@ -145,7 +147,7 @@ class Run:
     @property
     def done(self) -> tuple[Address, ...]:
         """The addresses of which a step is done, and saved: also where the run was raised from."""
-        steps = self.ran[1].done if self.ran is not None else ()
+        steps = self.ran[1].done if self.ran is not None and self.is_saved else ()
         return tuple(dict.fromkeys(step.address for step in steps))
 
     def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
@@ -166,20 +168,24 @@ class Run:
                 self._only_stop(plan, found, approving, lock, error)
         interruption = self.session.interruption
         interruption.release = lock.release
-        with interruption.listening():
-            around = self._surroundings(journal, lock, plan, seen)
-            outcome = self._carry_out(plan, found.recovered, seen, around)
-            state = with_outputs(outcome.state, self._recorded, plan)
-            state = with_prefix(state, self._recorded, plan, outcome)
-            changed = found.journal.appended or loaded.journaled or state is not outcome.state
-            outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
-            saved = self._save(outcome, found, changed=changed)
-            outcome = attrs.evolve(outcome, state=saved)
-            self.ran = (plan, outcome, seen.live)
-            self._keep_forecast(plan, outcome, approving.shown)
-            outcome = self._wait(plan, outcome, around, found)
-            outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
-            self.ran = (plan, outcome, seen.live)
+        try:
+            with interruption.listening():
+                around = self._surroundings(journal, lock, plan, seen)
+                outcome = self._carry_out(plan, found.recovered, seen, around)
+                state = with_outputs(outcome.state, self._recorded, plan)
+                state = with_prefix(state, self._recorded, plan, outcome)
+                changed = found.journal.appended or loaded.journaled or state is not outcome.state
+                outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
+                saved = self._save(outcome, found, changed=changed)
+                outcome = attrs.evolve(outcome, state=saved)
+                self.ran, self.is_saved = (plan, outcome, seen.live), True
+                self._keep_forecast(plan, outcome, approving.shown)
+                outcome = self._wait(plan, outcome, around, found)
+                outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
+                self.ran = (plan, outcome, seen.live)
+        except SaveFailed as error:
+            self.ran = (plan, error.outcome, seen.live)
+            raise
         self._finish(plan, outcome, found)
         return outcome
 
