@@ -8,7 +8,7 @@ import attrs
 
 from flowplan.classes import frozen
 from flowplan.config import Config, Moved
-from flowplan.diagnostics import Diagnostic
+from flowplan.diagnostics import Diagnostic, looks_like
 from flowplan.model.address import Address, in_order, instance_name
 from flowplan.state.state import State, readdressed
 
@@ -130,10 +130,12 @@ def _remedy(old: Address, state: State) -> str:
 
 
 def _unknown(config: Config, block: Moved, old: Address, new: Address) -> Diagnostic:
+    near = looks_like(str(new), [str(one) for one in (*config.tasks, *config.volumes) if one.kind == new.kind])
+    meant = f"did you mean {near}? " if near else ""
     return Diagnostic(
         "moved-unknown",
         f"{old} is to become {new}, which is not configured here: it would be destroyed",
-        "give the file that has it, too; to give the resource up, write a removed block instead",
+        f"{meant}give the file that has it, too; to give the resource up, write a removed block instead",
         position=block.source,
         source=config.source_line(block.source),
         about=str(new),

@@ -190,6 +190,7 @@ def test_what_is_removed_and_destroyed_is_guarded(old: Place) -> None:
         ("moved: [{from: task.old, to: task.new}]\n", "bid.old has moved but is still configured"),
         ("moved: [{from: task.a, to: task.b}, {from: task.b, to: task.a}]\n", "in a circle: bid.a -> bid.b -> bid.a"),
         ("import: [{address: task.x, id: bid_1}]\n", "bid.x is imported, but not configured"),
+        ("import: [{address: task.odl, id: bid_1}]\n", "hint: did you mean bid.old? write it down"),
     ],
 )
 def test_what_contradicts_itself_is_a_problem_of_the_file(place: Place, more: str, what: str) -> None:

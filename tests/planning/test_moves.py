@@ -103,6 +103,13 @@ def test_a_move_that_cannot_be(there: str, moved: str, tasks: str, what: str) ->
     assert problems[0].position is not None
 
 
+def test_of_an_address_with_a_slip_in_it_the_likely_one_is_named() -> None:
+    _, problems = readdress(known("a"), config("{from: task.a, to: task.trian}", "train", "other"))
+    assert str(problems[0].hint).startswith("did you mean bid.train? give the file that has it")
+    _, problems = readdress(known("a"), config("{from: task.a, to: task.evaluate}", "train", volumes="evaluat"))
+    assert str(problems[0].hint).startswith("give the file")  # a task becomes no volume
+
+
 def test_a_bid_may_move_to_be_removed() -> None:
     removed = "removed: [{address: task.b, destroy: false}]\n"
     found, problems = readdress(known("a"), config(A_B, "x", more=removed))

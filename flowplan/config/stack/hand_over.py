@@ -13,7 +13,7 @@ from flowplan.config.stack.addresses import address
 from flowplan.config.stack.names import Names
 from flowplan.config.values import Grammar, Section, flag, items, open_section, text
 from flowplan.config.yaml import Document, Node
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Position, looks_like
 from flowplan.model.address import Address
 from flowplan.patterns import regex
 
@@ -119,7 +119,11 @@ def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
             yield removed.source, f"{removed.address} is removed and moves", "keep one of the two", also
     for found in said.imports:
         if found.address not in configured and not said.names.explain(found.address):
-            hint = f"write it down, or have it written: flowplan import {found.address.word} {found.id} --generate FILE"
+            near = looks_like(str(found.address), [str(one) for one in configured if one.kind == found.address.kind])
+            hint = f"did you mean {near}? " if near else ""
+            hint += (
+                f"write it down, or have it written: flowplan import {found.address.word} {found.id} --generate FILE"
+            )
             yield found.source, f"{found.address} is imported, but not configured", hint, ()
     yield from _circles(moves)
 
