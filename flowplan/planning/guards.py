@@ -16,7 +16,7 @@ from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import Plan, Wishes
-from flowplan.planning.protection import prevented, to_spare_it
+from flowplan.planning.protection import Outside, prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
 from flowplan.pricing.units import gigabytes
 
@@ -27,9 +27,10 @@ _APART = 3  # so many refusals of one kind are shown one by one
 def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
     """What refuses `plan` whatever it costs: volumes whose data was not given up, or that are in use."""
     changes = plan.changes
+    outside = {one.address: frozenset(field.name for field in one.fields) for one in plan.drift}
     return (
-        *prevented(changes, wishes),
-        *_data(changes, wishes),
+        *prevented(changes, wishes, outside),
+        *_data(changes, wishes, outside),
         *_still_used(changes, live, wishes),
         *_held_elsewhere(changes, live),
         *_exchanged(changes),
@@ -41,7 +42,7 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
 # ---- data -------------------------------------------------------------------------------------------------
 
 
-def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
+def _data(changes: Sequence[Change], wishes: Wishes, outside: Outside) -> Iterable[Diagnostic]:
     destroying = [
         (one, one.before) for one in changes if isinstance(one, (Replace, Delete)) and isinstance(one.before, Volume)
     ]
@@ -61,17 +62,17 @@ def _data(changes: Sequence[Change], wishes: Wishes) -> Iterable[Diagnostic]:
             "volume-data",
             change,
             f"{how} {change.address} destroys the data on volume {volume.name} ({gigabytes(volume.held_gb)})",
-            f"{asked}{let}; {_to_keep_it(change, wishes)}",
+            f"{asked}{let}; {_to_keep_it(change, wishes, outside)}",
         )
         asked = ""
 
 
-def _to_keep_it(change: Replace | Delete, wishes: Wishes) -> str:
+def _to_keep_it(change: Replace | Delete, wishes: Wishes, outside: Outside) -> str:
     """How a volume's data are kept."""
     if wishes.mode == "destroy":
         return "to keep it: --keep-volumes, which cancels the bids and forgets the volumes"
     if isinstance(change, Replace):
-        return to_spare_it(change, wishes)
+        return to_spare_it(change, wishes, outside)
     attached = "with `attach`, or `volume_name` under `volumes` of a stack, flowplan leaves it alone"
     return f"to keep it, name it in a file again; {attached}"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
@@ -16,10 +16,13 @@ from flowplan.planning.actions import Change, Delete, Replace, refusal
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Unread, Wishes
 from flowplan.pricing.units import gigabytes
+from flowplan.printable import shown
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.model.policy import Policies
+
+Outside: TypeAlias = Mapping[Address, frozenset[str]]  # which fields of it were changed outside of flowplan
 
 _CODE = "prevent-destroy"
 _VALIDATE = "`flowplan validate` says what is wrong with it"
@@ -66,26 +69,26 @@ def _is_lifted_of_all(address: Address, desired: Desired, wishes: Wishes) -> boo
     return bool(instances) and not any(lifecycles[one].prevent_destroy for one in instances if one in lifecycles)
 
 
-def prevented(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
+def prevented(changes: Iterable[Change], wishes: Wishes, outside: Outside) -> Iterable[Diagnostic]:
     """What would go and may not. No option lifts it, but for what a file that cannot be read may say of a bid."""
     for change in changes:
         if not isinstance(change, (Replace, Delete)):
             continue
         if change.lifecycle.prevent_destroy:
-            yield _by_the_files(change, wishes)
+            yield _by_the_files(change, wishes, outside)
         elif change.protected:
             yield _as_applied(change, wishes)
         elif wishes.unread is not None and (found := _perhaps(change, wishes.unread, wishes)) is not None:
             yield found
 
 
-def _by_the_files(change: Replace | Delete, wishes: Wishes) -> Diagnostic:
+def _by_the_files(change: Replace | Delete, wishes: Wishes, outside: Outside) -> Diagnostic:
     """That the files protect it."""
     found = refusal(
         _CODE,
         change,
         f"{change.address} has prevent_destroy, and {_loss(change)}",
-        f"{to_spare_it(change, wishes)}; to allow it, set prevent_destroy: false here",
+        f"{to_spare_it(change, wishes, outside)}; to allow it, set prevent_destroy: false here",
     )
     return attrs.evolve(found, position=change.lifecycle.source or change.position)
 
@@ -140,11 +143,16 @@ def _loss(change: Replace | Delete) -> str:
     return f"{how} it cancels {change.id}: its instances end"
 
 
-def to_spare_it(change: Replace | Delete, wishes: Wishes) -> str:
-    """What to do if it is to stay."""
-    forcing = [one.name for one in change.fields if one.forces]
+def to_spare_it(change: Replace | Delete, wishes: Wishes, outside: Outside) -> str:
+    """What to do if it is to stay. Who edited no file finds no change in one to undo."""
+    forcing = [one for one in change.fields if one.forces]
     if forcing:
-        return f"to keep it, undo the change of {', '.join(forcing)}"
+        elsewhere = outside.get(change.address, frozenset())
+        edited = [one.name for one in forcing if one.name not in elsewhere]
+        live = [f"{one.name} = {shown(str(one.before))}" for one in forcing if one.name in elsewhere]
+        ways = [f"undo the change of {', '.join(edited)}"] * bool(edited)
+        ways += [f"write into the file what is live since a change outside of flowplan: {', '.join(live)}"] * bool(live)
+        return f"to keep it, {', and '.join(ways)}"
     if wishes.mode == "destroy":
         if change.address.kind == "volume":
             return f"to keep it: {_KEEP_VOLUMES}"

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "tell who edited no file to undo the change that would cost a volume its data",
+        "planning/protection.py",
+        "        elsewhere = outside.get(change.address, frozenset())\n",
+        "        elsewhere = frozenset[str]()\n",
+        ("tests/planning/test_lifecycle.py", "-k", "edited_nothing"),
+    ),
+    Mistake(
         "say nothing of a lifetime that may be over, as its bill cannot be read",
         "planning/lifetimes.py",
         "        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):\n",

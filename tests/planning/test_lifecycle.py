@@ -87,6 +87,29 @@ def test_a_refusal_says_where_what_and_how_to_go_on() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "way"),
+    [
+        (volume(), "write into the file what is live since a change outside of flowplan: size_gb = 75"),
+        (
+            volume(region="eu-1"),
+            "undo the change of region, and write into the file what is live since a change outside of flowplan: "
+            "size_gb = 75",
+        ),
+    ],
+)
+@pytest.mark.parametrize("lifecycle", [SAFE, Lifecycle()])
+def test_who_edited_nothing_is_not_told_to_undo_an_edit(wanted: Volume, way: str, lifecycle: Lifecycle) -> None:
+    there = live(live_bid(bid()), live_volume(volume(size_gb=75)))
+    plan = planned(treated({TRAIN: bid(), DATA: wanted}, data=lifecycle), KNOWN, there)
+    found = refusals(plan, there, Wishes())
+    assert {one.word for one in found} == {"volume_data"} | ({"prevent_destroy"} if lifecycle is SAFE else set())
+    for one in found:
+        assert f"to keep it, {way}" in (one.hint or "").split("; ")
+    kept = attrs.evolve(wanted, size_gb=75, region=volume().region)  # what the hint says to write
+    assert not refusals(planned(treated({TRAIN: bid(), DATA: kept}, data=lifecycle), KNOWN, there), there, Wishes())
+
+
 APPLIED = "./old.yaml:7:3"
 GUARDED = state(
     bound(TRAIN, "bid_1", bid(), protected=APPLIED),
