@@ -23,7 +23,8 @@ what the run came to:
     |   |- NoLocks           5   files cannot be locked where the state is
     |   |- SaveFailed *      5   of a run that had begun
     |   |- Unwritten         5   the system does not take what is written where the state is
-    |   |  `- NoRoom         5   for want of space, of permission, or of something else that it limits
+    |   |  |- NoRoom         5   for want of space, of permission, or of something else that it limits
+    |   |  `- Unserved       5   the server of the state does not, or does not say whether it did
     |   `- Unread            5   the system does not let it be read: it may be whole
     |- OutcomeUnknown *      6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
@@ -213,6 +214,11 @@ class Unwritten(StateError):
 
 class NoRoom(Unwritten):
     """Nothing can be written where the state is: no space, no permission, or a limit of the machine's."""
+
+
+class Unserved(Unwritten):
+    """The server of the state does not take what is to be written there, or does not say whether it did. Nobody else is
+    known to have written since, and the lock is ours as far as is known."""
 
 
 class Unread(StateError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from attrs import field
 
@@ -21,6 +22,8 @@ class Durable:
     journal: Journal
     workers: Workers
     _under_way: threading.Thread | None = field(default=None, init=False)
+    _kept: str | None = field(default=None, init=False)  # where results are that the journal did not take
+    _left: list[Record] = field(factory=list, init=False)  # those that could not be kept yet
 
     @property
     def is_busy(self) -> bool:
@@ -51,21 +54,39 @@ class Durable:
         if failed:
             raise failed[0]
 
+    def keep(self, records: Iterable[Record]) -> None:
+        """Keep the results among `records`, which the journal does not take, elsewhere; what cannot be kept now is
+        with the next."""
+        self._left += _results(records)
+        with suppress(StateError):  # `rescue` says it
+            self._overflow()
+
+    def _overflow(self) -> None:
+        if self._left:
+            self._kept = self.journal.overflow(self._left) or self._kept
+            self._left.clear()
+
     def rescue(self, error: StateError, records: Sequence[Record], back: Sequence[Result]) -> None:
         """The run ends with `error`: the results among `records`, which are of what is `back`, are kept elsewhere, and
         the detail of `error` says where."""
-        results = [record for record in records if isinstance(record, (Done, Closed))]
+        self._left += _results(records)
         made = [r for r in back if r.binding and r.work.intent.op == "create"]
-        error.detail = "\n".join(filter(None, [self._overflow(results, made), error.detail]))
+        error.detail = "\n".join(filter(None, [self._rescued(made), error.detail]))
         if (under_way := self._under_way) is not None:  # nothing is written any more once the run is over
             under_way.join()
 
-    def _overflow(self, results: Sequence[Record], made: Sequence[Result]) -> str:
-        """Keep results that the journal could not take. What was made is said in any case: as a last resort, here."""
+    def _rescued(self, made: Sequence[Result]) -> str:
+        """Where the results are that the journal could not take. What was made is said in any case: as a last resort,
+        here."""
         ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
         made_so_far = f"made: {ids}\n" if ids else ""
         try:
-            kept = self.journal.overflow(results)
+            self._overflow()
         except StateError as error:
             return f"{made_so_far}not recorded anywhere, because {error}"
+        kept = self._kept
         return f"{made_so_far}the results are kept in {kept}; the next run takes them over" if kept else made_so_far
+
+
+def _results(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if isinstance(record, (Done, Closed))]

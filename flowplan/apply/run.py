@@ -6,6 +6,9 @@ under way without a durable intent, and nothing is called done before its result
 
 Where the journal is far away, intents are made durable one wave ahead: what is back makes room for calls that are
 announced already, and these go before the frame of this round, and while one is on its way.
+
+Where nothing can be recorded any more, and the lock is still ours, only bids are cancelled (unrecorded.py): whoever
+looks next sees that they have ended, and to cancel one twice does no harm.
 """
 
 from __future__ import annotations
@@ -26,10 +29,11 @@ from flowplan.apply.outcome import Outcome, SaveFailed, in_doubt
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.telling import tell
 from flowplan.apply.unproved import Unproved
+from flowplan.apply.unrecorded import Unrecorded
 from flowplan.apply.workers import GRACE, Announcement, Result, Workers, unseen
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
-from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
+from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized, Unwritten
 from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
 from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
@@ -59,7 +63,7 @@ class Applying:
         identity: str = "",
     ) -> None:
         self._around, self._options, self._events = around, options, around.events
-        self._changes = plan.by_address()
+        self._plan, self._changes = plan, plan.by_address()
         self._schedule = Schedule(plan.order, options.parallelism, options.ahead)
         self._working = WorkingState(state, dict(absent or {}))
         self._works = Works(
@@ -97,6 +101,8 @@ class Applying:
         self._failed: dict[Step, FlowplanError] = {}
         self._lost: dict[Step, FlowplanError] = {}  # creates in doubt that stay so, and why
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
+        self._unrecorded: Unrecorded | None = None  # what goes on where nothing is recorded any more
+        self._untold: list[Result] = []  # creates since then
         self._is_held = False  # whether somebody has to approve what is sent: from then on it only stops
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
@@ -115,11 +121,13 @@ class Applying:
         Outcome."""
         try:
             self._rounds()
+            if self._unrecorded is not None:
+                raise self._unrecorded.why
         except StateError as error:
             self._halted = first = self._halted if isinstance(self._halted, StateError) else error
             self._announce_again(*self._asked)
             self._come_back(self._workers.drain(GRACE))
-            self._durable.rescue(first, self._records, self._back)
+            self._durable.rescue(first, self._records, [*self._untold, *self._back])
             outcome = self._outcome()
             raise SaveFailed(first, outcome, outcome.reached) from first
         finally:
@@ -153,11 +161,11 @@ class Applying:
                 came = self._workers.take(min(wakes) if wakes and not stopping else None)
                 if not came and stopping:
                     return  # stopped, and the time of grace is over: what runs still stays in doubt
-            elif self._doubts and not self._back and not self._stopping():
+            elif self._doubts and not self._back and not self._stopping() and self._unrecorded is None:
                 came = self._resolve_doubts()
             elif not (works or local or self._back):
                 due = self._gates.due_in()
-                if due is None or stopping or self._is_held:
+                if due is None or stopping or self._is_held or self._unrecorded is not None:
                     return
                 self._around.clock.pause(due)
             self._come_back(came)
@@ -166,7 +174,9 @@ class Applying:
         """Let the calls of `works` go, which are durable; those for which there is no room wait for it."""
         stopping = self._stopping()
         for work in works:
-            if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
+            if self._unrecorded is not None and not self._may_go(work.step, work.change):  # its intent is not durable
+                self._schedule.hold(work.step)
+            elif stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
                 self._working.intend(work.intent)
                 self._announced[work.step] = work
             else:
@@ -183,20 +193,34 @@ class Applying:
         self._begin_announced()
 
     def _make_durable(self) -> None:
-        """Make durable what is not yet, in one frame. Where that takes long, calls go on meanwhile."""
+        """Make durable what is not yet, in one frame. Where that takes long, calls go on meanwhile. Where it cannot be,
+        results are kept elsewhere from then on."""
         records, back = tuple(self._records), len(self._back)
         if not records:
             self._back.clear()  # of these there was nothing to record
             return
-        if self._options.ahead:
-            self._durable.append_beside(records, self._come_back)
-        else:
-            self._durable.append(records)
+        if self._unrecorded is None:
+            try:
+                if self._options.ahead:
+                    self._durable.append_beside(records, self._come_back)
+                else:
+                    self._durable.append(records)
+            except Unwritten as error:
+                self._record_no_more(error)
+        if self._unrecorded is not None:
+            self._durable.keep(records)
         del self._records[: len(records)]
         del self._back[:back]
         if self._asked:
             asked, self._asked = self._asked, []
             self._announce_again(*asked)
+
+    def _record_no_more(self, why: Unwritten) -> None:
+        """What is not durable now, and all that comes, is not recorded where the state is, because of `why`."""
+        loose = {result.work.step for result in self._back} | {step for step, _, _ in self._unannounced}
+        self._unrecorded = Unrecorded(why, self._plan, self._schedule, frozenset(loose))
+        if any(self._may_go(step, self._change(step)) for step in self._schedule.not_started):
+            self._events.note(f"{why}; what cancels bids goes on, and nothing else is begun")
 
     def _begin_announced(self) -> None:
         """Let go calls that are announced, as far as there is room now. What of them is not to be tried any more is
@@ -245,9 +269,11 @@ class Applying:
             return
         now, open_ = self._around.now(), [self._working.pending.get(one.intent) for one in asked]
         young = [intent.again(now, resent=intent.resent) for intent in open_ if intent is not None]
-        if young and not self._stopping():
+        if young and not self._stopping() and self._unrecorded is None:
             try:
                 self._durable.append(young)
+            except Unwritten as error:
+                self._record_no_more(error)
             except StateError as error:
                 self._halted = error
                 for one in asked:
@@ -293,7 +319,10 @@ class Applying:
 
     def _may_go(self, step: Step, change: Change) -> bool:
         """Whether it may be begun: where writes are held for approval, only what stops is asked for, so that nobody has
-        to approve one end before the next is asked for. What has its successor by then would be paid for beside it."""
+        to approve one end before the next is asked for. What has its successor by then would be paid for beside it. And
+        where nothing is recorded any more, what needs no record."""
+        if self._unrecorded is not None:
+            return self._unrecorded.may_go(step, change)
         return not self._is_held or stops_only(change) or (step.way == "down" and isinstance(change, CreateFirst))
 
     def _open_gates(self) -> None:
@@ -407,8 +436,13 @@ class Applying:
         for result in back:
             if result.unproved:
                 continue
+            if self._unrecorded is not None and result.binding is not None and result.work.intent.op == "create":
+                self._untold.append(result)  # the error that ends the run says what was made
+                continue
             tell(self._events, result, failed=result.work.step in self._failed)
         for step, change, binding in self._unannounced:
+            if self._unrecorded is not None and step.way == "up":
+                continue
             self._events.done(step, change, binding.id if binding else None, 0.0)
         self._unannounced.clear()
 
@@ -439,7 +473,12 @@ class Applying:
 
     def _send_again(self, work: Work) -> None:
         again = self._works.again(work)
-        self._durable.append([again.intent])
+        try:
+            self._durable.append([again.intent])
+        except Unwritten as error:
+            self._record_no_more(error)
+            self._lose(work.step, CloudError("flowplan stopped before it was sent once more"))
+            return
         self._events.note(f"{work.step.address} was not created; sending it once more")
         self._send(again)
         self._schedule.again(work.step)

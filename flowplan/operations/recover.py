@@ -14,7 +14,7 @@ from flowplan.apply.patience import Patience
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.removals import Removals
 from flowplan.documents.state import AfterRecovery
-from flowplan.errors import CloudError, FlowplanError, GuardRefused
+from flowplan.errors import CloudError, FlowplanError, GuardRefused, StateError
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
@@ -26,7 +26,7 @@ from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State, with_ended
 
 if TYPE_CHECKING:
-    from flowplan.backends.store import Journal, Loaded, StateLock
+    from flowplan.backends.store import Loaded, StateLock
     from flowplan.clock import Clock, Moment
     from flowplan.operations.opening.session import Session
 
@@ -49,9 +49,10 @@ def settle(
         )
         # All are looked at before one is cancelled.
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
-        state, clock = loaded.state, interruption.clock()
+        state, clock, failed = loaded.state, interruption.clock(), dict[str, CloudError]()
         with interruption.listening():
-            state, failed = _cancelled(session, journal, lock, state, duplicates, clock, cancelled)
+            if isinstance(journal, Stopping):
+                state, failed = _cancelled(session, journal, lock, state, duplicates, clock, cancelled)
             for bid, _ in duplicates:
                 if bid.id not in failed:
                     # However long a list still shows it: it is over, and not to be taken for ours again.
@@ -62,9 +63,14 @@ def settle(
             if journal.appended or found.records or loaded.journaled:
                 lock.verify()
                 if found.records:
-                    journal.append(found.records)
+                    (journal.append_anyway if isinstance(journal, Stopping) else journal.append)(found.records)
                 stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
-                state = session.save(found.state, found.absent.values(), before=loaded.before, stopped=stopped)
+                try:
+                    state = session.save(found.state, found.absent.values(), before=loaded.before, stopped=stopped)
+                except StateError as error:
+                    done = f"what was stopped {stopped}" if stopped else ""
+                    error.detail = "\n".join(filter(None, [done, error.detail])) or None
+                    raise
         if interruption.stopped():
             runs_on = f"; {', '.join(failed)} may run on" if failed else ""
             raise interruption.interrupted(f"{session.came_of_it}{runs_on}")
@@ -128,7 +134,7 @@ def _stays(why: str, hint: str) -> GuardRefused:
 
 def _cancelled(
     session: Session,
-    journal: Journal,
+    journal: Stopping,
     lock: StateLock,
     state: State,
     duplicates: Sequence[tuple[LiveBid, Marker]],
@@ -138,12 +144,10 @@ def _cancelled(
     """Cancel `duplicates` side by side, announced in the journal as every change is; returns the state without those
     that are over, of which `cancelled` hears, and by id why the others are not. One that fails, or takes long to end,
     holds up none of the rest. Raises StateError where the lock is lost, or what is over cannot be recorded."""
-    if not duplicates:
-        return state, {}
     cloud, now = session.cloud(), clock.moment(session.cloud().now())
     removals = Removals(cloud, Patience(clock, Options().timeout), lock.verify)
     intents = [_announced(bid, marker, now) for bid, marker in duplicates]
-    journal.append(intents)
+    journal.append_anyway(intents)
     bids = [(bid, intent) for (bid, _), intent in zip(duplicates, intents, strict=True)]
     cancelling = Cancelling(bids, removals, Options().parallelism)
     session.interruption.wake = cancelling.wake
@@ -161,7 +165,7 @@ def _cancelled(
     if lost:  # the lock
         raise lost[0]
     gone: list[Record] = [Done("", a, None) for a, binding in state.bindings.items() if binding.id in over]
-    journal.append([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
+    journal.append_anyway([*gone, *(Closed(one.intent, "cancelled") for one in intents if one.id in over)])
     ended = with_ended(state.ended, dict.fromkeys(over, now.by_server))
     return attrs.evolve(fold(state, gone)[0], ended=ended), failed
 

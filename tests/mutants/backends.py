@@ -463,8 +463,8 @@ MISTAKES = (
     Mistake(
         "append a frame that follows one that was never written",
         "backends/remote/writing.py",
-        "        self._broken = True\n        there = self.begin()\n        self.hold()\n",
-        "        there = self.begin()\n        self.hold()\n        self._broken = True\n",
+        "            self._broken = Unserved\n            raise\n",
+        "            self._broken = None\n            raise\n",
         ("tests/contracts/test_sealed.py", "-k", "refused"),
     ),
     Mistake(
@@ -746,5 +746,12 @@ MISTAKES = (
         "lost = lost or (code == NO_WRITES and self.target.finds_writable)",
         "lost = lost or False",
         ("tests/backends/remote/test_postgres_servers.py", "-k", "takes_no_writes_any_more"),
+    ),
+    Mistake(
+        "cancel on where another run has written",
+        "backends/remote/writing.py",
+        "        except Conflict as error:\n            raise self._overtaken() from error\n        except Fault:",
+        "        except Fault:",
+        ("tests/faults/test_unserved.py", "-k", "refused_as_anothers"),
     ),
 )

@@ -6,18 +6,18 @@ run goes on only if what is there at that moment is what it had read: all that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import attrs
 from attrs import field
 
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import Part, Parts, Whole
-from flowplan.backends.remote.place import Conflict, Contents, FencedLock, Place, Saved
+from flowplan.backends.remote.place import Conflict, Contents, Fault, FencedLock, Place, Saved
 from flowplan.backends.store import Journal
 from flowplan.classes import define, frozen
-from flowplan.errors import StateError
+from flowplan.errors import StateError, Unserved
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, fold
 from flowplan.state.journal import Journal as Records
@@ -69,7 +69,8 @@ class Writing:
     _fence: int = field(default=0, init=False)  # 0: it has not begun
     _version: str = field(default="", init=False)
     _appended: int = field(default=0, init=False)  # journal entries that were tried
-    _broken: bool = field(default=False, init=False)  # whether the last one is there is not known
+    # What is raised because it is not known whether the last one is there; None: that is known.
+    _broken: type[StateError] | None = field(default=None, init=False)
 
     def look(self) -> Contents:
         """What is there now: this run goes on from that."""
@@ -78,16 +79,14 @@ class Writing:
 
     def begin(self) -> Contents:
         """Begin to write, if this run has not yet: what is there, which is what it had read. Raises StateError for
-        another."""
+        another, and as `append` does."""
         seen = self.read if self.read is not None else self.look()
         if self._fence:
             return seen
         self.hold()
         fence = self.lock.fence or seen.fence + 1
-        try:
+        with self._asking():
             there = self.place.begin(fence, seen)
-        except Conflict as error:
-            raise self._overtaken() from error
         if not there.same_as(seen):
             raise StateError(
                 f"{self.place.name} was changed by another run while this command ran",
@@ -98,30 +97,44 @@ class Writing:
 
     def append(self, frames: bytes) -> None:
         """Add to the journal; durable, and under a lock that was ours all the while, when it returns. Once it was not,
-        nothing more is added: each frame follows the one before, also one that was never written."""
-        if self._broken:
-            raise StateError(f"{self.place.name}#journal is closed after an error")
-        self._broken = True
-        there = self.begin()
-        self.hold()
-        self._appended += 1
+        nothing more is added: each frame follows the one before, also one that was never written. Raises Unserved where
+        the server alone is to blame, StateError where another run has written, or the lock is lost."""
+        if self._broken is not None:
+            raise self._broken(f"{self.place.name}#journal is closed after an error")
+        self._broken = StateError
         try:
-            self.place.append(self._fence, self._appended, frames)
-        except Conflict as error:
-            raise self._overtaken() from error
+            there = self.begin()
+            self.hold()
+            self._appended += 1
+            with self._asking():
+                self.place.append(self._fence, self._appended, frames)
+        except Unserved:
+            self._broken = Unserved
+            raise
         self.read = attrs.evolve(there, journal=there.journal + frames)
         self.hold()
-        self._broken = False
+        self._broken = None
 
     def save(self, saved: Saved) -> None:
-        """Replace all of it. Raises StateError; then it reads as before or as saved."""
+        """Replace all of it. Raises StateError, as `append` does; then it reads as before or as saved."""
         self.begin()
         self.hold()
-        try:
+        with self._asking():
             self._version = self.place.save(self._fence, self._version, saved)
+        self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Within, the server is asked to write. Raises as `append` does; a server that breaks its promises is believed
+        nothing, also not that the lock is ours."""
+        try:
+            yield
         except Conflict as error:
             raise self._overtaken() from error
-        self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
+        except Fault:
+            raise
+        except StateError as error:
+            raise Unserved(error.summary, hint=error.hint, detail=error.detail) from error
 
     def _overtaken(self) -> StateError:
         return StateError(

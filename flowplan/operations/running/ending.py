@@ -14,6 +14,7 @@ from flowplan.apply.outcome import Outcome, SaveFailed
 from flowplan.apply.run import Applying
 from flowplan.apply.working_state import WorkingState
 from flowplan.classes import frozen
+from flowplan.errors import Unserved
 from flowplan.operations.opening.session import Session
 from flowplan.operations.running.stopping import Stopping
 
@@ -53,8 +54,9 @@ class Ending:
         try:
             both = _both(outcome, ending.run())
         except SaveFailed as error:
-            whole = _both(outcome, error.outcome)
-            raise SaveFailed(error.cause, whole, whole.reached) from error.cause
+            both = _both(outcome, error.outcome)
+            if not isinstance(error.cause, Unserved):  # else the server may be there again
+                raise SaveFailed(error.cause, both, both.reached) from error.cause
         return attrs.evolve(both, state=self.save(both, journal))
 
 

@@ -17,7 +17,7 @@ from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.classes import define, frozen
-from flowplan.errors import FlowplanError, StateError, Unwritten
+from flowplan.errors import FlowplanError, StateError, Unserved, Unwritten
 from flowplan.model.resources import Bid
 from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256
@@ -33,7 +33,7 @@ from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.settling import Looked, Looking, placed_as
-from flowplan.operations.running.stopping import Stopping, explain, left_of
+from flowplan.operations.running.stopping import Stopping, explain, left_of, unfinished
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unreported import is_stated, only_stops, stopping_part, stops
@@ -95,6 +95,7 @@ class Run:
     is_saved: bool = field(default=False, init=False)  # whether that is in the state
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
     _left: tuple[Step, ...] = field(default=(), init=False)  # what is not begun, as it could not be recorded
+    _unserved: Unserved | None = field(default=None, init=False)  # why the server took no record of all that stops
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
     carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
 
@@ -292,6 +293,10 @@ class Run:
         self.session.interruption.wake = applying.wake
         try:
             outcome = applying.run()
+        except SaveFailed as error:
+            if self._stopping is None or not isinstance(error.cause, Unserved):
+                raise
+            outcome, self._unserved = error.outcome, error.cause  # the server may be there again to save it
         finally:
             self.begun = applying.begun
         outcome = attrs.evolve(outcome, not_started=(*outcome.not_started, *self._left))
@@ -356,6 +361,8 @@ class Run:
         self.reporter.summary(plan, outcome)
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
+        if self._unserved is not None and not self.carried_out:
+            raise SaveFailed(*unfinished(self._unserved, outcome))
         if self.session.interruption.stopped() and not outcome.unknown:
             stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:

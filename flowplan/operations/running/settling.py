@@ -132,7 +132,7 @@ class Looking:
         journal = self.journal(state)
         if found.records:
             lock.verify()
-            journal.append(found.records)
+            journal.append_anyway(found.records)
         for note in found.notes:
             session.listener.note(note)
         if found.ended and self.wishes.mode != "destroy":  # which is what that asks for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.classes import define
-from flowplan.errors import StateError, Unwritten
+from flowplan.errors import StateError, Unserved, Unwritten
 from flowplan.files.atomic import WRITABLE
 from flowplan.operations.opening.session import IN_JOURNAL
 from flowplan.planning.actions import Delete
@@ -17,6 +17,7 @@ from flowplan.state.records import Closed, Done
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from flowplan.apply.outcome import Outcome
     from flowplan.backends.store import Journal
     from flowplan.planning.plan import Plan
     from flowplan.state.records import Record
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 class Stopping:
     """`journal` as long as it takes what it is given. After that results are kept where they overflow to, and where
     they cannot be kept either, nowhere: the next run sees in the cloud what has ended, and a removal that is asked for
-    twice does no harm. `where` says which it is; `say` hears why the journal takes nothing, which is `refused`."""
+    twice does no harm. `where` says which it is; `say` hears why the journal takes nothing, which is `refused`.
+
+    Of a state in a file that is so whatever is removed: what was approved is approved, and its lock is sure. A server
+    that refuses a write may be about to give the lock away, so a run is told of that, and deletes no volume."""
 
     journal: Journal
     say: Callable[[str], None]
@@ -40,28 +44,55 @@ class Stopping:
         return self.refused is not None or self.journal.appended
 
     def append(self, records: Iterable[Record]) -> None:
-        """As the journal does. Raises StateError for what is not the system's refusal to write."""
+        """As the journal does. Raises Unserved for a server that does not take it, StateError for what is not the
+        system's refusal to write."""
+        if isinstance(self.refused, Unserved):
+            raise self.refused
         records = tuple(records)
+        try:
+            self._append(records)
+        except Unserved as error:
+            self.refused = error
+            raise
+
+    def append_anyway(self, records: Iterable[Record]) -> None:
+        """The same of what is over, and of bids that are to be cancelled: that needs no record, whoever refuses it."""
+        records = tuple(records)
+        if isinstance(self.refused, Unserved):
+            self._keep(records)
+            return
+        self._append(records, anyway=True)
+
+    def _append(self, records: tuple[Record, ...], *, anyway: bool = False) -> None:
         if self.refused is None:
             try:
                 self.journal.append(records)
             except Unwritten as error:
+                if isinstance(error, Unserved) and not anyway:
+                    raise
                 self.refused = error
                 self.say(f"{error}; this run only stops, and goes on without it")
-        if self.refused is not None and any(isinstance(record, (Done, Closed)) for record in records):
+        if self.refused is not None:
             self._keep(records)
 
     def _keep(self, records: tuple[Record, ...]) -> None:
-        self._left += records
-        try:
-            self.where = f"is kept in {self.journal.overflow(self._left)}; the next run takes it over"
-            self._left = ()
-        except StateError as error:
-            self.where = f"is recorded nowhere ({error}); the next run sees that it has ended"
+        if any(isinstance(record, (Done, Closed)) for record in records):
+            try:
+                self.overflow(records)
+            except StateError:  # `where` says it
+                self._left += records
 
     def overflow(self, records: Iterable[Record]) -> str | None:
-        """As the journal does."""
-        return self.journal.overflow(records)
+        """As the journal does, with what could not be kept before."""
+        try:
+            kept = self.journal.overflow((*self._left, *records))
+        except StateError as error:
+            self.where = f"is recorded nowhere ({error}); the next run sees that it has ended"
+            raise
+        self._left = ()
+        if kept is not None:
+            self.where = f"is kept in {kept}; the next run takes it over"
+        return kept
 
     def strict(self) -> Journal:
         """The journal itself, for a run that does more than to stop. Raises Unwritten where it has not taken all."""
@@ -90,3 +121,11 @@ def explain(error: Unwritten, plan: Plan, *, stopped: bool) -> None:
         stop = f"to stop what this plan ends, `flowplan destroy {which}`, with the same PATHs, needs no room"
     error.detail = "nothing was changed: what runs goes on, and costs money"
     error.hint = f"{remedy}; {stop}"
+
+
+def unfinished(error: Unserved, outcome: Outcome) -> tuple[StateError, Outcome, str]:
+    """What a run that only stops ends with, after the server had refused a record of it, with `error`: all that was
+    done is saved by now, and not all is done."""
+    again = "run the same command again: it continues from here"
+    why = StateError(error.summary, hint="; ".join(filter(None, [error.hint, again])))
+    return why, outcome, f"{outcome.reached}\nwhat was done is saved"

@@ -1,0 +1,76 @@
+"""What of a plan goes on where nothing can be recorded any more: what cancels bids, or pauses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import field
+
+from flowplan.apply.works import needs_call
+from flowplan.classes import define
+from flowplan.planning.actions import (
+    LIFETIME_OVER,
+    Change,
+    Create,
+    CreateFirst,
+    Delete,
+    Forget,
+    Import,
+    Replace,
+    Update,
+)
+from flowplan.planning.steps import Step
+from flowplan.planning.unreported import stops_only
+
+if TYPE_CHECKING:
+    from flowplan.apply.schedule import Schedule
+    from flowplan.errors import Unwritten
+    from flowplan.planning.plan import Plan
+
+
+@define
+class Unrecorded:
+    """`why` nothing is recorded any more of a run of `plan`. `loose`: the steps that were done by then, and of which
+    that is not durable."""
+
+    why: Unwritten
+    _plan: Plan
+    _schedule: Schedule
+    _loose: frozenset[Step]
+    _durable: frozenset[Step] = field(init=False)  # what was made, or changed, and is recorded
+    _places: frozenset[Step] = field(init=False)  # what the plan was to make
+
+    def __attrs_post_init__(self) -> None:
+        self._durable = frozenset(self._schedule.ended("done", "half done")) - self._loose
+        changes = self._plan.by_address()
+        made = ((step, changes[step.address]) for step in self._plan.order if step.way == "up")
+        self._places = frozenset(
+            s for s, change in made if isinstance(change, (Create, Replace)) and needs_call(change)
+        )
+
+    def may_go(self, step: Step, change: Change) -> bool:
+        """Whether it may be begun all the same. A bid that is cancelled, or paused, is seen to be so by whoever looks
+        next, and to ask for that twice does no harm. Not so the deletion of a volume, which is data: that waits for a
+        run that can say so. Nor is anything begun that is to come after what is not recorded. And what is not placed
+        any more may be what comes instead of a bid that is removed: that runs on, unless its lifetime is over."""
+        succeeded = step.way == "down" and isinstance(change, CreateFirst)
+        forgotten = isinstance(change, Forget) and self._plan.mode == "destroy"
+        ends = isinstance(change, (Delete, Update)) and not isinstance(change, Import) and stops_only(change)
+        if not (succeeded or forgotten or (ends and change.address.kind != "volume")):
+            return False
+        if any(one.way == "up" and one not in self._durable for one in self._before(step)):
+            return False
+        return succeeded or change.reason == LIFETIME_OVER or self._all_placed()
+
+    def _before(self, step: Step) -> set[Step]:
+        """All that `step` waits for, also for what that does."""
+        found, left = set[Step](), [step]
+        while left:
+            new = {*self._plan.order.get(left.pop(), ())} - found
+            found |= new
+            left += new
+        return found
+
+    def _all_placed(self) -> bool:
+        """Whether all that the plan was to make is recorded, or is known not to have come about."""
+        return self._places <= {*self._durable, *self._schedule.ended("failed")}
