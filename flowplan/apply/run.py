@@ -7,8 +7,8 @@ under way without a durable intent, and nothing is called done before its result
 Where the journal is far away, intents are made durable one wave ahead: what is back makes room for calls that are
 announced already, and these go before the frame of this round, and while one is on its way.
 
-Where nothing can be recorded any more, and the lock is still ours, only bids are cancelled (unrecorded.py): whoever
-looks next sees that they have ended, and to cancel one twice does no harm.
+Where nothing can be recorded any more, and the lock is still ours, only bids are cancelled (unrecorded.py): the next
+run sees that they have ended, and to cancel one twice does no harm.
 """
 
 from __future__ import annotations
@@ -171,12 +171,11 @@ class Applying:
             self._come_back(came)
 
     def _let_go(self, works: Sequence[Work]) -> None:
-        """Let the calls of `works` go, which are durable; those for which there is no room wait for it."""
+        """Let the calls of `works` go, which are durable, or need not be; those for which there is no room wait for it,
+        and what may not be begun does so for good."""
         stopping = self._stopping()
         for work in works:
-            if self._unrecorded is not None and not self._may_go(work.step, work.change):  # its intent is not durable
-                self._schedule.hold(work.step)
-            elif stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
+            if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
                 self._working.intend(work.intent)
                 self._announced[work.step] = work
             else:

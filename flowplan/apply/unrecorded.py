@@ -49,10 +49,10 @@ class Unrecorded:
         )
 
     def may_go(self, step: Step, change: Change) -> bool:
-        """Whether it may be begun all the same. A bid that is cancelled, or paused, is seen to be so by whoever looks
-        next, and to ask for that twice does no harm. Not so the deletion of a volume, which is data: that waits for a
-        run that can say so. Nor is anything begun that is to come after what is not recorded. And what is not placed
-        any more may be what comes instead of a bid that is removed: that runs on, unless its lifetime is over."""
+        """Whether it may still be begun. The next run sees that a bid is cancelled, or paused, and to ask for that
+        twice does no harm. Not so the deletion of a volume, which is data: that waits for a run that can record it. Nor
+        is anything begun that is to come after what is not recorded. And what is not placed any more may be what comes
+        instead of a bid that is removed: that runs on, unless its lifetime is over."""
         succeeded = step.way == "down" and isinstance(change, CreateFirst)
         forgotten = isinstance(change, Forget) and self._plan.mode == "destroy"
         ends = isinstance(change, (Delete, Update)) and not isinstance(change, Import) and stops_only(change)

@@ -845,13 +845,6 @@ MISTAKES = (
         ("tests/faults/test_unserved.py", "-k", "past_its_lifetime"),
     ),
     Mistake(
-        "send a create whose intent the server did not take",
-        "apply/run.py",
-        "if self._unrecorded is not None and not self._may_go(work.step, work.change):  # its",
-        "if False:  # its",
-        ("tests/faults/test_unserved.py", "-k", "runs_on"),
-    ),
-    Mistake(
         "call a create done that the server has no record of",
         "apply/run.py",
         'result.binding is not None and result.work.intent.op == "create":',

@@ -463,8 +463,8 @@ MISTAKES = (
     Mistake(
         "append a frame that follows one that was never written",
         "backends/remote/writing.py",
-        "            self._broken = Unserved\n            raise\n",
-        "            self._broken = None\n            raise\n",
+        "        self._broken = StateError\n",
+        "",
         ("tests/contracts/test_sealed.py", "-k", "refused"),
     ),
     Mistake(

@@ -56,7 +56,8 @@ class Stopping:
             raise
 
     def append_anyway(self, records: Iterable[Record]) -> None:
-        """The same of what is over, and of bids that are to be cancelled: that needs no record, whoever refuses it."""
+        """The same of what is over, and of bids that are to be cancelled: that needs no record; a server that
+        refuses one is noted."""
         records = tuple(records)
         if isinstance(self.refused, Unserved):
             self._keep(records)
