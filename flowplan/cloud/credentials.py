@@ -31,7 +31,7 @@ from flowplan.secret import Secret
 KEY_FILE = "FLOWPLAN_API_KEY_FILE"
 SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")
 LOGIN = "FOUNDRY_EMAIL and FOUNDRY_PASSWORD"
-_VARIABLE = "FLOWPLAN_VAR_"
+_OURS = ("FLOWPLAN_VAR_", "FLOWPLAN_TO_")  # values of variables, and what counts where a state moves to
 KEY_LENGTH = 4096  # characters: far above any key, far below a file named by mistake
 
 
@@ -45,10 +45,11 @@ class Credentials:
 
 
 def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` for somebody else's program: without flowplan's credentials, and without the values of variables."""
+    """`environ` for somebody else's program: without flowplan's credentials, also those for a place that a state moves
+    to, and without the values of variables."""
     files = ("FLOWPLAN_AGE_KEY_FILE", "FLOWPLAN_OLD_AGE_KEY_FILE")
     own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", *files, "FLOWPLAN_HTTP_PASSWORD", *OF_FILES}
-    return {name: value for name, value in environ.items() if name not in own and not name.startswith(_VARIABLE)}
+    return {name: value for name, value in environ.items() if name not in own and not name.startswith(_OURS)}
 
 
 def find(environ: Mapping[str, str]) -> Credentials:

@@ -202,6 +202,20 @@ MISTAKES = (
         ("tests/operations/test_hooks.py", "-k", "secrets_are"),
     ),
     Mistake(
+        "hand the password of the server that a state moves to to hooks",
+        "cloud/credentials.py",
+        '("FLOWPLAN_VAR_", "FLOWPLAN_TO_")',
+        '("FLOWPLAN_VAR_",)',
+        ("tests/operations/test_hooks.py", "-k", "secrets_are"),
+    ),
+    Mistake(
+        "show the password of the server that a state moves to",
+        "cloud/http/redaction.py",
+        '"FLOWPLAN_TO_HTTP_PASSWORD", ',
+        "",
+        ("tests/operations/test_hooks.py", "-k", "secrets_are"),
+    ),
+    Mistake(
         "take a lock that is held for one that was given back",
         "backends/remote/http_lock.py",
         "(found.holder is None and found.run == there.ID)",

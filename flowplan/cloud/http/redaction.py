@@ -23,7 +23,7 @@ OF_FILES = ("FLOWPLAN_PLAN_KEY", "FLOWPLAN_AGE_KEY", "FLOWPLAN_PASSPHRASE", "FLO
 # The variables whose values are secret: for the API, for files, for a server that keeps the state.
 VARIABLES = (
     *("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", *OF_FILES),
-    *("FLOWPLAN_HTTP_PASSWORD", "TF_HTTP_PASSWORD"),
+    *("FLOWPLAN_HTTP_PASSWORD", "FLOWPLAN_TO_HTTP_PASSWORD", "TF_HTTP_PASSWORD"),
 )
 _SHORTEST = 8  # characters: less than that is a part of prices, ids and words, which must be seen
 
