@@ -45,6 +45,20 @@ def test_alike_bids_are_one_and_the_totals_fit_a_screen(sweep: Place) -> None:
     assert abs(sum(parts) - whole) <= Decimal("0.01")
 
 
+def test_alike_volumes_are_one_line(place: Place) -> None:
+    names = ", ".join(f"a{number}" for number in range(40))
+    more = "other: {size: 7, region_id: us-central1-b}"
+    place.write(f"version: 2\nvolumes: {{v: {{for_each: [{names}], size: 50, region_id: us-central1-b}}, {more}}}\n")
+    place.ok(*APPLY)
+    out = place.ok("status")
+    said = " ".join(out.split())
+    assert "(40 alike) each 50 GB Block in us-central1-b, $4.00 a month, $160.00 in all " in said
+    assert "volume.other 7 GB Block in us-central1-b, $0.56 a month (vol_" in said
+    assert len(out.splitlines()) < 8
+    assert len(re.findall(r"\(vol_", place.ok("status", "--verbose"))) == 41
+    assert "(40 alike) each $4.00 a month for storage" in " ".join(place.ok("cost").split())
+
+
 def test_what_differs_is_not_alike(sweep: Place) -> None:
     text = (sweep.path / "flowplan.yaml").read_text()
     sweep.write(text.replace("utility_threshold_price: 20", "utility_threshold_price: 22", 1))

@@ -26,7 +26,7 @@ _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused"
 
 
 def text(found: Status, paint: Paint) -> str:
-    """A paragraph a bid, or one for several that are alike, a line a volume, and what is paid an hour now; ends in a
+    """A paragraph a bid, a line a volume, each also for several that are alike, and what is paid an hour now; ends in a
     newline."""
     rows = sorted(found.bids, key=lambda row: in_order(row.address))
     volumes = sorted(found.volumes, key=lambda row: in_order(row.address))
@@ -35,7 +35,7 @@ def text(found: Status, paint: Paint) -> str:
     groups = list(alike(rows, _same, each=paint.verbose))
     parts = list(_paragraphs(groups, paint))
     if volumes:
-        parts.append("\n".join(_volume(row, paint) for row in volumes))
+        parts.append("\n".join(_volume(these, paint) for these in alike(volumes, _held, each=paint.verbose)))
     paid = [
         *(wrapped(_paid_in_all(found, groups), "", "  ", paint.width) if rows else ()),
         *_paid_over_life(found, paint.width),
@@ -44,11 +44,23 @@ def text(found: Status, paint: Paint) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _volume(row: VolumeRow, paint: Paint) -> str:
+def _volume(rows: Sequence[VolumeRow], paint: Paint) -> str:
+    """One, or several that are alike."""
+    first = rows[0]
+    if len(rows) == 1:
+        return "\n".join(apart([_name(first, paint), _held(first), f"({shown(first.id)})"], "", "  ", paint.width))
+    names = ", ".join(ranges((shown(str(row.address)) for row in rows), paint.dots))
+    in_all = f", {usd(first.month * len(rows))} in all" if first.there and first.month is not None else ""
+    head = bold(f"{names} ({len(rows):,} alike)", paint)
+    return "\n".join(apart([*head, f"each {_held(first)}{in_all}"], "", "  ", paint.width))
+
+
+def _held(row: VolumeRow) -> str:
+    """What a line says of a volume, but for its name and its id."""
     volume = row.volume
-    what = f"{gigabytes(volume.held_gb)} {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
-    parts = [_name(row, paint), what if row.there else "gone", f"({shown(row.id)})"]
-    return "\n".join(apart(parts, "", "  ", paint.width))
+    if not row.there:
+        return "gone"
+    return f"{gigabytes(volume.held_gb)} {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
 
 
 def _name(row: Row | VolumeRow, paint: Paint) -> str:

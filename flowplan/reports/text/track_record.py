@@ -51,6 +51,8 @@ def _resources(these: Sequence[shape.Resource], paint: Paint) -> list[str]:
     """One resource, or all of which the same is said."""
     first, many = these[0], len(these) > 1
     state, *figures = _said(first)
+    if many and first["type"] == "volume" and first["cost"] is not None:
+        state = f"each {state}"
     name = ", ".join(ranges((shown(one["address"]) for one in these), paint.dots))
     heads = [*bold(f"{name} ({len(these):,} alike)" if many else name, paint), f"{state}{_paid(these)}"]
     each = [f"each {one}" if many else one for one in figures]
