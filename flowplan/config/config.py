@@ -138,7 +138,7 @@ class Output:
     """A value that a stack reports. `template`: its text with the `${...}` of what is known only later left in it."""
 
     name: str
-    template: str
+    template: str = field(repr=False)  # it may hold a sensitive value
     description: str
     sensitive: bool
     source: Position = field(eq=False)

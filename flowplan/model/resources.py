@@ -140,6 +140,10 @@ class ContainerImage:
     build_context: str | None = None
     run_options: str | None = None
 
+    def __repr__(self) -> str:
+        """Of its name alone: a log, a traceback or a notebook shows what holds it, and no listener masks that."""
+        return f"ContainerImage(image_name={self.shown.image_name!r})"
+
     @property
     def shown(self) -> ContainerImage:
         """As it is shown and kept: without values that are, or may be, secret."""

@@ -1,4 +1,4 @@
-"""What an error that a program gets says of a secret: nothing, wherever a reason of it stands."""
+"""What an error, or what a call returns, shows a program of a secret: nothing, wherever it stands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import flowplan
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import FlowplanError
+from flowplan.model.resources import Bid
 from tests.api.test_api import TASK
 from tests.conftest import START, Place
 
@@ -31,6 +32,30 @@ def test_a_problem_that_only_the_cloud_shows_hides_a_secret(key: str, place: Pla
     with pytest.raises(flowplan.ConfigError, match=r"there is no (project|SSH key) \*{8}") as caught:
         flowplan.load(directory=place.path, api_url="sim:", environ=environ).plan()
     assert SECRET not in everything(caught.value)
+
+
+def test_what_a_call_returns_shows_no_secret_to_a_log_or_a_notebook(place: Place) -> None:
+    """A notebook prints what the last line of a cell comes to; a log, or a traceback with its variables, any of it."""
+    image = {"image_name": "busybox", "run_options": "-e HF_TOKEN=${var.token}"}
+    stack = {
+        "version": 2,
+        "name": "s",
+        "variables": {"token": {"sensitive": True}},
+        "tasks": {"train": {**TASK, "name": "train", "container_image": image}},
+        "outputs": {"token": {"value": "${var.token}", "sensitive": True}},
+    }
+    place.write(json.dumps(stack))
+    environ = {**START, "FLOWPLAN_API_KEY": SECRET}
+    given = flowplan.load(directory=place.path, api_url="sim:", environ=environ, variables={"token": SECRET})
+    proposal = given.plan()
+    outcome = given.apply(proposal)
+    change = proposal.plan.changes[0]
+    shown = [given.validate(), proposal, proposal.plan, proposal.costs, change, change.after, proposal.document]
+    shown += [outcome, given.status(), given.state(), given.offers(), given.doctor(), *given.watch(once=True)]
+    for one in (given, *shown):
+        assert SECRET not in repr(one) + str(one)
+    assert isinstance(change.after, Bid) and change.after.inputs.container_image is not None
+    assert SECRET in str(change.after.inputs.container_image.run_options)  # which the bid is to carry
 
 
 def test_each_reason_hides_a_secret_and_stays_what_it_is() -> None:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "what a call returns shows the values that its image is run with",
+        "model/resources.py",
+        'return f"ContainerImage(image_name={self.shown.image_name!r})"',
+        'return f"ContainerImage({self.image_name!r}, {self.run_options!r})"',
+        ("tests/api/test_secrets.py", "-k", "notebook"),
+    ),
+    Mistake(
         "show as an output what nobody reports",
         "model/outputs.py",
         "    if name in thing.resource.unreported:",
