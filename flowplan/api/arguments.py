@@ -120,10 +120,11 @@ def within(
     value: float, name: str, least: float, most: float, said: str | None = None, *, given: Length | None = None
 ) -> float:
     """`value`, which is a number from `least` to `most`. `given`: what was written for it. Raises UsageProblem."""
-    is_number = isinstance(value, Real | Decimal)  # notebooks have no type checker
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, bool)  # notebooks have no type checker
     if not (is_number and math.isfinite(value) and least <= value <= most):
         written = value if given is None else given
-        hint = None if is_number else "give a number" if given is None else "write 90s, 5m, 6h, 2d or 1w"
+        is_length = given is not None and not (is_number and math.isfinite(value))
+        hint = "write 90s, 5m, 6h, 2d or 1w" if is_length else None if is_number else "give a number"
         raise UsageProblem(f"{name}: {written!r} is not between {said or f'{least:g} and {most:g}'}", hint=hint)
     return float(value)
 

@@ -42,7 +42,7 @@ ARGUMENTS = [
 def test_each_argument_is_held_to_its_type(call: str, name: str, place: Place) -> None:
     stack = stack_in(place.path, TASK)
     wrong: list[Any] = [object(), 2.5j, [object()], b"x", [b"x"], ""]
-    wrong += ["false", "no", None] if name in FLAGS else []
+    wrong += ["false", "no", None] if name in FLAGS else [True, False]
     wrong += ["a\0b", Path("a\0b")] if name in PATHS else []
     for value in wrong:
         with pytest.raises(flowplan.UsageProblem) as caught:
