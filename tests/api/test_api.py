@@ -430,6 +430,11 @@ def test_a_directory_that_does_not_exist_is_no_empty_state(tmp_path: Path) -> No
             ask()
         assert raised.value.hint == "create it, or name the one that has the state"
     assert len(gone.validate().tasks) == 1  # reads no state
+    nothing = stack_in(gone.directory)
+    calls = (nothing.validate, nothing.plan, nothing.offers, nothing.market, nothing.destroy, nothing.watch().__next__)
+    for ask in calls:
+        with pytest.raises(flowplan.UsageProblem, match=f"there is no directory {tmp_path / 'gone'}"):
+            ask()
     assert list(tmp_path.iterdir()) == []
     for state in ("gone/x.json", "file/x.json"):
         (tmp_path / "file").write_text("")

@@ -20,7 +20,7 @@ from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.opening.sources import Scope, find
+from flowplan.operations.opening.sources import Scope, find, no_directory
 from flowplan.operations.opening.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.moving import hold_in_use
@@ -241,9 +241,7 @@ class Session:
         empty state would say the first."""
         store, directory = self._opened(), self.settings.directory
         if is_missing(directory):
-            raise UsageProblem(
-                f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
-            )
+            raise no_directory(directory)
         with self.chosen.explained():
             store.hold_usable()
 
@@ -446,6 +444,8 @@ class Session:
 
             settings, listener = self.settings, self.listener
             if settings.simulated:
+                if is_missing(settings.directory):  # its data would make one, which then is an empty state
+                    raise no_directory(settings.directory)
                 self._cloud = simulated(
                     settings.simulator_data,
                     settings.simulator_start,

@@ -385,8 +385,21 @@ def _plain(path: str, here: Path) -> str:
     return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
 
 
+def no_directory(directory: Path) -> UsageProblem:
+    """What is said where `directory`, from which relative paths start, is not there."""
+    return UsageProblem(
+        f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
+    )
+
+
 def _nothing_in(directory: Path) -> UsageProblem:
-    every = list(directory.iterdir())
+    try:
+        every = list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return no_directory(directory)
+    except OSError as error:
+        said = f"what is in {shown(str(directory))} cannot be read: {error.strerror}"
+        return UsageProblem(f"there is no {DEFAULT} here, and no PATH was given", detail=said)
     entries = [entry for entry in every if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))]
     states = [one.name for one in every if one.name.startswith("flowplan.state") and not one.name.endswith(".lock")]
     if not entries and states:
