@@ -37,6 +37,12 @@ class Outcome:
     outputs: Mapping[str, Evaluated] = field(factory=dict)
     expired: Mapping[Step, Change] = field(factory=dict)
 
+    def __repr__(self) -> str:
+        """How many steps came to what; a notebook shows it, and a log."""
+        found = {"done": self.done, "failed": self.failed, "in doubt": self.unknown, "not started": self.not_started}
+        counts = ", ".join(f"{len(steps)} {word}" for word, steps in found.items() if steps)
+        return f"<Outcome: {counts or 'nothing'}{'; stopped' if self.stopped else ''}>"
+
     @property
     def clean(self) -> bool:
         """Whether all that was planned is done."""

@@ -14,14 +14,17 @@ from flowplan.documents.about import moment
 from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
 from flowplan.exact import exact
+from flowplan.names import few
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.slices import Prices, from_then_on
+from flowplan.pricing.units import usd
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import market as shape
     from flowplan.documents.shapes.cost import BidCost
 
 FORMAT_VERSION = "1.0"
+_SHOWN = 5  # auctions at a glance
 
 
 @frozen
@@ -36,6 +39,11 @@ class Auctions:
     notes: Sequence[Diagnostic]
     named: bool
     history: bool
+
+    def __repr__(self) -> str:
+        """The last price of each auction, in dollars per instance-hour; a notebook shows it, and a log."""
+        prices = [f"{one.kind.name} in {one.auction.region} {usd(one.market.spot)}" for one in self.offers]
+        return f"<Auctions: {few(prices, _SHOWN) or 'none'}>"
 
 
 @exact

@@ -14,12 +14,14 @@ from flowplan.documents.amounts import money, plain
 from flowplan.documents.diagnostics import source
 from flowplan.exact import exact
 from flowplan.model.address import Address
+from flowplan.names import few
 from flowplan.planning.candidates import Ranked
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import offers as shape
 
 FORMAT_VERSION = "1.0"
+_SHOWN = 5  # tasks at a glance
 
 
 @frozen
@@ -44,6 +46,12 @@ class Offers:
     timestamp: str
     api_url: str
     at: datetime | None
+
+    def __repr__(self) -> str:
+        """The best place of each task; a notebook shows it, and a log."""
+        best = [(one.address, one.places[0].candidate) for one in self.tasks if one.places]
+        places = [f"{address} on {one.kind.name} in {one.auction.region}" for address, one in best]
+        return f"<Offers: {few(places, _SHOWN) or 'none'}>"
 
 
 @exact

@@ -22,9 +22,10 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
+from flowplan.names import few
 from flowplan.pricing.entry import Market, charged_at, entry_price, has_passed, to_win
 from flowplan.pricing.lifetime import Left
-from flowplan.pricing.units import storage_per_hour, storage_per_month, total
+from flowplan.pricing.units import storage_per_hour, storage_per_month, total, usd
 from flowplan.printable import natural
 from flowplan.state.state import Guard, State
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 GONE = "gone"
 Charge: TypeAlias = Literal["charged", "waits", "paused", "ended", "unknown"]
+_SHOWN = 5  # addresses at a glance
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
@@ -168,6 +170,11 @@ class Status:
     volumes: Sequence[VolumeRow]
     as_of: datetime | None = None
     in_all: PaidInAll = NOTHING_PAID
+
+    def __repr__(self) -> str:
+        """What there is, and what it costs; a notebook shows it, and a log."""
+        there = [str(row.address) for row in self.bids] + [str(row.address) for row in self.volumes]
+        return f"<Status: {few(there, _SHOWN) or 'nothing'}; {usd(self.hour)} an hour now, {usd(self.paid)} paid>"
 
     @property
     @exact

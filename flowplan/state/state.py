@@ -82,6 +82,7 @@ def guard_of(protected: str, protected_by: str) -> Guard | None:
     return None
 
 
+_SHOWN = 5  # addresses at a glance
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused
 
 
@@ -131,6 +132,13 @@ class State:
     moved_to: str = field(default="", metadata=IF_SET)
     moving_from: str = field(default="", metadata=IF_SET)
     moved_as: str = field(default="", metadata=IF_SET)
+
+    def __repr__(self) -> str:
+        """What it holds; a notebook shows it, and a log."""
+        from flowplan.names import few
+
+        held = few([str(address) for address in self.bindings], _SHOWN)
+        return f"<State: serial {self.serial}, {held or 'nothing'}>"
 
     def as_put_back(self) -> State:
         """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""
