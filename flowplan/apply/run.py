@@ -172,14 +172,19 @@ class Applying:
 
     def _let_go(self, works: Sequence[Work]) -> None:
         """Let the calls of `works` go, which are durable, or need not be; those for which there is no room wait for it,
-        and what may not be begun does so for good."""
+        and what may not be begun does so for good. Raises StateError when the lock is lost."""
         stopping = self._stopping()
+        going = []
         for work in works:
             if stopping or self._schedule.is_announced(work.step) or not self._may_go(work.step, work.change):
                 self._working.intend(work.intent)
                 self._announced[work.step] = work
             else:
-                self._send(work)
+                going.append(work)
+        if going:  # once for all: each looks again, in its thread, right before it is sent
+            self._around.hold_lock()
+        for work in going:
+            self._send(work)
 
     def _stopping(self) -> bool:
         return self._around.clock.stopped() or self._halted is not None
@@ -237,13 +242,13 @@ class Applying:
                 continue
             now = self._around.now()
             if work.intent.at.age(now) < YOUNG:
+                self._around.hold_lock()
                 self._send(work)
             else:
                 self._aged.append(attrs.evolve(work, intent=work.intent.again(now, resent=work.intent.resent)))
 
     def _send(self, work: Work) -> None:
-        """Let the call of `work` go. Raises StateError when the lock is lost."""
-        self._around.hold_lock()
+        """Let the call of `work` go, which looks at the lock again before each attempt."""
         self._working.intend(work.intent)
         self._events.started(work.step, work.change)
         self._workers.send(work)

@@ -22,17 +22,19 @@ _AWAY = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)  # of a file system that may 
 
 @define
 class Opened:
-    """A lock's file, open; `written`: what this process has said of itself in it."""
+    """A lock's file, open; `identity`: which file it is; `written`: what this process has said of itself in it."""
 
     path: Path
     file: FileIO
+    identity: tuple[int, int]
     written: bytes = b""
 
     @classmethod
     def at(cls, path: Path) -> Opened:
         """The file at `path`, made if it is not there. Raises StateError."""
         try:
-            return cls(path, FileIO(path, "r+", opener=_descriptor_of))
+            file = FileIO(path, "r+", opener=_descriptor_of)
+            return cls(path, file, _identity(os.fstat(file.fileno())))
         except OSError as error:
             hint = WRITABLE if error.errno in NO_ROOM else ANSWERS if error.errno in _AWAY else None
             if error.errno in (errno.EACCES, errno.EPERM) and os.path.lexists(path):
@@ -73,13 +75,10 @@ class Opened:
             done += os.pwrite(descriptor, data[done:], done)
 
     def is_in_place(self) -> bool:
-        """Whether the path still leads to it."""
-        try:
-            there = self.path.stat(follow_symlinks=False)
-            here = os.fstat(self.file.fileno())
-        except (OSError, ValueError):  # ValueError: it was closed meanwhile
-            return False
-        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+        """Whether the path still leads to it: no other file gets its number while it is open."""
+        with contextlib.suppress(OSError):
+            return not self.file.closed and _identity(self.path.lstat()) == self.identity
+        return False
 
     def names_us(self) -> bool:
         """Whether it still says what we wrote, which may be nothing (a full disk): looked at often, so its bytes are
@@ -131,6 +130,10 @@ class Flock:
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 def _descriptor_of(path: str, flags: int) -> int:

@@ -203,10 +203,15 @@ def test_a_file_that_is_replaced_while_it_is_being_locked_is_tried_again(
     assert len([how for how in calls if how & fcntl.LOCK_EX]) == 2
 
 
-def test_a_removed_file_is_noticed(path: Path) -> None:
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
+def test_a_removed_file_is_noticed(path: Path, *, is_replaced: bool) -> None:
+    """Also where another one says the same in its place."""
     lock = Lock(path)
     lock.acquire(me())
+    said = path.read_bytes()
     path.unlink()
+    if is_replaced:
+        path.write_bytes(said)
     with pytest.raises(StateError, match="taken away"):
         lock.verify()
     lock.release()

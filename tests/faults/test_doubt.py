@@ -10,6 +10,8 @@ from collections.abc import Iterable
 import pytest
 
 from flowplan.apply import run as applying
+from flowplan.apply.workers import Workers
+from flowplan.apply.works import Work
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
@@ -284,7 +286,29 @@ def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypat
     monkeypatch.setattr(Lock, "verify", taken_away)
     result = place.run("apply", "--auto-approve", "--parallelism", "1")
     assert result.code == 5
-    assert len(place.ledger()) == 1
+    assert (len(place.ledger()), result.err.count("creating...")) == (1, 1), "the second step is said to have begun"
+
+
+def test_no_call_of_a_wave_is_sent_once_the_lock_is_somebody_elses(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run looks once for all of them, and each right before it is sent: the file is replaced in between."""
+    place.write(many(3))
+    send = Workers.send
+
+    def taken_away(self: Workers, work: Work) -> None:
+        lock = place.path / "flowplan.lock"
+        lock.unlink(missing_ok=True)
+        lock.write_text("")
+        send(self, work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workers, "send", taken_away)
+        result = place.run("apply", "--auto-approve")
+    assert (result.code, place.ledger()) == (5, [])
+    assert "was taken away while this command ran" in result.err
+    place.ok("apply", "--auto-approve")
+    assert (len(place.ledger()), len(bids(place))) == (6, 3)
 
 
 def test_a_create_that_waited_is_not_sent_once_the_lock_is_somebody_elses(

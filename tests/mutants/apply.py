@@ -535,9 +535,16 @@ MISTAKES = (
     Mistake(
         "ignore that the lock was taken away",
         "apply/run.py",
-        "        self._around.hold_lock()\n        self._working.intend(work.intent)\n        self._events",
-        "        self._working.intend(work.intent)\n        self._events",
-        ("tests/faults/test_doubt.py",),
+        "        if going:  # once",
+        "        if False:  # once",
+        ("tests/faults/test_doubt.py", "-k", "nothing_is_sent_once"),
+    ),
+    Mistake(
+        "ignore that the lock was taken away before a call that is ahead",
+        "apply/run.py",
+        "                self._around.hold_lock()\n                self._send(work)",
+        "                self._send(work)",
+        ("tests/apply/test_ahead.py", "-k", "not_durable"),
     ),
     Mistake(
         "ignore that the lock was taken away while a create waited",

@@ -251,6 +251,13 @@ MISTAKES = (
         ("tests/contracts/test_backends.py",),
     ),
     Mistake(
+        "take a lock's file that was put in its place for the one that is locked",
+        "backends/flock.py",
+        " and _identity(self.path.lstat()) == self.identity",
+        " and self.path.exists()",
+        ("tests/backends/test_lock.py", "-k", "replaced or noticed"),
+    ),
+    Mistake(
         "lock a file that was replaced",
         "backends/flock.py",
         "            return self.is_in_place()\n",
