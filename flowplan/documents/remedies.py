@@ -10,6 +10,10 @@ _IN_DOUBT = (
     "Run `flowplan recover`, or the same command again (if it was a saved plan, make and apply a new one): it looks "
     "before it creates anything."
 )
+_STATE = (
+    "Run the command that the message names. Of a state that is damaged, `flowplan state restore` puts the last good "
+    "version back; one that is lost `flowplan recover --from-live` rebuilds from the bids that are live."
+)
 
 # Every code of diagnostics.CODES -> what to do about it.
 REMEDIES: Mapping[str, str] = MappingProxyType({
@@ -22,7 +26,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "key": "Put quotation marks around the key.",
     "nesting": "Remove brackets or levels that the file does not need.",
     "layout": "Write block lists and mappings with spaces, each key on a line of its own.",
-    "syntax": "Correct the line that the message shows; docs/yaml.md says which YAML is read.",
+    "syntax": "Correct the line that the message shows; YAML 1.2 in UTF-8 is read.",
     "tab": "Replace the tab with spaces.",
     "tag": "Delete the tag: the kind of a value follows from its spelling.",
     "too-large": "Split the file: several files and documents can be one stack.",
@@ -170,7 +174,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "locked": "Wait for the other run, or give --lock-timeout 5m; `flowplan lock show` says who it is.",
     "not-approved": "Type yes at the prompt, or give --auto-approve where nobody is there to answer.",
     "outcome-unknown": _IN_DOUBT,
-    "state": "Run the command that the message names; docs/recovery.md has every case.",
+    "state": _STATE,
     "usage": "Correct the command line; `flowplan COMMAND --help` lists the options.",
     # what an apply says
     "progress": "Nothing has to be done.",
@@ -204,7 +208,7 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = MappingProxyType({
     ),
     5: (
         "The state is unreadable, went back, or could not be made durable.",
-        "Run the command that the message names; docs/recovery.md has every case.",
+        _STATE,
     ),
     6: (
         "The outcome of a create is unknown; its intent is kept.",

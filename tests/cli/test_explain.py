@@ -22,6 +22,11 @@ def test_every_code_has_a_remedy_that_is_a_sentence() -> None:
     assert [text for text in texts if not re.fullmatch(r"(?s)[A-Z`].*[.]", text)] == []
 
 
+def test_no_remedy_sends_to_a_file_that_an_installed_flowplan_lacks() -> None:
+    texts = [*REMEDIES.values(), *(text for pair in EXIT_CODES.values() for text in pair)]
+    assert [text for text in texts if "docs/" in text] == []
+
+
 def test_no_refusal_promises_more_than_it_keeps() -> None:
     """Not all that exits with 3 has changed nothing: a run may have waited, or done all but end what is protected. And
     problems (65) stop no lifetime's end."""
