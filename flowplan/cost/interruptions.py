@@ -4,12 +4,14 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from flowplan.cost.costs import Priced
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
+from flowplan.names import alike, ranges
 from flowplan.planning.actions import RESTARTED, Change, CreateFirst, Replace, Update
 from flowplan.pricing.entry import Estimate, entry_price
 from flowplan.pricing.units import usd
@@ -36,15 +38,29 @@ def interruptions(changes: Iterable[Priced]) -> Iterator[Diagnostic]:
         yield _said("may interrupt what runs", lowered, _KEEP)
 
 
-def _said(what: str, hit: Sequence[tuple[Priced, str]], hint: str) -> Diagnostic:
-    first, more = hit[0][0].change, f"; and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
-    summary = f"{what}: {'; '.join(figures for _, figures in hit[:_SHOWN])}{more}"
+_Said: TypeAlias = tuple[str, str]  # what happens to a bid, "" where that is said already; and its figures
+
+
+def _said(what: str, hit: Sequence[tuple[Priced, _Said]], hint: str) -> Diagnostic:
+    first, groups = hit[0][0].change, list(alike(hit, lambda one: one[1]))
+    left = sum(map(len, groups[_SHOWN:]))
+    more = f"; and {left} more" if left else ""
+    summary = f"{what}: {'; '.join(map(_together, groups[:_SHOWN]))}{more}"
     return Diagnostic(
         "interrupts", summary, hint, severity="warning", position=first.position, about=str(first.address)
     )
 
 
-def _lowered(one: Priced) -> str | None:
+def _together(hit: Sequence[tuple[Priced, _Said]]) -> str:
+    """What is said of one bid, or once of several."""
+    names, (how, figures) = [str(one.change.address) for one, _ in hit], hit[0][1]
+    if len(hit) > 1:
+        beside = f", {how}" if how else ""
+        return f"{', '.join(ranges(names, '...'))} ({len(hit):,} alike{beside}): each {figures}"
+    return f"{names[0]}{f' ({how})' if how else ''} {figures}"
+
+
+def _lowered(one: Priced) -> _Said | None:
     """What is said of a bid that runs, where its new limit is not above the price of now, and nobody can tell whether
     it keeps its place; None: of any other. Of one that is known to lose it, its limit says so (`cannot_win_now`)."""
     change, found = one.change, one.cost
@@ -56,7 +72,7 @@ def _lowered(one: Priced) -> str | None:
     before = one.cost_before.limit_price if one.cost_before is not None else None
     if before is None or before <= limit:
         return None
-    return f"{change.address} gets the limit {usd(limit)}, and the price is {usd(spot)} now"
+    return "", f"gets the limit {usd(limit)}, and the price is {usd(spot)} now"
 
 
 def is_interrupted(one: Priced) -> bool:
@@ -72,9 +88,9 @@ def _could_be_first(change: Change, replaced: Container[Address]) -> bool:
     return isinstance(change, Replace) and not any(need in replaced for need in change.needs)
 
 
-def _figures(one: Priced) -> str:
+def _figures(one: Priced) -> _Said:
     how = "replaced" if isinstance(one.change, Replace) else "restarted"
-    return f"{one.change.address} ({how}) pays {_paid(one.cost_before)} an hour now, and {_again(one)}"
+    return how, f"pays {_paid(one.cost_before)} an hour now, and {_again(one)}"
 
 
 def _paid(found: Estimate | None) -> str:

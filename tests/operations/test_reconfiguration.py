@@ -127,6 +127,20 @@ def test_a_limit_below_the_price_of_now_may_interrupt_what_runs(in_a_full_auctio
     assert said(plan(in_a_full_auction), "interrupts") == []  # it does not run
 
 
+def test_of_alike_bids_the_figures_of_an_interruption_are_said_once(place: Place) -> None:
+    many = FULL.replace("one: {", "one: {for_each: [k1, k2, k3, k4, k5, k6, k7, k8, k9], ")
+    place.write(many.replace("LIMIT", "task_management: {utility_threshold_price: 90}"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "30m")
+    place.write(many.replace("LIMIT", "task_management: {utility_threshold_price: 0.60}"))
+    (text,) = said(plan(place), "interrupts")
+    head = 'may interrupt what runs: bid.one["k1"] ... ["k9"] (9 alike): each gets the limit $0.60, and the price is $'
+    assert text.startswith(head) and text.count("$0.60") == 1, text
+    (text,) = said(plan(place, "--replace", "task.one"), "interrupts")
+    assert text.startswith('interrupts what runs: bid.one["k1"] ... ["k9"] (9 alike, replaced): each pays $'), text
+    assert text.count("an hour now") == 1
+
+
 @pytest.mark.parametrize(("limit", "more"), [("80", ""), ("95", ""), ("0.60", ", paused: true")])
 def test_a_limit_above_the_price_and_a_pause_interrupt_nothing(in_a_full_auction: Place, limit: str, more: str) -> None:
     in_a_full_auction.write(at_limit(limit, more))
