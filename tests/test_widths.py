@@ -11,7 +11,8 @@ import pytest
 
 from flowplan.cli import main
 from flowplan.reports.text.paint import WIDTH, columns, listed
-from tests.conftest import Place
+from tests.conftest import APPLY, Place, bid_id
+from tests.texts import task_text
 
 TESTS = Path(__file__).parent
 RECORDED = sorted([*TESTS.glob("cases/*/*.txt"), *TESTS.glob("transcripts/*.txt")])
@@ -66,6 +67,18 @@ def test_a_list_is_broken_after_its_commas_and_a_long_item_at_its_spaces() -> No
     words = " ".join(["word"] * 20)
     assert listed(f"a, {words}", "", "  ", WIDTH) == ["a,", f"  {words[:78].rpartition(' ')[0]}", f"  {words[75:]}"]
     assert listed("d" * 90, "x = ", "    ", WIDTH) == [f"x = {'d' * 90}"]
+
+
+def test_what_is_imported(place: Place) -> None:
+    address = f"bid.{'a' * 30}"
+    place.write(task_text(address.removeprefix("bid.")))
+    place.ok(*APPLY)
+    id = bid_id(place, address)
+    place.ok("state", "rm", address)
+    taken = place.ok("import", address, id)
+    written = place.ok("import", address, id, "--generate", "a-stack-of-what-is-there.yaml")
+    assert " ".join(taken.split()) == f"{address} is now {id}; flowplan plan shows what differs."
+    assert [line for line in (taken + written).splitlines() if len(line) > WIDTH] == []
 
 
 def test_where_nothing_was_made(place: Place) -> None:

@@ -59,7 +59,7 @@ def import_(
 
     wanted = take_in(here.session, address, id, lineage)
     differs = here.terminal.paint.typed("flowplan plan shows what differs.")
-    here.terminal.line(f"{wanted} is now {id}; {differs}")
+    here.terminal.sentence(f"{wanted} is now {id}; {differs}")
     return 0
 
 
@@ -71,9 +71,11 @@ def _generated(here: Context, path: str, one: tuple[str, str] | None) -> int:
     for line in together((*made.left_out, *made.unsaid), paint.dots, each=paint.verbose):
         here.terminal.note(line)
     for found in made.imported:
-        here.terminal.line(f"{found.address} is now {found.id}")
+        here.terminal.sentence(f"{found.address} is now {found.id}")
     if made.imported:
-        here.terminal.line(f"{path} describes what is live: {paint.typed('flowplan plan')} {path} shows no changes.")
+        here.terminal.sentence(
+            f"{path} describes what is live: {paint.typed('flowplan plan')} {path} shows no changes."
+        )
     else:
-        here.terminal.line("There is nothing to import; no file was written.")
+        here.terminal.sentence("There is nothing to import; no file was written.")
     return 0

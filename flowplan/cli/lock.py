@@ -40,5 +40,5 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     from flowplan.reports.text import lock as lock_text
 
     here = Context.of(ctx)
-    here.terminal.line(lock_text.broken(locks.force_unlock(here.session, id)))
+    here.terminal.sentence(lock_text.broken(locks.force_unlock(here.session, id)))
     return 0

@@ -55,7 +55,7 @@ def recover(
 def _settle(here: Context, ids: tuple[str, ...], window: float, form: str) -> None:
     from flowplan.operations.recover import settle
 
-    say = here.terminal.line if form == "text" else here.terminal.note
+    say = here.terminal.sentence if form == "text" else here.terminal.note
     found = settle(here.session, ids, window, lambda id, marker: say(f"{id} ({marker.address}) is cancelled."))
     here.report("recovered", form, found)
 

@@ -15,6 +15,7 @@ from flowplan.model.durations import read_duration
 from flowplan.operations.running.approval import Approval
 from flowplan.reports.formats import BOARD, RUNNING
 from flowplan.reports.outlet import Outlet
+from flowplan.reports.text.paint import wrapped
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -106,7 +107,8 @@ class Asking(Approval):
         return True
 
     def name_of_volume(self, message: str) -> str:
-        self.terminal.err(f"\n{message[0].upper()}{message[1:]}.")
+        asked = wrapped(f"{message[0].upper()}{message[1:]}.", "", "  ", self.terminal.paint_err.width)
+        self.terminal.err("\n" + "\n".join(asked))
         return self.terminal.ask("Type the volume's name to destroy its data: ").strip()
 
     def refused_volume(self) -> ApprovalMissing:

@@ -58,7 +58,7 @@ def serve(
             raise UsageProblem(
                 f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any free port"
             ) from error
-        here.terminal.line(server.url)
+        here.terminal.sentence(server.url)
         key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
         here.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
         here.terminal.note("Ctrl-C ends it; the data stays")
@@ -92,7 +92,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
         say_which(here.session, data, "moves")
     with Simulator.open(data, start=start) as found:
         found.advance(read_duration(time, "TIME"))
-        here.terminal.line(f"It is now {found.now():%Y-%m-%d %H:%M:%S} UTC in the simulator.")
+        here.terminal.sentence(f"It is now {found.now():%Y-%m-%d %H:%M:%S} UTC in the simulator.")
     return 0
 
 
@@ -115,7 +115,7 @@ def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> i
         say_which(here.session, data, "resets")
     with Simulator.open(data, seed=seed, start=begin) as found:
         found.reset(seed, begin)
-    here.terminal.line(f"The data in {data} are created again.")
+    here.terminal.sentence(f"The data in {data} are created again.")
     return 0
 
 

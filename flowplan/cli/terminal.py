@@ -74,9 +74,9 @@ class Terminal:
         """`text` as a stream with `paint` shows it; without colour, for what is read elsewhere."""
         return harmless(self.secretless(text), paint.on, commands=commands)
 
-    def line(self, text: str) -> None:
-        """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
-        self.out(shown(text, LONGEST_LINE))
+    def sentence(self, text: str) -> None:
+        """One sentence, or one name, to stdout, wrapped: no name or URL is broken."""
+        self.out("\n".join(wrapped(shown(text, LONGEST_LINE), "", "  ", self.paint.width)))
 
     def err(self, text: str = "", *, end: str = "\n") -> None:
         """Write `text` to stderr, made harmless and without secrets, above what is kept there by `below`."""
