@@ -107,11 +107,11 @@ class LocalStore(Store):
 
     # -- reading
 
-    def read(self) -> Loaded:
+    def read(self, *, stops: bool = False) -> Loaded:
         for path in (self.path, self.journal_path):
             hold_trusted(path)
         try:
-            return settled(self._overflow, self._read_everything, self.path.name)
+            return settled(self._overflow, lambda: self._read_everything(stops=stops), self.path.name)
         except StateError as error:
             error.detail = error.detail or self._files.about_backup()
             name_no_restore(error, self._files, lambda: self._kept(self._files.readable_journal()))
@@ -123,9 +123,9 @@ class LocalStore(Store):
     def backup(self) -> str | None:
         return str(self.backup_path) if self._files.version("backup") is not None else None
 
-    def _read_everything(self) -> Loaded:
+    def _read_everything(self, *, stops: bool) -> Loaded:
         found = found_in(self._files)
-        return on_top(self._nothing_lost() if found is None else found, self._overflow, self._files)
+        return on_top(self._nothing_lost() if found is None else found, self._overflow, self._files, stops=stops)
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""

@@ -75,6 +75,7 @@ class Overflow:
         self._run = uuid.uuid4().hex[:8]
         self.kept: tuple[OverflowFile, ...] = ()  # as they were read: others may be kept meanwhile
         self.news: tuple[Record, ...] = ()  # what of them the state did not know
+        self.unread: StateError | None = None  # why one of them was left out
         self._results: list[Done | Closed] = []  # what this run has kept,
         self._own: tuple[Header, Frames, bytes] | None = None  # and the file that has it: read again, it would cost
 
@@ -88,10 +89,21 @@ class Overflow:
         except OSError as error:
             raise Unread(f"{self._directory} cannot be read: {error.strerror}") from error
 
-    def read(self, lineage: str) -> tuple[OverflowFile, ...]:
+    def read(self, lineage: str, *, stops: bool = False) -> tuple[OverflowFile, ...]:
         """The results kept for this state, or none, the oldest first. Raises StateError for an overflow that cannot be
-        read, or that is not to be trusted: who may write it says what is ours."""
-        found = [one for path in self.found(lineage) if (one := self._read(path, lineage)) is not None]
+        read, or that is not to be trusted: who may write it says what is ours. For who only `stops` what costs money,
+        that is `unread`, and left out."""
+        found: list[OverflowFile] = []
+        self.unread = None
+        for path in self.found(lineage):
+            try:
+                one = self._read(path, lineage)
+            except StateError as error:
+                if not stops:
+                    raise
+                self.unread = self.unread or error
+                continue
+            found += [one] if one is not None else []
         self.kept = tuple(sorted(found, key=lambda one: one.serial))
         return self.kept
 

@@ -87,15 +87,16 @@ def settled(overflow: Overflow, read: Callable[[], T], name: str) -> T:
     raise moving(name)
 
 
-def on_top(loaded: Loaded, overflow: Overflow, parts: Parts) -> Loaded:
-    """`loaded`, which `parts` say together, with what `overflow` holds of it. Raises StateError, also for an id that
-    two addresses have then."""
-    if kept := overflow.read(loaded.state.lineage):
+def on_top(loaded: Loaded, overflow: Overflow, parts: Parts, *, stops: bool = False) -> Loaded:
+    """`loaded`, which `parts` say together, with what `overflow` holds of it; `stops` as of `Store.read`. Raises
+    StateError, also for an id that two addresses have then."""
+    kept = overflow.read(loaded.state.lineage, stops=stops)
+    if kept:
         overflow.news = news_of(kept, loaded.state, parts.read_journal().records, loaded.pending)
         state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
         loaded = Loaded(state, pending, journaled=True, saved=loaded.before)
     hold_distinct(loaded.state.bindings.values(), parts.name("journal"))
-    return loaded
+    return loaded if overflow.unread is None else attrs.evolve(loaded, unread=overflow.unread)
 
 
 def found_in(parts: Parts) -> Loaded | None:

@@ -38,6 +38,7 @@ class Loaded:
     fresh: bool = False
     journaled: bool = False  # the journal (or what overflowed) holds results that the snapshot does not
     saved: Mapping[Address, Binding] | None = field(default=None, eq=False)
+    unread: StateError | None = field(default=None, eq=False)  # why what overflowed is not in it; None: it is
 
     @property
     def before(self) -> Mapping[Address, Binding]:
@@ -176,8 +177,9 @@ class Store(Protocol):
 
     # -- reading
 
-    def read(self) -> Loaded:
-        """The state as it is now: the snapshot, with what journal and overflow hold on top of it.
+    def read(self, *, stops: bool = False) -> Loaded:
+        """The state as it is now: the snapshot, with what journal and overflow hold on top of it. For who only `stops`
+        what costs money, an overflow that cannot be read is left out, and stays as it is.
 
         Absent (nothing was ever here) is `fresh`, with a lineage of its own; damaged, missing with traces, gone back to
         an older serial, or another stack's is StateError, whose hint is a remedy that helps, and never an empty state.

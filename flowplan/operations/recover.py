@@ -41,6 +41,7 @@ def settle(
     `session.interruption` raises. A bid that cannot be cancelled, which is raised, keeps none of the others running.
     """
     interruption = session.interruption
+    session.stops = bool(ids)
     with session.changing() as lock:
         loaded, store = session.load(), session.store
         journal = Stopping(store.prepare(loaded.state), session.listener.note) if ids else store.prepare(loaded.state)
@@ -76,6 +77,8 @@ def settle(
             raise interruption.interrupted(f"{session.came_of_it}{runs_on}")
     for note in _notes(found, loaded, live):
         session.listener.note(note)
+    if loaded.unread is not None:  # what is cancelled is saved, but what an earlier run had done is not known
+        raise loaded.unread
     if not ids and "bid" in live.unlisted:  # what was found settled is, but bids that no state knows may be there
         raise live.unlisted["bid"]
     return AfterRecovery(

@@ -15,7 +15,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import LIFETIME_OVER, Change, Create, Forget, Replace, Update
+from flowplan.planning.actions import LIFETIME_OVER, Change, Create, Delete, Forget, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order
 from flowplan.state.state import State
@@ -88,6 +88,17 @@ def stopping_part(plan: Plan, state: State) -> Plan:
         and one.previous_address is None
         and (alone or one.reason == LIFETIME_OVER)
     }
+    return _part_of(plan, part)
+
+
+def sparing_data(plan: Plan) -> Plan:
+    """What of `plan` deletes no volume, and waits for no deletion of one."""
+    kept = (one for one in plan.changes if not (isinstance(one, Delete) and one.address.kind == "volume"))
+    return _part_of(plan, {one.address: one for one in kept})
+
+
+def _part_of(plan: Plan, part: Mapping[Address, Change]) -> Plan:
+    """The changes `part` of `plan`, but for what waits for something else of it."""
     order: Order = {}
     for step, waits_for in plan.order.items():  # each comes after what it waits for
         if step.address in part and all(before in order for before in waits_for):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from attrs import define
@@ -282,3 +285,90 @@ def test_what_was_made_and_is_not_recorded_is_told_and_not_called_created(gitlab
     assert f"made: volume.{made} = vol_" in said(ran)
     place.ok(*APPLY)
     assert (len(live_ids(place)), len(gitlab.volumes()), gitlab.spilled()) == (3, 2, 0)
+
+
+# ---- what overflowed cannot be read --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def overflowed(applied: GitLab) -> Path:
+    """What the journal could not take is kept on this machine: that a fourth bid was placed."""
+    applied.place.write(many(3) + task_text("fourth"))
+    applied.refuse(SECOND, REFUSED["403"])
+    assert applied.run(*APPLY, *ONE).code == 5
+    (path,) = applied.place.path.parent.rglob("*.spill")
+    return path
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def open_to_others(path: Path) -> None:
+    path.chmod(0o666)
+
+
+@pytest.mark.parametrize("spoil", [damage, open_to_others])
+def test_a_destroy_goes_on_without_an_overflow_that_cannot_be_read(
+    applied: GitLab, overflowed: Path, spoil: Callable[[Path], None]
+) -> None:
+    """Which stays as it is, and is never taken for read: also what only it knows is cancelled, by its marker."""
+    spoil(overflowed)
+    place, spoilt = applied.place, overflowed.read_bytes()
+    assert len(live_ids(place)) == 4
+    for command in (("plan",), APPLY):
+        refused = place.run(*command)
+        assert (refused.code, len(live_ids(place))) == (5, 4), refused
+    ran = applied.run(*DESTROY)
+    assert (ran.code, live_ids(place), len(applied.volumes())) == (5, [], 3), ran
+    assert "it stays as it is, and what stops goes by all else that is known" in said(ran)
+    assert "not carried out: volume.vol-000, volume.vol-001, volume.vol-002 what was done is saved" in said(ran)
+    again = applied.run(*KEEP)
+    assert (again.code, overflowed.read_bytes()) == (5, spoilt), again
+    assert place.run("plan").code == 5
+    overflowed.unlink()
+    place.ok(*DESTROY)
+    assert (place.ok("state", "list"), applied.spilled()) == ("", 0)
+
+
+def test_a_state_in_a_file_is_destroyed_without_a_damaged_overflow(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(place.path.parent / "home"))
+    place.write(task_text("a") + task_text("b"))
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= 3:  # the journal begins, two intents, and what was made
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        assert place.run(*APPLY, *ONE).code == 5
+    (path,) = place.path.parent.rglob("*.spill")
+    damage(path)
+    spoilt = path.read_bytes()
+    assert live_ids(place)
+    ran = place.run(*DESTROY)
+    assert (ran.code, live_ids(place), path.read_bytes()) == (5, [], spoilt), ran
+    path.unlink()
+    assert "No changes" in place.ok(*DESTROY)
+
+
+def test_recover_cancels_without_a_damaged_overflow(applied: GitLab, overflowed: Path) -> None:
+    damage(overflowed)
+    place, damaged = applied.place, overflowed.read_bytes()
+    id = live_ids(place)[0]
+    refused = applied.run("recover", "--cancel", id)
+    assert (refused.code, len(live_ids(place))) == (3, 4), refused  # it is no duplicate
+    row = json.loads(place.call("GET", f"/v2/spot/bids/{id}").body)
+    copy = {key: row[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {**row["launch_specification"], "volumes": []}
+    body = json.dumps({**copy, "name": "twin", "launch_specification": launch}).encode()
+    twin = json.loads(place.call("POST", "/v2/spot/bids", body).body)["fid"]
+    ran = applied.run("recover", "--cancel", twin)
+    assert (ran.code, twin in live_ids(place), len(live_ids(place))) == (5, False, 4), ran
+    assert f"{twin} (bid." in ran.out
+    assert overflowed.read_bytes() == damaged
+    assert applied.run("recover").code == 5

@@ -761,4 +761,11 @@ MISTAKES = (
         "        except Fault:",
         ("tests/faults/test_unserved.py", "-k", "refused_as_anothers"),
     ),
+    Mistake(
+        "apply without the results of an earlier run that cannot be read",
+        "backends/overflow.py",
+        "                if not stops:\n                    raise\n",
+        "",
+        ("tests/faults/test_unserved.py", "-k", "cannot_be_read"),
+    ),
 )

@@ -1961,8 +1961,8 @@ MISTAKES = (
     Mistake(
         "call a destroy done whose volumes stayed because the server took no record",
         "operations/running/run.py",
-        "        if self._unserved is not None and not self.carried_out:\n",
-        "        if False:\n",
+        "(None if self.carried_out else self._unserved)",
+        "None",
         ("tests/faults/test_unserved.py", "-k", "is_left"),
     ),
     Mistake(
@@ -1978,5 +1978,40 @@ MISTAKES = (
         "journal.append_anyway(intents)",
         "journal.append(intents)",
         ("tests/faults/test_unserved.py", "-k", "recover"),
+    ),
+    Mistake(
+        "let bids run on because the results of an earlier run cannot be read",
+        "operations/apply.py",
+        "    session.stops = request.destroy and saved is None and not how.init\n",
+        "",
+        ("tests/faults/test_unserved.py", "-k", "cannot_be_read"),
+    ),
+    Mistake(
+        "delete volumes though the results of an earlier run cannot be read",
+        "operations/running/run.py",
+        "        if loaded.unread is not None:  # what",
+        "        if False:  # what",
+        ("tests/faults/test_unserved.py", "-k", "cannot_be_read"),
+    ),
+    Mistake(
+        "call a destroy done though the results of an earlier run cannot be read",
+        "operations/running/run.py",
+        "        why = found.loaded.unread or (",
+        "        why = (",
+        ("tests/faults/test_unserved.py", "-k", "cannot_be_read"),
+    ),
+    Mistake(
+        "want the results of an earlier run to be read before a duplicate is cancelled",
+        "operations/recover.py",
+        "    session.stops = bool(ids)\n",
+        "",
+        ("tests/faults/test_unserved.py", "-k", "recover_cancels_without"),
+    ),
+    Mistake(
+        "call a recover done though the results of an earlier run cannot be read",
+        "operations/recover.py",
+        "    if loaded.unread is not None:  # what",
+        "    if False:  # what",
+        ("tests/faults/test_unserved.py", "-k", "recover_cancels_without"),
     ),
 )

@@ -139,17 +139,17 @@ class RemoteStore(Store):
 
     # -- reading
 
-    def read(self) -> Loaded:
+    def read(self, *, stops: bool = False) -> Loaded:
         last = self._seen.last()
-        found = settled(self._overflow, lambda: self._found_in(self._look(), last), self.name)
+        found = settled(self._overflow, lambda: self._found_in(self._look(), last, stops=stops), self.name)
         if not found.fresh:
             self._seen.note(found.state.lineage, found.state.serial)
         return found
 
-    def _found_in(self, parts: RemoteParts, last: Sight) -> Loaded:
+    def _found_in(self, parts: RemoteParts, last: Sight, *, stops: bool = False) -> Loaded:
         try:
             there = found_in(parts)
-            found = on_top(self._nothing_lost() if there is None else there, self._overflow, parts)
+            found = on_top(self._nothing_lost() if there is None else there, self._overflow, parts, stops=stops)
             self._seen.hold(last, found)
         except StateError as error:
             if (backup := parts.version("backup")) is not None and parts.version("snapshot") is None:

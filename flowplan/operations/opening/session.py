@@ -70,6 +70,7 @@ class Session:
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    stops: bool = field(default=False, init=False)  # whether it only stops what costs money: `Store.read`
     so_far: str = field(default="", init=False)  # what is said of it where it is cut off; "": whether anything was
     _noted: set[str] = field(factory=set, init=False)
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
@@ -348,8 +349,10 @@ class Session:
 
     def read(self) -> Loaded:
         """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
-        loaded = self.store.read()
+        loaded = self.store.read(stops=self.stops)
         hold_in_use(loaded.state, self.store.name)
+        if loaded.unread is not None:
+            self._warn_once(f"{loaded.unread}; it stays as it is, and what stops goes by all else that is known")
         return loaded
 
     def kept(self, *, removes: bool = False) -> Loaded:

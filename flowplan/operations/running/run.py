@@ -36,7 +36,7 @@ from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping, explain, left_of, unfinished
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
-from flowplan.planning.unreported import is_stated, only_stops, stopping_part, stops
+from flowplan.planning.unreported import is_stated, only_stops, sparing_data, stopping_part, stops
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
@@ -157,6 +157,9 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
+        if loaded.unread is not None:  # what it says may be of a volume, too
+            plan, whole = sparing_data(plan), plan
+            self._left = left_of(whole, plan)
         journal: Journal = found.journal
         if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":
             self._stopping = found.journal
@@ -361,8 +364,9 @@ class Run:
         self.reporter.summary(plan, outcome)
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
-        if self._unserved is not None and not self.carried_out:
-            raise SaveFailed(*unfinished(self._unserved, outcome))
+        why = found.loaded.unread or (None if self.carried_out else self._unserved)
+        if why is not None:
+            raise SaveFailed(*unfinished(why, outcome))
         if self.session.interruption.stopped() and not outcome.unknown:
             stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:

@@ -124,9 +124,10 @@ def explain(error: Unwritten, plan: Plan, *, stopped: bool) -> None:
     error.hint = f"{remedy}; {stop}"
 
 
-def unfinished(error: Unserved, outcome: Outcome) -> tuple[StateError, Outcome, str]:
-    """What a run that only stops ends with, after the server had refused a record of it, with `error`: all that was
-    done is saved by now, and not all is done."""
-    again = "run the same command again: it continues from here"
-    why = StateError(error.summary, hint="; ".join(filter(None, [error.hint, again])))
-    return why, outcome, f"{outcome.reached}\nwhat was done is saved"
+def unfinished(error: StateError, outcome: Outcome) -> tuple[StateError, Outcome, str]:
+    """What a run that only stops ends with where all that was done is saved, and that may not be all, because of
+    `error`: the server had refused a record of it, or what an earlier run had done cannot be read."""
+    again = "" if outcome.clean else "run the same command again: it continues from here"
+    why = StateError(error.summary, hint="; ".join(filter(None, [error.hint, again])) or None)
+    done = "what was done is saved" if outcome.done else ""
+    return why, outcome, "\n".join(filter(None, [outcome.reached, done]))
