@@ -18,10 +18,14 @@ LONGEST_NAME = 220  # characters: an address with the longest name and key is sh
 def shown(text: str, limit: int = LONGEST_NAME) -> str:
     """`text` from a file or from the cloud, fit to be printed on one line: what a terminal would obey, hide or put in
     another order (control and line characters, right-to-left letters, zero-width ones, odd spaces) is escaped. What is
-    long is cut: a sentence at its end, a name in the middle, because names mostly differ at their ends."""
+    long is cut: a sentence at its end, a name in the middle, because names mostly differ at their ends. Of a command in
+    a sentence (`...`) nothing stays but the whole: half of one would be typed."""
     if len(text) > limit:
         tail = (limit - 1) // 2 if limit <= LONGEST_NAME else 0
-        text = text[: limit - 1 - tail] + "\N{HORIZONTAL ELLIPSIS}" + (text[-tail:] if tail else "")
+        begin = text[: limit - 1 - tail]
+        if not tail and begin.count("`") % 2:
+            begin = begin[: begin.rindex("`")]
+        text = begin + "\N{HORIZONTAL ELLIPSIS}" + (text[-tail:] if tail else "")
     if text.isascii() and text.isprintable():
         return text
     return "".join(_in_words(text, escape=lambda char: char.encode("unicode_escape").decode("ascii")))

@@ -150,7 +150,7 @@ def _renamed(plan: Plan) -> Iterator[Diagnostic]:
         listed = ", ".join(f"{old} -> {new}" for old, new in pairs)
         what = f"{listed}: only the name differs; what is on the left is {fate}"
         blocks = ", ".join(f"{{from: {old.word}, to: {new.word}}}" for old, new in pairs)
-        moves = "; ".join(f"flowplan state mv {old.word} {new.word}" for old, new in pairs)
+        moves = "; ".join(f"`flowplan state mv {old.word} {new.word}`" for old, new in pairs)
         remedy = f"if it was renamed, it is kept by `moved: [{blocks}]` in a stack file; without one: {moves}"
         change = plan.by_address()[pairs[0][1]]
         at, about = change.position, str(change.address)

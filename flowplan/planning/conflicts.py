@@ -93,6 +93,7 @@ class _Whose:
         for bid in live.bids.values():
             for id in {bid.id, *map(str, bid.bid.volumes)}:
                 self._users.setdefault(id, []).append(bid)
+        self._configured = {*config.tasks, *config.volumes}
         self._is_named = bool(config.stack)  # else the stack has the name of a directory, which may have been another
         self._lacks_prefix = bool(config.stack and config.variables and not config.name_prefix)
         marked = [(bid.marker, bid.bid.name) for bid in live.bids.values() if bid.marker is not None and not bid.ended]
@@ -105,10 +106,13 @@ class _Whose:
         a marker says so, else somebody's."""
         kind = address.kind
         if here := next((self._bound[kind, id] for id in ids if (kind, id) in self._bound), None):
-            return (
-                f"it is in the state as {here}",
-                f"choose another name; or flowplan state mv {here.word} {address.word} gives it this address",
-            )
+            mv = f"flowplan state mv {here.word} {address.word}"
+            remedy = f"choose another name; or {mv} gives it this address"
+            if here.current not in self._configured:
+                block = f"`moved: [{{from: {here.word}, to: {address.word}}}]`"
+                remedy = f"if it was renamed, it is kept by {block} in a stack file; without one: {mv}; otherwise "
+                remedy += "choose another name"
+            return f"it is in the state as {here}", remedy
         use = "choose another name"
         if kind == "volume":
             use = "take it out of `volumes` or `create`, and a task uses it as it is with "

@@ -106,6 +106,7 @@ def test_what_is_plain_stays_as_it_is() -> None:
     assert shown("abcdefgh", 5) == "ab…gh"
     assert shown("a" * 130 + '["' + "b" * 63 + '1"]') != shown("a" * 130 + '["' + "b" * 63 + '2"]')
     assert shown("word " * 200, 400) == ("word " * 80)[:399] + "…"
+    assert shown("type `flowplan plan`, or `flowplan apply --var=" + "a" * 400, 300) == "type `flowplan plan`, or …"
     assert shown("שלום 12") == "\\u05e9\\u05dc\\u05d5\\u05dd 12"
     assert shown("e" + "\u0301" * 4) == "e\u0301\u0301\\u0301\\u0301"
 

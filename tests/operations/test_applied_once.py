@@ -128,6 +128,9 @@ volumes: {s: {for_each: "${var.points}", size: "${var.gb}", region_id: us-centra
 """
 
 
+MANY_GIVEN = "volumes: {s: {size: 1, region_id: us-central1-b}}\n"
+
+
 @pytest.mark.parametrize("many", [1, 60])
 def test_the_new_plan_takes_what_the_old_one_did_and_a_long_value_is_named(place: Place, many: int) -> None:
     """The map of a sweep would be cut off in the hint, and with it the end of the command."""
@@ -144,6 +147,18 @@ def test_the_new_plan_takes_what_the_old_one_did_and_a_long_value_is_named(place
     words = ["q" if word == "FILE" else word for word in shlex.split(command)]
     assert {"--var=gb=1", "--max-hourly-cost=5.00"} <= set(words), words
     assert "No changes" in place.ok(*words, *(given if rest else ()))
+
+
+def test_no_command_that_is_cut_is_given_to_be_typed(place: Place) -> None:
+    """Each of its values is short, and all of them together are more than a hint can say."""
+    names = [f"v{number:02}" for number in range(60)]
+    declared = ", ".join(f"{name}: {{type: string}}" for name in names)
+    place.write(f"version: 2\nproject_name: my-foundry-project\nvariables: {{{declared}}}\n{MANY_GIVEN}")
+    given = [word for name in names for word in ("--var", f"{name}={'x' * 20}")]
+    place.ok("plan", *given, "--out", "p")
+    place.ok("apply", "p")
+    said = " ".join(place.run("apply", "p").err.split()).partition("for what has changed since: ")[2]
+    assert said.startswith("`flowplan plan --out FILE` with the same files and options") and "…" not in said
 
 
 @pytest.mark.parametrize("command", [("state", "mv", "volume.vol-000", "volume.other"), ("recover",)], ids=" ".join)

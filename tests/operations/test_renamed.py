@@ -56,7 +56,7 @@ def test_a_renamed_bid_that_is_left_alone_is_kept_by_what_the_plan_gives(rebuilt
     (warning,) = said(rebuilt, "renamed")
     assert "bid.a -> bid.aa: only the name differs; what is on the left is left alone" in warning["summary"]
     assert said(rebuilt, "unnamed") == []  # whose remedy ends it
-    found = re.search(r"`(moved: .*)` in a stack file; without one: flowplan (.*)", warning["hint"])
+    found = re.search(r"`(moved: .*)` in a stack file; without one: `flowplan (.*)`", warning["hint"])
     assert found is not None
     if by == "moved":
         rebuilt.write(f"{(rebuilt.path / 'flowplan.yaml').read_text()}{found[1]}\n")

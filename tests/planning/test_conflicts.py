@@ -71,7 +71,13 @@ TAKEN: dict[str, tuple[Any, ...]] = {
         "no flowplan state here records it",
         "attach: {volume_name: data}",
     ),
-    "under another address": (bid(), state(OTHER), live_bid(bid()), "it is in the state as bid.older", "state mv"),
+    "under another address": (
+        bid(),
+        state(OTHER),
+        live_bid(bid()),
+        "it is in the state as bid.older",
+        "kept by `moved: [{from: bid.older, to: bid.train}]` in a stack file; without one: flowplan state mv bid.older",
+    ),
     "released": (
         bid(),
         state(released=frozenset({"bid_9"})),

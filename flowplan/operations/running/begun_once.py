@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.apply.events import PassesOn
 from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StalePlan
+from flowplan.names import few
 from flowplan.operations.opening.sources import has_no_file
 from flowplan.operations.running.saved_plan import keeps_volumes
 from flowplan.state.records import intent_of
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from flowplan.planning.actions import Change
     from flowplan.planning.steps import Step
 
-_LONG = 200  # characters of a value that nobody types: a hint is cut off somewhere behind it
+_LONG = 200  # characters of a value that nobody types
+_ROOM = 600  # characters of a command that is typed again: a hint is cut off somewhere behind it
+_NAMED = 5  # variables
 _AGAIN, _ANEW = "the same command again", "plan again and apply the new plan"
 
 
@@ -60,7 +63,7 @@ def hold_not_begun(saved: SealedPlan, state: State) -> None:
 def plan_command(saved: SealedPlan) -> str:
     """What to type for a new plan of the same kind, of the same files and of the same part of the stack, held to the
     same rules and budgets. Sensitive values are kept nowhere: they are given as they were. So are long ones, as the map
-    of a sweep, which are named behind the command."""
+    of a sweep, which are named behind the command, and all that it would be too long with."""
     if any(has_no_file(one) for one in saved["stack"]["paths"]):
         return "`plan()` of the same stack"
     words = ["flowplan", "plan"]
@@ -68,6 +71,7 @@ def plan_command(saved: SealedPlan) -> str:
         words.append(f"--{saved['mode']}")
     if keeps_volumes(saved):
         words.append("--keep-volumes")
+    short = f"`{shlex.join(words)} --out FILE`"
     part = saved.get("selection")
     for option in ("target", "exclude"):
         words += [f"--{option}={address}" for address in (part[option] if part else ())]
@@ -80,7 +84,9 @@ def plan_command(saved: SealedPlan) -> str:
     if "://" not in (state := saved["stack"].get("state", "")) and state:
         words.append(f"--state={state}")
     command = f"`{shlex.join(words)} --out FILE{''.join(' ' + shlex.quote(one) for one in saved['stack']['paths'])}`"
-    return f"{command} with the same --var-file or --var for {', '.join(long)}" if long else command
+    if len(command) > _ROOM:
+        return f"{short} with the same files and options"
+    return f"{command} with the same --var-file or --var for {few(long, _NAMED)}" if long else command
 
 
 def _once(saved: SealedPlan) -> str:
