@@ -52,6 +52,8 @@ class Form:
     _found: tuple[str, ...] = field(default=(), init=False)  # who could open what this run goes on from
     # What it has read last: bytes, name and state; see `_in_the_clear`.
     _last: tuple[bytes, str, State] | None = field(default=None, init=False, eq=False, repr=False)
+    # What it has written last: a run keeps the state that it saves as a version, too.
+    _written: tuple[State, bytes] | None = field(default=None, init=False, eq=False, repr=False)
 
     # -- whole states
 
@@ -62,7 +64,9 @@ class Form:
 
     def _dumped(self, state: State, format: int) -> bytes:
         """In this format, if it is sealed."""
-        clear, seal = codec.dump(state), self._writing
+        if self._written is None or self._written[0] is not state:
+            self._written = (state, codec.dump(state))
+        clear, seal = self._written[1], self._writing
         if seal is None:
             return clear
         if format == codec.PACKED_FORMAT:

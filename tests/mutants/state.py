@@ -27,6 +27,13 @@ MISTAKES = (
         ("tests/state/test_lines.py", "-k", "makes_up"),
     ),
     Mistake(
+        "write the state that was written last for another one",
+        "state/form.py",
+        "if self._written is None or self._written[0] is not state:",
+        "if self._written is None:",
+        ("tests/state/test_form.py", "-k", "written_once"),
+    ),
+    Mistake(
         "give the state that was read last for another one",
         "state/form.py",
         "self._last[:2] != (clear, name)",

@@ -16,10 +16,11 @@ import pytest
 from flowplan.backends.keys import form_of
 from flowplan.backends.store import Store
 from flowplan.errors import StateError, UsageProblem
-from flowplan.state import history
+from flowplan.state import codec, history
 from flowplan.state.form import Form
 from flowplan.state.history import Rewritten
 from flowplan.state.seal import Unopened
+from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, state, volume
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND
 from tests.contracts.memory import ObjectSite
@@ -351,6 +352,23 @@ def test_the_same_bytes_are_read_once_in_a_run(opened: Callable[[], Form]) -> No
     assert reading.load(bytes(bytearray(data)), "state") is first
     assert reading.load(opened().dump(attrs.evolve(known, serial=9)), "state").serial == 9
     assert reading.load(data, "state") == known
+
+
+@pytest.mark.parametrize("opened", [Form, mine])
+def test_the_same_state_is_written_once_in_a_run(opened: Callable[[], Form], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run keeps what it saves as a version, too."""
+    known, dump, made = state(bound(DATA, "vol_1", volume())), codec.dump, list[int]()
+
+    def counted(one: State) -> bytes:
+        made.append(one.serial)
+        return dump(one)
+
+    monkeypatch.setattr(codec, "dump", counted)
+    writing, later = opened(), attrs.evolve(known, serial=9)
+    for one in (known, known, later, known):
+        assert opened().load(writing.dump(one), "state") == one
+    version = opened().load_version(writing.dump_version(known, CHANGE), "v", known.lineage, known.serial)
+    assert (version, made) == (known, [known.serial, 9, known.serial])
 
 
 def test_a_run_reads_what_another_one_may_have_changed_afresh() -> None:
