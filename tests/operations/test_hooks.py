@@ -290,7 +290,7 @@ def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(
     monkeypatch.setenv("FOUNDRY_PASSWORD", "a-password-of-ours")
     monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "0123456789abcdef")
     monkeypatch.setenv("FLOWPLAN_HTTP_PASSWORD", "for-the-state")
-    monkeypatch.setenv("FLOWPLAN_TO_HTTP_PASSWORD", "h100.8x.SXM5.IB")  # which a plan would show, too
+    monkeypatch.setenv("FLOWPLAN_TO_HTTP_PASSWORD", "my-foundry-project")  # which a plan would show, too
     monkeypatch.setenv("FLOWPLAN_TO_AWS_SECRET_ACCESS_KEY", "for-the-next-place")
     monkeypatch.setenv("FLOWPLAN_STATE", "postgres://kim:in-the-url@db/infra/train")
     monkeypatch.setenv("FLOWPLAN_VAR_token", "of-a-variable")
@@ -298,7 +298,7 @@ def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(
     hook(place, {"planned": ["sh", "-c", "cat > planned.json; env > env.txt"]})
     place.ok("--state", "here.json", "plan")
     text = (place.path / "planned.json").read_text()
-    assert "us-central1-b" not in text and "h100.8x.SXM5.IB" not in text and "********" in text
+    assert "us-central1-b" not in text and "my-foundry-project" not in text and "********" in text
     fits("hook", json.loads(text))
     inherited = (place.path / "env.txt").read_text()
     for secret in ("us-central1-b", "a-password", "0123456789abcdef", "of-a-variable", "for-the-state", "in-the-url"):
