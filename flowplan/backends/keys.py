@@ -183,6 +183,10 @@ class AgeSeal(Seal):
     def recipients(self) -> tuple[str, ...]:
         return tuple(self._recipients) or ((SCRYPT,) if self._passphrase else ())
 
+    @property
+    def opens_own(self) -> bool:
+        return not self._recipients or not self._own_names.isdisjoint(self._recipients)
+
     @cached_property
     def _own(self) -> tuple[str, x25519.Identity]:
         """The key that all of this run is sealed for, sealed for the recipients; and itself."""

@@ -191,10 +191,19 @@ class Form:
         return f"the state is encrypted for {found}, and this run would encrypt it for {now}"
 
     def hold_recipients(self) -> None:
-        """Raise StateError where this run would write for others than could open what it goes on from."""
+        """Raise StateError where this run would write for others than could open what it goes on from, or could itself
+        not open what it writes: no later run of this user could stop what costs money by then."""
+        if self.change_recipients:
+            return
         others = self.other_recipients()
-        if others is not None and not self.change_recipients:
+        if others is not None:
             raise StateError(others, hint=REKEY)
+        if self._writing is not None and self._writing.recipients and not self._writing.opens_own:
+            raise StateError(
+                f"the state would be encrypted for {_listed(self._writing.recipients)}, and no key that is given opens "
+                "that",
+                hint="give your own key, and name its recipient in FLOWPLAN_AGE_RECIPIENTS, too",
+            )
 
     def _sealed(self, seal: Seal, clear: bytes) -> Sealed:
         self.hold_recipients()

@@ -71,6 +71,10 @@ class Seal(Protocol):
     def recipients(self) -> tuple[str, ...]:
         """Who will be able to open what it seals; (): it can only open."""
 
+    @property
+    def opens_own(self) -> bool:
+        """Whether it can open what it seals."""
+
     def seal(self, data: bytes) -> Sealed:
         """`data` for the recipients. Raises StateError where there are none."""
 

@@ -161,6 +161,25 @@ def test_a_plan_says_that_somebody_was_taken_out_who_can_still_read_the_state(
     place.ok("apply", "--auto-approve")
 
 
+@pytest.mark.parametrize("mine", [None, key()], ids=["none", "another"])
+def test_no_state_begins_that_whoever_makes_it_cannot_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch, mine: str | None
+) -> None:
+    """They could not even destroy what they have made."""
+    kims = key()
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine or "")
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", owner(kims))
+    place.write(task_text("train"))
+    refused = place.run("apply", "--auto-approve")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "and no key that is given opens that" in said, "give your own key" in said) == (5, True, True)
+    assert not place.ledger()
+    place.ok("plan", "--out", "p.plan")  # which somebody else may apply
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", kims)
+    place.ok("apply", "p.plan")
+    place.ok("destroy", "--auto-approve")
+
+
 def test_a_plan_of_somebody_else_says_for_whom_it_is(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made on a laptop, and applied in CI with a key of its own."""
     place, laptop, ci = sealed, os.environ["FLOWPLAN_AGE_KEY"], key()

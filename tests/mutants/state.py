@@ -484,6 +484,13 @@ MISTAKES = (
         ("tests/state/test_rekey.py", "-k", "passphrase"),
     ),
     Mistake(
+        "begin a state that whoever makes it cannot read",
+        "backends/keys.py",
+        "return not self._recipients or not self._own_names.isdisjoint(self._recipients)",
+        "return bool(self._recipients) or not self._own_names",
+        ("tests/cli/test_encrypted.py", "-k", "no_state_begins"),
+    ),
+    Mistake(
         "leave the journal encrypted where the state is in the clear",
         "state/form.py",
         "        entry, seal = journal.header_entry(header), self._writing\n",
