@@ -366,7 +366,7 @@ MISTAKES = (
     Mistake(
         "change who can read a state without being asked",
         "state/form.py",
-        "        if others is not None and not self.change_recipients:\n",
+        "        if others is not None:\n",
         "        if False:\n",
         ("tests/state/test_form.py", "-k", "left_out or somebody_writes"),
     ),
