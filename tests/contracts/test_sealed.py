@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -91,6 +92,30 @@ def test_killed_before_any_of_its_writes_the_same_command_ends_it(
     hold_all_read(opens(both()))
     assert rekey(opens(both())) == Rewritten((1, 2))
     hold_all_read(opens(kims()))
+
+
+def test_no_version_is_written_again_once_the_lock_is_lost(site: Place, opens: Opener) -> None:
+    """Another run may have written it for others by then."""
+    if isinstance(site, LocalPlace):
+        pytest.skip("no other run takes the lock of a process that is only stopped")
+    begun(opens(mine()))
+    asked = list[int]()
+
+    def hold() -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            raise StateError("the lock was lost")
+
+    store = opens(both(), hold)
+    store.form.change_recipients = True
+    store.read()
+    with pytest.raises(StateError, match="lost"):
+        store.rewrite_versions()
+    opened = []
+    for serial in (1, 2):
+        with suppress(StateError):
+            opened.append(opens(mine()).version(store.read().state.lineage, serial).serial)
+    assert len(opened) == 1
 
 
 def test_what_follows_an_append_that_was_refused_leaves_a_journal_that_reads(site: Place, opens: Opener) -> None:
