@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.points import REMEMBERED, Act
-from tests.faults.proof import Proof, numbers, stopped
+from tests.faults.proof import Proof, numbers, stopped, went_on
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import SCENARIOS, STATE
 
@@ -100,8 +100,9 @@ LETTING_GO = tuple(
 
 
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:
-    needed = any(map(needs_room, rest)) and not stopped(ran)
-    return ran.codes == [code_of(ran) if needed else 0]
+    """A lock without a name stops nobody: what needs room after it is refused all the same."""
+    needed = any(map(needs_room, rest)) and not went_on(ran)
+    return ran.codes == [code_of(ran) if needed else 0] or (ran.codes == [0] and stopped(ran))
 
 
 def needs_room(label: str) -> bool:

@@ -159,7 +159,8 @@ def test_where_gitlab_goes_away_in_mid_apply_the_next_job_goes_on(project: Proje
     assert (code, "502 Bad Gateway" in log, "the results are kept in" in log) == (5, True, True), log
     assert list(files.glob("unsaved/flowplan/*.spill"))
     project.state.asked = lambda _: None
-    project.state.edit(lambda document: document["lock"]["holder"].update(boot="of another runner", id="of-the-job"))
+    of_the_job = {"machine": "of another runner", "boot": "of another runner", "id": "of-the-job"}
+    project.state.edit(lambda document: document["lock"]["holder"].update(of_the_job))
     code, log, planned = project.job("plan")
     assert (code, "is changing things" in log) == (0, True)  # a look needs no lock
     code, log, _ = project.job("apply", planned, CI="false")
