@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
+from flowplan.cloud.inside import Inside
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.state.state import consistent
 from tests import filled, hurried, known, processes
@@ -200,6 +201,12 @@ class Place:
     def simulator(self) -> Simulator:
         """The data behind `sim:` here, as another client sees it."""
         return Simulator.open(self.path / ".flowplan" / "simulator.db")
+
+    def wire(self) -> Inside:
+        """To that data, for a client that a test makes itself; open until the test is over."""
+        simulator = self.simulator()
+        processes.at_the_end(simulator.close)
+        return Inside(simulator)
 
     def call(self, method: str, target: str, body: bytes = b"") -> Response:
         """Somebody else's call to the same cloud."""

@@ -15,7 +15,6 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
-from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
 from flowplan.printable import shown
@@ -128,7 +127,7 @@ def test_an_empty_list_and_a_404_of_the_api_count_once_the_project_is_seen(appli
 
 
 def client(place: Place) -> Fcp:
-    transport = Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(place.simulator()))
+    transport = Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=place.wire())
     return Fcp(transport, parallelism=1)
 
 

@@ -21,7 +21,6 @@ from flowplan.apply.works import Work
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
-from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, Refused
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
@@ -314,7 +313,7 @@ def removals(
         seconds[0] += waits
         meanwhile()
 
-    wire = Inside(place.simulator())
+    wire = place.wire()
     cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=wire, wait=wait, log=log.append), parallelism=1)
     cloud.enter(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])
     clock = Clock(monotonic=lambda: seconds[0], pause=lambda _: None)

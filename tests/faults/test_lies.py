@@ -20,7 +20,6 @@ from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Answer
 from flowplan.cloud.http.transport import Transport
-from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, FlowplanError, Refused, StateError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.operations import recover
@@ -275,7 +274,7 @@ def test_a_change_whose_answers_are_lost_is_not_done_because_the_bid_does_not_te
     id = placed(place)["fid"]
     lies(place, f"PATCH {ONE_BID}", "timeout")
     lies(place, f"GET {ONE_BID}", "edited", put={"launch_specification": {"ssh_keys": [], "volumes": None}})
-    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(place.simulator())), parallelism=1)
+    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=place.wire()), parallelism=1)
     before, after = bid("task-000", volumes=("vol_x",), paused=True), bid("task-000", paused=True)
     update = change("update", before, after, Address.parse(BID), id=id)
     with pytest.raises(CloudError):

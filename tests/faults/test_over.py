@@ -13,7 +13,6 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
-from flowplan.cloud.inside import Inside
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
 from flowplan.printable import shown
@@ -41,13 +40,19 @@ def answer(place: Place, route: str, data: object) -> None:
         simulator.faults.add(route, "status", status=200, body=json.dumps(data), times=None)
 
 
+def answer_again(place: Place) -> None:
+    """What is so, from now on."""
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+
+
 def project_of(place: Place) -> str:
     id: str = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
     return id
 
 
 def client(place: Place) -> Fcp:
-    return Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=Inside(place.simulator())), parallelism=1)
+    return Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=place.wire()), parallelism=1)
 
 
 # ---- deleted_at, deactivated_at -----------------------------------------------------------------------------------
@@ -72,7 +77,7 @@ def test_a_deletion_is_proved_by_a_moment_only(applied: Place, value: object) ->
     ids = [row["fid"] for row in rows]
     with pytest.raises(CloudError, match="nothing proves that it is gone"):
         cloud.look_again(Live(), [], ids)
-    applied.simulator().faults.clear()
+    answer_again(applied)
     answer(applied, "GET /v2/volumes", [row | {"deleted_at": "2026-11-02T09:00:00Z"} for row in rows])
     assert cloud.look_again(Live(), [], ids).gone == set(ids)
 
@@ -91,7 +96,7 @@ def test_a_volume_that_is_read_when_it_is_asked_for_is_what_the_list_says_of_it(
     assert {"bid_other", *row["bids"]} <= set(found[row["fid"]].users)
     assert found["vol_odd"].users_unreported
     assert "vol_late" not in found
-    applied.simulator().faults.clear()
+    answer_again(applied)
     answer(applied, "GET /v2/volumes", [row, {"name": "somebody's"}])
     with pytest.raises(CloudError, match="fid"):
         cloud.volumes()

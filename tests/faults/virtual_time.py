@@ -14,6 +14,7 @@ from typing import Any
 from flowplan.cli.stop import Stop
 from flowplan.clock import Clock
 from flowplan.simulator import Simulator
+from tests.processes import at_the_end
 
 
 class _Time:
@@ -26,10 +27,15 @@ class _Time:
     def _open(self) -> Simulator:
         place = (os.getpid(), Path.cwd())
         if self._simulator is None or self._place != place:
-            if self._simulator is not None and self._place is not None and self._place[0] == place[0]:
-                self._simulator.close()
+            self.close()
             self._place, self._simulator = place, Simulator.open(place[1] / ".flowplan" / "simulator.db")
         return self._simulator
+
+    def close(self) -> None:
+        """What another process has opened is left to it."""
+        if self._simulator is not None and self._place is not None and self._place[0] == os.getpid():
+            self._simulator.close()
+        self._simulator = None
 
     def now(self) -> float:
         return self._open().now().timestamp()
@@ -41,6 +47,7 @@ class _Time:
 def install(replace: Callable[[Any, str, Any], None] = setattr) -> None:
     """Every run of this process lives in the simulator's time. `replace` is setattr, or one that can be undone."""
     time = _Time()
+    at_the_end(time.close)
 
     def pause(stop: Stop, seconds: float) -> None:
         if not stop.stopped():

@@ -52,9 +52,10 @@ WAITS = 120.0  # seconds that a round waits for a removal, or for a task that an
 def one_round(
     session: Session, request: Request, how: How, reporter: Reporter, hold: Callable[[], None] = lambda: None
 ) -> Round:
-    """One round over the files of `request`, read again: `session` is a fresh one, and its `lock_timeout` says how
-    long a round that acts waits for the lock. Nothing is locked or written where there is nothing to do. `hold` is
-    asked under the lock, before anything is done: it raises StateError where another watches by now.
+    """One round over the files of `request`, read again. `session` is a fresh one, and closed in the end; its
+    `lock_timeout` says how long a round that acts waits for the lock. Nothing is locked or written where there is
+    nothing to do. `hold` is asked under the lock, before anything is done: it raises StateError where another watches
+    by now.
 
     Raises FlowplanError where it cannot look: StateError, and CloudError where the API answers nothing. Where the
     configuration cannot be used, the API does not tell all of what a plan is made from, or an operation of an earlier
@@ -62,16 +63,9 @@ def one_round(
     what keeps it from acting: Locked, StalePlan, GuardRefused, ApplyFailed. Interruptions are raised."""
     made = _Round(session, request, attrs.evolve(how, wait="placed", timeout=min(how.timeout, WAITS)), reporter, hold)
     try:
-        found = made.run()
-    except _NO_PLAN as error:
-        if isinstance(error, _NO_CALL):
-            raise
-        return made.without_plan(error)
-    runs_on = {one.address for one in found.findings if one.act == "cancel"} - set(found.acted)
-    if not runs_on or not isinstance(found.error, _NO_PLAN) or isinstance(found.error, (StalePlan, *_NO_CALL)):
-        return found
-    ended = made.without_plan(found.error)  # what refuses a plan of the files does not keep a bid that is over
-    return attrs.evolve(found, acted=(*found.acted, *ended.acted))
+        return made.whole()
+    finally:
+        made.session.close()
 
 
 class _Watching(Approved):
@@ -108,6 +102,20 @@ class _Round:
     hold: Callable[[], None]
     _acted: list[Address] = field(factory=list, init=False)
     _applied: list[Happened] = field(factory=list, init=False)
+
+    def whole(self) -> Round:
+        """The round, also where there is no plan."""
+        try:
+            found = self.run()
+        except _NO_PLAN as error:
+            if isinstance(error, _NO_CALL):
+                raise
+            return self.without_plan(error)
+        runs_on = {one.address for one in found.findings if one.act == "cancel"} - set(found.acted)
+        if not runs_on or not isinstance(found.error, _NO_PLAN) or isinstance(found.error, (StalePlan, *_NO_CALL)):
+            return found
+        ended = self.without_plan(found.error)  # what refuses a plan of the files does not keep a bid that is over
+        return attrs.evolve(found, acted=(*found.acted, *ended.acted))
 
     def run(self) -> Round:
         looked, decision, plans = self._looked()
