@@ -177,15 +177,16 @@ def test_a_write_that_is_refused_as_anothers_ends_the_run(applied: GitLab, statu
 
 
 def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(applied: GitLab) -> None:
-    """A change of a limit that was killed is settled first: that is the first write."""
+    """A create whose answer was lost is settled first: that is the first record."""
     place = applied.place
-    place.write(many(3, price="18.92"))
+    place.write(many(3) + task_text("fourth"))
     with place.simulator() as simulator:
-        simulator.faults.add("PATCH *", "status", status=500, times=None)
-    applied.refuse(SECOND, REFUSED["lost"])
-    assert applied.run(*APPLY, *ONE).code == 5
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert applied.run(*APPLY, "--on-unknown", "stop").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()
+    assert len(live_ids(place)) == 4
     applied.refuse(2, REFUSED["403"])
     ran = applied.run(*KEEP)
     assert (ran.code, live_ids(place)) == (5, []), ran
