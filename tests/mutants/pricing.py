@@ -27,6 +27,13 @@ MISTAKES = (
         ("tests/pricing/test_sizes.py", "-k", "fraction or dearer"),
     ),
     Mistake(
+        "say that a bid pays the price of now at least, beside one of yours that bids less",
+        "pricing/book.py",
+        "if is_low or units < self._freed else None",
+        "if units < self._freed else None",
+        ("tests/pricing/test_sizes.py", "-k", "as_little_as_the_reserve"),
+    ),
+    Mistake(
         "round a price of a size half up",
         "pricing/book.py",
         ".quantize(CENT, ROUND_CEILING)",

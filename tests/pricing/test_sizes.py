@@ -164,6 +164,16 @@ def test_a_size_that_pushes_others_out_makes_the_other_dearer() -> None:
     assert one.alone is not None and "self_competition" in one.warnings
 
 
+@pytest.mark.parametrize("limits", [("20", "10"), ("10", "20")])
+def test_where_one_of_yours_bids_less_than_the_price_of_now_all_of_yours_may_pay_as_little_as_the_reserve(
+    limits: tuple[str, str],
+) -> None:
+    """There is room for both. The price falls below the 13 of now, to what nobody can tell, and all pay the same."""
+    markets = [seen(8, many, "13", win, free=16) for many, win in ((1, "8"), (2, "8"), (3, "20"))]
+    found = costs([sized(8, limit) for limit in limits], *markets)
+    assert [(one.outlook, one.entry.low, one.entry.point) for one in found] == [("runs", D(8), D(10))] * 2
+
+
 def test_a_bid_that_may_have_what_is_left_over_is_unknown_and_one_that_cannot_waits() -> None:
     """One rival has all of the eight GPUs: whoever outbids him leaves over what he does not take."""
     four = sized(4, "40")
