@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.cloud.looks import single
-from flowplan.errors import FlowplanError
+from flowplan.cloud.looks import or_why, single
+from flowplan.errors import CloudError, FlowplanError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
 from flowplan.operations.looking.live import begun, note_unread, with_ours
@@ -42,10 +42,15 @@ def truth(session: Session, hours: float) -> Truth:
     kept = _kept(session, state)
     if not (state.bindings or state.paid or kept or begun(loaded)):
         return Truth(state, hours, judged=None if kept is None else ())
-    state, there, live, bills = as_it_is(session, loaded)
+    state, there, live, billed = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
-    note_unread(cloud, state, bills)
+    if isinstance(billed, CloudError):  # what it costs is shown anyway
+        cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")
+        bills = _unread(str(billed), state, live, kept or ())
+    else:
+        bills = billed
+        note_unread(cloud, state, bills)
     now = cloud.time()
     as_ends = _ending(there.costs, state, bills, now)
     judged = None if kept is None else judged_by(cloud, kept, bills, now)
@@ -68,6 +73,14 @@ def _ending(costs: Costs, state: State, bills: Bills, now: datetime) -> Costs:
     return attrs.evolve(costs, changes=tuple(attrs.evolve(one, left_before=its, left=its) for one, its in changes))
 
 
+def _unread(why: str, state: State, live: Live, kept: Sequence[KeptForecast]) -> Bills:
+    """What is known where the bill could not be fetched: nothing of any bid, also of those that only forecasts name."""
+    from flowplan.pricing.billing import Bills
+
+    bound = (one.id for one in state.bindings.values())
+    return Bills(unread=dict.fromkeys({*bound, *state.paid, *live.bids, *(id for one in kept for id in one.bids)}, why))
+
+
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is noted: the estimate needs none."""
     from flowplan.operations.running.track_record import in_a_line, kept_forecasts
@@ -79,9 +92,9 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Bills]:
+def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live, Bills | CloudError]:
     """The state, with what else is ours; a plan that changes nothing: it holds what there is, with its price
-    now; all that is there; and what each bid was billed. The project is entered."""
+    now; all that is there; and what each bid was billed, or why nobody knows. The project is entered."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.forecast import auctions_ahead
     from flowplan.cost.priced_plan import PricedPlan
@@ -92,7 +105,7 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     from flowplan.state.ownership import as_known
 
     cloud = session.cloud()
-    lists = cloud.everything().beside(single(cloud.billed))
+    lists = cloud.everything().beside(single(or_why(cloud.billed, (Unauthorized,))))
     _, ((_, live), bills) = session.enter_and_list(loaded.state, None, lists)
     state = with_ours(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take what was paid for nothing where the bill could not be fetched",
+        "operations/cost.py",
+        "    return Bills(unread=dict.fromkeys(",
+        "    return Bills() or Bills(unread=dict.fromkeys(",
+        ("tests/operations/test_unread_bills.py", "-k", "fetched_leaves_unknown"),
+    ),
+    Mistake(
         "keep from people that a state that is rebuilt has no lifetimes",
         "operations/rebuild.py",
         "    if config is None or any(task.lifetime is not None for task in config.tasks.values()):\n",

@@ -76,6 +76,31 @@ def test_what_cannot_be_read_of_an_own_bill_makes_what_was_paid_unknown(ran: Pla
     assert {one["address"] for one in found["forecasts"]} == {"bid.train"}
 
 
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_bill_that_cannot_be_fetched_leaves_unknown_what_was_paid_and_nothing_else(ran: Place, status: int) -> None:
+    """Who looks for what runs away has no bill to wait for. A forecast is not held against a bill of nothing."""
+    before = json.loads(ran.ok("cost", "--format", "json"))
+    ran.ok("simulator", "advance", "30h")  # the forecast is over, and would be judged for good
+    with ran.simulator() as simulator:
+        simulator.faults.add(f"GET {BILL}", "status", status=status, times=None)
+    cost = ran.run("cost")
+    assert cost.code == 0
+    assert "what was paid is unknown, since the bill could not be fetched: GET" in said(cost.err)
+    assert "bid.train Allocated; paid so far: unknown" in said(cost.out)
+    assert "bid.other Allocated; paid so far: unknown" in said(cost.out)
+    assert "What was paid so far for instances is unknown." in said(cost.out)
+    found = json.loads(ran.ok("cost", "--format", "json"))
+    assert (found["estimate"]["paid"], found["paid"]["paid"]) == (None, None)
+    assert found["forecasts"] == []
+    with ran.simulator() as simulator:
+        simulator.faults.clear()
+    again = json.loads(ran.ok("cost", "--format", "json"))
+    assert found["estimate"]["hour"] == again["estimate"]["hour"]
+    assert float(again["paid"]["paid"]) > float(before["paid"]["paid"])
+    over = [one for one in again["forecasts"] if float(one["hours_compared"]) > 1]
+    assert over and all(float(one["paid"]) > 0 for one in over)
+
+
 def test_the_part_of_an_own_bill_that_can_be_read_ends_a_lifetime(ran: Place) -> None:
     add_to_bill(ran, bid_id(ran, "bid.train"), ODD[0])
     planned = ran.run("plan")
