@@ -35,7 +35,8 @@ class Answer:
         """Say on stderr why a command failed, and what it ends with. Each command that is named works on the state that
         was asked for, where the machine gives enough to look that up."""
         with suppress(OSError):
-            self.terminal.works_on(self.asked().place)
+            asked = self.asked()
+            self.terminal.works_on(asked.place, asked.paths)
         return tell(error, self.terminal)
 
     def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:

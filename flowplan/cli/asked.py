@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from flowplan.cli.base import spelled
-from flowplan.cli.everywhere import which_state
+from flowplan.cli.everywhere import which_files, which_state
 from flowplan.cli.forms import Form
 from flowplan.cli.github import LEAST
 
@@ -18,7 +18,8 @@ Words = Sequence[str]
 class Asked(NamedTuple):
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
     JSON is to go beside that; `state`: where --state names one; `used`: the other files that are named; `max_bytes`:
-    what may be printed at most, where that is a number; `place`: the options that say which state."""
+    what may be printed at most, where that is a number; `place`: the options that say which state; `paths`: the
+    task files and directories."""
 
     subject: str = ""
     form: str = ""
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     used: tuple[str, ...] = ()
     max_bytes: int | None = None
     place: str = ""
+    paths: str = ""
 
 
 def asked_by(command: click.Command, words: Words) -> Asked:
@@ -35,15 +37,16 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     from flowplan.cli.json_file import files_of
 
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
+    place, paths = which_state(given), which_files(given)
     subjects = [one.subject for one in below.params if isinstance(one, Form) and one.subject]
     file, state = _named(given, "json_file"), _named(given, "state")
     used = tuple(_from(given, name) for name in files_of(given))
     form = "json" if given.get("as_json") else str(given.get("form", ""))
     if not subjects:
-        return Asked(events=form == "json", file=file, state=state, used=used, place=which_state(given))
+        return Asked(events=form == "json", file=file, state=state, used=used, place=place, paths=paths)
     size = str(given.get("max_bytes", ""))
     most = max(int(size), LEAST) if size.isdecimal() and size.isascii() else None
-    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most, place=which_state(given))
+    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most, place=place, paths=paths)
 
 
 def _named(given: Mapping[str, Any], option: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from flowplan.cli.answer import Answer
-from flowplan.cli.everywhere import which_state
+from flowplan.cli.everywhere import which_files, which_state
 from flowplan.cli.terminal import Terminal, in_ci
 from flowplan.cli.told import told
 from flowplan.cli.variables import variable, variable_files
@@ -46,7 +46,7 @@ class Context(NamedTuple):
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]
         terminal.asked(plain=bool(given.get("no_color")), verbose=bool(given.get("verbose")))
-        terminal.works_on(which_state(given))
+        terminal.works_on(which_state(given), which_files({**ctx.params, **given}))
         if directory := given.get("chdir"):
             try:
                 os.chdir(directory)

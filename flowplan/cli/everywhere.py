@@ -41,6 +41,23 @@ def which_state(given: Mapping[str, Any]) -> str:
     return " ".join(f"{option} {shlex.quote(word)}" for option, word in words)
 
 
+def which_files(given: Mapping[str, Any]) -> str:
+    """The PATHs among what is `given`, for a command line; "" where there are none, or one is no task file and no
+    directory: a saved plan, say."""
+    paths = given.get("paths")
+    if not isinstance(paths, tuple) or not paths:
+        return ""
+    import shlex
+    from pathlib import Path
+
+    places = Path(), Path(given.get("chdir") or "")  # this process may have gone there by now
+    named = [
+        one for one in map(str, paths) if one.endswith((".yaml", ".yml")) or any((p / one).is_dir() for p in places)
+    ]
+    words = shlex.join(named)
+    return words if len(named) == len(paths) and words.isprintable() else ""
+
+
 def global_options(*, hidden: bool) -> list[click.Parameter]:
     """The options every command takes; shown once, in `flowplan --help`."""
     return [

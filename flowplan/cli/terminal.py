@@ -48,9 +48,11 @@ class Terminal:
         self.paint = self.paint._replace(verbose=verbose, on=on)
         self.paint_err = self.paint_err._replace(verbose=verbose, on=on_err)
 
-    def works_on(self, place: str) -> None:
-        """From here on each command that is named has the options `place`, which say which state this one works on."""
-        self.paint, self.paint_err = self.paint._replace(place=place), self.paint_err._replace(place=place)
+    def works_on(self, place: str, paths: str) -> None:
+        """From here on each command that is named has the options `place`, which say which state this one works on; and
+        one that rebuilds a lost state has the PATHs that this one has."""
+        self.paint = self.paint._replace(place=place, paths=paths)
+        self.paint_err = self.paint_err._replace(place=place, paths=paths)
 
     @property
     def live(self) -> bool:

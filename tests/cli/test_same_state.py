@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 
-from flowplan.cli.everywhere import which_state
+from flowplan.cli.everywhere import which_files, which_state
 from flowplan.patterns import regex
 from flowplan.reports.text.same_state import on_same_state
 from tests.cli.lines import UNENDING, commands, ready
@@ -91,6 +93,47 @@ def test_the_hint_of_a_lost_state_names_it(place: Place, damage: str) -> None:
     assert place.run(*shlex.split(typed[0])[1:]).code == 0
     assert "bid.task-000" in place.ok("state", "list", "--state", "team a.json")
     assert not (place.path / "flowplan.state.json").exists()
+
+
+STACK = "version: 2\nname: team\nvolumes: {ckpt: {size: 100, disk_interface: File, region_id: us-central1-b}}\n"
+USER = """version: 2
+tasks:
+  train:
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+    persistent_storage: {attach: {volume: ckpt, mount_point: /mnt/ckpt}}
+"""
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve")])
+def test_the_hint_of_a_lost_state_names_the_files_that_it_is_rebuilt_from(
+    place: Place, command: tuple[str, ...]
+) -> None:
+    """Without them it would not know the stack, whose name they have, nor take back a volume, which carries no mark."""
+    (place.path / "a dir").mkdir()
+    place.write(STACK, "stack.yaml")
+    place.write(USER, "a dir/train.yaml")
+    files = ("stack.yaml", "a dir")
+    place.ok("apply", "--auto-approve", *files)
+    shutil.rmtree(place.path / ".flowplan" / "versions")
+    shutil.rmtree(place.path / ".flowplan" / "used", ignore_errors=True)
+    for one in place.path.glob("flowplan.*"):
+        one.unlink()
+    said = " ".join(place.run(*command, *files).err.split())
+    typed = said[said.index("flowplan recover") :].partition("`")[0].partition(" error: ")[0]
+    place.ok(*shlex.split(typed)[1:])
+    assert "volume.ckpt" in place.ok("state", "list")
+    assert json.loads(place.ok("plan", *files, "--format", "json"))["summary"]["no-op"] == 2
+
+
+def test_what_is_no_file_of_a_configuration_rebuilds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "down" / "tasks").mkdir(parents=True)
+    (tmp_path / "tonight").write_text("{}")
+    assert which_files({"paths": ("tonight",)}) == ""
+    assert which_files({"paths": ("a.yaml", "tonight")}) == ""
+    assert which_files({"paths": ("tasks", "my file.yml"), "chdir": "down"}) == "tasks 'my file.yml'"
+    assert which_files({"paths": ("a\x1b[2J.yaml",)}) == ""
+    assert which_files({"paths": ()}) == which_files({}) == ""
 
 
 def test_so_does_one_that_is_told_to_a_program(place: Place) -> None:

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/cli/test_commands.py", "-k", "nobody_approves_destroys"),
     ),
     Mistake(
+        "rebuild a lost state without the files, which name the stack and its volumes",
+        "cli/answer.py",
+        "works_on(asked.place, asked.paths)",
+        "works_on(asked.place, '')",
+        ("tests/cli/test_same_state.py", "-k", "rebuilt_from"),
+    ),
+    Mistake(
         "rebuild the state at another place than the one that was lost",
         "reports/text/paint.py",
         "        return on_same_state(text, self.place)\n",

@@ -108,13 +108,14 @@ def cut(line: str, most: int) -> str:
 class Paint(NamedTuple):
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
     no other characters. `verbose`: everything is shown, also what is alike. `width`: columns of a line. `place`: the
-    options that say which state the command was given."""
+    options that say which state the command was given; `paths`: the task files and directories that it was given."""
 
     on: bool = False
     ascii: bool = False
     verbose: bool = False
     width: int = WIDTH
     place: str = ""
+    paths: str = ""
 
     @property
     def dots(self) -> str:
@@ -127,11 +128,12 @@ class Paint(NamedTuple):
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
     def typed(self, text: str) -> str:
-        """`text`, whose commands act on the state that the command was given."""
-        if not self.place:
+        """`text`, whose commands act on the state that the command was given, and rebuild it from the same files."""
+        if not self.place and not self.paths:
             return text
-        from flowplan.reports.text.same_state import on_same_state
+        from flowplan.reports.text.same_state import from_same_files, on_same_state
 
+        text = from_same_files(text, self.paths) if self.paths else text
         return on_same_state(text, self.place)
 
     def symbol(self, symbol: str) -> str:

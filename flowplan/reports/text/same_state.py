@@ -1,4 +1,4 @@
-"""What a message says to type works on the state that the command was given."""
+"""What a message says to type works on the state that the command was given, and rebuilds a lost one from its files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ _COMMAND = regex(
     r"|force-unlock|lock show|state (?:history|restore|list|show|mv|rm|pull|push|rekey))\b"
     r"(?![^`\n]*` (?:was run )?there\b)"  # that is for another state
 )
+
+_REBUILD = regex(r"\bflowplan recover --from-live\b")
+
+
+def from_same_files(text: str, paths: str) -> str:
+    """`text`, whose commands that rebuild a lost state have these `paths`: only the files say what the stack is called,
+    and which volumes are its own."""
+    return _REBUILD.sub(lambda found: f"{found[0]} {paths}", text)
 
 
 def on_same_state(text: str, options: str) -> str:
