@@ -50,12 +50,16 @@ def which_files(given: Mapping[str, Any]) -> str:
     import shlex
     from pathlib import Path
 
+    from flowplan.files.private import is_missing
+
+    words = shlex.join(map(str, paths))
+    if not words.isprintable():
+        return ""
     places = Path(), Path(given.get("chdir") or "")  # this process may have gone there by now
-    named = [
-        one for one in map(str, paths) if one.endswith((".yaml", ".yml")) or any((p / one).is_dir() for p in places)
-    ]
-    words = shlex.join(named)
-    return words if len(named) == len(paths) and words.isprintable() else ""
+    read = (
+        one.endswith((".yaml", ".yml")) or not all(is_missing(at / one) for at in places) for one in map(str, paths)
+    )
+    return words if all(read) else ""
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:

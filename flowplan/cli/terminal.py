@@ -49,10 +49,8 @@ class Terminal:
         self.paint_err = self.paint_err._replace(verbose=verbose, on=on_err)
 
     def works_on(self, place: str, paths: str) -> None:
-        """From here on each command that is named has the options `place`, which say which state this one works on; and
-        one that rebuilds a lost state has the PATHs that this one has."""
-        self.paint = self.paint._replace(place=place, paths=paths)
-        self.paint_err = self.paint_err._replace(place=place, paths=paths)
+        """From here on what is said to type works on the state that the options `place` say, and on the PATHs."""
+        self.paint, self.paint_err = (one._replace(place=place, paths=paths) for one in (self.paint, self.paint_err))
 
     @property
     def live(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from flowplan.cli.everywhere import which_files, which_state
 from flowplan.patterns import regex
-from flowplan.reports.text.same_state import on_same_state
+from flowplan.reports.text.same_state import from_same_files, on_same_state
 from tests.cli.lines import UNENDING, commands, ready
 from tests.conftest import Place, many
 
@@ -125,6 +125,22 @@ def test_the_hint_of_a_lost_state_names_the_files_that_it_is_rebuilt_from(
     assert json.loads(place.ok("plan", *files, "--format", "json"))["summary"]["no-op"] == 2
 
 
+def test_what_a_watch_leaves_to_a_person_is_shown_of_the_files_that_it_watches(place: Place) -> None:
+    place.write(many(1), "tasks.yaml")
+    place.ok("apply", "--auto-approve", "tasks.yaml")
+    place.write(many(2), "tasks.yaml")
+    said = " ".join(place.run("watch", "--once", "tasks.yaml").out.split())
+    typed = said[said.index("run `") + 5 :].partition("`")[0]
+    assert typed == "flowplan plan tasks.yaml", said
+    assert "Plan: 3 to add" in place.ok(*shlex.split(typed)[1:])
+
+
+def test_a_command_that_names_its_files_stays() -> None:
+    said = "`flowplan plan a.yaml b.yaml`, `flowplan plan --out FILE`, `flowplan recover --cancel bid_1`, flowplan plan"
+    assert from_same_files(said, "c.yaml") == said
+    assert from_same_files("`flowplan validate` says", "a.yaml 'a b'") == "`flowplan validate a.yaml 'a b'` says"
+
+
 def test_what_is_no_file_of_a_configuration_rebuilds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "down" / "tasks").mkdir(parents=True)
@@ -132,7 +148,8 @@ def test_what_is_no_file_of_a_configuration_rebuilds_nothing(tmp_path: Path, mon
     assert which_files({"paths": ("tonight",)}) == ""
     assert which_files({"paths": ("a.yaml", "tonight")}) == ""
     assert which_files({"paths": ("tasks", "my file.yml"), "chdir": "down"}) == "tasks 'my file.yml'"
-    assert which_files({"paths": ("a\x1b[2J.yaml",)}) == ""
+    assert which_files({"paths": ("a\x1b[2J.yaml",)}) == which_files({"paths": ("a\0",)}) == ""
+    assert which_files({"paths": ("x" * 300,)}) == "x" * 300  # nobody knows
     assert which_files({"paths": ()}) == which_files({}) == ""
 
 

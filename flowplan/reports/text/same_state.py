@@ -10,13 +10,14 @@ _COMMAND = regex(
     r"(?![^`\n]*` (?:was run )?there\b)"  # that is for another state
 )
 
-_REBUILD = regex(r"\bflowplan recover --from-live\b")
+_OF_FILES = regex(r"\bflowplan recover --from-live\b|(?<=`)flowplan (?:plan|validate)(?=`)")
 
 
 def from_same_files(text: str, paths: str) -> str:
-    """`text`, whose commands that rebuild a lost state have these `paths`: only the files say what the stack is called,
-    and which volumes are its own."""
-    return _REBUILD.sub(lambda found: f"{found[0]} {paths}", text)
+    """`text`, whose commands that read the files have these `paths`, where they name none: without them, there may be
+    nothing to read; and who rebuilds a lost state has from them what the stack is called, and which volumes are its
+    own."""
+    return _OF_FILES.sub(lambda found: f"{found[0]} {paths}", text)
 
 
 def on_same_state(text: str, options: str) -> str:
