@@ -57,6 +57,8 @@ def release(session: Session, address: str) -> Binding:
     """Release one address, and the ports of a bid with it: the object itself is not touched, nor looked at, so that
     this needs no API. Returns what the state held. Raises UsageProblem, FlowplanError for an address that is not there
     or in doubt."""
+    if _has_begun_none(session):
+        bound(address, {})
     with session.changing():
         loaded = session.kept()
         binding = bound(address, loaded.state.bindings)
@@ -76,6 +78,8 @@ def release(session: Session, address: str) -> Binding:
 def move(session: Session, old: str, new: str) -> dict[Address, Address]:
     """Give a resource, the ports of a bid, and earlier bids that its successor has not replaced yet, another address.
     Returns old -> new. Raises as `release` does."""
+    if _has_begun_none(session):
+        bound(old, {})
     with session.changing():
         loaded = session.kept()
         moves = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
@@ -106,6 +110,9 @@ def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
 def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
     """Encrypt the state, its backup and its versions again, for those whom the keys of this run name; to `decrypt`,
     write them in the clear. Raises UsageProblem without a key, FlowplanError where there is no state, StateError."""
+    none = FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
+    if _has_begun_none(session):
+        raise none
     with session.changing():
         store = session.store
         seal = store.form.seal
@@ -119,7 +126,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         store.form.decrypt = decrypt
         loaded = session.kept()
         if loaded.fresh:
-            raise FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
+            raise none
         store.form.change_recipients = True
         session.so_far = (
             "part of the state may be written in its new form already: run the same command again to end this"
@@ -194,6 +201,16 @@ def _is_missing(session: Session) -> bool:
         return session.store.read().fresh
     except StateError:
         return False
+
+
+def _has_begun_none(session: Session) -> bool:
+    """Whether a server has no state where this one is to be, as at a URL with a slip in it: its lock would begin one.
+    Raises as `kept` does."""
+    session.hold_changeable()
+    if not session.chosen.is_url:
+        return False
+    with session.looking():
+        return session.kept().fresh
 
 
 def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:

@@ -56,6 +56,18 @@ def test_a_watch_begins_no_state(place: Place, url: str) -> None:
     assert state_servers.server().state(f"{url.rpartition('/')[2]}-flowplan-watch").versions
 
 
+@pytest.mark.parametrize("command", [("mv", "bid.train", "bid.other"), ("rm", "bid.train"), ("rekey",)])
+def test_what_changes_a_state_begins_none_where_there_is_none(
+    place: Place, url: str, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a mistyped URL: a lock and its document would be there for good."""
+    monkeypatch.setenv("FLOWPLAN_PASSPHRASE", "a long one, which nobody guesses")
+    refused = place.run("--state", url, "state", *command)
+    assert refused.code == 1 and ("is not in the state" in refused.err or "there is no state" in refused.err), refused
+    state = state_servers.server().state(url.rpartition("/")[2])
+    assert (state.versions, state.lock) == ({}, None)
+
+
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:
     """To try it takes the lock, and writes."""
     said = "whether that server keeps a second run out"

@@ -181,6 +181,13 @@ MISTAKES = (
         ("tests/faults/test_without_room.py", "-k", "settles"),
     ),
     Mistake(
+        "begin a state at the server where a state that is there was to change",
+        "operations/state.py",
+        "    if not session.chosen.is_url:\n",
+        "    if session.chosen.is_url:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "begins_none"),
+    ),
+    Mistake(
         "call nothing changed once a stack file was written",
         "operations/opening/session.py",
         "        return self.so_far or (",
