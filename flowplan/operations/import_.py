@@ -10,17 +10,12 @@ from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hold_free, importable, parsed, settled_by
-from flowplan.operations.looking.unknown_stack import named
+from flowplan.operations.looking.unknown_stack import name_in_files
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
 from flowplan.state.ownership import adopted, as_made, binding_of, bound_bids
 from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding, State
-
-
-def _only(names: frozenset[str] | None) -> str:
-    """The one of `names`; "": there is none, or nobody knows which."""
-    return next(iter(names)) if names is not None and len(names) == 1 else ""
 
 
 def take_in(session: Session, address: str, id: str, lineage: str | None) -> Address:
@@ -36,7 +31,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,
-            stack=session.stack_name(loaded.state, _only(named(session))),
+            stack=session.stack_name(loaded.state, name_in_files(session)),
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,

@@ -226,6 +226,14 @@ def test_a_stack_that_its_file_names_is_found_by_that_name(place: Place, paths: 
     assert changes(place) == 0
 
 
+def test_a_destroy_without_a_state_is_titled_as_the_files_say(place: Place) -> None:
+    place.write("version: 2\nname: fleet\ntasks: {}\n")
+    for command in (("destroy", "--auto-approve"), ("plan", "--destroy")):
+        assert place.ok(*command).startswith('Stack "fleet": ')
+    place.write("version: 2\ntasks: {}\n")
+    assert place.ok("plan", "--destroy").startswith('Stack "work": ')
+
+
 def test_files_with_problems_keep_no_bid_from_being_found(place: Place) -> None:
     """What they call the stack holds; the bids are found, and the volumes are said to be missing."""
     place.write(NAMED)

@@ -393,7 +393,7 @@ MISTAKES = (
     Mistake(
         "call a stack as its directory is called when something is imported first",
         "operations/import_.py",
-        "_only(named(session))",
+        "name_in_files(session)",
         '""',
         ("tests/operations/test_elsewhere.py", "-k", "import_calls"),
     ),

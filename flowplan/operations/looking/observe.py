@@ -138,9 +138,17 @@ def _made_of(
 
 def _headed(session: Session, config: Config | None, state: State, project: Named) -> State:
     """`state` with the stack, the API and the project that this run is of."""
+    if config is not None:
+        given = config.stack
+    elif not state.stack:  # a destroy without a state
+        from flowplan.operations.looking.unknown_stack import name_in_files
+
+        given = name_in_files(session)
+    else:
+        given = ""
     return attrs.evolve(
         state,
-        stack=session.stack_name(state, config.stack if config is not None else ""),
+        stack=session.stack_name(state, given),
         api_url=session.settings.api_url,
         project=project.id,
         project_name=project.name,

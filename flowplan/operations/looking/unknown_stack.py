@@ -92,6 +92,12 @@ def named(session: Session) -> frozenset[str] | None:
     return None if locked else names(sources)
 
 
+def name_in_files(session: Session) -> str:
+    """The one name that the files of the command give their stack; "": they give none, or nobody knows which."""
+    found = named(session)
+    return next(iter(found)) if found is not None and len(found) == 1 else ""
+
+
 def _say_live(session: Session, text: str, ids: list[str], *, refused: bool) -> None:
     if not refused:
         session.listener.warn(f"{text}; `flowplan orphans` lists what is in no state here")
