@@ -201,15 +201,23 @@ def test_what_is_exempt_from_the_proxy_of_the_cloud_is_asked_without_it(
     assert proxy.requests == []
 
 
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("which", ["s3", "azure"])
-def test_no_proxy_is_asked_for_the_credentials_of_the_machine(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They come in the clear, and a proxy on another machine would give those of that one."""
+def test_no_proxy_is_asked_for_the_credentials_of_the_machine(
+    which: str, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come in the clear, and a proxy on another machine would give those of that one; also where a variable names
+    a host `beside` this one."""
     proxy, machine = Server(silent), Server(reset)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_METADATA_ENDPOINT", machine.url)
-    monkeypatch.setenv("IDENTITY_ENDPOINT", machine.url)
-    given = {"HOME": "/nonexistent", "HTTPS_PROXY": proxy.url}
+    there = (
+        f"http://tokens.example.test:{urlsplit(machine.url).port}" if beside else machine.url
+    )  # there is no such host
+    named = {"AWS_METADATA_ENDPOINT": there, "IDENTITY_ENDPOINT": there}
+    for name, url in named.items():
+        monkeypatch.setenv(name, url)
+    given = {"HOME": "/nonexistent", "HTTPS_PROXY": proxy.url, **named}
     limits = (5.0, 2.0)
     if which == "s3":
         store: StoredObjects[Any] = S3Objects(S3Address.of("s3://states/train", given), given, lambda _: None, limits)
@@ -219,7 +227,7 @@ def test_no_proxy_is_asked_for_the_credentials_of_the_machine(which: str, monkey
         store.get("train")
     proxy.close()
     machine.close()
-    assert (bool(machine.requests), proxy.requests) == (True, [])
+    assert (bool(machine.requests), proxy.requests) == (not beside, [])
 
 
 # -- runs

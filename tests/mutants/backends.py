@@ -601,6 +601,13 @@ MISTAKES = (
         ("tests/contracts/test_stored.py", "-k", "credentials_of_the_machine"),
     ),
     Mistake(
+        "ask a proxy for the credentials that a host beside the machine gives",
+        "backends/remote/stored.py",
+        "*_named_beside(environ), ",
+        "",
+        ("tests/contracts/test_stored.py", "-k", "credentials_of_the_machine"),
+    ),
+    Mistake(
         "show a proxy the state on this machine",
         "backends/remote/stored.py",
         "    if not beside and parts.scheme",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 _BUNDLE_LIMIT = 16 * 1024 * 1024  # bytes of certificates
 # What a machine asks for its own credentials is answered on the machine, in the clear: no proxy is to hear of it.
 _BESIDE = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fd00:ec2::/32")
+# Variables that name another place where those are asked for.
+_CREDENTIALS = (
+    "AWS_METADATA_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "IDENTITY_ENDPOINT",
+    "AZURE_IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+    "AZURE_MSI_ENDPOINT",
+)
 _T = TypeVar("_T")
 CONNECT_TIMEOUT, TIMEOUT = 5.0, 20.0  # seconds of one try; the second from its beginning to its end
 BUDGET = 25.0  # seconds after which no try begins: a lease outlasts what is tried for it
@@ -167,5 +177,17 @@ def _proxied(url: str, environ: Mapping[str, str]) -> ClientConfig:
     proxy = proxy_of(environ) if beside else proxies(environ, host, parts.port).get("https")
     if not proxy:
         return {}
-    exempt = [*_BESIDE, without_proxy(environ), *([host] if beside else [])]
+    exempt = [*_BESIDE, *_named_beside(environ), without_proxy(environ), *([host] if beside else [])]
     return {"proxy_url": proxy, "proxy_excludes": ",".join(filter(None, exempt))}
+
+
+def _named_beside(environ: Mapping[str, str]) -> list[str]:
+    """The hosts that variables name for the credentials of the machine, as far as they are asked in the clear: a pod or
+    a service beside this one, which a proxy would answer with its own."""
+    found = []
+    for name in _CREDENTIALS:
+        with suppress(ValueError):
+            parts = urlsplit(environ.get(name, ""))
+            if parts.scheme == "http" and parts.hostname:
+                found.append(parts.hostname)
+    return found
