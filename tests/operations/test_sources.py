@@ -374,6 +374,23 @@ def test_where_there_is_no_file_yet_init_writes_one_there(place: Place, path: st
     place.ok("validate", folder)
 
 
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--auto-approve"), ("watch", "--once")])
+def test_who_lost_the_files_is_not_told_to_begin_anew(place: Place, command: tuple[str, ...]) -> None:
+    """A first file there would be another stack, beside what runs."""
+    (place.path / "my tasks").mkdir()
+    place.write(many(1), "my tasks/a.yaml")
+    place.ok("apply", "my tasks", "--auto-approve")
+    (place.path / "my tasks" / "a.yaml").unlink()
+    result = place.run(*command, "my tasks")
+    said = " ".join(result.err.split())
+    assert result.code == 64 and "the state has what files there made, which runs on: put them back" in said, result
+    assert "init" not in said
+    typed = said.partition("; or `")[2].partition("`")[0]
+    place.ok(*shlex.split(typed)[1:], "--auto-approve", "--allow-volume-destroy", "*")
+    assert place.ok("state", "list") == ""
+    assert "`flowplan init 'my tasks'` writes a first one" in place.run(*command, "my tasks").err
+
+
 def test_a_file_that_is_not_there_is_told_what_there_is(place: Place) -> None:
     place.write(many(1))
     assert "there is no file flowpln.yaml\n  hint: did you mean flowplan.yaml?" in place.run("plan", "flowpln.yaml").err

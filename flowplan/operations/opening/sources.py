@@ -18,7 +18,7 @@ from flowplan.config import Source
 from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic, candidates
-from flowplan.errors import ConfigError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.private import is_absent
 from flowplan.files.regular import how_to_read, may_be_regular, read_regular
 from flowplan.names import few
@@ -273,7 +273,8 @@ class _Wanted:
         elif closed:
             raise ConfigError(closed)
         elif not found:
-            raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint=_first_in(path, directory))
+            hint = _of_what_is_gone(path, made) or _first_in(path, directory)
+            raise UsageProblem(f"there is no *.yaml or *.yml in {path}", hint=hint)
         if is_directory:
             self.directories.append(path)
             self.brought.update(found)
@@ -458,6 +459,20 @@ def _first_in(folder: str, directory: Path) -> str | None:
         return None
     where = "" if folder == "." else f" {shlex.quote(folder)}"
     return f"`flowplan init{where}` writes a first one"
+
+
+def _of_what_is_gone(folder: str, made: Callable[[str], bool]) -> str | None:
+    """What to do where files that were in `folder` `made` something: a new file there is none of them. None: they did
+    not, or the state cannot be read."""
+    try:
+        if not made(folder):
+            return None
+    except (FlowplanError, OSError):
+        return None
+    return (
+        "the state has what files there made, which runs on: put them back; or "
+        f"`flowplan destroy {shlex.quote(folder)}` ends it"
+    )
 
 
 def _no_plan(name: str) -> str:
