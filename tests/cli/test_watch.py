@@ -49,6 +49,16 @@ def test_one_that_is_ended_in_a_pause_does_not_say_that_something_was_done(
     )
 
 
+@pytest.mark.parametrize("line", ["--once", ""])
+def test_a_warning_of_the_state_is_told_once(place: Place, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """However many sessions of its rounds read that."""
+    place.write(stack("{on_preempted: rebid}", train=task()))
+    place.ok(*APPLY)
+    monkeypatch.setenv("FLOWPLAN_STATE", "new.json")
+    said = place.run("watch", "--once").err if line else watched(place, monkeypatch, lambda: None, lambda: None).err
+    assert " ".join(said.split()).count("there is no state at new.json yet, but flowplan.state.json") == 1, said
+
+
 def events(text: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in text.splitlines()]
     for one in found:

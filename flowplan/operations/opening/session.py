@@ -85,6 +85,12 @@ class Session:
             error.hide(self.listener.secretless)
         self.close()
 
+    def afresh(self) -> Session:
+        """Another one for the same, which has read nothing yet, and does not say again what this one has said."""
+        found = Session(self.settings, self.listener, self.interruption, paths=self.paths)
+        found._noted = self._noted
+        return found
+
     def close(self) -> None:
         """Close what was opened; a second time does nothing. What an interruption left open in mid-way too: the lock
         above all, which this process would hold on to."""

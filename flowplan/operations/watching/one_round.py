@@ -154,7 +154,7 @@ class _Round:
         """The round where there can be no plan, because of `error`: what is past its lifetime is cancelled even so,
         unless the files may say that the watch does not, or another lifetime than was applied."""
         findings: tuple[Finding, ...] = ()
-        with self._fresh() as session:
+        with self.session.afresh() as session:
             wishes = lapsed(session, self.request, as_applied=True) if self._enforces(session) else None
             if wishes is None:
                 return Round(None, error=error)
@@ -165,7 +165,7 @@ class _Round:
                 for id, why in wishes.lapsed.items()
                 if id in ids
             )
-        with self._fresh() as session:
+        with self.session.afresh() as session:
             run = Run(session, None, wishes, self.how, _Watching(self.hold), self.reporter)
             at: datetime | None = None
             try:
@@ -174,11 +174,6 @@ class _Round:
             except FlowplanError as other:
                 error = error if isinstance(error, OutcomeUnknown) else other
             return Round(at, findings, run.done, error)
-
-    def _fresh(self) -> Session:
-        return Session(
-            self.session.settings, self.session.listener, self.session.interruption, paths=self.session.paths
-        )
 
     def _enforces(self, session: Session) -> bool:
         """Whether lifetimes are the watch's to enforce, of files that cannot be used: not where they may say that they
@@ -195,18 +190,18 @@ class _Round:
     def _settle(self) -> None:
         """What an earlier run left in doubt is settled as any apply settles it, and what has ended is recorded; what
         stays in doubt is raised."""
-        with self._fresh() as session:
+        with self.session.afresh() as session:
             config, wishes = wanted(session, self.request)
             wishes = attrs.evolve(wishes, held_to=frozenset(), unrecorded=True)  # nothing is sent again
             Run(session, config, wishes, self.how, _Watching(self.hold), self.reporter)()
         self.session.close()
-        self.session = self._fresh()
+        self.session = self.session.afresh()
 
     # -- doing
 
     def _act(self, config: Config, plan: Plan, part: Wishes) -> None:
         """Carry out `plan`, if it is still that one, of files that are still the same, under the lock."""
-        with self._fresh() as session:
+        with self.session.afresh() as session:
             now, wishes = wanted(session, self.request)
             if now is None or now.sha256 != config.sha256 or now.watch != config.watch:
                 raise stale(session, "the files have changed since the watch looked")
