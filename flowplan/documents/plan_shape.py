@@ -28,7 +28,7 @@ from flowplan.model.address import Address
 from flowplan.model.budget import dollars, increase
 from flowplan.model.mass_change import max_changes
 from flowplan.planning.actions import ACTIONS
-from flowplan.state.codec import converter, reason
+from flowplan.state.codec import converter, misfits, reason
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -47,7 +47,7 @@ def misfit(body: Any) -> str | None:
             max_changes(limit["limit"])
     except KeyError as error:
         return f"{error} is missing"
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is no plan
+    except misfits() as error:
         return reason(error)
     return None
 

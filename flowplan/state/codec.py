@@ -62,7 +62,7 @@ def load(data: bytes, name: str) -> State:
         raise Damaged(f"{name} is damaged: its checksum does not match its content")
     try:
         state = converter().structure(body, State)
-    except Exception as error:
+    except misfits() as error:
         raise Damaged(f"{name} is not a state file of flowplan: {reason(error)}") from error
     if len(state.bindings) != len(body["resources"]):
         raise Damaged(f"{name} names an address twice")
@@ -385,6 +385,14 @@ def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def no_constant(text: str) -> Any:
     """For json.loads: raises ValueError for NaN and infinities."""
     raise ValueError(f"{text} is not JSON")
+
+
+def misfits() -> tuple[type[Exception], ...]:
+    """What reading a value of another shape raises. Not every Exception: a signal handler of a program may raise one of
+    its own meanwhile, such as a TimeoutError, and who takes that for damage restores a state that was whole."""
+    from cattrs.errors import CattrsError
+
+    return (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, CattrsError)
 
 
 def reason(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from flowplan.classes import frozen
 from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.patterns import regex
-from flowplan.state.codec import converter, reason
+from flowplan.state.codec import converter, misfits, reason
 from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, with_ended
 
 if TYPE_CHECKING:
@@ -214,6 +214,6 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
         kept = {key: value for key, value in first.items() if key not in ("record", "journal_version")}
         header = converter().structure(kept, Header)
         bounds.name(header.lineage)
-    except Exception as error:
+    except misfits() as error:
         raise Damaged(f"{name} holds a record that cannot be read: {reason(error)}") from error
     return Journal(header, records, length, torn)

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take for damage what a program's signal handler raises",
+        "state/codec.py",
+        "    except misfits() as error:\n",
+        "    except Exception as error:\n",
+        ("tests/state/test_codec.py", "-k", "signal_handler"),
+    ),
+    Mistake(
         "take a state without a digest",
         "state/codec.py",
         "    if not is_intact(data, body, stated) and",

@@ -20,6 +20,7 @@ from flowplan.config import Config, GpuWanted, LimitPrice, Task, VolumeUse, Volu
 from flowplan.config.positions import Positions
 from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
+from flowplan.documents.plan_shape import misfit
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
@@ -407,6 +408,28 @@ def test_a_lifetime_that_is_none_is_a_problem_of_the_state(wrong: dict[str, obje
     del body["sha256"]
     with pytest.raises(StateError, match="is not a state file of flowplan"):
         load(json.dumps({**body, "sha256": digest(body)}).encode(), "state")
+
+
+class Alarm(Exception):
+    """What a signal handler of a program raises."""
+
+
+@pytest.mark.parametrize("error", [TimeoutError("alarm"), Alarm("alarm")], ids=repr)
+def test_what_a_signal_handler_raises_meanwhile_is_no_damage(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes it for damage is told to restore a state that is whole."""
+
+    class Interrupted:
+        def structure(self, value: object, cls: object) -> None:
+            raise error
+
+    state, journal = dump(STATE), header_frame(Header.of(STATE))
+    for where in ("state.codec.converter", "state.journal.converter", "documents.plan_shape._reader"):
+        monkeypatch.setattr(f"flowplan.{where}", Interrupted)
+    reads: list[Callable[[], object]] = [lambda: load(state, ""), lambda: read_journal(journal, ""), lambda: misfit({})]
+    for read in reads:
+        with pytest.raises(type(error)) as caught:
+            read()
+        assert caught.value is error
 
 
 def test_the_journal_of_a_later_flowplan_is_not_read() -> None:
