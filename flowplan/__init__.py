@@ -105,12 +105,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take every name for one that is here
 
-    return getattr(import_module(f"flowplan.{_PLACES.get(name, 'errors')}"), name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"flowplan.{_PLACES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:
