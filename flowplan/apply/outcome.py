@@ -155,15 +155,16 @@ def in_doubt(error: FlowplanError) -> bool:
     return isinstance(error, (Ambiguous, NameTaken))
 
 
-def verdict(outcome: Outcome, *, carried_out: bool = False) -> None:
-    """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done. `carried_out`: all
-    that was planned was done, and what failed is the wait after it."""
+def verdict(outcome: Outcome, *, carried_out: bool = False, detail: str | None = None) -> None:
+    """Raise what the run amounts to, by the precedence of the exit codes, with `detail`; nothing when all is done.
+    `carried_out`: all that was planned was done, and what failed is the wait after it."""
     later = {step: error for step, error in outcome.failed.items() if isinstance(error, OutcomeUnknown)}
     if unknown := {**outcome.unknown, **later}:
         error = OutcomeUnknown(
             f"the outcome of {', '.join(str(step.address) for step in unknown)} is unknown; the intent is kept",
             hint="run `flowplan recover`, or the same command again: both look first, and neither creates "
             "anything twice",
+            detail=detail,
         )
         raise with_outcome(error, outcome)
     refused = [error for error in outcome.failed.values() if isinstance(error, GuardRefused)]
@@ -184,6 +185,7 @@ def verdict(outcome: Outcome, *, carried_out: bool = False) -> None:
             hint="the plan itself is carried out: `flowplan status` shows what became of it"
             if carried_out
             else "once the cause is fixed, run the same command again: it continues from here",
+            detail=detail,
         )
 
 

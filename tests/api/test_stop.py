@@ -6,6 +6,7 @@ import importlib
 import itertools
 import json
 import pickle
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -147,6 +148,10 @@ def test_a_destroy_is_stopped_and_the_next_goes_on(place: Place, asked: threadin
     stack.apply(stack.plan())
     error = ended(lambda: stack.destroy(parallelism=1, stop=stop, reporter=AfterOne(stop, asked)))
     assert error.outcome is not None and len(error.outcome.done) == 1
+    assert error.detail is not None
+    assert re.fullmatch(
+        r"not cancelled: bid\.[ab], bid\.[bc], which may run on: at most \$[\d.]+ an hour", error.detail
+    )
     assert len(stack.state().bindings) == len(live_ids(place)) == 2
     stack.destroy()
     assert live_ids(place) == []

@@ -20,7 +20,7 @@ from flowplan.cli import COMMANDS
 from flowplan.cli.forms import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.test_running import read_until, start
-from tests.conftest import Place, made_once
+from tests.conftest import DESTROY, Place, made_once, many
 from tests.processes import LONGEST
 from tests.texts import task_text
 
@@ -273,3 +273,18 @@ def test_a_plan_for_which_there_is_no_room_is_one_document(place: Place, monkeyp
 def test_a_program_that_asks_for_nothing_gets_nothing(place: Place) -> None:
     for line in (("plan",), ("state", "pull"), ("fmt",), ("status", "--format", "text", "--nonsense")):
         assert place.run(*line, "--nonsense").out == ""
+
+
+def test_a_destroy_that_fails_ends_with_which_bids_run_on_and_at_what_cost(place: Place) -> None:
+    """In hundreds of lines of an outage, what costs money on is the last thing that is said; a volume is none of it."""
+    place.write(many(7))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=500, times=None)
+    failed = place.run(*DESTROY)
+    left = "bid.task-000, bid.task-001, bid.task-002, bid.task-003, bid.task-004 and 2 more, which may run on: at most"
+    said = f"steps failed; what was done is saved not cancelled: {left} $125.44 an hour"
+    assert failed.code == 1 and said in " ".join(failed.err.split())
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.ok(*DESTROY)

@@ -2022,6 +2022,20 @@ MISTAKES = (
         ("tests/faults/test_unserved.py", "-k", "recover_cancels_without"),
     ),
     Mistake(
+        "a failed destroy does not say which bids run on",
+        "operations/running/run.py",
+        ", detail=running_on(plan, outcome))",
+        ")",
+        ("tests/cli/test_failures.py", "-k", "which_bids_run_on"),
+    ),
+    Mistake(
+        "what a failed run did not cancel costs less than all of it",
+        "operations/running/left_running.py",
+        "an_hour_at_most(total(bid.worst for bid in bids.values()))",
+        "an_hour_at_most(total(bid.worst for bid in [*bids.values()][:_SHOWN]))",
+        ("tests/cli/test_failures.py", "-k", "which_bids_run_on"),
+    ),
+    Mistake(
         "call a recover done though the results of an earlier run cannot be read",
         "operations/recover.py",
         "    if loaded.unread is not None:  # what",

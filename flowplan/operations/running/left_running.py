@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile
+from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile, doing
 from flowplan.errors import CloudError
+from flowplan.model.address import in_order
+from flowplan.model.resources import Bid
+from flowplan.names import few
 from flowplan.planning.jobs import kept
 from flowplan.planning.unreported import left_unread
 from flowplan.pricing.units import an_hour_at_most, total
@@ -14,7 +17,20 @@ if TYPE_CHECKING:
     from flowplan.operations.looking.observe import Observed
     from flowplan.planning.plan import Plan
 
+_SHOWN = 5  # addresses of which the same is said
 _LISTED = "run the same command again once the bids can be listed"
+
+
+def running_on(plan: Plan, outcome: Outcome) -> str | None:
+    """Which bids were to be cancelled, and are not: each costs money until it is. None: there is none."""
+    changes = {**plan.by_address(), **{step.address: change for step, change in outcome.expired.items()}}
+    steps = [step for step in (*outcome.failed, *outcome.not_started) if step.way != "up"]
+    ends = {step.address for step in steps if doing(step, changes[step.address]) == "destroying"}
+    bids = {a: bid for a in sorted(ends, key=in_order) if isinstance(bid := changes[a].before, Bid)}
+    if not bids:
+        return None
+    worst = an_hour_at_most(total(bid.worst for bid in bids.values()))
+    return f"not cancelled: {few([*map(str, bids)], _SHOWN)}, which may run on: {worst}"
 
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed, *, is_of_all: bool) -> None:

@@ -28,7 +28,7 @@ from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.begun_once import identity_of
 from flowplan.operations.running.ending import Ending
-from flowplan.operations.running.left_running import hold_ended, hold_seen
+from flowplan.operations.running.left_running import hold_ended, hold_seen, running_on
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
@@ -371,10 +371,11 @@ class Run:
             stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:
                 stopped.hint = "run the same command again: it continues from here"
+                stopped.detail = running_on(plan, outcome)
             raise with_outcome(stopped, outcome)
         if found.doubt is not None:
             raise with_outcome(found.doubt, outcome)
-        verdict(outcome, carried_out=self.carried_out)
+        verdict(outcome, carried_out=self.carried_out, detail=running_on(plan, outcome))
         wishes = self.wishes
         held = wishes.held_to is not None and wishes.mode != "destroy"  # a saved destroy is of all that there is, too
         part = wishes.patterns.partial or wishes.lapsed or held
