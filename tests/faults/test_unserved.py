@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define
@@ -174,6 +175,32 @@ def test_a_write_that_is_refused_as_anothers_ends_the_run(applied: GitLab, statu
     ran = applied.run(*DESTROY, *ONE)
     assert (ran.code, len(live_ids(applied.place))) == (5, 2), ran
     assert "was written by another run while this command ran" in said(ran)
+
+
+def by_terraform(document: dict[str, Any]) -> None:
+    document.update(version=4, terraform_version="1.11.4", resources=[])
+
+
+def by_a_later_flowplan(document: dict[str, Any]) -> None:
+    document.update(format_version=99)
+
+
+def under_a_lock_of_a_later_flowplan(document: dict[str, Any]) -> None:
+    document["lock"].update(format_version=99)
+
+
+@pytest.mark.parametrize("why", ["403", "500"])
+@pytest.mark.parametrize("written", [by_terraform, by_a_later_flowplan, under_a_lock_of_a_later_flowplan])
+def test_once_what_this_flowplan_has_not_written_is_there_nothing_more_is_cancelled(
+    applied: GitLab, why: str, written: Callable[[dict[str, Any]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the look after a write that may have been done (500), or by the one whether the lock is ours."""
+    if why == "403":
+        monkeypatch.setattr(http_lock, "TRUST", 0.0)
+    applied.meanwhile = lambda: applied.state.edit(written)
+    applied.refuse(SECOND, REFUSED[why])
+    ran = applied.run(*DESTROY, *ONE)
+    assert (ran.code, len(live_ids(applied.place)), len(applied.volumes())) == (5, 2, 3), ran
 
 
 def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(applied: GitLab) -> None:

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take what another program has written for a server that fails",
+        "backends/remote/http_document.py",
+        "    return Fault(message, hint=hint)",
+        "    return StateError(message, hint=hint)",
+        ("tests/faults/test_unserved.py", "-k", "this_flowplan_has_not_written and 500"),
+    ),
+    Mistake(
+        "take a lock for ours as long as what another program has written is there",
+        "backends/remote/http_lock.py",
+        "            except Fault:\n                raise\n            except StateError:",
+        "            except StateError:",
+        ("tests/faults/test_unserved.py", "-k", "this_flowplan_has_not_written and 403"),
+    ),
+    Mistake(
         "drop the newest version for the one before it, where both find no room",
         "backends/remote/http_document.py",
         "            return one.id == self.state, is_new",

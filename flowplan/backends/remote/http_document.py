@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve, field
 
 from flowplan.backends.remote.lease import Record
-from flowplan.backends.remote.place import Contents
+from flowplan.backends.remote.place import Contents, Fault
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state import codec
@@ -157,7 +157,7 @@ class Document:
 
     @classmethod
     def load(cls, data: bytes, name: str) -> Document:
-        """Raises StateError for what is no such document, as nothing at all, a part of one, or a state of Terraform."""
+        """Raises Fault for what is no such document, as nothing at all, a part of one, or a state of Terraform."""
         try:
             found = json.loads(data, object_pairs_hook=codec.no_duplicates, parse_constant=codec.no_constant)
             if "terraform_version" in found:
@@ -165,6 +165,10 @@ class Document:
             if (found["format"], found["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError("another format")
             return cls._of(found, name)
+        except Fault:
+            raise
+        except StateError as error:  # of the lock
+            raise _strange(error.summary, error.hint) from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise _strange(
                 f"what the server gave as {name} is not a state of this flowplan",
@@ -194,5 +198,5 @@ class Document:
         )
 
 
-def _strange(message: str, hint: str) -> StateError:
-    return StateError(message, hint=hint)
+def _strange(message: str, hint: str | None) -> Fault:
+    return Fault(message, hint=hint)
