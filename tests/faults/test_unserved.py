@@ -203,6 +203,26 @@ def test_once_what_this_flowplan_has_not_written_is_there_nothing_more_is_cancel
     assert (ran.code, len(live_ids(applied.place)), len(applied.volumes())) == (5, 2, 3), ran
 
 
+@pytest.mark.parametrize("part", [b"", b'{"format": "flowplan-st'])
+def test_a_document_that_is_read_while_it_is_written_is_nobody_elses(
+    applied: GitLab, part: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may write in place; so for a minute a look that finds no whole document counts as none."""
+    monkeypatch.setattr(http_lock, "TRUST", 0.0)
+    applied.refuse(SECOND, REFUSED["403"])
+    refused, looks = applied.state.asked, list[str]()
+
+    def asked(wanted: str) -> Answer | None:
+        if wanted == "get" and applied.wrote >= SECOND:
+            looks.append(wanted)
+            return 200, part, JSON
+        return refused(wanted)
+
+    applied.state.asked = asked
+    ran = applied.run(*KEEP, *ONE)
+    assert (ran.code, live_ids(applied.place), bool(looks)) == (5, [], True), ran
+
+
 def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(applied: GitLab) -> None:
     """A create whose answer was lost is settled first: that is the first record."""
     place = applied.place

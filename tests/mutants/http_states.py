@@ -8,16 +8,23 @@ MISTAKES = (
     Mistake(
         "take what another program has written for a server that fails",
         "backends/remote/http_document.py",
-        "    return Fault(message, hint=hint)",
+        "    return Foreign(message, hint=hint)",
         "    return StateError(message, hint=hint)",
         ("tests/faults/test_unserved.py", "-k", "this_flowplan_has_not_written and 500"),
     ),
     Mistake(
         "take a lock for ours as long as what another program has written is there",
         "backends/remote/http_lock.py",
-        "            except Fault:\n                raise\n            except StateError:",
+        "            except Foreign:\n                raise\n            except StateError:",
         "            except StateError:",
         ("tests/faults/test_unserved.py", "-k", "this_flowplan_has_not_written and 403"),
+    ),
+    Mistake(
+        "take a part of a document for what another program has written",
+        "backends/remote/http_document.py",
+        "            raise StateError(strange[0], hint=strange[1]) from None",
+        "            raise _strange(*strange) from None",
+        ("tests/faults/test_unserved.py", "-k", "while_it_is_written"),
     ),
     Mistake(
         "drop the newest version for the one before it, where both find no room",

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve, field
 
 from flowplan.backends.remote.lease import Record
-from flowplan.backends.remote.place import Contents, Fault
+from flowplan.backends.remote.place import Contents, Foreign
 from flowplan.classes import frozen
 from flowplan.errors import StateError
 from flowplan.state import codec
@@ -157,23 +157,28 @@ class Document:
 
     @classmethod
     def load(cls, data: bytes, name: str) -> Document:
-        """Raises Fault for what is no such document, as nothing at all, a part of one, or a state of Terraform."""
+        """Raises StateError for what is no such document, as nothing at all, or a part of one; Foreign where it is
+        whole, as a state of Terraform."""
+        strange = (
+            f"what the server gave as {name} is not a state of this flowplan",
+            "look at it on the server: flowplan changes nothing that it does not understand",
+        )
         try:
             found = json.loads(data, object_pairs_hook=codec.no_duplicates, parse_constant=codec.no_constant)
+        except (ValueError, RecursionError):
+            raise StateError(strange[0], hint=strange[1]) from None
+        try:
             if "terraform_version" in found:
                 raise _strange(f"{name} is a state of Terraform", "give flowplan a name of its own there")
             if (found["format"], found["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError("another format")
             return cls._of(found, name)
-        except Fault:
+        except Foreign:
             raise
         except StateError as error:  # of the lock
             raise _strange(error.summary, error.hint) from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise _strange(
-                f"what the server gave as {name} is not a state of this flowplan",
-                "look at it on the server: flowplan changes nothing that it does not understand",
-            ) from None
+            raise _strange(*strange) from None
 
     @classmethod
     def _of(cls, found: dict[str, Any], name: str) -> Document:
@@ -198,5 +203,5 @@ class Document:
         )
 
 
-def _strange(message: str, hint: str | None) -> Fault:
-    return Fault(message, hint=hint)
+def _strange(message: str, hint: str | None) -> Foreign:
+    return Foreign(message, hint=hint)

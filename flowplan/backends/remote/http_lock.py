@@ -25,7 +25,7 @@ from flowplan.backends.remote.http import HttpPlace, InTheWay
 from flowplan.backends.remote.http_address import HttpAddress
 from flowplan.backends.remote.http_client import UNRETURNED, HttpClient, LockInfo
 from flowplan.backends.remote.lease import Clocks, Record, dead
-from flowplan.backends.remote.place import Fault, FencedLock
+from flowplan.backends.remote.place import FencedLock, Foreign
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import StateLock
@@ -220,7 +220,7 @@ class HttpLock(FencedLock):
                 return True
             try:
                 return self._place.is_ours()
-            except Fault:
+            except Foreign:
                 raise
             except StateError:  # the server is away: whoever takes a lock that is held has to say so first
                 return self._fresh(PATIENCE)

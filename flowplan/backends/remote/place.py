@@ -30,7 +30,11 @@ class Unanswered(StateError):
 
 class Fault(StateError):
     """The server does not do what its interface promises, as a write that was done though its condition did not hold:
-    no state can be kept there. Or it gives what this flowplan has not put there, so somebody else has."""
+    no state can be kept there."""
+
+
+class Foreign(Fault):
+    """What is there is whole, and nothing that this flowplan puts there: somebody else has."""
 
 
 @frozen
