@@ -370,6 +370,7 @@ def test_a_destroy_goes_on_without_an_overflow_that_cannot_be_read(
     ran = applied.run(*DESTROY)
     assert (ran.code, live_ids(place), len(applied.volumes())) == (5, [], 3), ran
     assert "it stays as it is, and what stops goes by all else that is known" in said(ran)
+    assert "are live:" not in said(ran)  # by now they are not
     assert "not carried out: volume.vol-000, volume.vol-001, volume.vol-002 what was done is saved" in said(ran)
     again = applied.run(*KEEP)
     assert (again.code, overflowed.read_bytes()) == (5, spoilt), again
