@@ -124,6 +124,20 @@ def test_what_is_past_its_lifetime_ends_beside_what_could_not_be_placed(place: P
     assert removed not in live_ids(place) and len(live_ids(place)) == 1
 
 
+def test_what_of_a_whole_plan_runs_on_is_told_where_a_part_of_it_fails(place: Place) -> None:
+    late = task_text("late", more="lifetime: {max_hours: 2}\n")
+    place.write(late + task_text("removed"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.write(late + task_text("new"))
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=403)
+    with full():
+        partly = place.run(*APPLY)
+    assert partly.code == 1, partly
+    assert "not cancelled: bid.late, bid.removed, which may run on" in " ".join(partly.err.split())
+
+
 def test_where_nothing_of_a_plan_is_begun_what_it_would_end_is_told(place: Place) -> None:
     place.write(many(2))
     place.ok(*APPLY)

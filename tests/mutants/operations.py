@@ -2024,9 +2024,16 @@ MISTAKES = (
     Mistake(
         "a failed destroy does not say which bids run on",
         "operations/running/run.py",
-        ", detail=running_on(plan, outcome))",
+        ", detail=running_on(self._whole or plan, outcome))",
         ")",
         ("tests/cli/test_failures.py", "-k", "which_bids_run_on"),
+    ),
+    Mistake(
+        "what runs on is looked for among what could be recorded of a plan",
+        "operations/running/run.py",
+        "detail=running_on(self._whole or plan, outcome))",
+        "detail=running_on(plan, outcome))",
+        ("tests/faults/test_without_room.py", "-k", "runs_on_is_told"),
     ),
     Mistake(
         "what a failed run did not cancel costs less than all of it",

@@ -94,7 +94,8 @@ class Run:
     ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once it has come to something
     is_saved: bool = field(default=False, init=False)  # whether that is in the state
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
-    _left: tuple[Step, ...] = field(default=(), init=False)  # what is not begun, as it could not be recorded
+    _whole: Plan | None = field(default=None, init=False)  # what was approved, where only a part of it is carried out
+    _left: tuple[Step, ...] = field(default=(), init=False)  # the rest of it, which could not be recorded
     _unserved: Unserved | None = field(default=None, init=False)  # why the server took no record of all that stops
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
     carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
@@ -158,8 +159,8 @@ class Run:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
         if loaded.unread is not None:  # what it says may be of a volume, too
-            plan, whole = sparing_data(plan), plan
-            self._left = left_of(whole, plan)
+            self._whole, plan = plan, sparing_data(plan)
+            self._left = left_of(self._whole, plan)
         journal: Journal = found.journal
         if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":
             self._stopping = found.journal
@@ -203,7 +204,8 @@ class Run:
         if part.empty:
             raise error
         self.session.listener.note(f"{error}; of this plan only what stops is carried out")
-        self.wishes, self._left = attrs.evolve(self.wishes, unrecorded=True), left_of(plan, part)
+        self.wishes = attrs.evolve(self.wishes, unrecorded=True)
+        self._whole, self._left = plan, left_of(plan, part)
         found = attrs.evolve(found, seen=attrs.evolve(found.seen, state=state))
         raise SaveFailed(error, self._locked(part, found, approving, lock)) from error
 
@@ -371,11 +373,11 @@ class Run:
             stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:
                 stopped.hint = "run the same command again: it continues from here"
-                stopped.detail = running_on(plan, outcome)
+                stopped.detail = running_on(self._whole or plan, outcome)
             raise with_outcome(stopped, outcome)
         if found.doubt is not None:
             raise with_outcome(found.doubt, outcome)
-        verdict(outcome, carried_out=self.carried_out, detail=running_on(plan, outcome))
+        verdict(outcome, carried_out=self.carried_out, detail=running_on(self._whole or plan, outcome))
         wishes = self.wishes
         held = wishes.held_to is not None and wishes.mode != "destroy"  # a saved destroy is of all that there is, too
         part = wishes.patterns.partial or wishes.lapsed or held
