@@ -98,6 +98,14 @@ def test_an_empty_directory_says_what_is_there(place: Place) -> None:
     assert result.code == 64
     assert "notes.txt" in result.err
     assert "flowplan.lock" not in result.err
+    assert "`flowplan init` writes one" in result.err
+    for name in ("tasks", "other tasks", "empty"):
+        (place.path / name).mkdir()
+    place.write("", "tasks/a.yaml")
+    place.write("", "other tasks/a.yml")
+    assert "a task file, or a directory of such files: `'other tasks'`, `tasks`" in " ".join(
+        place.run("plan").err.split()
+    )
     place.write("", "a.yaml")
     assert "`.` for all of this directory" in place.run("plan").err
 

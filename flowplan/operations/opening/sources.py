@@ -410,14 +410,25 @@ def _nothing_in(directory: Path) -> UsageProblem:
             hint="`flowplan state list` shows what it holds; `flowplan import ADDR ID --generate FILE` writes a file",
         )
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
-    tasks = any(entry.suffix in SUFFIXES for entry in entries)
     return UsageProblem(
         f"there is no {DEFAULT} here, and no PATH was given",
         detail=f"here: {few([*map(shown, there)], 12)}" if there else "this directory is empty",
-        hint="name a task file, or `.` for all of this directory"
-        if tasks
-        else "`flowplan init` writes one; a PATH names a task file or a directory",
+        hint=_what_to_name(entries, directory),
     )
+
+
+def _what_to_name(entries: Iterable[Path], directory: Path) -> str:
+    """What a command without a PATH can be given, where `entries` are what is in `directory`."""
+    if any(entry.suffix in SUFFIXES for entry in entries):
+        return "name a task file, or `.` for all of this directory"
+    folders = []
+    for entry in entries:
+        with suppress(OSError):
+            folders += [entry.name] if entry.is_dir() and in_directory(entry.name, directory) else []
+    if folders:
+        named = few([f"`{shlex.quote(shown(name))}`" for name in sorted(folders)], 3)
+        return f"name a task file, or a directory of such files: {named}"
+    return "`flowplan init` writes one; a PATH names a task file or a directory"
 
 
 def in_directory(path: str, directory: Path) -> list[str]:
