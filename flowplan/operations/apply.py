@@ -100,7 +100,7 @@ def _applied(
 ) -> Outcome:
     if saved is not None:
         request = attrs.evolve(request, variables=of_plan(saved))
-    session.stops = request.destroy and saved is None and not how.init
+    session.stops = request.destroy and not how.init
     config, wishes = wanted(session, request, changes=True)
     if saved is not None:
         settings = session.settings

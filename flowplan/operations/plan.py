@@ -53,6 +53,7 @@ class Planned:
 def plan(session: Session, request: Request, tell: Callable[[int, int], None] = lambda done, all_: None) -> Planned:
     """Plan, without the lock. `tell` hears how far a simulation is. Raises ConfigError; a plan that a guard refuses is
     returned, with its refusals."""
+    session.stops = request.destroy  # a program's destroy shows itself first
     config, wishes = wanted(session, request)
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from attrs import define
 
+import flowplan
 from flowplan.backends.remote import http, http_client, http_lock
 from tests.conftest import APPLY, DESTROY, Place, Result, bid_id, live_ids, many
 from tests.contracts import http_site
@@ -380,8 +381,9 @@ def test_a_destroy_goes_on_without_an_overflow_that_cannot_be_read(
     assert (place.ok("state", "list"), applied.spilled()) == ("", 0)
 
 
+@pytest.mark.parametrize("program", [False, True])
 def test_a_state_in_a_file_is_destroyed_without_a_damaged_overflow(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    program: bool, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(place.path.parent / "home"))
     place.write(task_text("a") + task_text("b"))
@@ -399,8 +401,16 @@ def test_a_state_in_a_file_is_destroyed_without_a_damaged_overflow(
     damage(path)
     spoilt = path.read_bytes()
     assert live_ids(place)
-    ran = place.run(*DESTROY)
-    assert (ran.code, live_ids(place), path.read_bytes()) == (5, [], spoilt), ran
+    shown = place.run("plan", "--destroy")
+    assert "it stays as it is" in said(shown) and "Plan: 0 to add" in shown.out, shown
+    if program:
+        stack = flowplan.load("flowplan.yaml", directory=place.path, environ=dict(os.environ))
+        with pytest.raises(flowplan.StateError, match="damaged"):
+            stack.destroy(settle_window=0.2)
+    else:
+        ran = place.run(*DESTROY)
+        assert ran.code == 5, ran
+    assert (live_ids(place), path.read_bytes()) == ([], spoilt)
     path.unlink()
     assert "No changes" in place.ok(*DESTROY)
 

@@ -1996,7 +1996,7 @@ MISTAKES = (
     Mistake(
         "let bids run on because the results of an earlier run cannot be read",
         "operations/apply.py",
-        "    session.stops = request.destroy and saved is None and not how.init\n",
+        "    session.stops = request.destroy and not how.init\n",
         "",
         ("tests/faults/test_unserved.py", "-k", "cannot_be_read"),
     ),
