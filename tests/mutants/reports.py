@@ -159,4 +159,11 @@ MISTAKES = (
         "script-src 'unsafe-inline'",
         ("tests/reports/test_page.py", "-k", "may_run"),
     ),
+    Mistake(
+        "the command that is said to delete a kept volume ends everything else, too",
+        "reports/text/progress.py",
+        'only = f"--target {change.address.word} --allow-volume-destroy',
+        'only = f"--allow-volume-destroy',
+        ("tests/operations/test_keep_volumes.py", "-k", "nothing_else"),
+    ),
 )

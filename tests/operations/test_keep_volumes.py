@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 
 import pytest
@@ -116,17 +115,29 @@ def test_the_destroy_and_the_next_plan_say_what_to_type(place: Place, more: str,
     place.ok(*APPLY)
     (id,) = (one["fid"] for one in json.loads(place.call("GET", f"/v2/volumes?project={project(place)}").body))
     out = place.ok("destroy", "--auto-approve", "--keep-volumes")
-    last = out.splitlines()[-1]
-    assert last == f"  flowplan import {address} {id}"
-    said = " ".join(out.split())
-    assert f"({id}) still exists and costs $0.40 a month." in said
-    (delete,) = re.findall("delete it with `(.+?)`: flowplan import", said)
+    *_, last, then, delete = out.splitlines()
+    assert (last, then) == (f"  flowplan import {address} {id}", "Then this deletes it, with its data:")
+    assert f"({id}) still exists and costs $0.40 a month." in " ".join(out.split())
     refused = place.run("plan")
     assert (refused.code, last.strip() in " ".join(refused.err.split())) == (65, True), refused
     place.ok(*shlex.split(last)[1:])
     assert place.run("plan", "--detailed-exitcode").code == 0
     place.ok(*shlex.split(delete)[1:], "--auto-approve")
     assert called(place)[-1] == ("DELETE", "volumes") and place.ok("state", "list") == ""
+
+
+@pytest.mark.parametrize("which", [("a.yaml",), ("a.yaml", "b.yaml", "--target", "volume.d")])
+def test_the_command_that_deletes_a_kept_volume_ends_nothing_else(place: Place, which: tuple[str, ...]) -> None:
+    """Of other files (without a flowplan.yaml a destroy without a PATH is of all), and of the same."""
+    place.write(task_text(more=storage("d")), "a.yaml")
+    place.write(task_text("other"), "b.yaml")
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    *_, back, _, delete = place.ok("destroy", *which, "--auto-approve", "--keep-volumes").splitlines()
+    place.ok(*shlex.split(back)[1:])
+    before = len(place.ledger())
+    place.ok(*shlex.split(delete)[1:], "--auto-approve")
+    assert called(place, before) == [("DELETE", "volumes")]
+    assert place.ok("state", "list").split()[0] == "bid.other"
 
 
 def project(place: Place) -> str:

@@ -107,17 +107,21 @@ class ProgressLines(Reporter):
         self._line(f"{self._paint('note:', 'cyan')} {self._paint.typed(shown(text, 1000))}")
 
     def _kept(self, plan: Plan) -> None:
-        """What stays, what it costs and how it is deleted, with what takes it back: the name is taken until then."""
+        """What stays and what it costs; what takes it back, as the name is taken until then; and what deletes it and
+        nothing else: a destroy of all the files may end much that runs."""
         for change in plan.changes:
             volume = change.before
             if change.reason == KEPT and change.id is not None and isinstance(volume, Volume):
                 month = storage_per_month(volume.held_gb)
                 costs = "costs money" if month is None else f"costs {usd(month)} a month"
-                delete = self._paint_out.typed(f"`flowplan destroy --allow-volume-destroy {quote(volume.name)}`")
-                said = f"{change.address} ({change.id}) still exists and {costs}. Before you apply its file again, or "
-                said += f"delete it with {delete}:"
+                said = f"{change.address} ({change.id}) still exists and {costs}. This takes it back, before you apply "
+                said += "its file again or delete it:"
+                files = f"{self._paint_out.paths} " if self._paint_out.paths else ""
+                only = f"--target {change.address.word} --allow-volume-destroy {quote(volume.name)}"
                 self._out("\n".join(wrapped(shown(said, 800), "", "  ", self._paint_out.width)))
                 self._out(f"  {self._paint_out.typed(shown(taking_back(change.address, change.id), 400))}")
+                self._out("Then this deletes it, with its data:")
+                self._out(f"  {self._paint_out.typed(f'flowplan destroy {files}{shown(only, 800)}')}")
 
     def _outputs(self, outcome: Outcome) -> None:
         """All of them, and in a later round of a watch those that are other ones than it has said."""
