@@ -93,7 +93,9 @@ def patterns(
     """What is selected by address; None: all. Raises UsageProblem: a `target` of no address would mean all, too."""
     targets = () if target is None else _held(target, "target")
     if target is not None and not targets:
-        raise UsageProblem("target names no address", hint="call nothing where there is none; leave it out to mean all")
+        raise UsageProblem(
+            "target names no address", hint="skip the call where there is none; leave target out to mean all"
+        )
     return Patterns(targets, _held(exclude, "exclude"), _held(replace, "replace"))
 
 

@@ -120,7 +120,7 @@ class Overflow:
         if found.header is None or found.header.lineage != lineage or found.torn:
             raise StateError(
                 f"{path} holds results of an earlier run and is damaged",
-                hint="remove the file: `flowplan plan` finds the bids by their marker, if they are live",
+                hint="move the file away: `flowplan plan` finds the bids that are live by their marker",
             )
         from flowplan.state.records import Closed, Done
 

@@ -11,8 +11,8 @@ _IN_DOUBT = (
     "before it creates anything."
 )
 _STATE = (
-    "Run the command that the message names. Of a state that is damaged, `flowplan state restore` puts the last good "
-    "version back; one that is lost `flowplan recover --from-live` rebuilds from the bids that are live."
+    "Run the command that the message names. If the state is damaged, `flowplan state restore` puts the last good "
+    "version back. If it is lost, `flowplan recover --from-live` rebuilds it from the bids that are live."
 )
 
 # Every code of diagnostics.CODES -> what to do about it.
@@ -26,7 +26,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "key": "Put quotation marks around the key.",
     "nesting": "Remove brackets or levels that the file does not need.",
     "layout": "Write block lists and mappings with spaces, each key on a line of its own.",
-    "syntax": "Correct the line that the message shows; YAML 1.2 in UTF-8 is read.",
+    "syntax": "Correct the line that the message shows; flowplan reads YAML 1.2 in UTF-8.",
     "tab": "Replace the tab with spaces.",
     "tag": "Delete the tag: the kind of a value follows from its spelling.",
     "too-large": "Split the file: several files and documents can be one stack.",

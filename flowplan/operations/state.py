@@ -129,7 +129,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
             raise none
         store.form.change_recipients = True
         session.so_far = (
-            "part of the state may be written in its new form already: run the same command again to end this"
+            "part of the state may have its new form already: run the same command again, which goes on from there"
         )
         state, kept = loaded.state, store.versions()
         # Every command reads the state, and refuses one that it would write for others: as long as there is anything

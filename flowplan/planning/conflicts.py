@@ -110,7 +110,7 @@ class _Whose:
             remedy = f"choose another name; or {mv} gives it this address"
             if here.current not in self._configured:
                 block = f"`moved: [{{from: {here.word}, to: {address.word}}}]`"
-                remedy = f"if it was renamed, it is kept by {block} in a stack file; without one: {mv}; otherwise "
+                remedy = f"if it was renamed, it is kept by {block} in a stack file; without one: `{mv}`; otherwise "
                 remedy += "choose another name"
             return f"it is in the state as {here}", remedy
         use = "choose another name"

@@ -125,7 +125,7 @@ def test_a_target_of_no_address_is_not_all(place: Place) -> None:
         for given in ([], (), set(), iter(())):
             with pytest.raises(flowplan.UsageProblem, match="target names no address") as caught:
                 untyped(call)(target=given)
-            assert caught.value.hint == "call nothing where there is none; leave it out to mean all"
+            assert caught.value.hint == "skip the call where there is none; leave target out to mean all"
     assert stack.plan(target=None, exclude=[], replace=[]).plan.empty
 
 

@@ -370,7 +370,7 @@ def test_a_destroy_goes_on_without_an_overflow_that_cannot_be_read(
         assert (refused.code, len(live_ids(place))) == (5, 4), refused
     ran = applied.run(*DESTROY)
     assert (ran.code, live_ids(place), len(applied.volumes())) == (5, [], 3), ran
-    assert "it stays as it is, and what stops goes by all else that is known" in said(ran)
+    assert "the file stays as it is, and this run goes by the rest of the state" in said(ran)
     assert "are live:" not in said(ran)  # by now they are not
     assert "not carried out: volume.vol-000, volume.vol-001, volume.vol-002 what was done is saved" in said(ran)
     again = applied.run(*KEEP)
@@ -402,7 +402,7 @@ def test_a_state_in_a_file_is_destroyed_without_a_damaged_overflow(
     spoilt = path.read_bytes()
     assert live_ids(place)
     shown = place.run("plan", "--destroy")
-    assert "it stays as it is" in said(shown) and "Plan: 0 to add" in shown.out, shown
+    assert "the file stays as it is" in said(shown) and "Plan: 0 to add" in shown.out, shown
     if program:
         stack = flowplan.load("flowplan.yaml", directory=place.path, environ=dict(os.environ))
         with pytest.raises(flowplan.StateError, match="damaged"):

@@ -383,9 +383,9 @@ def test_who_lost_the_files_is_not_told_to_begin_anew(place: Place, command: tup
     (place.path / "my tasks" / "a.yaml").unlink()
     result = place.run(*command, "my tasks")
     said = " ".join(result.err.split())
-    assert result.code == 64 and "the state has what files there made, which runs on: put them back" in said, result
+    assert result.code == 64 and "the state holds what the files there made: put them back" in said, result
     assert "init" not in said
-    typed = said.partition("; or `")[2].partition("`")[0]
+    typed = said.partition("all of it with `")[2].partition("`")[0]
     place.ok(*shlex.split(typed)[1:], "--auto-approve", "--allow-volume-destroy", "*")
     assert place.ok("state", "list") == ""
     assert "`flowplan init 'my tasks'` writes a first one" in place.run(*command, "my tasks").err

@@ -76,7 +76,7 @@ TAKEN: dict[str, tuple[Any, ...]] = {
         state(OTHER),
         live_bid(bid()),
         "it is in the state as bid.older",
-        "kept by `moved: [{from: bid.older, to: bid.train}]` in a stack file; without one: flowplan state mv bid.older",
+        "kept by `moved: [{from: bid.older, to: bid.train}]` in a stack file; without one: `flowplan state mv",
     ),
     "released": (
         bid(),

@@ -52,7 +52,8 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, wishes:
         session.listener.warn(
             f"there is no state at {session.store.name}, but {_bids([id for id, _ in others], 'is', 'are')} of "
             f"{_called(name for _, name in others)}: if that is this one, {why}, "
-            "give its state with --state; if that is lost, `flowplan recover --from-live` rebuilds it or says of what; "
+            "give its state with --state; if that is lost, `flowplan recover --from-live` rebuilds it, or lists "
+            "the stacks to choose from; "
             "`flowplan orphans` lists what is in no state here"
         )
 

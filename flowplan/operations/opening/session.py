@@ -358,7 +358,7 @@ class Session:
         loaded = self.store.read(stops=self.stops)
         hold_in_use(loaded.state, self.store.name)
         if loaded.unread is not None:
-            self._warn_once(f"{loaded.unread}; it stays as it is, and what stops goes by all else that is known")
+            self._warn_once(f"{loaded.unread}; the file stays as it is, and this run goes by the rest of the state")
         return loaded
 
     def kept(self, *, removes: bool = False) -> Loaded:

@@ -481,8 +481,8 @@ def _of_what_is_gone(folder: str, made: Callable[[str], bool]) -> str | None:
     except (FlowplanError, OSError):
         return None
     return (
-        "the state has what files there made, which runs on: put them back; or "
-        f"`flowplan destroy {shlex.quote(folder)}` ends it"
+        "the state holds what the files there made: put them back, or end all of it with "
+        f"`flowplan destroy {shlex.quote(folder)}`"
     )
 
 
