@@ -203,21 +203,26 @@ class Applying:
         if not records:
             self._back.clear()  # of these there was nothing to record
             return
-        if self._unrecorded is None:
-            try:
-                if self._options.ahead:
-                    self._durable.append_beside(records, self._come_back)
-                else:
-                    self._durable.append(records)
-            except Unwritten as error:
-                self._record_no_more(error)
-        if self._unrecorded is not None:
+        if not self._append(records, beside=self._options.ahead > 0):
             self._durable.keep(records)
         del self._records[: len(records)]
         del self._back[:back]
         if self._asked:
             asked, self._asked = self._asked, []
             self._announce_again(*asked)
+
+    def _append(self, records: Sequence[Record], *, beside: bool = False) -> bool:
+        """Make `records` durable in one frame; `beside`: while calls come back. False: nothing is recorded any more,
+        from the first frame on that is not taken. Raises StateError."""
+        if self._unrecorded is None:
+            try:
+                if beside:
+                    self._durable.append_beside(records, self._come_back)
+                else:
+                    self._durable.append(records)
+            except Unwritten as error:
+                self._record_no_more(error)
+        return self._unrecorded is None
 
     def _record_no_more(self, why: Unwritten) -> None:
         """What is not durable now, and all that comes, is not recorded where the state is, because of `why`."""
@@ -273,20 +278,17 @@ class Applying:
             return
         now, open_ = self._around.now(), [self._working.pending.get(one.intent) for one in asked]
         young = [intent.again(now, resent=intent.resent) for intent in open_ if intent is not None]
-        if young and not self._stopping() and self._unrecorded is None:
+        if young and not self._stopping():
             try:
-                self._durable.append(young)
-            except Unwritten as error:
-                self._record_no_more(error)
+                if self._append(young):
+                    for intent, one in zip(open_, asked, strict=True):
+                        one.granted = intent is not None
+                    for intent in young:
+                        self._working.intend(intent)
             except StateError as error:
                 self._halted = error
                 for one in asked:
                     one.error = copy(error)
-            else:
-                for intent, one in zip(open_, asked, strict=True):
-                    one.granted = intent is not None
-                for intent in young:
-                    self._working.intend(intent)
         for one in asked:
             one.answered.set()
 
@@ -477,10 +479,7 @@ class Applying:
 
     def _send_again(self, work: Work) -> None:
         again = self._works.again(work)
-        try:
-            self._durable.append([again.intent])
-        except Unwritten as error:
-            self._record_no_more(error)
+        if not self._append([again.intent]):
             self._lose(work.step, CloudError("flowplan stopped before it was sent once more"))
             return
         self._events.note(f"{work.step.address} was not created; sending it once more")

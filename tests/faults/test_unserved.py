@@ -336,6 +336,23 @@ def test_what_was_made_and_is_not_recorded_is_told_and_not_called_created(gitlab
     assert (len(live_ids(place)), len(gitlab.volumes()), gitlab.spilled()) == (3, 2, 0)
 
 
+def test_of_what_is_proved_absent_nothing_is_sent_again_without_a_record(gitlab: GitLab) -> None:
+    """However many there are: the first frame that is not taken says why, and the run ends with that."""
+    place = gitlab.place
+    place.write(task_text("old"))
+    place.ok(*APPLY)
+    place.write(task_text("old") + task_text("a") + task_text("b"))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", times=2)
+    gitlab.refuse(SECOND, REFUSED["403"])
+    ran = gitlab.run(*APPLY, "--settle-window", "0", "--parallelism", "2")
+    assert (ran.code, len(live_ids(place))) == (5, 1), ran
+    assert "these credentials may not write it (HTTP 403) in doubt: bid." in said(ran)
+    assert "is closed after an error" not in said(ran)
+    place.ok(*APPLY)
+    assert len(live_ids(place)) == 3
+
+
 # ---- what overflowed cannot be read --------------------------------------------------------------------------
 
 

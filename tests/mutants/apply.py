@@ -436,8 +436,8 @@ MISTAKES = (
     Mistake(
         "let calls wait while a frame is on its way",
         "apply/run.py",
-        "        if self._options.ahead:\n",
-        "        if False:\n",
+        "beside=self._options.ahead > 0)",
+        "beside=False)",
         ("tests/apply/test_ahead.py", "-k", "on_its_way_makes_room"),
     ),
     Mistake(
@@ -812,9 +812,16 @@ MISTAKES = (
     Mistake(
         "let bids run on because a server takes no record of their end",
         "apply/run.py",
-        "            except Unwritten as error:\n                self._record_no_more(error)\n        if self._unrec",
-        "            except ZeroDivisionError as error:\n                raise\n        if self._unrec",
+        "            except Unwritten as error:\n                self._record_no_more(error)\n",
+        "            except ZeroDivisionError as error:\n                raise\n",
         ("tests/faults/test_unserved.py", "-k", "deletes_no_volume"),
+    ),
+    Mistake(
+        "a journal that has refused a frame is given another, which refuses it for having refused",
+        "apply/run.py",
+        "        if self._unrecorded is None:\n            try:\n",
+        "        if True:\n            try:\n",
+        ("tests/faults/test_unserved.py", "-k", "proved_absent"),
     ),
     Mistake(
         "delete volumes that nobody can record",
