@@ -26,7 +26,7 @@ SAID = {
     "full": "no room from there on",
     "reset": "the connection broken",
 }
-STOPPED = ("; what was stopped is in the journal", "; this run only stops, and goes on without it")
+STOPPED = ("; what was stopped is in the journal", "; what only stops goes on without it")
 
 
 def stopped(ran: Ran) -> bool:

@@ -353,6 +353,25 @@ def test_of_what_is_proved_absent_nothing_is_sent_again_without_a_record(gitlab:
     assert len(live_ids(place)) == 3
 
 
+def test_an_apply_that_settles_over_a_server_that_refuses_is_not_said_to_go_on(applied: GitLab) -> None:
+    place = applied.place
+    place.write(many(3) + task_text("fourth"))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert applied.run(*APPLY, "--on-unknown", "stop").code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.write(many(3) + task_text("fourth") + task_text("fifth"))
+    applied.refuse(2, REFUSED["403"])
+    ran = applied.run(*APPLY)
+    assert (ran.code, len(live_ids(place))) == (5, 4), ran
+    assert "(HTTP 403); what only stops goes on without it" in said(ran)
+    assert "nothing was changed: what runs goes on, and costs money" in said(ran)
+    place.ok(*APPLY)
+    assert len(live_ids(place)) == 5
+
+
 # ---- what overflowed cannot be read --------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ _LISTED = "run the same command again once the bids can be listed"
 def running_on(plan: Plan, outcome: Outcome) -> str | None:
     """Which bids `plan` was to cancel, and did not: each costs money until it is. None: there is none."""
     changes = {**plan.by_address(), **{step.address: change for step, change in outcome.expired.items()}}
-    steps = [step for step in (*outcome.failed, *outcome.not_started) if step.way != "up" and step.address in changes]
+    steps = [step for step in (*outcome.failed, *outcome.not_started) if step.way != "up"]
     ends = {step.address for step in steps if doing(step, changes[step.address]) == "destroying"}
     bids = {a: bid for a in sorted(ends, key=in_order) if isinstance(bid := changes[a].before, Bid)}
     if not bids:

@@ -72,7 +72,7 @@ class Stopping:
                 if isinstance(error, Unserved) and not anyway:
                     raise
                 self.refused = error
-                self.say(f"{error}; this run only stops, and goes on without it")
+                self.say(f"{error}; what only stops goes on without it")
         if self.refused is not None:
             self._keep(records)
 
