@@ -92,8 +92,8 @@ MISTAKES = (
     Mistake(
         "stop nothing for want of room to write it down",
         "operations/running/stopping.py",
-        "            except Unwritten as error:\n                if isinstance",
-        "            except ZeroDivisionError as error:\n                if isinstance",
+        "            except Unwritten as error:\n                self.refused",
+        "            except ZeroDivisionError as error:\n                self.refused",
         ("tests/faults/test_matrix_process.py", "-k", "destroy and (before-the-first or mid-run)"),
     ),
     Mistake(

@@ -46,35 +46,26 @@ class Stopping:
     def append(self, records: Iterable[Record]) -> None:
         """As the journal does. Raises Unserved for a server that does not take it, StateError for what is not the
         system's refusal to write."""
-        if isinstance(self.refused, Unserved):
-            raise self.refused
-        records = tuple(records)
-        try:
-            self._append(records)
-        except Unserved as error:
-            self.refused = error
-            raise
+        self._append(tuple(records), anyway=False)
 
     def append_anyway(self, records: Iterable[Record]) -> None:
         """The same of what is over, and of bids that are to be cancelled: that needs no record; a server that
         refuses one is noted."""
-        records = tuple(records)
-        if isinstance(self.refused, Unserved):
-            self._keep(records)
-            return
-        self._append(records, anyway=True)
+        self._append(tuple(records), anyway=True)
 
-    def _append(self, records: tuple[Record, ...], *, anyway: bool = False) -> None:
+    def _append(self, records: tuple[Record, ...], *, anyway: bool) -> None:
         if self.refused is None:
             try:
                 self.journal.append(records)
             except Unwritten as error:
-                if isinstance(error, Unserved) and not anyway:
-                    raise
                 self.refused = error
-                self.say(f"{error}; what only stops goes on without it")
-        if self.refused is not None:
-            self._keep(records)
+                if anyway or not isinstance(error, Unserved):  # else who is told of it says what goes on
+                    self.say(f"{error}; what only stops goes on without it")
+            else:
+                return
+        if isinstance(self.refused, Unserved) and not anyway:
+            raise self.refused
+        self._keep(records)
 
     def _keep(self, records: tuple[Record, ...]) -> None:
         if any(isinstance(record, (Done, Closed)) for record in records):
