@@ -1,7 +1,7 @@
 """What of a plan goes on where nothing can be recorded any more: what cancels bids, or pauses them.
 
 That is decided in three places, by the same reasons (`Unrecorded.may_go`). Before the first call, `stopping_part` in
-planning/unreported.py takes it out of a plan that cannot be saved. A plan that is of nothing else has a journal that
+planning/unreported.py picks it from a plan that cannot be saved. A plan that is of nothing else has a journal that
 may take nothing (operations/running/stopping.py). And here, once a record was refused in the middle of a run, each step
 that is left is asked.
 """
