@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
+import warnings
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -34,6 +35,7 @@ def install() -> None:
     simulated._fill = _filled
     crowd.draw = lru_cache(EVENTS)(crowd.draw)
     Simulator.open = classmethod(_opened)  # type: ignore[method-assign, assignment]
+    Simulator.__del__ = _is_closed  # type: ignore[attr-defined]
 
 
 def _key(seed: int, start: int) -> Key:
@@ -49,6 +51,13 @@ def _opened(
             _copy(Path(path), seed, clock.to_ms(start))
     found: Simulator = make(cls, path, seed=seed, start=start, **given)
     return found
+
+
+def _is_closed(simulator: Simulator) -> None:
+    """From Python 3.13 on, sqlite3 itself warns of a database that nobody has closed."""
+    with contextlib.suppress(AttributeError, sqlite3.ProgrammingError):  # it was not opened, or is closed
+        simulator._db.total_changes  # noqa: B018
+        warnings.warn(f"unclosed {simulator!r}", ResourceWarning, source=simulator, stacklevel=2)
 
 
 def _copy(path: Path, seed: int, start: int) -> None:

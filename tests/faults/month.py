@@ -22,6 +22,7 @@ from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import market
 from tests.faults.disk import Cut
 from tests.faults.forked import Command, Ended, run_all
+from tests.processes import at_the_end
 
 CAP, MOST = Decimal(30), Decimal(260)  # dollars per instance-hour that a limit is raised to; an hour for all
 HOUR = 3600
@@ -160,6 +161,7 @@ class Month:
 
     def __attrs_post_init__(self) -> None:
         self.simulator = Simulator.open(self.root / "cloud.db")
+        at_the_end(self.simulator.close)
         with self.simulator.exclusive() as db:
             for statement in _statements(_SPY):
                 db.execute(statement)

@@ -101,8 +101,9 @@ LETTING_GO = tuple(
 
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:
     """A lock without a name stops nobody: what needs room after it is refused all the same."""
-    needed = any(map(needs_room, rest)) and not went_on(ran)
-    return ran.codes == [code_of(ran) if needed else 0] or (ran.codes == [0] and stopped(ran))
+    unnamed = stopped(ran) and not went_on(ran)
+    needed = any(needs_room(label) for label in rest if not (unnamed and label.endswith(".lock"))) and not went_on(ran)
+    return ran.codes == [code_of(ran) if needed else 0]
 
 
 def needs_room(label: str) -> bool:
