@@ -160,7 +160,7 @@ def test_every_command_is_walked() -> None:
 
 
 # A name, an id or a command that is wider than the line it stands in alone: it is there to be copied.
-ALONE = re.compile(r"\s*(?:[-+~.#/<]+ )?\S+(?: =)?|\s*flowplan import .+")
+ALONE = re.compile(r"\s*(?:[-+~.#/<]+ )?\S+(?: =)?|\s*flowplan (?:import|destroy) .+")
 
 
 def too_wide(text: str, width: int) -> list[str]:
