@@ -224,8 +224,8 @@ def test_a_document_that_is_read_while_it_is_written_is_nobody_elses(
     assert (ran.code, live_ids(applied.place), bool(looks)) == (5, [], True), ran
 
 
-def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(applied: GitLab) -> None:
-    """A create whose answer was lost is settled first: that is the first record."""
+def leave_one_in_doubt(applied: GitLab) -> None:
+    """A fourth bid, whose create had no answer; it was placed."""
     place = applied.place
     place.write(many(3) + task_text("fourth"))
     with place.simulator() as simulator:
@@ -234,6 +234,12 @@ def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(appli
     assert applied.run(*APPLY, "--on-unknown", "stop").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()
+
+
+def test_what_an_earlier_run_left_in_doubt_needs_no_record_to_be_destroyed(applied: GitLab) -> None:
+    """A create whose answer was lost is settled first: that is the first record."""
+    place = applied.place
+    leave_one_in_doubt(applied)
     assert len(live_ids(place)) == 4
     applied.refuse(2, REFUSED["403"])
     ran = applied.run(*KEEP)
@@ -355,13 +361,7 @@ def test_of_what_is_proved_absent_nothing_is_sent_again_without_a_record(gitlab:
 
 def test_an_apply_that_settles_over_a_server_that_refuses_is_not_said_to_go_on(applied: GitLab) -> None:
     place = applied.place
-    place.write(many(3) + task_text("fourth"))
-    with place.simulator() as simulator:
-        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
-    assert applied.run(*APPLY, "--on-unknown", "stop").code == 6
-    with place.simulator() as simulator:
-        simulator.faults.clear()
+    leave_one_in_doubt(applied)
     place.write(many(3) + task_text("fourth") + task_text("fifth"))
     applied.refuse(2, REFUSED["403"])
     ran = applied.run(*APPLY)
