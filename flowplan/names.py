@@ -12,6 +12,7 @@ from flowplan.printable import natural
 
 _LAST_NUMBER = regex(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 _FEW = 2  # consecutive names that are no range yet
+_SHOWN = 5  # so many of a longer list are taken in at a glance
 _ALONE = 3  # so many of which the same is said stand one by one
 _DOTS = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -51,7 +52,7 @@ def spelled(run: list[str], dots: str) -> list[str]:
     return run if len(run) <= _FEW else [f"{run[0]} {dots} {bracket}{key}{number}{after}"]
 
 
-def few(names: Sequence[str], most: int) -> str:
+def few(names: Sequence[str], most: int = _SHOWN) -> str:
     """The first `most` of `names`, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"

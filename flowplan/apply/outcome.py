@@ -17,8 +17,6 @@ from flowplan.planning.steps import Step
 from flowplan.state.records import Intent
 from flowplan.state.state import State
 
-_SHOWN = 5  # addresses of which the same is said
-
 
 @frozen
 class Outcome:
@@ -65,8 +63,8 @@ class Outcome:
             return "the plan is carried out" if self.done else ""
         if not (self.done or self.failed or doubted):
             return "nothing of the plan was carried out"
-        parts = [f"not carried out: {few(undone, _SHOWN)}"] if undone else []
-        return "; ".join([*parts, f"in doubt: {few(doubted, _SHOWN)}"] if doubted else parts)
+        parts = [f"not carried out: {few(undone)}"] if undone else []
+        return "; ".join([*parts, f"in doubt: {few(doubted)}"] if doubted else parts)
 
     @property
     def undone(self) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.cost import BidCost
 
 FORMAT_VERSION = "1.0"
-_SHOWN = 5  # auctions at a glance
 
 
 @frozen
@@ -43,7 +42,7 @@ class Auctions:
     def __repr__(self) -> str:
         """The last price of each auction, in dollars per instance-hour; a notebook shows it, and a log."""
         prices = [f"{one.kind.name} in {one.auction.region} {usd(one.market.spot)}" for one in self.offers]
-        return f"<Auctions: {few(prices, _SHOWN) or 'none'}>"
+        return f"<Auctions: {few(prices) or 'none'}>"
 
 
 @exact

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import offers as shape
 
 FORMAT_VERSION = "1.0"
-_SHOWN = 5  # tasks at a glance
 
 
 @frozen
@@ -51,7 +50,7 @@ class Offers:
         """The best place of each task; a notebook shows it, and a log."""
         best = [(one.address, one.places[0].candidate) for one in self.tasks if one.places]
         places = [f"{address} on {one.kind.name} in {one.auction.region}" for address, one in best]
-        return f"<Offers: {few(places, _SHOWN) or 'none'}>"
+        return f"<Offers: {few(places) or 'none'}>"
 
 
 @exact

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 GONE = "gone"
 Charge: TypeAlias = Literal["charged", "waits", "paused", "ended", "unknown"]
-_SHOWN = 5  # addresses at a glance
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
@@ -174,7 +173,7 @@ class Status:
     def __repr__(self) -> str:
         """What there is, and what it costs; a notebook shows it, and a log."""
         there = [str(row.address) for row in self.bids] + [str(row.address) for row in self.volumes]
-        return f"<Status: {few(there, _SHOWN) or 'nothing'}; {usd(self.hour)} an hour now, {usd(self.paid)} paid>"
+        return f"<Status: {few(there) or 'nothing'}; {usd(self.hour)} an hour now, {usd(self.paid)} paid>"
 
     @property
     @exact

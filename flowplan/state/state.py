@@ -82,7 +82,6 @@ def guard_of(protected: str, protected_by: str) -> Guard | None:
     return None
 
 
-_SHOWN = 5  # addresses at a glance
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused
 
 
@@ -137,7 +136,7 @@ class State:
         """What it holds; a notebook shows it, and a log."""
         from flowplan.names import few
 
-        held = few([str(address) for address in self.bindings], _SHOWN)
+        held = few([str(address) for address in self.bindings])
         return f"<State: serial {self.serial}, {held or 'nothing'}>"
 
     def as_put_back(self) -> State:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from flowplan.operations.looking.observe import Observed
     from flowplan.planning.plan import Plan
 
-_SHOWN = 5  # addresses of which the same is said
 _LISTED = "run the same command again once the bids can be listed"
 
 
@@ -30,7 +29,7 @@ def running_on(plan: Plan, outcome: Outcome) -> str | None:
     if not bids:
         return None
     worst = an_hour_at_most(total(bid.worst for bid in bids.values()))
-    return f"not cancelled: {few([*map(str, bids)], _SHOWN)}, which may run on: {worst}"
+    return f"not cancelled: {few([*map(str, bids)])}, which may run on: {worst}"
 
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed, *, is_of_all: bool) -> None:
