@@ -109,7 +109,8 @@ def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
 
 def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
     """Encrypt the state, its backup and its versions again, for those whom the keys of this run name; to `decrypt`,
-    write them in the clear. Raises UsageProblem without a key, FlowplanError where there is no state, StateError."""
+    write them in the clear. Raises UsageProblem without a key, FlowplanError where there is no state, StateError, also
+    for recipients among whom is none of the keys of this run."""
     none = FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
     if _has_begun_none(session):
         raise none
@@ -128,6 +129,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         if loaded.fresh:
             raise none
         store.form.change_recipients = True
+        store.form.hold_recipients()  # before anything is written
         session.so_far = (
             "part of the state may have its new form already: run the same command again, which goes on from there"
         )

@@ -191,11 +191,9 @@ class Form:
         return f"the state is encrypted for {found}, and this run would encrypt it for {now}"
 
     def hold_recipients(self) -> None:
-        """Raise StateError where this run would write for others than could open what it goes on from, or could itself
-        not open what it writes: no later run of this user could stop what costs money by then."""
-        if self.change_recipients:
-            return
-        others = self.other_recipients()
+        """Raise StateError where this run would write for others than could open what it goes on from, unless it is to,
+        or could itself not open what it writes: no later run of this user could stop what costs money by then."""
+        others = None if self.change_recipients else self.other_recipients()
         if others is not None:
             raise StateError(others, hint=REKEY)
         if self._writing is not None and self._writing.recipients and not self._writing.opens_own:

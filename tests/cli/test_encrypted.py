@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyrage
@@ -177,6 +178,33 @@ def test_no_state_begins_that_whoever_makes_it_cannot_read(
     place.ok("plan", "--out", "p.plan")  # which somebody else may apply
     monkeypatch.setenv("FLOWPLAN_AGE_KEY", kims)
     place.ok("apply", "p.plan")
+    place.ok("destroy", "--auto-approve")
+
+
+@pytest.mark.parametrize("where", ["file", "objects"])
+@pytest.mark.parametrize("was", ["encrypted", "clear"])
+def test_no_state_is_encrypted_for_others_alone_by_who_could_then_not_destroy_what_it_has(
+    request: pytest.FixtureRequest, place: Place, monkeypatch: pytest.MonkeyPatch, where: str, was: str
+) -> None:
+    directory: Path = request.getfixturevalue("objects") if where == "objects" else place.path
+    mine, kims, words = key(), key(), ("--allow-plaintext",) if was == "clear" else ()
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine if was == "encrypted" else "")
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    shutil.rmtree(place.path / ".flowplan/versions", ignore_errors=True)  # without any, the state comes first
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", mine)
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", owner(kims))
+    before = states_in(directory)
+    refused = place.run("state", "rekey", *words)
+    said = " ".join(refused.err.split())
+    assert (refused.code, "no key that is given opens that hint: give your own key" in said) == (5, True), refused
+    assert "run the same command again" not in said  # none of it was begun
+    assert states_in(directory) == before
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", f"{owner(mine)},{owner(kims)}")
+    place.ok("state", "rekey", *words)
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", kims)
+    monkeypatch.setenv("FLOWPLAN_AGE_RECIPIENTS", owner(kims))
+    place.ok("state", "rekey")  # who takes it over
     place.ok("destroy", "--auto-approve")
 
 

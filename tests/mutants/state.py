@@ -399,6 +399,20 @@ MISTAKES = (
         ("tests/state/test_form.py", "-k", "put_back_for_those"),
     ),
     Mistake(
+        "encrypt a state again for others alone",
+        "state/form.py",
+        "        others = None if self.change_recipients else self.other_recipients()\n",
+        "        if self.change_recipients:\n            return\n        others = self.other_recipients()\n",
+        ("tests/cli/test_encrypted.py", "-k", "others_alone"),
+    ),
+    Mistake(
+        "find out only in mid-way that a state would be encrypted for others alone",
+        "operations/state.py",
+        "        store.form.hold_recipients()  # before anything is written\n",
+        "",
+        ("tests/cli/test_encrypted.py", "-k", "others_alone"),
+    ),
+    Mistake(
         "put a journal aside that another key opens",
         "backends/parts.py",
         "    except (Unopened, Unread):\n",
