@@ -38,7 +38,6 @@ from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
 from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
-from flowplan.planning.unreported import stops_only
 from flowplan.state.records import CreateIntent, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
@@ -329,7 +328,7 @@ class Applying:
         where nothing is recorded any more, what needs no record."""
         if self._unrecorded is not None:
             return self._unrecorded.may_go(step, change)
-        return not self._is_held or stops_only(change) or (step.way == "down" and isinstance(change, CreateFirst))
+        return not self._is_held or change.adds_nothing or (step.way == "down" and isinstance(change, CreateFirst))
 
     def _open_gates(self) -> None:
         """Let go what waited for other tasks that are far enough now, and end what waited in vain."""

@@ -1,7 +1,7 @@
 """What of a plan goes on where nothing can be recorded any more: what cancels bids, or pauses them.
 
-That is decided in three places, by the same reasons (`Unrecorded.may_go`). Before the first call, `stopping_part` in
-planning/unreported.py picks it from a plan that cannot be saved. A plan that is of nothing else has a journal that
+That is decided in three places, by the same reasons (`Unrecorded.may_go`). Before the first call, `part_that_stops` in
+planning/unrecorded.py picks it from a plan that cannot be saved. A plan that is of nothing else has a journal that
 may take nothing (operations/running/stopping.py). And here, once a record was refused in the middle of a run, each step
 that is left is asked.
 """
@@ -26,7 +26,6 @@ from flowplan.planning.actions import (
     Update,
 )
 from flowplan.planning.steps import Step
-from flowplan.planning.unreported import stops_only
 
 if TYPE_CHECKING:
     from flowplan.apply.schedule import Schedule
@@ -61,7 +60,7 @@ class Unrecorded:
         instead of a bid that is removed: that runs on, unless its lifetime is over."""
         succeeded = step.way == "down" and isinstance(change, CreateFirst)
         forgotten = isinstance(change, Forget) and self._plan.mode == "destroy"
-        ends = isinstance(change, (Delete, Update)) and not isinstance(change, Import) and stops_only(change)
+        ends = isinstance(change, (Delete, Update)) and not isinstance(change, Import) and change.adds_nothing
         if not (succeeded or forgotten or (ends and change.address.kind != "volume")):
             return False
         if any(one.way == "up" and one not in self._durable for one in self._before(step)):

@@ -113,6 +113,11 @@ class Change:
         return False
 
     @property
+    def adds_nothing(self) -> bool:
+        """Whether it can neither cost more nor lose data that nobody gave up."""
+        return True
+
+    @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that flowplan does not know."""
         return bool(self.status) and self.status not in STATUSES  # "": it is not reported
@@ -125,6 +130,7 @@ class Create(Change):
 
     action: ClassVar[Action] = "create"
     ways: ClassVar[tuple[Way, ...]] = ("up",)
+    adds_nothing: ClassVar[bool] = False
 
     after: Resource
 
@@ -144,6 +150,11 @@ class Update(Change):
     def releases(self, volume: str) -> bool:
         return isinstance(self.after, Bid) and volume not in self.after.volumes
 
+    @property
+    def adds_nothing(self) -> bool:
+        paused = isinstance(self.after, Bid) and self.after.paused
+        return paused and all(one.name == "paused" for one in self.fields)
+
 
 class Import(Update):
     """It is live, and is taken into the state; then `fields` are changed in place, if there are any."""
@@ -160,6 +171,7 @@ class Replace(Change):
 
     action: ClassVar[Action] = "replace"
     ways: ClassVar[tuple[Way, ...]] = ("down", "up")
+    adds_nothing: ClassVar[bool] = False
 
     before: Resource
     after: Resource

@@ -91,6 +91,16 @@ class Plan:
         return not self.order and all(one.previous_address is None for one in self.changes)
 
     @property
+    def adds_nothing(self) -> bool:
+        """Whether it does nothing that could cost more, or lose data that nobody gave up: then it needs only ids."""
+        return all(one.adds_nothing for one in self.changes)
+
+    @property
+    def only_stops(self) -> bool:
+        """Whether it stops something, and does nothing else."""
+        return self.adds_nothing and not self.empty and self.mode != "refresh-only"
+
+    @property
     def said_mode(self) -> Mode:
         """The mode of the command that does it: what only ends lifetimes is a destroy that an apply does."""
         ends = self.mode == "destroy" and any(isinstance(one, Expire) for one in self.changes)

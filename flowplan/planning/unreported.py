@@ -15,9 +15,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import LIFETIME_OVER, Change, Create, Delete, Forget, Replace, Update
 from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order
 from flowplan.state.state import State
 
 
@@ -56,72 +54,13 @@ def with_known_keys(catalogue: Catalogue, state: State) -> Catalogue:
     return attrs.evolve(catalogue, ssh_keys=tuple(known.values()))
 
 
-def only_stops(plan: Plan) -> bool:
-    """Whether `plan` does nothing that could cost more, or lose data that nobody gave up: then it needs ids only."""
-    return all(map(stops_only, plan.changes))
-
-
-def stops(plan: Plan) -> bool:
-    """Whether `plan` stops something, and does nothing else."""
-    return only_stops(plan) and not plan.empty and plan.mode != "refresh-only"
-
-
-def is_stated(plan: Plan) -> bool:
-    """Whether `plan` is to record what the files say, a `moved` or `removed` block, which no look at the cloud tells
-    again: unrecorded, the next plan may end what was to stay. A destroy stops whatever it can record."""
-    said = (one for one in plan.changes if one.previous_address is not None or isinstance(one, Forget))
-    return plan.mode == "apply" and any(one.reason != "gone_outside" or one.previous_address for one in said)
-
-
-def stopping_part(plan: Plan, state: State) -> Plan:
-    """What of `plan` can be done where nothing can be recorded: what stops an object by the address that `state` knows
-    it by, and waits for nothing else of the plan. Where something is to be placed too, which may be what comes instead,
-    only what is past its lifetime."""
-    alone = only_stops(plan)
-    known = {address: binding.id for address, binding in state.bindings.items()}
-    part = {
-        one.address: one
-        for one in plan.changes
-        if stops_only(one)
-        and not isinstance(one, Forget)
-        and known.get(one.address) == one.id
-        and one.previous_address is None
-        and (alone or one.reason == LIFETIME_OVER)
-    }
-    return _part_of(plan, part)
-
-
-def sparing_data(plan: Plan) -> Plan:
-    """What of `plan` deletes no volume, and waits for no deletion of one."""
-    kept = (one for one in plan.changes if not (isinstance(one, Delete) and one.address.kind == "volume"))
-    return _part_of(plan, {one.address: one for one in kept})
-
-
-def _part_of(plan: Plan, part: Mapping[Address, Change]) -> Plan:
-    """The changes `part` of `plan`, but for what waits for something else of it."""
-    order: Order = {}
-    for step, waits_for in plan.order.items():  # each comes after what it waits for
-        if step.address in part and all(before in order for before in waits_for):
-            order[step] = waits_for
-    changes = tuple(part[address] for address in dict.fromkeys(step.address for step in order))
-    return attrs.evolve(plan, changes=changes, order=order)
-
-
-def stops_only(change: Change) -> bool:
-    """Whether `change` can neither cost more nor lose data that nobody gave up."""
-    if isinstance(change, Update):
-        paused = isinstance(change.after, Bid) and change.after.paused
-        return paused and all(one.name == "paused" for one in change.fields)
-    return not isinstance(change, (Create, Replace))
-
-
 def hold_reported(plan: Plan, catalogue: Catalogue, live: Live) -> None:
     """Raise CloudError for a plan that needs what is not reported."""
-    if stops(plan):
+    if plan.only_stops:
         return
     for why in (*_unread(plan, live), *live.unlisted.values()):
         raise why
-    if not only_stops(plan):
+    if not plan.adds_nothing:
         for why in catalogue.unread:
             raise why
 

@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "place more although what was placed is held for approval",
         "apply/run.py",
-        "        return not self._is_held or stops_only(change) or",
+        "        return not self._is_held or change.adds_nothing or",
         "        return True or",
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),

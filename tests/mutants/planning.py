@@ -245,8 +245,8 @@ MISTAKES = (
     ),
     Mistake(
         "record on a refresh what was not listed",
-        "planning/unreported.py",
-        ' and plan.mode != "refresh-only"\n',
+        "planning/plan.py",
+        ' and self.mode != "refresh-only"\n',
         "\n",
         ("tests/operations/test_refresh_only.py", "-k", "cannot_be_read"),
     ),
@@ -287,9 +287,9 @@ MISTAKES = (
     ),
     Mistake(
         "place where not all is told",
-        "planning/unreported.py",
-        "    return only_stops(plan) and not plan.empty and",
-        "    return not plan.empty and",
+        "planning/plan.py",
+        "        return self.adds_nothing and not self.empty and",
+        "        return not self.empty and",
         ("tests/faults/test_stop_paying.py", "-k", "needs_all_of_it"),
     ),
     Mistake(

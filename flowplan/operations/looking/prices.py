@@ -35,14 +35,13 @@ def prices_of(session: Session, plan: Plan, seen: Observed, *, pasts: bool) -> P
     bids are priced by alone, unless it only stops something; why there is no past is for the forecast to raise."""
     from flowplan.cost.forecast import auctions_ahead
     from flowplan.planning.limits import counts_against_quotas
-    from flowplan.planning.unreported import only_stops, stops
     from flowplan.pricing.past import Fetched
 
     cloud = session.cloud()
     auctions = auctions_ahead(plan.changes) if pasts else []
     counted = seen.config is not None and counts_against_quotas(plan)
-    stopping = only_stops(plan)
-    all_pasts = cloud.each_past(auctions, shown_only=stopping, hurried=stops(plan))
+    stopping = plan.adds_nothing
+    all_pasts = cloud.each_past(auctions, shown_only=stopping, hurried=plan.only_stops)
     each_past = all_pasts if stopping else all_pasts.or_error()
     quotas: Looks[tuple[Quota, ...] | CloudError]
     quotas = single(cloud.quotas).or_error() if counted else known(())
@@ -60,11 +59,10 @@ def markets_of(session: Session, plan: Plan, seen: Observed) -> dict[Key, Market
 
 def _each_market(session: Session, plan: Plan, seen: Observed) -> Looks[dict[Key, Market]]:
     from flowplan.cost.estimate import auctions_needed
-    from flowplan.planning.unreported import only_stops, stops
 
     needed = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
     company = [key for key, is_priced_by in needed.items() if not is_priced_by]
-    return session.cloud().each_market(needed, needed if only_stops(plan) else (), company, hurried=stops(plan))
+    return session.cloud().each_market(needed, needed if plan.adds_nothing else (), company, hurried=plan.only_stops)
 
 
 def _with_one_more(session: Session, plan: Plan, markets: Mapping[Key, Market]) -> dict[Key, Market]:
@@ -78,7 +76,6 @@ def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]
     """The past prices that forecasts of it need, as far as they are not fetched already: one call a region, none
     without bids."""
     from flowplan.cost.forecast import auctions_of
-    from flowplan.planning.unreported import only_stops, stops
 
     auctions = auctions_of(found.costs)
     if not auctions:
@@ -86,7 +83,7 @@ def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]
     fetched = None if found.past is None else found.past.of(auctions)
     if fetched is not None:
         return fetched
-    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan), hurried=stops(found.plan))
+    return session.cloud().pasts(auctions, shown_only=found.plan.adds_nothing, hurried=found.plan.only_stops)
 
 
 def streams_of(

@@ -36,7 +36,7 @@ from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import Stopping, explain, left_of, unfinished
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
-from flowplan.planning.unreported import is_stated, only_stops, sparing_data, stopping_part, stops
+from flowplan.planning.unrecorded import must_be_recorded, part_that_keeps_volumes, part_that_stops
 from flowplan.pricing.entry import to_win
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
@@ -159,15 +159,15 @@ class Run:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
         if loaded.unread is not None:  # what it says may be of a volume, too
-            self._whole, plan = plan, sparing_data(plan)
+            self._whole, plan = plan, part_that_keeps_volumes(plan)
             self._left = left_of(self._whole, plan)
         journal: Journal = found.journal
-        if (stops(plan) and not is_stated(plan)) or plan.mode == "destroy":
+        if (plan.only_stops and not must_be_recorded(plan)) or plan.mode == "destroy":
             self._stopping = found.journal
         else:
             try:
                 journal = found.journal.strict()
-                if is_stated(plan) or not only_stops(plan):
+                if must_be_recorded(plan) or not plan.adds_nothing:
                     store.hold_savable()
             except Unwritten as error:
                 self._only_stop(plan, found, approving, lock, error)
@@ -199,7 +199,7 @@ class Run:
     ) -> NoReturn:
         """Carry out what of `plan` needs no record, and raise `error`, which says why nothing else is begun."""
         state = found.recovered.state
-        part = stopping_part(plan, state)
+        part = part_that_stops(plan, state)
         explain(error, plan, stopped=not part.empty)
         if part.empty:
             raise error

@@ -9,7 +9,7 @@ import pytest
 
 from flowplan.model.address import Address
 from flowplan.planning.actions import LIFETIME_OVER, Change
-from flowplan.planning.unreported import stopping_part
+from flowplan.planning.unrecorded import part_that_stops
 from tests.builders import TRAIN, bid, bound, change, plan_to, state, volume
 
 A, OTHER, DATA = Address("bid", "a"), Address("bid", "other"), Address("volume", "data")
@@ -50,13 +50,13 @@ LEFT = change("forget", BID, address=OTHER, id="live-other", released=True)
         ),
     ],
 )
-def test_the_stopping_part_of_a_plan(changes: list[Change], part: list[Address]) -> None:
-    found = stopping_part(plan_to(*changes), KNOWN)
+def test_the_part_of_a_plan_that_stops(changes: list[Change], part: list[Address]) -> None:
+    found = part_that_stops(plan_to(*changes), KNOWN)
     assert [one.address for one in found.changes] == part
     assert [step.address for step in found.order] == part
 
 
-def test_the_stopping_part_of_a_plan_waits_for_nothing_that_is_left_out() -> None:
+def test_the_part_that_stops_waits_for_nothing_that_is_left_out() -> None:
     """A volume that is to go once a bid, of which the state does not know that it is this one, has let go of it."""
     used = [ended(id="another", needs_before=(DATA,)), change("delete", volume(), address=DATA, id="vol")]
-    assert stopping_part(plan_to(*used), KNOWN).empty
+    assert part_that_stops(plan_to(*used), KNOWN).empty
