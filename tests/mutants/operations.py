@@ -1252,6 +1252,13 @@ MISTAKES = (
         ("tests/operations/test_misplaced_plans.py", "-k", "destroy or broken"),
     ),
     Mistake(
+        "a destroy ends what no file is known to have named for a pattern, not for its address",
+        "operations/proposing/request.py",
+        "if request.destroy and not is_wild(one)]",
+        "if request.destroy]",
+        ("tests/operations/test_keep_volumes.py", "-k", "without_that_file"),
+    ),
+    Mistake(
         "take a plan of another state for one of a state that was restored",
         "operations/running/begun_once.py",
         '    if saved["stack"]["lineage"] not in (None, state.lineage):',

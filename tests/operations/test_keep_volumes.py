@@ -140,5 +140,28 @@ def test_the_command_that_deletes_a_kept_volume_ends_nothing_else(place: Place, 
     assert place.ok("state", "list").split()[0] == "bid.other"
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_kept_volume_whose_file_is_gone_is_deleted_without_that_file(place: Place, beside: bool) -> None:
+    """Also beside a flowplan.yaml, of which a destroy without a PATH is: no file is known to have named the volume."""
+    place.write(task_text(more=storage("d")), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")
+    if beside:
+        place.write(task_text("other"))
+        place.ok(*APPLY)
+    *_, back, then, delete = place.ok("destroy", "a.yaml", "--auto-approve", "--keep-volumes").splitlines()
+    (place.path / "a.yaml").unlink()
+    place.ok(*shlex.split(back)[1:])
+    refused = place.run(*shlex.split(delete)[1:], "--auto-approve")
+    instead = "there are: flowplan.yaml" if beside else "nothing in the state is of that file: `flowplan state list`"
+    assert refused.code == 65 and instead in refused.err
+    assert "(leave out a file that is gone by then)" in then
+    before = len(place.ledger())
+    wild = place.run("destroy", "--target", "volume.*", "--allow-volume-destroy", "d", "--auto-approve")
+    assert wild.code == (64 if beside else 0), wild
+    if beside:
+        place.ok(*shlex.split(delete.replace("a.yaml ", ""))[1:], "--auto-approve")
+    assert called(place, before) == [("DELETE", "volumes")]
+
+
 def project(place: Place) -> str:
     return str(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])

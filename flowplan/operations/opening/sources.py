@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DEFAULT = "flowplan.yaml"
 SUFFIXES = (".yaml", ".yml")
 _MOST_SKIPPED = 5  # named in a note
+_OF_ANOTHER = "nothing in the state is of that file: `flowplan state list` shows what the state has"
 CASES = (".test.yaml", ".test.yml")  # what `flowplan test` runs, beside the stack that it is about
 
 
@@ -69,8 +70,8 @@ class Scope:
 
     def covers(self, binding: Binding | Intent) -> bool:
         """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
-        named it (it was adopted, or imported), only a run over everything may end it; and where its file is gone, and
-        may be one that is skipped, only a run that names it."""
+        named it (it was adopted, or imported), only a run over everything may end it, or a destroy with its address
+        as a --target; and where its file is gone, and may be one that is skipped, only a run that names it."""
         if self.everything or not binding.source:
             return self.everything
         entry = self._entry(binding.source)
@@ -199,7 +200,7 @@ def find(
     for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
         wanted.add(path, directory, optional=optional, made=lambda path: made(_scope(root, here, [path], [path])))
     files = wanted.files
-    sources = _all_read(_once(files, here), ready | wanted.read, directory)
+    sources = _all_read(_once(files, here), ready | wanted.read, directory, optional=optional)
     strange = _strange(source for source in sources if source.name in wanted.brought - wanted.named)
     strange = {name: one for name, one in strange.items() if not may_have_made(_scope(root, here, [name], []))}
     if strange:
@@ -450,14 +451,15 @@ def read_beside(directory: Path, source: str, path: str) -> bytes:
     return read_regular((directory / source).parent / there, SIZE_LIMIT)
 
 
-def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path) -> list[Source]:
-    """The files of these names, but for those that are `ready`. Raises ConfigError with each that cannot be read."""
+def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path, *, optional: bool) -> list[Source]:
+    """The files of these names, but for those that are `ready`; `optional` as in `find`. Raises ConfigError with each
+    that cannot be read."""
     found, problems = [], []
     for name in names:
         try:
             found.append(ready.get(name) or Source(name, read_regular(directory / name, SIZE_LIMIT)))
         except OSError as error:
-            problems.append(_unreadable(name, error, directory))
+            problems.append(_unreadable(name, error, directory, optional=optional))
     if problems:
         raise ConfigError(problems)
     return found
@@ -491,12 +493,17 @@ def _no_plan(name: str) -> str:
     return f"name a task file or a directory, or, to apply it, {saved}"
 
 
-def _unreadable(name: str, error: OSError, directory: Path) -> Diagnostic:
+def _unreadable(name: str, error: OSError, directory: Path, *, optional: bool = False) -> Diagnostic:
+    """`optional`: nothing that the state has is of this file."""
     if isinstance(error, FileNotFoundError):
         folder, there = str(Path(name).parent), list[str]()
         with suppress(OSError):
             there = in_directory(folder, directory)
         hint = candidates(name, there, lambda one: Path(one).stem) if name.endswith(SUFFIXES) else _no_plan(name)
-        return Diagnostic("file-unreadable", f"there is no file {name}", hint or _first_in(folder, directory))
+        return Diagnostic(
+            "file-unreadable",
+            f"there is no file {name}",
+            hint or (_OF_ANOTHER if optional else _first_in(folder, directory)),
+        )
     hint = how_to_read(error, "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it")
     return Diagnostic("file-unreadable", f"{name} cannot be read: {error.strerror or error}", hint)

@@ -11,13 +11,14 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.errors import ConfigError
 from flowplan.model.budget import Budget
-from flowplan.model.selection import Patterns
+from flowplan.model.selection import Patterns, is_wild, matching, together
 from flowplan.operations.validate import Named, configuration, named_in
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Wishes
+    from flowplan.state.state import Binding
 
 
 @frozen
@@ -93,6 +94,14 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         say_gone(session, scope)
         raise named.why_unread  # nobody is helped by "nothing to destroy": what runs is some other file's
     files = policy_files(session, request.policies, request.saved_policies)
+
+    to_destroy = [one for one in request.patterns.targets if request.destroy and not is_wild(one)]
+
+    def in_scope(binding: Binding) -> bool:
+        if scope.covers(binding) or binding.address in named.addresses:
+            return True
+        return not binding.source and any(matching(one, together(binding.address)) for one in to_destroy)
+
     return config, Wishes(
         policies=(*read_policies(files), *(config or named).policies),
         policy_files=files,
@@ -102,7 +111,7 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         patterns=request.patterns,
         destroyable=request.destroyable,
         keep_volumes=request.keep_volumes,
-        in_scope=lambda binding: scope.covers(binding) or binding.address in named.addresses,
+        in_scope=in_scope,
         attached=named.attached,
         lifecycles=named.lifecycles,
         spared=named.spared,

@@ -120,7 +120,8 @@ class ProgressLines(Reporter):
                 only = f"--target {change.address.word} --allow-volume-destroy {quote(volume.name)}"
                 self._out("\n".join(wrapped(shown(said, 800), "", "  ", self._paint_out.width)))
                 self._out(f"  {self._paint_out.typed(shown(taking_back(change.address, change.id), 400))}")
-                self._out("Then this deletes it, with its data:")
+                gone = " (leave out a file that is gone by then)" if files else ""
+                self._out(f"Then this deletes it, with its data{gone}:")
                 self._out(f"  {self._paint_out.typed(f'flowplan destroy {files}{shown(only, 800)}')}")
 
     def _outputs(self, outcome: Outcome) -> None:
