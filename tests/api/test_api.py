@@ -435,6 +435,10 @@ def test_a_directory_that_does_not_exist_is_no_empty_state(tmp_path: Path) -> No
     for ask in calls:
         with pytest.raises(flowplan.UsageProblem, match=f"there is no directory {tmp_path / 'gone'}"):
             ask()
+    named = stack_in(gone.directory, "a.yaml")
+    for ask in (named.validate, named.plan, named.offers, named.destroy, named.watch().__next__):
+        with pytest.raises(flowplan.UsageProblem, match=f"there is no directory {tmp_path / 'gone'}"):
+            ask()
     assert list(tmp_path.iterdir()) == []
     for state in ("gone/x.json", "file/x.json"):
         (tmp_path / "file").write_text("")

@@ -19,7 +19,7 @@ from flowplan.config.foreign.shapes import is_plainly_ours
 from flowplan.config.yaml import SIZE_LIMIT
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
-from flowplan.files.private import is_absent
+from flowplan.files.private import is_absent, is_missing
 from flowplan.files.regular import how_to_read, may_be_regular, read_regular
 from flowplan.names import few
 from flowplan.printable import shown
@@ -453,12 +453,14 @@ def read_beside(directory: Path, source: str, path: str) -> bytes:
 
 def _all_read(names: Iterable[str], ready: Mapping[str, Source], directory: Path, *, optional: bool) -> list[Source]:
     """The files of these names, but for those that are `ready`; `optional` as in `find`. Raises ConfigError with each
-    that cannot be read."""
+    that cannot be read, UsageProblem where `directory` is none."""
     found, problems = [], []
     for name in names:
         try:
             found.append(ready.get(name) or Source(name, read_regular(directory / name, SIZE_LIMIT)))
         except OSError as error:
+            if is_missing(directory.absolute()):
+                raise no_directory(directory) from error
             problems.append(_unreadable(name, error, directory, optional=optional))
     if problems:
         raise ConfigError(problems)
