@@ -35,7 +35,7 @@ what the run came to:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowplan.diagnostics import Diagnostic
@@ -46,8 +46,8 @@ class FlowplanError(Exception):
     one by one; `hint` says what to do; `code` is one of diagnostics.CODES; `excerpt` is the line of a file that it is
     about, where that is known."""
 
-    exit_code = 1
-    code = "failed"
+    exit_code: int = 1
+    code: str = "failed"
     excerpt: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, detail: str | None = None) -> None:
@@ -57,11 +57,11 @@ class FlowplanError(Exception):
 
     def hide(self, secretless: Callable[[str], str]) -> None:
         """Have it, and what it came of, say nothing that must stay secret: `secretless` gives a text without that."""
-        self.args = tuple(secretless(one) if isinstance(one, str) else one for one in self.args)
+        self.args: tuple[Any, ...] = tuple(secretless(one) if isinstance(one, str) else one for one in self.args)
         said = (self.hint, self.detail, self.excerpt)
         self.hint, self.detail, self.excerpt = (one and secretless(one) for one in said)
         if notes := getattr(self, "__notes__", None):
-            self.__notes__ = [secretless(one) for one in notes]
+            self.__notes__: list[str] = [secretless(one) for one in notes]
         for one in {self.__cause__, self.__context__}:  # a traceback shows them, too
             if isinstance(one, FlowplanError):
                 one.hide(secretless)
@@ -151,9 +151,10 @@ class GuardRefused(FlowplanError):
         from flowplan.diagnostics import CODES
 
         super().__init__(message, hint=hint, detail=detail)
-        self.refusals, self.planned = refusals, planned
+        self.refusals: Sequence[Diagnostic] = refusals
+        self.planned: bool = planned
         self.code = code
-        self.reason = CODES[code].word or code
+        self.reason: str = CODES[code].word or code
         """What documents call it."""
 
     def hide(self, secretless: Callable[[str], str]) -> None:
@@ -197,7 +198,7 @@ class Damaged(StateError):
     def __init__(self, message: str, *, otherwise: str = "") -> None:
         super().__init__(message, hint="; otherwise ".join(filter(None, [RESTORE, otherwise])))
         self.otherwise = otherwise
-        self.restorable = True
+        self.restorable: bool = True
 
     def not_kept(self, instead: str) -> None:
         """Name what to do where nothing is kept that could be restored: `otherwise`, or `instead`."""

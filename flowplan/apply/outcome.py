@@ -115,7 +115,8 @@ class SaveFailed(StateError):
             cause.summary, hint=cause.hint, detail="\n".join(filter(None, [reached, cause.detail])) or None
         )
         self.outcome = outcome
-        self.__cause__ = self.cause = cause
+        self.cause = cause
+        self.__cause__: BaseException | None = cause
 
     def hide(self, secretless: Callable[[str], str]) -> None:
         """Also in what its steps failed with: of some nobody was told."""
@@ -133,7 +134,7 @@ class Interrupted(FlowplanError):
 
     def __init__(self, message: str, *, signal_number: int = 2, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.exit_code = 128 + signal_number
+        self.exit_code: int = 128 + signal_number
 
 
 def with_outcome(error: BaseException, outcome: Outcome) -> BaseException:

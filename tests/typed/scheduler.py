@@ -15,8 +15,12 @@ MOST = Decimal("20.00")  # dollars per instance-hour
 
 def schedule(root: Path, teams: list[str], stop: threading.Event) -> dict[str, str]:
     """What became of each team."""
+
+    def one(team: str) -> str:
+        return run(root / team, team, stop)
+
     with ThreadPoolExecutor() as pool:
-        return dict(zip(teams, pool.map(lambda team: run(root / team, team, stop), teams), strict=True))
+        return dict(zip(teams, pool.map(one, teams), strict=True))
 
 
 def run(directory: Path, team: str, stop: threading.Event) -> str:
@@ -42,7 +46,7 @@ def run(directory: Path, team: str, stop: threading.Event) -> str:
 
 
 def limit_of(stack: flowplan.Stack) -> Decimal | None:
-    found = (one.market.spot for one in stack.market("h100.8x.SXM5.IB").offers if one.market is not None)
+    found = (one.market.spot for one in stack.market("h100.8x.SXM5.IB").offers)
     known = [price for price in found if price is not None]
     return min(min(known) * 2, MOST) if known else None
 
