@@ -130,6 +130,7 @@ class _Move:
         if self._is_lost:
             return self._go_on_without()
         arrived, pending = self._copy()
+        self._seal_versions()
         self._close()
         return self._open(arrived, pending)
 
@@ -202,7 +203,7 @@ class _Move:
         # A version too, before those that could be put back: who removes the rest does not get a second state of them.
         self.new.keep(saved, before=saved.bindings)
         with self.new.listener.busy("copying the versions of the state..."):
-            if store.form.seal is not None and not self.there.fresh:  # those of an earlier time may be for others
+            if store.form.seal is not None:  # those of an earlier time may be for others
                 store.rewrite_versions()
             copied = self._copy_versions()
         self._hold_read_back(saved, pending, copied)
@@ -240,6 +241,14 @@ class _Move:
         if lost := len(copied.keys() - kept):
             what = f"{lost} older version{'s are' if lost > 1 else ' is'}"
             self.new.listener.note(f"{self.new.store.name} keeps fewer versions: {what} only at {self.old.store.name}")
+
+    def _seal_versions(self) -> None:
+        """Those that stay at the old place are no longer in the clear either, where the state is encrypted by its move:
+        no later command writes them."""
+        store = self.old.store
+        if store.form.seal is not None and store.form.allow_plaintext:
+            with self.new.listener.busy(f"encrypting the versions at {shown(store.name)}..."):
+                store.rewrite_versions()
 
     def _close(self) -> None:
         """What is left at the old place says where the state went."""

@@ -561,9 +561,23 @@ MISTAKES = (
     Mistake(
         "leave the versions at the other place of a move for those who could read them once",
         "operations/migrate.py",
-        "                store.rewrite_versions()\n",
-        "                pass\n",
+        "                store.rewrite_versions()\n            copied",
+        "                pass\n            copied",
         ("tests/operations/test_both_places.py", "-k", "others_can_read_by_now"),
+    ),
+    Mistake(
+        "leave the versions in the clear where a move that encrypts the state takes it from",
+        "operations/migrate.py",
+        "        self._seal_versions()\n",
+        "",
+        ("tests/operations/test_both_places.py", "-k", "nothing_in_the_clear"),
+    ),
+    Mistake(
+        "leave the versions in the clear where a state that was encrypted since comes back to",
+        "operations/migrate.py",
+        "            if store.form.seal is not None:  # those",
+        "            if store.form.seal is not None and not self.there.fresh:  # those",
+        ("tests/operations/test_both_places.py", "-k", "comes_back_to"),
     ),
     Mistake(
         "leave the old place open once the state has moved",

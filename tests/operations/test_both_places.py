@@ -15,7 +15,7 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.sent import at_target
 from flowplan.errors import StateError, UsageProblem
-from flowplan.operations.migrate import migrate
+from flowplan.operations.migrate import _Move, migrate
 from flowplan.operations.opening.both_places import both_places, hold_own_secrets
 from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.opening.session import Session
@@ -28,7 +28,7 @@ from tests.contracts import state_servers
 from tests.contracts.http_site import LOGIN
 from tests.contracts.memory import Memory, opener
 from tests.contracts.odd import Odd, reply
-from tests.sealed import KIMS, MINE, public
+from tests.sealed import KIMS, MINE, files_in, public
 
 FILE, URL = "flowplan.state.json", "memory://team/train"
 OURS = {"FLOWPLAN_TO_HTTP_USERNAME": "kim", "FLOWPLAN_TO_HTTP_PASSWORD": "CANARYother0123456789"}
@@ -238,6 +238,67 @@ def test_a_state_moves_back_that_others_can_read_by_now(tmp_path: Path, objects:
         assert store.read().state.ids() == was.ids()
         for one in store.versions():
             store.version(one.lineage, one.serial)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def with_versions(given: Settings, where: str) -> None:
+    """A state there, with a version before it, that has a bid which it has no more."""
+    with Session(both_places(given, where, where)[0]) as session, session.changing():
+        first = session.save(state(bound(TRAIN, "bid_CANARY", bid()), api_url="sim:"), before={})
+        session.save(attrs.evolve(first, bindings={}), before=first.bindings)
+
+
+def in_the_clear(*directories: Path) -> list[str]:
+    """The files that name the bid."""
+    return [path.name for one in directories for path, data in files_in(one).items() if b"bid_CANARY" in data]
+
+
+@pytest.mark.parametrize(("source", "target"), [(FILE, URL), (URL, FILE), (FILE, "s.json"), (URL, "memory://team/x")])
+@pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "cut off"])
+def test_a_state_that_is_encrypted_by_its_move_leaves_nothing_in_the_clear(
+    tmp_path: Path, objects: Memory, monkeypatch: pytest.MonkeyPatch, source: str, target: str, is_cut: bool
+) -> None:
+    """Once it can be used at the other place, and wherever the move is cut off before that."""
+    pytest.importorskip("pyrage")
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with_versions(settings(tmp_path), source)
+    given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
+    if is_cut:
+        assert in_the_clear(tmp_path, objects.directory)
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(_Move, "_open", killed)
+            move(given, source, target)
+        assert in_the_clear(tmp_path, objects.directory) == []
+    move(given, source, target)
+    assert in_the_clear(tmp_path, objects.directory) == []
+    for where in (source, target):
+        read = both_places(sealed(tmp_path, MINE), where, where)[0]
+        store = open_store(where, tmp_path, read.environ, form=read.form())
+        kept = [store.version(one.lineage, one.serial).ids() for one in store.versions()]
+        assert {TRAIN: "bid_CANARY"} in kept
+
+
+def test_what_is_left_of_a_state_in_the_clear_is_encrypted_where_it_comes_back_to(
+    tmp_path: Path, objects: Memory
+) -> None:
+    """Also where somebody has tidied up there: its versions are in a hidden directory."""
+    pytest.importorskip("pyrage")
+    with_versions(settings(tmp_path), FILE)
+    move(settings(tmp_path), FILE, URL)
+    given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
+    with Session(both_places(given, URL, URL)[0]) as session:
+        rekey(session)
+    for path in tmp_path.glob("flowplan.state.*"):
+        path.unlink()
+    assert in_the_clear(tmp_path)
+    move(sealed(tmp_path, MINE), URL, FILE)
+    assert in_the_clear(tmp_path, objects.directory) == []
 
 
 @pytest.mark.parametrize(
