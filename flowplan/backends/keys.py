@@ -28,6 +28,7 @@ KEY, KEY_FILE, RECIPIENTS, PASSPHRASE = (
     "FLOWPLAN_PASSPHRASE",
 )
 OLD_KEY_FILE, OLD_PASSPHRASE = "FLOWPLAN_OLD_AGE_KEY_FILE", "FLOWPLAN_OLD_PASSPHRASE"  # they open, and seal nothing
+_VARIABLES = (KEY, KEY_FILE, RECIPIENTS, PASSPHRASE, OLD_KEY_FILE, OLD_PASSPHRASE)
 _SHORTEST = 12  # characters of a passphrase: whoever has the file may try as many as he likes
 _FILE_LIMIT = 64 * 1024
 _MOST_RECIPIENTS = 100  # to open what is encrypted for a thousand takes the library half a minute
@@ -35,11 +36,15 @@ _KEY_LIMIT = 64 * 1024  # characters of a key that is encrypted for so many
 _ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 
 
+def given_in(environ: Mapping[str, str]) -> list[str]:
+    """The variables in `environ` that say what a state is encrypted with, and was before."""
+    return [name for name in _VARIABLES if environ.get(name)]
+
+
 def form_of(environ: Mapping[str, str], directory: Path, *, allow_plaintext: bool = False) -> Form:
     """The form of a state, by the keys in `environ`; a relative FLOWPLAN_AGE_KEY_FILE starts from `directory`. Nothing
     is encrypted where there are none. Raises UsageProblem for a key that is none, or without the library."""
-    names = (KEY, KEY_FILE, RECIPIENTS, PASSPHRASE, OLD_KEY_FILE, OLD_PASSPHRASE)
-    given = {name: environ.get(name, "") for name in names}
+    given = {name: environ.get(name, "") for name in _VARIABLES}
     if not any(given.values()):
         return Form(allow_plaintext=allow_plaintext)
     for name, text in given.items():
@@ -248,8 +253,16 @@ class AgeSeal(Seal):
                 raise Damaged(f"{name} is damaged: {what}") from None
             raise Unopened(
                 f"{name} is encrypted {whole.whose}, and no key that is given opens it",
-                hint=f"give {whole.opener}; {WITHOUT_KEY}",
+                hint=f"give {whole.opener}{self._goes_on}; {WITHOUT_KEY}",
             ) from None
+
+    @property
+    def _goes_on(self) -> str:
+        """What ends a change of keys: one that was cut off leaves parts for either, which no one key opens."""
+        if not self.recipients:
+            return ""
+        old = f"{OLD_KEY_FILE} or {OLD_PASSPHRASE}"
+        return f"; if you change keys, `flowplan state rekey` takes both: the new one there, the old one in {old}"
 
     @staticmethod
     def _armored(data: bytes) -> str:

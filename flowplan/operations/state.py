@@ -111,6 +111,8 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
     """Encrypt the state, its backup and its versions again, for those whom the keys of this run name; to `decrypt`,
     write them in the clear. Raises UsageProblem without a key, FlowplanError where there is no state, StateError, also
     for recipients among whom is none of the keys of this run."""
+    from flowplan.backends.keys import given_in
+
     none = FlowplanError("there is no state yet", hint="the first `flowplan apply` encrypts it")
     if _has_begun_none(session):
         raise none
@@ -131,7 +133,8 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         store.form.change_recipients = True
         store.form.hold_recipients()  # before anything is written
         session.so_far = (
-            "part of the state may have its new form already: run the same command again, which goes on from there"
+            "part of the state may have its new form already: run the same command again, with the same "
+            f"{' and '.join(given_in(session.settings.environ))}: it goes on from there"
         )
         state, kept = loaded.state, store.versions()
         # Every command reads the state, and refuses one that it would write for others: as long as there is anything

@@ -12,6 +12,7 @@ import pytest
 
 from flowplan.backends import open as opening
 from flowplan.backends.local import LocalStore
+from flowplan.backends.state_files import StateFiles
 from flowplan.operations.completion import addresses
 from tests.conftest import Place
 from tests.contracts.memory import Memory, opener
@@ -283,6 +284,39 @@ def test_who_ends_half_a_change_is_told_what_ends_it(
     said = " ".join(stopped.err.split())
     assert (stopped.code, "run the same command again" in said, "done" in said) == (130, True, False), stopped
     sealed.ok("state", *words)
+
+
+def test_every_command_after_half_a_change_of_keys_says_how_both_are_given(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No one key opens what is there: the state is encrypted for the new one, its journal for the old one."""
+
+    def ended(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    place, mine, kims = sealed, os.environ["FLOWPLAN_AGE_KEY"], key()
+    (place.path / "old.txt").write_text(mine)
+    (place.path / "old.txt").chmod(0o600)
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", kims)
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    with monkeypatch.context() as patch:
+        patch.setattr(StateFiles, "renew_journal", ended)
+        stopped = place.run("state", "rekey")
+    said = " ".join(stopped.err.split())
+    again = "with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE: it goes on"
+    assert (stopped.code, again in said) == (130, True), stopped
+    monkeypatch.delenv("FLOWPLAN_OLD_AGE_KEY_FILE")
+    for one in (mine, kims):
+        monkeypatch.setenv("FLOWPLAN_AGE_KEY", one)
+        for words in (("plan",), ("state", "rekey")):
+            refused = place.run(*words)
+            said = " ".join(refused.err.split())
+            assert (refused.code, "`flowplan state rekey` takes both" in said) == (5, True), refused
+            assert "the old one in FLOWPLAN_OLD_AGE_KEY_FILE or FLOWPLAN_OLD_PASSPHRASE;" in said
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    place.ok("state", "rekey")
+    monkeypatch.delenv("FLOWPLAN_OLD_AGE_KEY_FILE")
+    assert "No changes" in place.ok("plan")
 
 
 def test_to_the_clear_and_back(sealed: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,6 +413,13 @@ MISTAKES = (
         ("tests/cli/test_encrypted.py", "-k", "others_alone"),
     ),
     Mistake(
+        "name one key where a change of keys that was cut off needs both",
+        "backends/keys.py",
+        "{whole.opener}{self._goes_on}; {WITHOUT_KEY}",
+        "{whole.opener}; {WITHOUT_KEY}",
+        ("tests/cli/test_encrypted.py", "-k", "both_are_given"),
+    ),
+    Mistake(
         "put a journal aside that another key opens",
         "backends/parts.py",
         "    except (Unopened, Unread):\n",
