@@ -5,7 +5,7 @@ read.py       all sources -> Config: the formats, names, addresses, what tasks s
 keys/         every key of a task file and a stack file: what it is for, what it takes, what people write instead
 schema.py     the same as a JSON Schema
 values.py     one value of a mapping, read strictly
-positions.py  where the fields of a resource are written, noted while they are read
+positions.py  where the fields of a resource are written, noted while they are read, and with which keys
 task/         one document of a task file -> Task
   task.py       the whole of it
   instances.py  resources_specification, task_management

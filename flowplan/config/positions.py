@@ -1,4 +1,4 @@
-"""Where the fields of a resource are written, noted while they are read. Pure.
+"""Where the fields of a resource are written, noted while they are read, and with which keys. Pure.
 
 A run without problems asks for hardly any of them, and ten thousand tasks have two hundred thousand: so a place is one
 number in an array, and the names of the fields are shared by all resources that have the same ones.
@@ -15,9 +15,41 @@ from attrs import field
 from flowplan.classes import define
 from flowplan.config.yaml import Mark
 from flowplan.diagnostics import Position
+from flowplan.model.address import Kind
 
 _NONE: Mapping[str, str] = {}  # never written to; a read-only view could not be copied
 _COLUMN_BITS = 24  # a file has at most 10,000,000 characters
+# What people write -> the inner name of the field.
+WRITTEN = {
+    "cluster_id": "region",
+    "disk_interface": "interface",
+    "fcp_instance": "instance_type",
+    "image": "container_image",
+    "num_instances": "instance_quantity",
+    "priority": "limit_price",
+    "region_id": "region",
+    "size": "size_gb",
+    "ssh_key_name": "ssh_keys",
+    "startup_script_file": "startup_script",
+    "utility_threshold_price": "limit_price",
+    "utility_threshold_price_per_gpu": "limit_price",
+}
+# The inner name of a field -> what people write, where that is another word: of a task, and of a volume.
+_KEYS = {
+    "bid": {
+        "inputs": "startup_script or container_image",
+        "instance_quantity": "num_instances",
+        "instance_type": "fcp_instance",
+        "limit_price": "utility_threshold_price",
+        "local_disks": "ephemeral_storage_config",
+        "mounts": "mount_point",
+        "region": "cluster_id",
+        "ssh_keys": "ssh_key_name",
+        "volumes": "persistent_storage",
+    },
+    "ports": {"pairs": "ports"},
+    "volume": {"interface": "disk_interface", "region": "region_id", "size_gb": "size"},
+}
 
 
 @define(eq=False)
@@ -60,3 +92,8 @@ def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 NOWHERE = Positions({})
+
+
+def key_of(kind: Kind, field: str) -> str:
+    """The key of a file that says `field` of a resource, for a message to who writes one."""
+    return _KEYS[kind].get(field, field)

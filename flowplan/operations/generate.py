@@ -194,9 +194,12 @@ def _is_quiet(change: Change) -> bool:
 
 
 def _why(change: Change) -> str:
-    names = ", ".join(one.name for one in change.fields) or change.action
+    from flowplan.config.positions import key_of
+
+    fields = [one.name for one in change.fields]
+    names = ", ".join(dict.fromkeys(key_of(change.address.kind, one) for one in fields)) or change.action
     what = "replace it" if isinstance(change, Replace) else f"{change.action} it"
-    known = "its startup script is not known, and a file without it would" if "inputs" in names else "a file would"
+    known = "its startup script is not known, and a file without it would" if "inputs" in fields else "a file would"
     return f"{known} {what} ({names})"
 
 

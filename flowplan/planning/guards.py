@@ -141,7 +141,10 @@ def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
     """Objects that would be imported only to be replaced."""
     for change in changes:
         if isinstance(change, Replace) and change.imported:
-            forcing = ", ".join(one.name for one in change.fields if one.forces)
+            from flowplan.config.positions import key_of
+
+            kind = change.address.kind
+            forcing = ", ".join(dict.fromkeys(key_of(kind, one.name) for one in change.fields if one.forces))
             why = f"{forcing} {'differs' if ',' not in forcing else 'differ'}" if forcing else str(change.note)
             yield refusal(
                 "import-replaces",

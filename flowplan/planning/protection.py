@@ -143,13 +143,21 @@ def _loss(change: Replace | Delete) -> str:
     return f"{how} it cancels {change.id}: its instances end"
 
 
+def _as_written(key: str, value: object) -> str:
+    """What a file says with `key`; the plan itself shows what is no single value."""
+    return f"`{key}: {shown(str(value))}`" if isinstance(value, str | int) else key
+
+
 def to_spare_it(change: Replace | Delete, wishes: Wishes, outside: Outside) -> str:
     """What to do if it is to stay. Who edited no file finds no change in one to undo."""
     forcing = [one for one in change.fields if one.forces]
     if forcing:
+        from flowplan.config.positions import key_of
+
         elsewhere = outside.get(change.address, frozenset())
-        edited = [one.name for one in forcing if one.name not in elsewhere]
-        live = [f"{one.name} = {shown(str(one.before))}" for one in forcing if one.name in elsewhere]
+        keys = {one.name: key_of(change.address.kind, one.name) for one in forcing}
+        edited = dict.fromkeys(keys[one.name] for one in forcing if one.name not in elsewhere)
+        live = dict.fromkeys(_as_written(keys[one.name], one.before) for one in forcing if one.name in elsewhere)
         ways = [f"undo the change of {', '.join(edited)}"] * bool(edited)
         ways += [f"write into the file what is live since a change outside of flowplan: {', '.join(live)}"] * bool(live)
         return f"to keep it, {', and '.join(ways)}"

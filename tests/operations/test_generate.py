@@ -170,7 +170,7 @@ def test_what_a_file_cannot_say_is_left_out_with_the_reason(live: Place) -> None
     )
     result = live.run(*ALL)
     said = " ".join(result.err.split())
-    assert f"bid keyless ({id}) is left out: a file would replace it (ssh_keys)" in said
+    assert f"bid keyless ({id}) is left out: a file would replace it (ssh_key_name)" in said
     assert id not in {one["id"] for one in kept(live)["resources"]}
     assert live.run("plan", "got.yaml", "--detailed-exitcode").code == 0
 

@@ -82,19 +82,17 @@ def test_a_refusal_says_where_what_and_how_to_go_on() -> None:
     (found,) = refusals(planned(wanted, KNOWN, THERE), THERE, Wishes())
     assert found.summary == "bid.train has prevent_destroy, and replacing it cancels bid_1: its instances end"
     assert found.position == HERE
-    assert (
-        found.hint == "to keep it, undo the change of instance_quantity; to allow it, set prevent_destroy: false here"
-    )
+    assert found.hint == "to keep it, undo the change of num_instances; to allow it, set prevent_destroy: false here"
 
 
 @pytest.mark.parametrize(
     ("wanted", "way"),
     [
-        (volume(), "write into the file what is live since a change outside of flowplan: size_gb = 75"),
+        (volume(), "write into the file what is live since a change outside of flowplan: `size: 75`"),
         (
             volume(region="eu-1"),
-            "undo the change of region, and write into the file what is live since a change outside of flowplan: "
-            "size_gb = 75",
+            "undo the change of region_id, and write into the file what is live since a change outside of flowplan: "
+            "`size: 75`",
         ),
     ],
 )

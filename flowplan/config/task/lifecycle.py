@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from flowplan.config import keys
+from flowplan.config.positions import WRITTEN
 from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
 from flowplan.config.yaml import quoted
 from flowplan.diagnostics import Position, candidates
@@ -37,21 +38,6 @@ _MOMENT = Grammar(
     "a moment with its time zone, such as 2026-12-01T08:00:00Z",
     hint=lambda _: "write date, time and zone; max_hours counts the hours that it runs",
 )
-# What people write -> the inner name of the field.
-_WRITTEN = {
-    "cluster_id": "region",
-    "disk_interface": "interface",
-    "fcp_instance": "instance_type",
-    "image": "container_image",
-    "num_instances": "instance_quantity",
-    "priority": "limit_price",
-    "region_id": "region",
-    "size": "size_gb",
-    "ssh_key_name": "ssh_keys",
-    "startup_script_file": "startup_script",
-    "utility_threshold_price": "limit_price",
-    "utility_threshold_price_per_gpu": "limit_price",
-}
 Report: TypeAlias = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]
 _MOST_HOURS = Decimal(100_000)
 
@@ -74,11 +60,11 @@ def _ignored(section: Section) -> tuple[str, ...]:
     found = texts(section, "ignore_changes", _FIELD)
     known = {*changes_of("bid"), *changes_of("volume"), *INPUTS, ALL_FIELDS}
     for name in found:
-        if name not in known and name not in _WRITTEN:
+        if name not in known and name not in WRITTEN:
             hint = candidates(name, known)
             summary = f"ignore_changes has {quoted(name)}, which is not a field"
             section.document.problem(section.at("ignore_changes"), summary, hint, code="value")
-    return tuple(dict.fromkeys(_WRITTEN.get(name, name) for name in found))
+    return tuple(dict.fromkeys(WRITTEN.get(name, name) for name in found))
 
 
 def _triggers(section: Section) -> tuple[Trigger, ...]:
@@ -90,7 +76,7 @@ def _triggers(section: Section) -> tuple[Trigger, ...]:
         if parts is not None:
             kind: Kind = "volume" if parts["kind"] == "volume" else "ports" if parts["kind"] == "ports" else "bid"
             name = parts["field"] or ""
-            found.append(Trigger(Address(kind, spelled(parts["name"])), _WRITTEN.get(name, name), place))
+            found.append(Trigger(Address(kind, spelled(parts["name"])), WRITTEN.get(name, name), place))
     return tuple(found)
 
 
