@@ -20,7 +20,7 @@ from flowplan.model.budget import Budget, dollars, increase
 from flowplan.model.durations import LONGEST, read_duration
 from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held
-from flowplan.operations.opening.sources import without_file
+from flowplan.operations.opening.paths import without_file
 from flowplan.printable import shown
 
 Length = str | float

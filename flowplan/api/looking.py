@@ -25,7 +25,7 @@ from flowplan.operations import plan as planning
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
-from flowplan.operations.opening.sources import DEFAULT
+from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
 from flowplan.operations.running.saved_plan import as_file

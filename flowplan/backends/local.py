@@ -35,7 +35,6 @@ from flowplan.backends.state_files import StateFiles
 from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
-from flowplan.backends.watch_lock import WatchLock
 from flowplan.errors import StateError, Unread, UsageProblem
 from flowplan.files.atomic import durable, hold_not_mounted, hold_short, hold_trusted, replace_file
 from flowplan.files.private import is_missing
@@ -44,6 +43,7 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.local_journal import LocalJournal
+    from flowplan.backends.watch_lock import WatchLock
     from flowplan.state.history import Change, Rewritten, Version
     from flowplan.state.journal import Journal
     from flowplan.state.records import Intent, Record
@@ -64,7 +64,8 @@ class LocalStore(Store):
         form: Form | None = None,
     ) -> None:
         self.path, self._form = path, form or Form()
-        self._lock, self._watch_lock = lock_of(path, DEFAULT), WatchLock(path)
+        self._lock = lock_of(path, DEFAULT)
+        self._watch_lock: WatchLock | None = None
         self._files = StateFiles(path, self._form)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._versions = Versions(path, self._form)
@@ -94,6 +95,10 @@ class LocalStore(Store):
 
     @property
     def watch_lock(self) -> WatchLock:
+        if self._watch_lock is None:  # few runs watch
+            from flowplan.backends.watch_lock import WatchLock
+
+            self._watch_lock = WatchLock(self.path)
         return self._watch_lock
 
     def hold_usable(self) -> None:

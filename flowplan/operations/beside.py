@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.operations.opening.not_given import beside
+from flowplan.operations.opening.scope import Scope
 from flowplan.operations.opening.session import Session
-from flowplan.operations.opening.sources import Scope
 from flowplan.operations.validate import named_in
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes

@@ -11,8 +11,8 @@ from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.operations.lock import look
 from flowplan.operations.looking.account import account
 from flowplan.operations.offers import hold_places
+from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
-from flowplan.operations.opening.sources import DEFAULT
 from flowplan.operations.validate import configuration
 from flowplan.printable import shown
 from flowplan.state.state import State

@@ -14,7 +14,7 @@ from flowplan.config.yaml.layout import laid_out
 from flowplan.documents.fmt import LaidOut
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.files.regular import read_regular
-from flowplan.operations.opening.sources import DEFAULT
+from flowplan.operations.opening.paths import DEFAULT
 
 if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session

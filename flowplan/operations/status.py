@@ -15,8 +15,8 @@ from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking.live import begun, listed, note_unread, with_ours
+from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
-from flowplan.operations.opening.sources import DEFAULT
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS

@@ -27,9 +27,10 @@ from flowplan.files.regular import is_regular, read_regular
 from flowplan.operations.apply import apply
 from flowplan.operations.case_time import CaseTime
 from flowplan.operations.opening.interaction import Listener
+from flowplan.operations.opening.paths import CASES, DEFAULT, SUFFIXES
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import SIMULATOR, Settings
-from flowplan.operations.opening.sources import CASES, DEFAULT, SUFFIXES, find
+from flowplan.operations.opening.sources import find
 from flowplan.operations.plan import plan
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.run import How

@@ -50,8 +50,8 @@ MISTAKES = (
     Mistake(
         "destroy nothing where a file opens and does not read",
         "operations/opening/sources.py",
-        "                self.read[name] = Source(name, read_regular(directory / name, SIZE_LIMIT))\n",
-        "",
+        "            found.append(_read(name, directory))\n",
+        "            found.append(Source(name, b''))\n",
         ("tests/faults/test_locked_files.py", "-k", "goes_by_the_state"),
     ),
     Mistake(
@@ -868,7 +868,7 @@ MISTAKES = (
     ),
     Mistake(
         "name to a destroy a file that is like the one given only in how all files end",
-        "operations/opening/sources.py",
+        "operations/opening/not_found.py",
         "candidates(name, there, lambda one: Path(one).stem)",
         "candidates(name, there)",
         ("tests/operations/test_sources.py", "-k", "told_what_there_is"),
@@ -1043,7 +1043,7 @@ MISTAKES = (
     ),
     Mistake(
         "a directory covers what a program made there without a file",
-        "operations/opening/sources.py",
+        "operations/opening/scope.py",
         " and not has_no_file(entry)",
         "",
         ("tests/api/test_whose_tasks.py",),
@@ -1295,7 +1295,7 @@ MISTAKES = (
     ),
     Mistake(
         "whatever a link leads to is this run's business",
-        "operations/opening/sources.py",
+        "operations/opening/scope.py",
         "        if entry in self.files:",
         "        if self.is_given(binding.source) or entry in self.files:",
         ("tests/operations/test_sources.py",),
@@ -1309,7 +1309,7 @@ MISTAKES = (
     ),
     Mistake(
         "another checkout's task runs on",
-        "operations/opening/sources.py",
+        "operations/opening/scope.py",
         "        return Path(self._place(source)).parts[-len(end) :] == end\n",
         "        return False\n",
         ("tests/operations/test_sources.py",),
@@ -1317,15 +1317,15 @@ MISTAKES = (
     Mistake(
         "what stands in the way of a file keeps it paid",
         "operations/opening/sources.py",
-        "        if optional and (not found or readable != found) and made(",
+        "        if optional and (not found or len(read) < len(found)) and made(",
         "        if optional and not os.path.lexists(path) and made(",
         ("tests/faults/test_obstacles.py",),
     ),
     Mistake(
         "a path that made nothing and cannot be read is passed over",
         "operations/opening/sources.py",
-        "(not found or readable != found) and made(path):",
-        "(not found or readable != found):",
+        "(not found or len(read) < len(found)) and made(path):",
+        "(not found or len(read) < len(found)):",
         ("tests/faults/test_obstacles.py",),
     ),
     Mistake(
@@ -1828,7 +1828,7 @@ MISTAKES = (
     Mistake(
         "a file whose keys are misspelt is skipped, and what it made ends",
         "operations/opening/sources.py",
-        "if not may_have_made(_scope(root, here, [name], []))}",
+        "if not may_have_made(Scope.of(root, here, [name], []))}",
         "if may_have_made is not None}",
         ("tests/operations/test_skipped_files.py", "-k", "never_skipped"),
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.operations.opening.sources import Scope
+from flowplan.operations.opening.scope import Scope
 from tests.conftest import Place, lose_addresses, made_once, many
 
 SETTLED = ("plan", "--detailed-exitcode")

@@ -13,8 +13,8 @@ from flowplan.backends.sent import at_target, of_target
 from flowplan.backends.store import Store
 from flowplan.classes import frozen
 from flowplan.errors import UsageProblem
+from flowplan.operations.opening.scope import Scope
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.opening.sources import Scope
 from flowplan.state.state import State
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from flowplan.errors import ConfigError, FlowplanError
 from flowplan.files.regular import read_regular
-from flowplan.operations.opening.sources import in_directory
+from flowplan.operations.opening.paths import in_directory
 from flowplan.patterns import regex
 
 if TYPE_CHECKING:
     from flowplan.config import Source
+    from flowplan.operations.opening.scope import Scope
     from flowplan.operations.opening.session import Session
-    from flowplan.operations.opening.sources import Scope
 
 # What is wrong with a part of a stack whose other files declare it.
 _APART = frozenset(("missing", "volume-unknown", "depends-on", "reference"))

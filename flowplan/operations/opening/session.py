@@ -19,11 +19,11 @@ from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, NoR
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
+from flowplan.operations.opening.scope import Scope
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.opening.sources import Scope, find, no_directory
+from flowplan.operations.opening.sources import find
 from flowplan.operations.opening.which_state import Chosen, chosen
 from flowplan.printable import shown
-from flowplan.state.moving import hold_in_use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,6 +248,8 @@ class Session:
         empty state would say the first."""
         store, directory = self._opened(), self.settings.directory
         if is_missing(directory):
+            from flowplan.operations.opening.not_found import no_directory
+
             raise no_directory(directory)
         with self.chosen.explained():
             store.hold_usable()
@@ -355,6 +357,8 @@ class Session:
 
     def read(self) -> Loaded:
         """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
+        from flowplan.state.moving import hold_in_use
+
         loaded = self.store.read(stops=self.stops)
         hold_in_use(loaded.state, self.store.name)
         if loaded.unread is not None:
@@ -429,6 +433,7 @@ class Session:
         """Raise StateError where the last version says that the state has moved from here, whatever became of what was
         left of it."""
         from flowplan.backends.store import left_behind
+        from flowplan.state.moving import hold_in_use
 
         if (left := left_behind(self.store)) is not None:
             hold_in_use(left, self.store.name)
@@ -454,6 +459,8 @@ class Session:
             settings, listener = self.settings, self.listener
             if settings.simulated:
                 if is_missing(settings.directory):  # its data would make one, which then is an empty state
+                    from flowplan.operations.opening.not_found import no_directory
+
                     raise no_directory(settings.directory)
                 self._cloud = simulated(
                     settings.simulator_data,

@@ -9,7 +9,7 @@ from flowplan.apply.events import PassesOn
 from flowplan.classes import frozen
 from flowplan.errors import FlowplanError, StalePlan
 from flowplan.names import few
-from flowplan.operations.opening.sources import has_no_file
+from flowplan.operations.opening.paths import has_no_file
 from flowplan.operations.running.saved_plan import keeps_volumes
 from flowplan.state.records import intent_of
 from flowplan.state.state import PLANS_KEPT, State

@@ -17,9 +17,9 @@ from flowplan.errors import ConfigError, GuardRefused, StalePlan, StateError, Us
 from flowplan.files.private import is_absent
 from flowplan.files.regular import is_regular, opened, read_regular
 from flowplan.model.selection import Patterns
+from flowplan.operations.opening.paths import DEFAULT as DEFAULT_FILE
+from flowplan.operations.opening.paths import SUFFIXES, has_no_file
 from flowplan.operations.opening.settings import PLAN_KEY, Settings
-from flowplan.operations.opening.sources import DEFAULT as DEFAULT_FILE
-from flowplan.operations.opening.sources import SUFFIXES, has_no_file
 from flowplan.printable import shown
 from flowplan.secret import Secret
 

@@ -23,7 +23,6 @@ from flowplan.reports.text.notices import notices
 from flowplan.reports.text.outputs import planned, recorded, without_same
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, aligned, beside, differing
-from flowplan.reports.text.scripts import script_of
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
@@ -181,7 +180,10 @@ def block_of(fold: Fold, paint: Paint) -> str:
         said = f"waits until {shown(wait['address'])} is {shown(wait['until'])}"
         lines += wrapped(said, "      # ", "      # ", paint.width)
     lines += aligned(fields_of(entry), paint)
-    lines += script_of(fold.entries[0], paint)
+    if "script" in fold.entries[0]:
+        from flowplan.reports.text.scripts import script_of
+
+        lines += script_of(fold.entries[0], paint)
     if line := cost_line(entry):
         each = "" if len(fold.entries) == 1 else " of each"
         word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
