@@ -16,6 +16,7 @@ _GENERATION = "@g"  # no name in a file has an @
 # The key of an instance behind a name, as people write it: a regular expression. Quotes may be left out.
 KEYED = r'(?:\[(?:"[A-Za-z0-9._-]+"|[A-Za-z0-9._-]+)\])?'
 _BARE = regex(r"[A-Za-z0-9][A-Za-z0-9._-]*" + KEYED)
+_LONGEST = 200  # characters of a name and its key that a file can write
 
 
 @frozen(cache_hash=True)
@@ -59,6 +60,23 @@ class Address:
             ) from None
         return cls(found.kind, spelled(found.name))
 
+    @classmethod
+    def new(cls, text: str) -> Address:
+        """As `given`, for something that is to get this address: one that a file can name, since what no file names is
+        taken away. Raises ValueError."""
+        found = cls.given(text)
+        if found.is_earlier:
+            raise ValueError(
+                f"{found} is the address that flowplan gives an earlier {found.kind} until it is destroyed; "
+                "choose one without @g"
+            )
+        if not _BARE.fullmatch(found.name) or len(found.name) > _LONGEST:
+            raise ValueError(
+                f"no file can name {text[:_LONGEST]!r}: a name has at most {_LONGEST} letters, digits and . _ -, and "
+                "begins with a letter or a digit"
+            )
+        return found
+
     @property
     def word(self) -> str:
         """As a shell reads it, in a command that somebody is to type: `'bid.train["a"]'`."""
@@ -94,14 +112,6 @@ class Address:
     def is_earlier(self) -> bool:
         """Whether an earlier object stands here, whose successor is made."""
         return _GENERATION in self.name
-
-
-def of_earlier(address: Address) -> str:
-    """Why nobody can give the address of an earlier object to anything."""
-    return (
-        f"{address} is the address that flowplan gives an earlier {address.kind} until it is destroyed; "
-        "choose one without @g"
-    )
 
 
 def instance_name(name: str, key: str) -> str:

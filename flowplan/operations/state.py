@@ -10,7 +10,7 @@ import attrs
 from flowplan.diagnostics import candidates
 from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.model.address import Address, in_order, of_earlier
+from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
 from flowplan.state.codec import load
@@ -244,11 +244,9 @@ def _hold_certain(addresses: Container[Address], loaded: Loaded) -> None:
 def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[Address, Address]:
     """What moves where. Raises UsageProblem for a place that cannot be, or is taken."""
     try:
-        to = Address.given(new)
+        to = Address.new(new)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
-    if to.is_earlier:
-        raise UsageProblem(of_earlier(to))
     if old.kind == "ports" or to.kind != old.kind:
         raise UsageProblem(
             f"{old} cannot become {to}",

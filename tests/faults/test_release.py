@@ -97,6 +97,8 @@ def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place)
     ("address", "id", "code", "says"),
     [
         ("bid", "bid_x", 64, "bid"),
+        ("bid.\udcff", "bid_x", 64, r"no file can name 'bid.\udcff'"),
+        ("volume.a\nb", "vol_x", 64, r"no file can name 'volume.a\nb'"),
         (PORTS, "{bid}", 64, "ports come with their bid"),
         (BID, "bid_other", 64, "is already in the state, as bid_"),
         ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "give an address that no file can name, in a state that nobody can read then",
+        "model/address.py",
+        "        if not _BARE.fullmatch(found.name) or len(found.name) > _LONGEST:\n",
+        "        if len(found.name) > _LONGEST:\n",
+        ("tests/faults/test_lost_state.py", "-k", "mv_used"),
+    ),
+    Mistake(
         "what a call returns shows the values that its image is run with",
         "model/resources.py",
         'return f"ContainerImage(image_name={self.shown.image_name!r})"',

@@ -806,8 +806,8 @@ MISTAKES = (
     Mistake(
         "move what the files name to where the next apply destroys it",
         "operations/state.py",
-        "    if to.is_earlier:\n",
-        "    if False:\n",
+        "        to = Address.new(new)\n",
+        "        to = Address.given(new)\n",
         ("tests/operations/test_earlier_bids.py",),
     ),
     Mistake(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 import attrs
 
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
-from flowplan.model.address import Address, of_earlier
+from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.names import few
 from flowplan.operations.opening.session import Session
@@ -49,11 +49,9 @@ def settled_by(pending: Iterable[Intent], wanted: Address) -> list[CreateIntent]
 def parsed(address: str) -> Address:
     """The address of a bid or a volume. Raises UsageProblem."""
     try:
-        wanted = Address.given(address)
+        wanted = Address.new(address)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
-    if wanted.is_earlier:
-        raise UsageProblem(of_earlier(wanted))
     if wanted.kind == "ports":
         raise UsageProblem(f"{address}: ports come with their bid", hint=f"import bid.{wanted.name}")
     return wanted
