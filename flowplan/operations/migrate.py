@@ -131,7 +131,7 @@ class _Move:
             return self._go_on_without()
         arrived, pending = self._copy()
         self._seal_versions()
-        self._close()
+        self._close(self._left(self.found.state, self.found.state.serial))
         return self._open(arrived, pending)
 
     def _hold_forced(self) -> None:
@@ -150,7 +150,7 @@ class _Move:
         so too, with a serial above any that it can have had."""
         there = self.there.state
         serial = there.serial + BEYOND
-        self._keep_left(self.old.store.save(self._left(there, serial), stated=True))
+        self._close(self._left(there, serial))
         self.new.listener.note("what was made since is not in it: `flowplan plan` finds bids by their marker")
         return self._open(attrs.evolve(there, serial=serial).as_put_back(), tuple(self.there.pending.values()))
 
@@ -169,10 +169,12 @@ class _Move:
 
     def _finish(self) -> Migrated:
         """The old place is closed already: the new one is opened, if that is what is left to do."""
-        self._keep_left(self.found.state)
         there, pending = self.there.state, tuple(self.there.pending.values())
         if there.moving_from == self.old.identity:
+            # Whoever closed it may have been killed before the rest of it was written, and no later run writes there.
+            self._close(self.found.state)
             return self._open(there, pending)
+        self._keep_left(self.found.state)
         return self._done(there, pending, already=True)
 
     def _hold_free(self) -> None:
@@ -250,9 +252,8 @@ class _Move:
             with self.new.listener.busy(f"encrypting the versions at {shown(store.name)}..."):
                 store.rewrite_versions()
 
-    def _close(self) -> None:
-        """What is left at the old place says where the state went."""
-        left = self._left(self.found.state, self.found.state.serial)
+    def _close(self, left: State) -> None:
+        """Only what is `left` stays at the old place, and says where the state went."""
         self._keep_left(self.old.store.save(left, stated=True))
 
     def _left(self, state: State, serial: int) -> State:

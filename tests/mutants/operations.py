@@ -582,9 +582,16 @@ MISTAKES = (
     Mistake(
         "leave the old place open once the state has moved",
         "operations/migrate.py",
-        "        self._close()\n",
+        "        self._close(self._left(self.found.state, self.found.state.serial))\n",
         "",
         ("tests/operations/test_migrate.py", "-k", "what_is_left"),
+    ),
+    Mistake(
+        "leave at the old place what a move was killed beside while it closed that",
+        "operations/migrate.py",
+        "            self._close(self.found.state)\n",
+        "            self._keep_left(self.found.state)\n",
+        ("tests/operations/test_both_places.py", "-k", "while_it_closes"),
     ),
     Mistake(
         "keep no version that says that a state was still arriving",
@@ -596,7 +603,7 @@ MISTAKES = (
     Mistake(
         "open what had arrived before the other place is closed",
         "operations/migrate.py",
-        "        self._keep_left(self.old.store.save(self._left(there, serial), stated=True))\n",
+        "        self._close(self._left(there, serial))\n",
         "",
         ("tests/operations/test_migrate.py", "-k", "lost_in_mid_way"),
     ),

@@ -15,6 +15,7 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.sent import at_target
 from flowplan.errors import StateError, UsageProblem
+from flowplan.files import atomic
 from flowplan.operations.migrate import _Move, migrate
 from flowplan.operations.opening.both_places import both_places, hold_own_secrets
 from flowplan.operations.opening.interaction import Listener
@@ -23,7 +24,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.state import rekey
 from flowplan.state.moving import hold_in_use
 from flowplan.state.state import State
-from tests.builders import TRAIN, bid, bound, state
+from tests.builders import TRAIN, bid, bound, create_of, state
 from tests.contracts import state_servers
 from tests.contracts.http_site import LOGIN
 from tests.contracts.memory import Memory, opener
@@ -282,6 +283,57 @@ def test_a_state_that_is_encrypted_by_its_move_leaves_nothing_in_the_clear(
         store = open_store(where, tmp_path, read.environ, form=read.form())
         kept = [store.version(one.lineage, one.serial).ids() for one in store.versions()]
         assert {TRAIN: "bid_CANARY"} in kept
+
+
+def test_a_move_that_is_killed_while_it_closes_the_old_place_is_ended_without_a_trace_of_it(
+    tmp_path: Path, objects: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal there is still the earlier one, in the clear, and beside it stands what was to take its place."""
+    pytest.importorskip("pyrage")
+    replace = atomic._replace
+
+    def killed(target: Path, data: bytes, mode: int, **how: bool) -> None:
+        if target.name != "flowplan.state.journal":
+            return replace(target, data, mode, **how)
+        atomic._write_new(atomic._temporary(target), data, mode)
+        raise Killed
+
+    with_versions(settings(tmp_path), FILE)
+    with Session(both_places(settings(tmp_path), FILE, FILE)[0]) as session, session.changing():
+        found = session.store.read().state
+        session.store.prepare(found).append([create_of(TRAIN, bid(name="bid_CANARY"))])
+        session.store.close()
+    given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(atomic, "_replace", killed)
+        move(given, FILE, URL)
+    assert in_the_clear(tmp_path) == ["flowplan.state.journal"]
+    assert len(list(tmp_path.glob("*.flowplan-tmp.*"))) == 1
+    move(given, FILE, URL)
+    assert in_the_clear(tmp_path, objects.directory) == []
+    assert not list(tmp_path.rglob("*.flowplan-tmp.*"))
+    with pytest.raises(StateError, match="the state has moved"), Session(sealed(tmp_path, MINE)) as session:
+        session.kept()
+
+
+def test_so_it_is_where_the_old_place_is_a_server_that_has_not_removed_yet_what_no_run_needs(
+    tmp_path: Path, objects: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was killed while it closes the place leaves the states of before, as objects that nothing names."""
+    pytest.importorskip("pyrage")
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with_versions(settings(tmp_path), URL)
+    given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ObjectPlace, "_beside", lambda *_: None)
+        patch.setattr(_Move, "_open", killed)
+        move(given, URL, FILE)
+    assert in_the_clear(objects.directory)
+    move(given, URL, FILE)
+    assert in_the_clear(tmp_path, objects.directory) == []
 
 
 def test_what_is_left_of_a_state_in_the_clear_is_encrypted_where_it_comes_back_to(
