@@ -19,7 +19,11 @@ from flowplan.backends.processes import this_process
 from flowplan.documents.plan_shape import misfit
 from flowplan.documents.schema import SHAPES, schema_of
 from flowplan.documents.shapes import plan as shape
-from flowplan.model.resources import Bid, Inputs, Volume
+from flowplan.documents.shapes import state as states
+from flowplan.model.lifecycle import Bounds
+from flowplan.model.resources import Bid, Ends, Inputs, PortMapping, Volume
+from flowplan.state.paid import Paid
+from flowplan.state.state import AppliedPlan, Binding, State
 from tests.conftest import TASK as EXAMPLE
 from tests.conftest import Place
 from tests.texts import task_text
@@ -63,6 +67,38 @@ def test_a_golden_plan_fits(path: Path) -> None:
 def test_a_plan_shows_every_field_of_a_resource(resource: type[Any], shown: type[Any], besides: set[str]) -> None:
     """What a plan does not show, nobody approves, and a saved plan is not held to."""
     assert {field.name for field in attrs.fields(resource)} - besides <= set(shown.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        (State, states.StateDocument),
+        (Binding, states.BoundBid),
+        (Bid, states.Bid),
+        (Volume, states.Volume),
+        (PortMapping, states.Ports),
+        (Inputs, states.Inputs),
+        (Ends, states.Ends),
+        (Bounds, states.Bounds),
+        (Paid, states.Paid),
+        (AppliedPlan, states.AppliedPlan),
+    ],
+)
+def test_the_schema_of_a_state_has_every_field_that_a_state_keeps(kept: type[Any], shown: Any) -> None:
+    """Otherwise a program that holds a state to its schema refuses it for a key that the schema does not know."""
+    fields = [one for one in attrs.fields(kept) if one.metadata.get("kept") != "never"]
+    keys = {one.name: one.metadata.get("key", one.name) for one in fields} | {"bindings": "resources"}
+    assert {keys[one.name] for one in fields} <= shown.__required_keys__ | shown.__optional_keys__
+    assert {keys[one.name] for one in fields if "kept" in one.metadata} <= shown.__optional_keys__
+
+
+def test_the_state_of_a_bid_that_ends_itself_fits(place: Place) -> None:
+    place.write(task_text(more="lifetime: {max_hours: 12, when_done: cancel}\n"))
+    place.ok("apply", "--auto-approve")
+    body = json.loads(place.ok("show", "--format", "json"))
+    fits("state", body)
+    (bid,) = body["resources"]
+    assert bid["applied"]["inputs"]["ends"]["minutes"] == 720
 
 
 def told() -> Iterator[tuple[str, str]]:

@@ -30,6 +30,15 @@ class Image(TypedDict):
     run_options: str | None
 
 
+class Ends(TypedDict):
+    """When the instances of a bid shut themselves down: once they have run for `minutes`, at `moment` (seconds since
+    the epoch), and, `when_done`, once the startup script has ended. null: not by that."""
+
+    minutes: int | None
+    moment: int | None
+    when_done: bool
+
+
 class Inputs(TypedDict):
     """What the instances of a bid were given when it was placed."""
 
@@ -40,10 +49,12 @@ class Inputs(TypedDict):
     container_image: Image | None
     given_sha256: str | None
     unordered_sha256: NotRequired[str]
+    ends: NotRequired[Ends]
 
 
 class Bid(TypedDict):
-    """A bid as it was applied. `limit_price`: dollars per instance-hour."""
+    """A bid as it was applied. `limit_price`: dollars per instance-hour. `untold`: the fields that the API did not
+    report when it was imported or found again, and of which the state knows nothing, whatever stands there."""
 
     name: str
     instance_type: str
@@ -58,15 +69,19 @@ class Bid(TypedDict):
     instance_type_name: str
     ssh_key_names: list[str]
     gpus: int | None
+    untold: NotRequired[list[str]]
 
 
 class Volume(TypedDict):
-    """A volume as it was applied; `size_gb`: GB."""
+    """A volume as it was applied; `size_gb`: GB that were asked for. `capacity_gb`: GB that are paid for, where the API
+    rounded that up. `untold`: as of a bid."""
 
     name: str
     size_gb: int
     interface: str
     region: str
+    capacity_gb: NotRequired[int]
+    untold: NotRequired[list[str]]
 
 
 class Ports(TypedDict):
