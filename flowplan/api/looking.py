@@ -25,6 +25,7 @@ from flowplan.operations import plan as planning
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
+from flowplan.operations.opening.loading import load_of_any_api
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
@@ -226,7 +227,7 @@ class Looking:
     def state(self) -> State:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._opening.session() as session:
-            return session.kept().state
+            return load_of_any_api(session).state
 
 
 def _again(kind: type[Looking], opening: Opening, own: bool) -> Looking:

@@ -14,6 +14,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
 from flowplan.operations.looking.live import begun, note_unread, with_ours
 from flowplan.operations.looking.prices import streams_of
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
 from flowplan.pricing.lifetime import ENDLESS
 
@@ -37,7 +38,7 @@ def truth(session: Session, hours: float) -> Truth:
     from flowplan.pricing.units import DAY
     from flowplan.state.ownership import past_bids
 
-    loaded = session.load()
+    loaded = load_state(session)
     state = loaded.state
     kept = _kept(session, state)
     if not (state.bindings or state.paid or kept or begun(loaded)):

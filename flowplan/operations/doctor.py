@@ -11,6 +11,7 @@ from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.operations.lock import look
 from flowplan.operations.looking.account import account
 from flowplan.operations.offers import hold_places
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import configuration
@@ -112,7 +113,7 @@ def _backend(session: Session) -> Check:
 def _state(session: Session) -> tuple[Loaded | None, Check, bool]:
     """The state, if it can be used; what is to be said of it; and whether it cannot be read."""
     try:
-        loaded = session.load()
+        loaded = load_state(session)
     except (FlowplanError, OSError) as error:
         problem = error
         return None, _guarded("state", lambda: _raised(problem)), isinstance(error, StateError)

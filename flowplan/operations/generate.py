@@ -17,6 +17,8 @@ from flowplan.names import Said
 from flowplan.operations.files import write_new
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.observe import observe
+from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.saving import save_state
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import natural, shown
@@ -64,7 +66,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
     if target.exists():
         raise _exists(path)
     with session.changing() as lock:
-        loaded = session.load()
+        loaded = load_state(session)
         if loaded.pending:
             raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
         project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
@@ -79,7 +81,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         if not write_new(target, settled.written, locked=True):
             raise _exists(path)
         session.so_far = f"{shown(path)} is written: `flowplan apply {command_word(path)}` imports what it names"
-        session.save(_taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
+        save_state(session, _taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
     unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
     return Generated(tuple(settled.found), tuple(left_out), unsaid)
 

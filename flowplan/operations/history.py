@@ -10,6 +10,8 @@ import attrs
 from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, last_readable, without_newest
 from flowplan.documents.history import History
 from flowplan.errors import Damaged, FlowplanError, GuardRefused, StateError, Unread
+from flowplan.operations.opening.loading import hold_not_moved
+from flowplan.operations.opening.saving import save_state
 from flowplan.printable import shown
 from flowplan.state.history import PutBack, Version, put_back
 from flowplan.state.moving import hold_in_use
@@ -67,7 +69,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
         if there is None:
             for path in store.begin_anew():
                 session.listener.note(f"set aside as {path}")
-        saved = session.save(state, before=now.bindings if loaded.fresh else loaded.before, stated=True)
+        saved = save_state(session, state, before=now.bindings if loaded.fresh else loaded.before, stated=True)
         return attrs.evolve(found, state=saved)
 
 
@@ -81,7 +83,7 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
         mends = isinstance(error, Damaged) and error.restorable and not error.otherwise
         if not versions or mends:  # `state restore` mends it, and loses nothing
             raise
-        session.hold_not_moved()
+        hold_not_moved(session)
         if not force:
             error.hint = "; ".join(filter(None, [error.hint, _forced(store, versions[-1].lineage, serial)]))
             raise
@@ -90,7 +92,7 @@ def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:
         return None
     hold_in_use(loaded.state, store.name)
     if loaded.fresh:
-        session.hold_not_moved()
+        hold_not_moved(session)
     return loaded
 
 

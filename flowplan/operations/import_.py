@@ -11,6 +11,8 @@ from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hold_free, importable, parsed, settled_by
 from flowplan.operations.looking.unknown_stack import name_in_files
+from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
 from flowplan.state.ownership import adopted, as_made, binding_of, bound_bids
@@ -24,7 +26,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
     of another stack."""
     wanted = parsed(address)
     with session.changing() as lock:
-        loaded = session.load()
+        loaded = load_state(session)
         hold_free(loaded.state, wanted, id)
         creates = settled_by(loaded.pending.values(), wanted)
         project, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
@@ -41,7 +43,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]
-        session.save(state, pending, before=loaded.before, stated=True)
+        save_state(session, state, pending, before=loaded.before, stated=True)
     for bid, marker in held_elsewhere(found, live, {state.lineage}):
         if bid is found or bid.id not in bound_bids(state):
             there = f"the state of stack {shown(marker.stack)}, lineage {shown(marker.lineage)}, is lost"

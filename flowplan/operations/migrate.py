@@ -18,6 +18,8 @@ from flowplan.classes import frozen
 from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.operations.opening.both_places import Names, both_places, hold_own_secrets
+from flowplan.operations.opening.loading import hold_not_lost
+from flowplan.operations.opening.saving import keep_version, save_state
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.printable import shown
@@ -66,7 +68,7 @@ def _there(new: Session) -> Loaded:
     """What is at the target, also a part of an earlier move."""
     loaded = new.store.read()
     if loaded.fresh and left_behind(new.store) is None:
-        new.hold_not_lost()
+        hold_not_lost(new)
     return loaded
 
 
@@ -137,7 +139,7 @@ class _Move:
     def _hold_forced(self) -> None:
         """Raise StateError where the old place may have the state yet, or nobody has said that it shall go on
         without."""
-        self.old.hold_not_lost()
+        hold_not_lost(self.old)
         if not self.force:
             raise StateError(
                 f"there is no state at {shown(self.old.store.name)} any more; what had arrived at "
@@ -203,7 +205,7 @@ class _Move:
         arriving = attrs.evolve(state, serial=serial, moving_from=self.old.identity)
         saved = store.save(arriving, pending, stated=True)
         # A version too, before those that could be put back: who removes the rest does not get a second state of them.
-        self.new.keep(saved, before=saved.bindings)
+        keep_version(self.new, saved, before=saved.bindings)
         with self.new.listener.busy("copying the versions of the state..."):
             if store.form.seal is not None:  # those of an earlier time may be for others
                 store.rewrite_versions()
@@ -272,13 +274,13 @@ class _Move:
     def _keep_left(self, left: State) -> None:
         """What is left is a version too: who removes or damages the rest does not get an earlier one back."""
         if left_behind(self.old.store) != left:
-            self.old.keep(left, before={})
+            keep_version(self.old, left, before={})
         self.old.elsewhere.forget()
 
     def _open(self, arrived: State, pending: tuple[Intent, ...]) -> Migrated:
         """From now on the target is the state."""
         opened = attrs.evolve(arrived, moving_from="")
-        saved = self.new.save(opened, pending, before=opened.bindings, stated=True)
+        saved = save_state(self.new, opened, pending, before=opened.bindings, stated=True)
         return self._done(saved, pending)
 
     def _done(self, state: State, pending: tuple[Intent, ...], *, already: bool = False) -> Migrated:

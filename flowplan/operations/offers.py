@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowplan.documents.offers import Offered, Offers
 from flowplan.errors import ConfigError
 from flowplan.operations.looking.observe import prospects
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
 from flowplan.operations.validate import configuration
 
@@ -28,7 +29,7 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
 
     sources, _ = session.sources(paths)
     config = configuration(session, sources)
-    state = session.load().state
+    state = load_state(session).state
     cloud = session.cloud()
     _, seen = session.enter_and_list(state, config, cloud.everything_as_reported())
     asked = _look_up(session, config, state, seen)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.operations.looking.live import listed
 from flowplan.operations.looking.moment import of_one_moment
+from flowplan.operations.opening.loading import load_state
 from flowplan.state.ownership import Orphans, orphans
 
 if TYPE_CHECKING:
@@ -16,5 +17,5 @@ def find(session: Session) -> Orphans:
     """Look for it. Raises CloudError where something cannot be listed."""
     with session.looking():
         lists = listed(session.cloud()).then(lambda live: (None, live))
-        loaded, _, (_, live) = of_one_moment(session, session.load(), None, lambda _: lists)
+        loaded, _, (_, live) = of_one_moment(session, load_state(session), None, lambda _: lists)
         return orphans(loaded.state, loaded.pending.values(), live.without(session.cloud().ended))

@@ -10,6 +10,7 @@ import attrs
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.outputs import Thing, references
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
 from flowplan.state.outputs import asks_for_instances, empty, evaluated, kept, templates_of, things_of
 from flowplan.state.state import State
@@ -25,7 +26,7 @@ def outputs(session: Session, name: str | None = None) -> dict[str, Evaluated]:
     UsageProblem for a name that does not exist."""
     from flowplan.diagnostics import candidates
 
-    state = session.load().state
+    state = load_state(session).state
     if name is not None and name not in templates_of(state):
         hint = candidates(name, templates_of(state)) or "declare it under `outputs` in the stack file, and apply"
         raise UsageProblem(f"the state has no output {name}", hint=hint)

@@ -9,7 +9,7 @@ from flowplan.classes import frozen
 from flowplan.model.budget import side_by_side
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.looking.prices import pasts_of, streams_of
-from flowplan.operations.opening.excerpts import with_lines
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.proposing.document import document_of, sealed, with_scripts
 from flowplan.operations.proposing.priced import forecast, hold_budgets, priced_plan
 from flowplan.operations.proposing.request import Request, wanted
@@ -57,7 +57,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     config, wishes = wanted(session, request)
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():
-        loaded = session.load(removes=request.destroy)
+        loaded = load_state(session, removes=request.destroy)
         loaded, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         if request.destroy:
             from flowplan.operations.looking.unknown_stack import hold_known
@@ -70,7 +70,11 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
-        found = with_lines(hold_budgets(session, found, budgets, request.hours), config)
+        found = hold_budgets(session, found, budgets, request.hours)
+        if found.refusals:
+            from flowplan.operations.opening.excerpts import with_lines
+
+            found = with_lines(found, config)
     names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
     body = document_of(session, seen, found, names, unchanged=request.complete, wishes=wishes)
     if request.history and pasts is not None:

@@ -14,6 +14,8 @@ from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, Usag
 from flowplan.model import bounds
 from flowplan.names import few
 from flowplan.operations.looking.unknown_stack import named
+from flowplan.operations.opening.loading import hold_not_moved
+from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
 from flowplan.planning.conflicts import is_of_environment
@@ -82,7 +84,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")
-        saved = session.save(found.state.as_put_back(), before={})
+        saved = save_state(session, found.state.as_put_back(), before={})
     for note in found.notes:
         session.listener.note(note)
     if config is None or any(task.lifetime is not None for task in config.tasks.values()):
@@ -170,13 +172,13 @@ def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
                 f"{backup} is intact",
                 hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
-        session.hold_not_moved()
+        hold_not_moved(session)
         _note_kept(session)
         return
     state = loaded.state
     hold_in_use(state, store.name)
     if loaded.fresh:
-        session.hold_not_moved()
+        hold_not_moved(session)
         session.elsewhere.hold_not_rebuilt()
         _note_kept(session)
     if state.bindings or state.released:

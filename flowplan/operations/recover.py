@@ -19,6 +19,8 @@ from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.looking.observe import observe
+from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.saving import save_state
 from flowplan.operations.running.stopping import Stopping
 from flowplan.state.journal import fold
 from flowplan.state.ownership import find_created
@@ -43,7 +45,7 @@ def settle(
     interruption = session.interruption
     session.stops = bool(ids)
     with session.changing() as lock:
-        loaded, store = session.load(), session.store
+        loaded, store = load_state(session), session.store
         journal = Stopping(store.prepare(loaded.state), session.listener.note) if ids else store.prepare(loaded.state)
         live = with_bids(
             session.cloud(), observe(session, None, loaded.state, loaded.pending, stops=bool(ids)).live, ids
@@ -67,7 +69,9 @@ def settle(
                     (journal.append_anyway if isinstance(journal, Stopping) else journal.append)(found.records)
                 stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
                 try:
-                    state = session.save(found.state, found.absent.values(), before=loaded.before, stopped=stopped)
+                    state = save_state(
+                        session, found.state, found.absent.values(), before=loaded.before, stopped=stopped
+                    )
                 except StateError as error:
                     done = f"what was stopped {stopped}" if stopped else ""
                     error.detail = "\n".join(filter(None, [done, error.detail])) or None

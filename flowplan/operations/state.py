@@ -13,6 +13,8 @@ from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
+from flowplan.operations.opening.loading import hold_not_lost, load_of_any_api
+from flowplan.operations.opening.saving import keep_version, save_state
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 def whole(session: Session) -> Kept:
     """The state, with what its journal holds on top of it, and what is in doubt. Raises StateError."""
-    loaded = session.kept()
+    loaded = load_of_any_api(session)
     return Kept(loaded.state, list(loaded.pending.values()))
 
 
@@ -39,7 +41,7 @@ def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
         asked = [held(pattern) for pattern in patterns]
     except ValueError as error:
         raise UsageProblem(str(error)) from None
-    bindings = session.kept().state.bindings
+    bindings = load_of_any_api(session).state.bindings
     meant = {pattern: matching(pattern, bindings) for pattern in asked}
     for pattern, found in meant.items():
         if not found:
@@ -50,7 +52,7 @@ def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
 
 def resource(session: Session, address: str) -> Binding:
     """What `address` is in the state. Raises UsageProblem, StateError, FlowplanError with a near one."""
-    return bound(address, session.kept().state.bindings)
+    return bound(address, load_of_any_api(session).state.bindings)
 
 
 def release(session: Session, address: str) -> Binding:
@@ -60,7 +62,7 @@ def release(session: Session, address: str) -> Binding:
     if _has_begun_none(session):
         bound(address, {})
     with session.changing():
-        loaded = session.kept()
+        loaded = load_of_any_api(session)
         binding = bound(address, loaded.state.bindings)
         left = {binding.address}
         released = loaded.state.released
@@ -71,7 +73,7 @@ def release(session: Session, address: str) -> Binding:
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
         new = new.with_lost(loaded.state.bindings.values())
-        session.save(new, loaded.pending.values(), before=loaded.before, stated=True)
+        save_state(session, new, loaded.pending.values(), before=loaded.before, stated=True)
     return binding
 
 
@@ -81,11 +83,12 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
     if _has_begun_none(session):
         bound(old, {})
     with session.changing():
-        loaded = session.kept()
+        loaded = load_of_any_api(session)
         moves = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moves, *moves.values()], loaded)
         kept = with_addresses(loaded.state, lambda one: moves.get(one, one))
-        session.save(
+        save_state(
+            session,
             attrs.evolve(
                 kept,
                 bindings=readdressed(loaded.state.bindings, moves),
@@ -127,7 +130,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
                 hint="set FLOWPLAN_AGE_KEY_FILE, or FLOWPLAN_PASSPHRASE; --decrypt writes the state in the clear",
             )
         store.form.decrypt = decrypt
-        loaded = session.kept()
+        loaded = load_of_any_api(session)
         if loaded.fresh:
             raise none
         store.form.change_recipients = True
@@ -140,7 +143,7 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         # Every command reads the state, and refuses one that it would write for others: as long as there is anything
         # that too many can read, so is the state.
         versions = None if decrypt else store.rewrite_versions()
-        saved = session.save(state, loaded.pending.values(), before=loaded.before, stated=True)
+        saved = save_state(session, state, loaded.pending.values(), before=loaded.before, stated=True)
         left = {(one.lineage, one.serial) for one in store.versions()}
         if versions is None:
             versions = store.rewrite_versions()
@@ -187,7 +190,7 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
         begun = sorted({*now.plans, *new.plans}, key=lambda plan: (plan.serial, plan.completed))
         plans = tuple({plan.sha256: plan for plan in begun}.values())[-PLANS_KEPT:]
         state = attrs.evolve(found.state, serial=serial, plans=plans, put_back=max(new.put_back, now.put_back))
-        saved = session.save(state.as_put_back() if loaded.fresh else state, before=loaded.before)
+        saved = save_state(session, state.as_put_back() if loaded.fresh else state, before=loaded.before)
         return attrs.evolve(found, state=saved)
 
 
@@ -195,9 +198,9 @@ def restore(session: Session) -> Restored:
     """Put the last good version of the state back, and what the journal holds since. Raises StateError."""
     with session.changing():
         if _is_missing(session):
-            session.hold_not_lost()
+            hold_not_lost(session)
         restored = session.store.restore()
-        session.keep(restored.state, restored.state.bindings)
+        keep_version(session, restored.state, restored.state.bindings)
         return restored
 
 
@@ -215,7 +218,7 @@ def _has_begun_none(session: Session) -> bool:
     if not session.chosen.is_url:
         return False
     with session.looking():
-        return session.kept().fresh
+        return load_of_any_api(session).fresh
 
 
 def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:

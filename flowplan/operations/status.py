@@ -15,6 +15,7 @@ from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking.live import begun, listed, note_unread, with_ours
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
 from flowplan.planning.plan import key_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, and of what else is ours (`with_ours`), from a fixed number of lists
     that are read side by side, and one price per distinct auction."""
-    loaded = session.load()
+    loaded = load_state(session)
     state = loaded.state
     if loaded.fresh and not begun(loaded):  # of what was never applied nothing is live
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))

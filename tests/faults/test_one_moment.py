@@ -11,6 +11,7 @@ import pytest
 
 from flowplan.cli.terminal import Terminal
 from flowplan.operations.looking import moment
+from flowplan.operations.opening import loading
 from flowplan.operations.opening.session import Session
 from tests.cli.terminals import at_terminal
 from tests.conftest import APPLY, DESTROY, Place, live_ids, lose_addresses, many
@@ -107,14 +108,14 @@ def test_what_is_made_after_the_last_look_is_no_reason_to_refuse_a_plan(
     """The state has it then, and the list does not: a volume alone is not there yet, and one whose bid is there is."""
     place.write(many(2 * moment.LOOKS))
     place.ok(*APPLY, "--target", "task.task-000")
-    loads, real = itertools.count(), Session.load
+    loads, real = itertools.count(), loading.load_of_any_api
 
     def load(session: Session, *given: Any, **named: Any) -> Any:
         if number := next(loads):  # the first is before any look
             elsewhere(place, *APPLY, "--target", f"{made}-{number:03}")
         return real(session, *given, **named)
 
-    monkeypatch.setattr(Session, "load", load)
+    monkeypatch.setattr(loading, "load_of_any_api", load)
     result = place.run("plan", "--detailed-exitcode")
     assert next(loads) == moment.LOOKS + 1
     assert result.code == 2, result
@@ -139,7 +140,7 @@ def test_nothing_is_made_or_left_by_a_plan_that_lacks_what_was_made_after_its_la
     """It is another plan by the time that it is carried out: saved, or answered with yes."""
     place.write(many(2 * moment.LOOKS))
     place.ok(*APPLY, "--target", "task.task-000")
-    loads, real, asks = itertools.count(), Session.load, Terminal.__init__
+    loads, real, asks = itertools.count(), loading.load_of_any_api, Terminal.__init__
     monkeypatch.setattr(Terminal, "ask", lambda *_: "yes")
     monkeypatch.setattr(Terminal, "__init__", lambda *given, **named: asks(*given, **{**named, "interactive": True}))
 
@@ -148,7 +149,7 @@ def test_nothing_is_made_or_left_by_a_plan_that_lacks_what_was_made_after_its_la
             elsewhere(place, *APPLY, "--target", f"volume.vol-{number:03}")
         return real(session, *given, **named)
 
-    monkeypatch.setattr(Session, "load", load)
+    monkeypatch.setattr(loading, "load_of_any_api", load)
     options = {"plan": ("--out", "p"), "apply": (), "destroy": ("--allow-volume-destroy", "*")}[command]
     result = place.run(command, *options)
     made = len(place.ledger())

@@ -196,9 +196,9 @@ MISTAKES = (
     ),
     Mistake(
         "call a state saved that is not, and of which somebody asked more than to stop",
-        "operations/opening/session.py",
-        "            if not (isinstance(error, NoRoom) and stopped):\n",
-        "            if not isinstance(error, NoRoom):\n",
+        "operations/opening/saving.py",
+        "        if not (isinstance(error, NoRoom) and stopped):\n",
+        "        if not isinstance(error, NoRoom):\n",
         ("tests/faults/test_matrix_process.py", "-k", "at-the-snapshot"),
     ),
     Mistake(
@@ -267,7 +267,7 @@ MISTAKES = (
     Mistake(
         "list what is live before the state is read that it is held against",
         "operations/looking/moment.py",
-        "        before, loaded = loaded, session.load()\n",
+        "        before, loaded = loaded, load_state(session)\n",
         "        before = loaded\n",
         ("tests/operations/test_calls_in_a_row.py", "-k", "all_lists"),
     ),
@@ -301,9 +301,9 @@ MISTAKES = (
     ),
     Mistake(
         "say calmly that nothing is in an empty state where the directory uses another",
-        "operations/opening/session.py",
-        "            if removes and loaded.empty:\n",
-        "            if False:\n",
+        "operations/opening/loading.py",
+        "        if removes and loaded.empty:\n",
+        "        if False:\n",
         ("tests/operations/test_elsewhere.py", "-k", "state_of_before"),
     ),
     Mistake(
@@ -476,15 +476,15 @@ MISTAKES = (
     ),
     Mistake(
         "forget the state that another key said",
-        "operations/opening/session.py",
-        "        self.elsewhere.note(saved, len(pending))\n",
-        "        self.elsewhere.forget()\n",
+        "operations/opening/saving.py",
+        "    session.elsewhere.note(saved, len(pending))\n",
+        "    session.elsewhere.forget()\n",
         ("tests/operations/test_elsewhere.py", "-k", "another_place"),
     ),
     Mistake(
         "begin again at the place that a stack file names, and leave the state behind",
-        "operations/opening/session.py",
-        "self.elsewhere.hold(removes=removes, warn=self._warn_once, note=lambda said: self._note_once(said, said))",
+        "operations/opening/loading.py",
+        "session.elsewhere.hold(removes=removes, warn=session.warn_once, note=session.note_once)",
         "pass",
         ("tests/operations/test_migrate.py", "-k", "leaves_no_state_behind"),
     ),
@@ -596,7 +596,7 @@ MISTAKES = (
     Mistake(
         "keep no version that says that a state was still arriving",
         "operations/migrate.py",
-        "        self.new.keep(saved, before=saved.bindings)\n",
+        "        keep_version(self.new, saved, before=saved.bindings)\n",
         "",
         ("tests/operations/test_migrate.py", "-k", "tidied_up_in_mid_way"),
     ),
@@ -645,21 +645,21 @@ MISTAKES = (
     Mistake(
         "put a version back where what was left of a moved state is gone",
         "operations/history.py",
-        "    if loaded.fresh:\n        session.hold_not_moved()\n    return loaded\n",
+        "    if loaded.fresh:\n        hold_not_moved(session)\n    return loaded\n",
         "    return loaded\n",
         ("tests/operations/test_migrate.py", "-k", "second_state"),
     ),
     Mistake(
         "rebuild a state that has moved away and was tidied up",
         "operations/rebuild.py",
-        "    if loaded.fresh:\n        session.hold_not_moved()\n",
+        "    if loaded.fresh:\n        hold_not_moved(session)\n",
         "    if loaded.fresh:\n",
         ("tests/operations/test_migrate.py", "-k", "second_state"),
     ),
     Mistake(
         "put a version back over what is damaged where the state has moved away",
         "operations/history.py",
-        "        session.hold_not_moved()\n        if not force:\n",
+        "        hold_not_moved(session)\n        if not force:\n",
         "        if not force:\n",
         ("tests/operations/test_migrate.py", "-k", "second_state"),
     ),
@@ -742,9 +742,9 @@ MISTAKES = (
     ),
     Mistake(
         "begin again where the state is gone and only its versions are left",
-        "operations/opening/session.py",
-        "        if not last.resources:\n",
-        "        if last is None or last.resources:\n",
+        "operations/opening/loading.py",
+        "    if not last.resources:\n",
+        "    if last is None or last.resources:\n",
         ("tests/operations/test_history.py", "-k", "no_fresh_start"),
     ),
     Mistake(
@@ -861,9 +861,9 @@ MISTAKES = (
     ),
     Mistake(
         "a version that cannot be kept fails the run",
-        "operations/opening/session.py",
-        """            self.listener.note(f"the state is saved, but not kept as a version: {error}")""",
-        "            raise",
+        "operations/opening/saving.py",
+        """        session.listener.note(f"the state is saved, but not kept as a version: {error}")""",
+        "        raise",
         ("tests/operations/test_history.py",),
     ),
     Mistake(

@@ -12,6 +12,7 @@ from flowplan.backends.store import Loaded
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.together import Together
 from flowplan.errors import CloudError
+from flowplan.operations.opening import loading
 from flowplan.operations.opening.session import Session
 from tests.conftest import APPLY, DESTROY, Place, lose_addresses, many, task_text
 
@@ -104,13 +105,13 @@ def test_all_lists_begin_after_one_reading_of_the_state_and_end_before_the_next(
     account."""
     place.write(many(2))
     place.ok(*APPLY)
-    real, read = Session.load, list[int]()
+    real, read = loading.load_of_any_api, list[int]()
 
     def load(self: Session, *given: Any, **named: Any) -> Loaded:
         read.append(sum(map(len, rounds.made)))
         return real(self, *given, **named)
 
-    monkeypatch.setattr(Session, "load", load)
+    monkeypatch.setattr(loading, "load_of_any_api", load)
     rounds.begin()
     place.run(*command)
     listed = {"plan": 6, "orphans": 6, "plan --destroy": 3}[" ".join(command)]

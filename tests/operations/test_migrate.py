@@ -23,6 +23,7 @@ from flowplan.documents.state import Migrated
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files import atomic
 from flowplan.operations.migrate import _Move, migrate
+from flowplan.operations.opening.loading import load_of_any_api
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.reports.text.state import migrated_notes
@@ -106,7 +107,7 @@ class World:
         """What can be applied from there; None: nothing."""
         try:
             with self.session(where) as session:
-                loaded = session.kept()
+                loaded = load_of_any_api(session)
         except StateError:
             return None
         return None if loaded.fresh else loaded
@@ -146,7 +147,7 @@ def test_everything_goes_and_what_is_left_says_where(world: World, source: str, 
     world.move(source, target)
     holds_all(world, target, was)
     with world.session(source) as session, pytest.raises(StateError, match="the state has moved from") as told:
-        session.kept()
+        load_of_any_api(session)
     assert (session.identity in str(told.value) or FILE in str(told.value)) and told.value.hint
     assert world.store(target).identity in str(told.value).replace("\\", "")
 
@@ -429,7 +430,7 @@ def test_whatever_becomes_of_what_is_left_no_command_makes_a_second_state_of_it(
         found = served.run(*command)
         assert found.code == 5 or command == ("state", "restore"), found  # of what is left, which is closed
         with pytest.raises(FlowplanError):
-            Session(Settings(directory=served.path, given_api_url="sim:")).kept()
+            load_of_any_api(Session(Settings(directory=served.path, given_api_url="sim:")))
         for name in served.path.glob("flowplan.state.*"):
             name.unlink()
     said = " ".join(served.run("state", "restore", "1", "--force").err.split())

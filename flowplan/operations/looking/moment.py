@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from flowplan.model.resources import Bid
+from flowplan.operations.opening.loading import load_state
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -38,7 +39,7 @@ def of_one_moment(
     while True:
         project, found = session.enter_and_list(loaded.state, config, lists(loaded.state))
         looks += 1
-        before, loaded = loaded, session.load()
+        before, loaded = loaded, load_state(session)
         if not _went_on(before, loaded):
             return before, project, found
         if looks >= LOOKS and loaded.state.project == project.id:

@@ -1,23 +1,21 @@
-"""A session: what one operation has opened, and the steps that several operations share."""
+"""A session: what one operation has opened. How its state is loaded and saved is in loading.py and saving.py."""
 
 from __future__ import annotations
 
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-import attrs
 from attrs import field
 
 from flowplan.backends.open import at_endpoint, base_of, open_store
 from flowplan.classes import define
 from flowplan.clock import timestamp
-from flowplan.errors import CloudError, FlowplanError, GuardRefused, Locked, NoRoom, StateError, UsageProblem
+from flowplan.errors import CloudError, FlowplanError, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
-from flowplan.masking import masked
 from flowplan.operations.opening.interaction import Event, Interruption, Listener
 from flowplan.operations.opening.scope import Scope
 from flowplan.operations.opening.settings import Settings
@@ -33,18 +31,13 @@ if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.cloud.looks import Looks
     from flowplan.config import Config, Source
-    from flowplan.model.address import Address
     from flowplan.model.catalogue import Named
     from flowplan.model.owner import Owner
     from flowplan.operations.opening.elsewhere import Elsewhere
-    from flowplan.state.records import Intent
-    from flowplan.state.state import Binding, State
+    from flowplan.state.state import State
 
 T = TypeVar("T")
-FromFile = TypeVar("FromFile", "Binding", "Intent")
-_ANEW = "`flowplan apply --init` starts a new state"
 _LONGEST_NAME = 64  # characters of a stack's name
-IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
 
 def calls_left(cloud: Fcp) -> bool:
@@ -102,7 +95,31 @@ class Session:
             self._cloud.close()
             self._cloud = None
 
-    # -- where things are
+    # -- what is said
+
+    def note_once(self, said: str, about: str = "") -> None:
+        """Note `said`, unless that was said before, or something else `about` the same."""
+        if (about or said) not in self._noted:
+            self._noted.add(about or said)
+            self.listener.note(said)
+
+    def warn_once(self, said: str) -> None:
+        """Warn of `said`, unless that was said before: a state is read more than once."""
+        if said not in self._noted:
+            self._noted.add(said)
+            self.listener.warn(said)
+
+    def nothing_was(self, done: str) -> str:
+        """What is said beside a refusal: that nothing was `done`; else than what this operation has recorded by then,
+        as of what an earlier run left."""
+        return f"nothing {'else ' if self._wrote else ''}was {done}"
+
+    @property
+    def came_of_it(self) -> str:
+        """What is said of this operation where somebody ended it."""
+        return self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
+
+    # -- the state
 
     @property
     def store(self) -> Store:
@@ -140,6 +157,48 @@ class Session:
             self._chosen = chosen(self.settings, self.paths)
         return self._chosen
 
+    @property
+    def identity(self) -> str:
+        """What tells the state from every other one. Nothing is looked at yet."""
+        return self._opened().identity
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The other states that this directory has used."""
+        from flowplan.operations.opening.elsewhere import Elsewhere
+
+        return Elsewhere(self.settings, self.chosen, self._opened(), self.paths)
+
+    def read(self) -> Loaded:
+        """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
+        from flowplan.state.moving import hold_in_use
+
+        loaded = self.store.read(stops=self.stops)
+        hold_in_use(loaded.state, self.store.name)
+        if loaded.unread is not None:
+            self.warn_once(f"{loaded.unread}; the file stays as it is, and this run goes by the rest of the state")
+        return loaded
+
+    def files(self) -> Scope:
+        """How the state and somebody here name files; it covers none."""
+        return Scope(os.path.realpath(self.store.base), self.settings.directory.absolute())
+
+    # -- the configuration
+
+    def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
+        """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
+        if self._store is None and paths:
+            self.paths, self._chosen = paths, None
+        return find(
+            paths,
+            self._base(),
+            self.settings.directory,
+            optional=optional,
+            made=self._made,
+            may_have_made=self.may_have_made,
+            note=self.note_once,
+        )
+
     def _base(self) -> Path:
         """The directory from which the state names files. What is wrong with its name, who opens it says."""
         try:
@@ -155,49 +214,6 @@ class Session:
             at_endpoint(where, settings.environ, settings.endpoint)  # an --endpoint that is wrong is refused here, too
             self._named_from = base_of(where, settings.directory)
         return self._named_from
-
-    @property
-    def identity(self) -> str:
-        """What tells the state from every other one. Nothing is looked at yet."""
-        return self._opened().identity
-
-    @property
-    def elsewhere(self) -> Elsewhere:
-        """The other states that this directory has used."""
-        from flowplan.operations.opening.elsewhere import Elsewhere
-
-        return Elsewhere(self.settings, self.chosen, self._opened(), self.paths)
-
-    def now(self) -> str:
-        """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
-        return timestamp()
-
-    # -- the configuration
-
-    def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
-        """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
-        if self._store is None and paths:
-            self.paths, self._chosen = paths, None
-        return find(
-            paths,
-            self._base(),
-            self.settings.directory,
-            optional=optional,
-            made=self._made,
-            may_have_made=self.may_have_made,
-            note=lambda said: self._note_once(said, said),
-        )
-
-    def _note_once(self, about: str, said: str) -> None:
-        if about not in self._noted:
-            self._noted.add(about)
-            self.listener.note(said)
-
-    def _warn_once(self, said: str) -> None:
-        """Of a state that is read more than once."""
-        if said not in self._noted:
-            self._noted.add(said)
-            self.listener.warn(said)
 
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.read().state.bindings.values())
@@ -217,7 +233,7 @@ class Session:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", self.settings.directory.absolute().name).strip("-")
         return state.stack or given or plain[:_LONGEST_NAME] or "flowplan"
 
-    # -- the lock and the state
+    # -- the lock
 
     @contextmanager
     def changing(self) -> Iterator[StateLock]:
@@ -272,21 +288,20 @@ class Session:
         except Locked as error:
             raise self.interruption.interrupted(self.nothing_was("changed")) if stopped() else error from None
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether it holds the lock now."""
+        return self._lock is not None
+
+    def now(self) -> str:
+        """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
+        return timestamp()
+
     def owner(self) -> Owner:
         """Who this operation is, to others that find its lock."""
         from flowplan.backends.processes import this_process
 
         return this_process(self.settings.command(), self.settings.environ, self.now())
-
-    def nothing_was(self, done: str) -> str:
-        """What is said beside a refusal: that nothing was `done`; else than what this operation has recorded by then,
-        as of what an earlier run left."""
-        return f"nothing {'else ' if self._wrote else ''}was {done}"
-
-    @property
-    def came_of_it(self) -> str:
-        """What is said of this operation where somebody ended it."""
-        return self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
 
     @contextmanager
     def unwound(self) -> Iterator[None]:
@@ -304,150 +319,6 @@ class Session:
         if not self._wrote:
             self.elsewhere.note_begun()
         self._wrote = True
-
-    def save(
-        self,
-        state: State,
-        pending: Iterable[Intent] = (),
-        *,
-        before: Mapping[Address, Binding],
-        stated: bool = False,
-        stopped: str = "",
-        plan_sha256: str = "",
-        config_sha256: str = "",
-    ) -> State:
-        """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
-        be kept is a note. `before`: what the state held when this operation began. Raises StateError; but where this
-        run only stops what costs money, `stopped` says where that is recorded, and nothing can be written, that is
-        noted, and the state returned as it was."""
-        pending = tuple(pending)
-        try:
-            saved = self.store.save(state, pending, stated=stated)
-        except StateError as error:
-            if not (isinstance(error, NoRoom) and stopped):
-                error.detail = "\n".join(filter(None, [self.so_far, error.detail])) or None
-                raise
-            self.listener.note(f"{error}; what was stopped {stopped}")
-            return state
-        self.elsewhere.note(saved, len(pending))
-        self.keep(saved, before, plan_sha256, config_sha256)
-        return saved
-
-    def keep(
-        self, saved: State, before: Mapping[Address, Binding], plan_sha256: str = "", config_sha256: str = ""
-    ) -> None:
-        """Keep `saved`, which is the state now, among the versions; one that cannot be kept is a note."""
-        from flowplan.operations.opening.commit import commit_of
-        from flowplan.state.history import Change
-
-        owner = self.owner()
-        change = Change(
-            at=self.now(),
-            who=owner.who,
-            command=masked(self.settings.command()),
-            ci=owner.ci or "",
-            plan_sha256=plan_sha256,
-            config_sha256=config_sha256,
-            commit=commit_of(self.settings.directory, self.settings.environ),
-        )
-        try:
-            self.store.keep(saved, change.between(before, saved.bindings))
-        except StateError as error:
-            self.listener.note(f"the state is saved, but not kept as a version: {error}")
-
-    def read(self) -> Loaded:
-        """What the store holds. Raises StateError, also for what is left of a state that has moved elsewhere."""
-        from flowplan.state.moving import hold_in_use
-
-        loaded = self.store.read(stops=self.stops)
-        hold_in_use(loaded.state, self.store.name)
-        if loaded.unread is not None:
-            self._warn_once(f"{loaded.unread}; the file stays as it is, and this run goes by the rest of the state")
-        return loaded
-
-    def kept(self, *, removes: bool = False) -> Loaded:
-        """The state, whatever API it belongs to. `removes`: for a command that only takes away. Raises StateError, also
-        for one that is gone although a version of it had resources, and where there is none, while this directory has
-        used another one that is still there."""
-        loaded = self.read()
-        if loaded.fresh:
-            self.hold_not_lost()
-            self.elsewhere.hold(removes=removes, warn=self._warn_once, note=lambda said: self._note_once(said, said))
-        else:
-            self.elsewhere.note(loaded.state, len(loaded.pending), looked=True)
-            if removes and loaded.empty:
-                self.elsewhere.tell(self._warn_once)
-        return loaded
-
-    def load(self, *, removes: bool = False) -> Loaded:
-        """The state, which must belong to this API. Raises StateError as `kept` does, GuardRefused."""
-        loaded = self.kept(removes=removes)
-        if self._lock is None:
-            self._note_under_way(loaded)
-        recorded = loaded.state.api_url
-        if recorded and recorded != self.settings.api_url:
-            raise GuardRefused(
-                f"this state belongs to {recorded}, not to {self.settings.api_url}",
-                code="other-endpoint",
-                hint=f"give --api-url {recorded}, or another --state for the other API",
-            )
-        return self._placed(loaded)
-
-    def _note_under_way(self, loaded: Loaded) -> None:
-        """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
-        from flowplan.backends.processes import fate_of
-
-        holder = self.store.lock.holder()
-        if holder is None or fate_of(holder, self.owner()) == "dead":
-            return
-        self._note_once(
-            f"run {holder.id}",
-            f"{holder.who} is changing things ({holder.command}, since {holder.since}): this is the state as of"
-            f" serial {loaded.state.serial}, with what was done since",
-        )
-
-    def hold_not_lost(self) -> None:
-        """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
-        it has moved."""
-        from flowplan.backends.store import without_newest
-
-        last = next(reversed(self.store.versions()), None)
-        if last is None:
-            return
-        if not last.resources:
-            self.hold_not_moved()
-            return
-        count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
-        lost = StateError(
-            f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
-            hint=f"`flowplan state restore {last.serial}` puts that version back; {_ANEW}",
-        )
-        try:
-            self.store.version(last.lineage, last.serial)
-        except StateError as error:
-            lost.detail = str(error)
-            lost.hint = f"{without_newest(self.store, error)}; {_ANEW}"
-        raise lost
-
-    def hold_not_moved(self) -> None:
-        """Raise StateError where the last version says that the state has moved from here, whatever became of what was
-        left of it."""
-        from flowplan.backends.store import left_behind
-        from flowplan.state.moving import hold_in_use
-
-        if (left := left_behind(self.store)) is not None:
-            hold_in_use(left, self.store.name)
-
-    def files(self) -> Scope:
-        """How the state and somebody here name files; it covers none."""
-        return Scope(os.path.realpath(self.store.base), self.settings.directory.absolute())
-
-    def _placed(self, loaded: Loaded) -> Loaded:
-        """The files in it named from the state's own directory, as earlier versions did not."""
-        kept = self.files().kept
-        bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
-        pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
-        return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)
 
     # -- the cloud
 
@@ -505,8 +376,3 @@ class Session:
 
         project, made, self.no_projects = entered(self.cloud(), self.settings, state, config, lists)
         return project, made
-
-
-def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
-    source = kept(of.source) if of.source else of.source
-    return of if source == of.source else attrs.evolve(of, source=source)

@@ -13,6 +13,7 @@ from flowplan.model.selection import Patterns, matching
 from flowplan.operations.checking.policies import readable_policies
 from flowplan.operations.looking.lifetimes import over
 from flowplan.operations.looking.live import certain
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.validate import configuration
 
@@ -32,7 +33,7 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
     `as_applied`: only those whose file, where it can be read, has the lifetime that was applied."""
     try:
         _, wishes = wanted(session, attrs.evolve(request, destroy=True, policies=()))
-        state = session.load().state
+        state = load_state(session).state
     except (ConfigError, GuardRefused, StateError, UsageProblem):
         return None
     bounds = _bounds(session, request, wishes, state)

@@ -23,7 +23,7 @@ from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.looking.unknown_stack import hold_known
-from flowplan.operations.opening.session import IN_JOURNAL
+from flowplan.operations.opening.saving import save_state
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.begun_once import identity_of
@@ -33,7 +33,7 @@ from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.settling import Looked, Looking, placed_as
-from flowplan.operations.running.stopping import Stopping, explain, left_of, unfinished
+from flowplan.operations.running.stopping import IN_JOURNAL, Stopping, explain, left_of, unfinished
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unrecorded import must_be_recorded, part_that_keeps_volumes, part_that_stops
@@ -341,7 +341,8 @@ class Run:
         doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
         after once more."""
         try:
-            return self.session.save(
+            return save_state(
+                self.session,
                 with_bill(self.session, outcome.state),
                 (*outcome.pending, *doubted),
                 before=before,

@@ -14,6 +14,7 @@ from flowplan.clock import since_boot
 from flowplan.errors import UsageProblem
 from flowplan.operations.looking.hand_over import hand_over
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.running.begun_once import hold_not_begun
 from flowplan.operations.running.saved_plan import places_of
 from flowplan.operations.running.stopping import Stopping
@@ -67,7 +68,7 @@ class Looking:
         """The state that the run goes on from. Raises UsageProblem where --init finds one, StalePlan for a saved plan
         that was applied, OutcomeUnknown where only what is live was to be recorded, and something is in doubt."""
         removes = self.wishes.mode == "destroy"
-        loaded = self._afresh() if self.init else self.session.load(removes=removes)
+        loaded = self._afresh() if self.init else load_state(self.session, removes=removes)
         if self.saved is not None:
             hold_not_begun(self.saved, loaded.state)
         if loaded.pending and self.wishes.mode == "refresh-only":

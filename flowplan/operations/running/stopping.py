@@ -9,7 +9,6 @@ from attrs import field
 from flowplan.classes import define
 from flowplan.errors import StateError, Unserved, Unwritten
 from flowplan.files.atomic import WRITABLE
-from flowplan.operations.opening.session import IN_JOURNAL
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
 from flowplan.state.records import Closed, Done
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from flowplan.backends.store import Journal
     from flowplan.planning.plan import Plan
     from flowplan.state.records import Record
+
+IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
 
 @define

@@ -17,6 +17,7 @@ from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.model.watch import ONLY_LOOKS, Watching
 from flowplan.operations.looking.observe import Observed, observe_beside
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
 from flowplan.operations.proposing.request import Request, wanted
 from flowplan.planning.actions import Completed, Delete
@@ -90,7 +91,7 @@ def look(session: Session, request: Request) -> Looked:
         raise UsageProblem("there is nothing to watch: no configuration was given")
     policy = config.watch or ONLY_LOOKS
     with session.looking():
-        loaded = session.load()
+        loaded = load_state(session)
         places = _places(loaded.state, policy)
         _, seen = observe_beside(session, loaded, config, kept=places)
         ended = {a: place for a, place in places.items() if not is_live(seen.state.bindings.get(a), seen.live)}

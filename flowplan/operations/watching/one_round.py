@@ -27,6 +27,7 @@ from flowplan.errors import (
     UsageProblem,
 )
 from flowplan.model.address import Address
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
 from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.running.approval import Approved, stale
@@ -158,7 +159,7 @@ class _Round:
             wishes = lapsed(session, self.request, as_applied=True) if self._enforces(session) else None
             if wishes is None:
                 return Round(None, error=error)
-            state = session.load().state
+            state = load_state(session).state
             ids = {binding.id: address for address, binding in state.bindings.items() if address.kind == "bid"}
             findings = tuple(
                 Finding(ids[id], "lifetime_over", f"its lifetime is over: {why}", act="cancel", id=id)
