@@ -47,6 +47,25 @@ def test_each_rule_says_what_is_wrong(place: Place) -> None:
     }
 
 
+def test_a_limit_that_is_raised_in_place_is_denied_and_one_that_is_lowered_is_not(place: Place) -> None:
+    place.write(STACK.replace("25.00", "250.00"))
+    place.ok(*APPLY)
+    place.edit("250.00", "40.00")
+    assert rules(place) == {"deny": [], "warn": []}
+    place.edit("40.00", "300.00")
+    assert rules(place)["deny"] == ["bid.train may cost $600 an hour; at most $50 is allowed"]
+
+
+def test_a_bid_that_is_resumed_is_denied_and_one_that_is_paused_is_not(place: Place) -> None:
+    place.write(STACK.replace("25.00", "250.00"))
+    place.ok(*APPLY)
+    place.edit("    startup_script", "    paused: true\n    startup_script")
+    assert rules(place)["deny"] == []
+    place.ok(*APPLY)
+    place.edit("    paused: true\n", "")
+    assert rules(place)["deny"] == ["bid.train may cost $500 an hour; at most $50 is allowed"]
+
+
 def test_a_volume_that_goes_and_a_part_of_a_plan_are_denied(place: Place) -> None:
     place.write(STACK)
     place.ok(*APPLY)
@@ -62,3 +81,8 @@ def test_what_is_unknown_is_denied(place: Place) -> None:
     changes = json.loads((place.path / "plan.json").read_text())["resource_changes"]
     unknown = [{**one, "cost": None} for one in changes]
     assert rules(place, resource_changes=unknown)["deny"] == ["bid.train has no known cost"]
+    (bid,) = [one for one in changes if one["type"] == "bid"]
+    for field in ("limit_price", "instance_quantity"):
+        raised = {"actions": ["update"], "before": bid["change"]["after"]}
+        raised["after"] = {**raised["before"], field: None}
+        assert rules(place, resource_changes=[{**bid, "change": raised}])["deny"] == ["bid.train has no known cost"]
