@@ -150,6 +150,10 @@ class Schedule:
         """The steps that ended in one of `ends`, in the order in which they did."""
         return tuple(step for step, end in self._ends.items() if end in ends)
 
+    def has_failed(self, step: Step) -> bool:
+        """Whether nothing came of it."""
+        return self._ends.get(step) == "failed"
+
     @property
     def not_started(self) -> tuple[Step, ...]:
         """The steps that have no end, in the order of the plan."""

@@ -42,16 +42,19 @@ class Unrecorded:
     _plan: Plan
     _schedule: Schedule
     _loose: frozenset[Step]
-    _durable: frozenset[Step] = field(init=False)  # what was made, or changed, and is recorded
-    _places: frozenset[Step] = field(init=False)  # what the plan was to make
+    _blocked: set[Step] = field(factory=set, init=False)  # what waits, however far behind, for what is not durable
+    _unplaced: list[Step] = field(init=False)  # what the plan was to make, and is not durable, nor known to have failed
 
     def __attrs_post_init__(self) -> None:
-        self._durable = frozenset(self._schedule.ended("done", "half done")) - self._loose
+        durable = frozenset(self._schedule.ended("done", "half done")) - self._loose
         changes = self._plan.by_address()
-        made = ((step, changes[step.address]) for step in self._plan.order if step.way == "up")
-        self._places = frozenset(
-            s for s, change in made if isinstance(change, (Create, Replace)) and needs_call(change)
-        )
+        unmade = {step: changes[step.address] for step in self._plan.order if step.way == "up" and step not in durable}
+        for step, waits_for in self._plan.order.items():  # each comes after what it waits for
+            if any(one in unmade or one in self._blocked for one in waits_for):
+                self._blocked.add(step)
+        self._unplaced = [
+            step for step, change in unmade.items() if isinstance(change, (Create, Replace)) and needs_call(change)
+        ]
 
     def may_go(self, step: Step, change: Change) -> bool:
         """Whether it may still be begun. The next run sees that a bid is cancelled, or paused, and to ask for that
@@ -61,21 +64,12 @@ class Unrecorded:
         succeeded = step.way == "down" and isinstance(change, CreateFirst)
         forgotten = isinstance(change, Forget) and self._plan.mode == "destroy"
         ends = isinstance(change, (Delete, Update)) and not isinstance(change, Import) and change.adds_nothing
-        if not (succeeded or forgotten or (ends and change.address.kind != "volume")):
-            return False
-        if any(one.way == "up" and one not in self._durable for one in self._before(step)):
+        if not (succeeded or forgotten or (ends and change.address.kind != "volume")) or step in self._blocked:
             return False
         return succeeded or change.reason == LIFETIME_OVER or self._all_placed()
 
-    def _before(self, step: Step) -> set[Step]:
-        """All that `step` waits for, also for what that does."""
-        found, left = set[Step](), [step]
-        while left:
-            new = {*self._plan.order.get(left.pop(), ())} - found
-            found |= new
-            left += new
-        return found
-
     def _all_placed(self) -> bool:
         """Whether all that the plan was to make is recorded, or is known not to have come about."""
-        return self._places <= {*self._durable, *self._schedule.ended("failed")}
+        while self._unplaced and self._schedule.has_failed(self._unplaced[-1]):
+            self._unplaced.pop()
+        return not self._unplaced

@@ -833,8 +833,8 @@ MISTAKES = (
     Mistake(
         "cancel a bid before its successor is recorded",
         "apply/unrecorded.py",
-        'if any(one.way == "up" and one not in self._durable for one in self._before(step)):',
-        "if False:",
+        " or step in self._blocked:",
+        ":",
         ("tests/faults/test_unserved.py", "-k", "before_its_successor"),
     ),
     Mistake(
