@@ -218,6 +218,10 @@ class LocalStore(Store):
         self._hold()
         return self._versions.rewrite()
 
+    def purge(self) -> None:
+        self._files.sweep()
+        self._versions.sweep()
+
     def _lacks_one_before(self, saved: State) -> bool:
         return not self._versions.has(saved.lineage, saved.serial - 1)
 

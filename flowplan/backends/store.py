@@ -235,6 +235,11 @@ class Store(Protocol):
     def rewrite_versions(self) -> Rewritten:
         """Write every version that is kept again, in the form of this run. Raises StateError."""
 
+    def purge(self) -> None:
+        """Remove what the last `save` of this run has replaced, as far as it is there yet, and what killed runs left
+        half-written: nobody reads it any more, and it may be in another form than what counts. Only under the lock.
+        Raises StateError where some of it stays."""
+
     def close(self) -> None:
         """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""
 

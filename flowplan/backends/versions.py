@@ -77,10 +77,15 @@ class Versions:
         path = self._of(state.lineage, state.serial)
         with durable(path):
             make_directory(self.directory)
-            sweep(self.directory, None)
+        self.sweep()
         replace_file(path, self.form.dump_version(state, change), through_link=False)
         with durable(self.directory):
             self._drop_oldest(path, change)
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half-written. Raises StateError."""
+        with durable(self.directory):
+            sweep(self.directory, None)
 
     def rewrite(self) -> Rewritten:
         """Write each again; see `store.Store.rewrite_versions`."""

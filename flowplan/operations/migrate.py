@@ -118,6 +118,12 @@ class _Move:
         forms[1].change_recipients = True
 
     @property
+    def _encrypts(self) -> bool:
+        """Whether the state may be in the clear at the old place, and is not at the new one."""
+        form = self.old.store.form
+        return form.seal is not None and form.allow_plaintext
+
+    @property
     def _is_lost(self) -> bool:
         """Whether the old place has lost the state since it began to move."""
         return self.found.fresh and self.there.state.moving_from == self.old.identity
@@ -177,6 +183,8 @@ class _Move:
             self._close(self.found.state)
             return self._open(there, pending)
         self._keep_left(self.found.state)
+        for one in (self.old, self.new):
+            one.store.purge()
         return self._done(there, pending, already=True)
 
     def _hold_free(self) -> None:
@@ -249,14 +257,19 @@ class _Move:
     def _seal_versions(self) -> None:
         """Those that stay at the old place are no longer in the clear either, where the state is encrypted by its move:
         no later command writes them."""
-        store = self.old.store
-        if store.form.seal is not None and store.form.allow_plaintext:
-            with self.new.listener.busy(f"encrypting the versions at {shown(store.name)}..."):
-                store.rewrite_versions()
+        if self._encrypts:
+            with self.new.listener.busy(f"encrypting the versions at {shown(self.old.store.name)}..."):
+                self.old.store.rewrite_versions()
 
     def _close(self, left: State) -> None:
         """Only what is `left` stays at the old place, and says where the state went."""
         self._keep_left(self.old.store.save(left, stated=True))
+        if self._encrypts:
+            try:
+                self.old.store.purge()
+            except StateError as error:  # the move goes on: what runs could not be stopped meanwhile
+                name = shown(self.old.store.name)
+                self.new.listener.warn(f"parts of the state of before may still be in the clear at {name}: {error}")
 
     def _left(self, state: State, serial: int) -> State:
         return State(

@@ -14,7 +14,7 @@ from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
 from flowplan.operations.opening.loading import hold_not_lost, load_of_any_api
-from flowplan.operations.opening.saving import keep_version, save_state
+from flowplan.operations.opening.saving import keep_version, save_state, saying_so_far
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
 from flowplan.state.moving import hold_in_use
@@ -25,6 +25,7 @@ from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdre
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
     from flowplan.operations.opening.session import Session
+    from flowplan.state.history import Rewritten
     from flowplan.state.restored import Restored
 
 
@@ -139,20 +140,27 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
             "part of the state may have its new form already: run the same command again, with the same "
             f"{' and '.join(given_in(session.settings.environ))}: it goes on from there"
         )
-        state, kept = loaded.state, store.versions()
-        # Every command reads the state, and refuses one that it would write for others: as long as there is anything
-        # that too many can read, so is the state.
-        versions = None if decrypt else store.rewrite_versions()
-        saved = save_state(session, state, loaded.pending.values(), before=loaded.before, stated=True)
-        left = {(one.lineage, one.serial) for one in store.versions()}
-        if versions is None:
-            versions = store.rewrite_versions()
-        else:
-            serials = {serial for _, serial in left}
-            written = tuple(one for one in (*versions.written, saved.serial) if one in serials)
-            versions = attrs.evolve(versions, written=written)
-    dropped = tuple(one.serial for one in kept if (one.lineage, one.serial) not in left)
+        with saying_so_far(session):
+            saved, versions, dropped = _rewritten(session, loaded, first_versions=not decrypt)
     return Rekeyed(saved, () if decrypt else seal.recipients, versions, dropped)
+
+
+def _rewritten(session: Session, loaded: Loaded, *, first_versions: bool) -> tuple[State, Rewritten, tuple[int, ...]]:
+    """All of the state, which was `loaded`, written again: the state, the versions, and the serials of those that found
+    no room. `first_versions`: the versions come first. Every command reads the state, and refuses one that it would
+    write for others: as long as there is any version that too many can read, so is the state."""
+    store, kept = session.store, session.store.versions()
+    versions = store.rewrite_versions() if first_versions else None
+    saved = save_state(session, loaded.state, loaded.pending.values(), before=loaded.before, stated=True)
+    store.purge()
+    left = {(one.lineage, one.serial) for one in store.versions()}
+    if versions is None:
+        versions = store.rewrite_versions()
+    else:
+        serials = {serial for _, serial in left}
+        written = tuple(one for one in (*versions.written, saved.serial) if one in serials)
+        versions = attrs.evolve(versions, written=written)
+    return saved, versions, tuple(one.serial for one in kept if (one.lineage, one.serial) not in left)
 
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> PutBack:

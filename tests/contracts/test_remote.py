@@ -338,6 +338,8 @@ def test_a_run_that_slept_after_its_save_removes_nothing_of_the_next(tmp_path: P
     site.objects.answered = slept
     one.save(one.read().state)
     assert site.place().read().journal.endswith(b"".join(entries))
+    one.store.purge()
+    assert site.place().read().journal.endswith(b"".join(entries))
 
 
 @pytest.mark.parametrize("saved", [False, True], ids=["only a journal", "a snapshot"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -14,6 +15,7 @@ from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from flowplan.backends.remote.object_place import ObjectPlace
 from flowplan.backends.sent import at_target
+from flowplan.documents.state import Migrated
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files import atomic
 from flowplan.operations.migrate import _Move, migrate
@@ -331,11 +333,58 @@ def test_so_it_is_where_the_old_place_is_a_server_that_has_not_removed_yet_what_
     given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(ObjectPlace, "_beside", lambda *_: None)
-        patch.setattr(_Move, "_open", killed)
+        patch.setattr(ObjectPlace, "purge", killed)
         move(given, URL, FILE)
     assert in_the_clear(objects.directory)
     move(given, URL, FILE)
     assert in_the_clear(tmp_path, objects.directory) == []
+
+
+def test_a_move_goes_on_where_a_server_does_not_remove_what_is_in_the_clear_and_says_so(
+    tmp_path: Path, objects: Memory
+) -> None:
+    pytest.importorskip("pyrage")
+
+    def asked(call: str, key: str) -> None:
+        if call == "delete":
+            raise StateError("the server removes nothing")
+
+    with_versions(settings(tmp_path), URL)
+    objects.asked = asked
+    said: list[str] = []
+    given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
+    with Session(given, Listener(warn=said.append)) as session:
+        migrate(session, URL, FILE)
+    assert said == [f"parts of the state of before may still be in the clear at {URL}: the server removes nothing"]
+    with Session(sealed(tmp_path, MINE)) as session:
+        assert not load_of_any_api(session).fresh
+
+
+@pytest.mark.parametrize("name", ["s.journal", ".flowplan/versions/s.json/lineage-1.5.json"])
+def test_what_a_move_that_was_killed_at_its_end_left_half_written_is_removed_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    left, replace = tmp_path / name, atomic._replace
+
+    def killed(target: Path, data: bytes, mode: int, **how: bool) -> None:
+        if target != left:
+            return replace(target, data, mode, **how)
+        atomic._write_new(atomic._temporary(target), data, mode)
+        raise Killed
+
+    def opened(move: _Move, *given: Any) -> Migrated:
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "_replace", killed)
+            return open_(move, *given)
+
+    with_versions(settings(tmp_path), FILE)
+    open_ = _Move._open
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(_Move, "_open", opened)
+        move(settings(tmp_path), FILE, "s.json")
+    assert list(tmp_path.rglob("*.flowplan-tmp.*")) == [atomic._temporary(left)]
+    move(settings(tmp_path), FILE, "s.json")
+    assert list(tmp_path.rglob("*.flowplan-tmp.*")) == []
 
 
 def test_what_is_left_of_a_state_in_the_clear_is_encrypted_where_it_comes_back_to(

@@ -331,6 +331,9 @@ class HttpPlace(Place):
             self._overtaken()
         return base
 
+    def purge(self) -> None:
+        """A save takes it away at once."""
+
     def set_aside(self, part: Part, data: bytes) -> str:
         with self._guard:
             base, name = self._base(), f"{part}.damaged.{uuid.uuid4().hex[:8]}"

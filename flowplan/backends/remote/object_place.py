@@ -41,6 +41,7 @@ _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
 _AT_ONCE = 32  # requests
 _T = TypeVar("_T")
+_Entry: TypeAlias = tuple[int, int]  # its fence and number
 _Listed: TypeAlias = tuple[list[str], dict[int, list[int]]]  # keys of states, numbers of entries by their fences
 
 
@@ -66,7 +67,8 @@ class ObjectPlace(Place, Leases):
         self._run = uuid.uuid4().hex
         self._tried = 0  # the highest number of `append`
         # The entries that the next save holds, by fence and number, each with its version; "": that is not known.
-        self._over: dict[tuple[int, int], str] = {}
+        self._over: dict[_Entry, str] = {}
+        self._saved: Head | None = None  # what the last save of this run has put
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
         self._looked = _Look(Head(), 0, Contents())  # what was read last
         self._ahead: Foreseen[Contents] | None = None  # what is read ahead
@@ -371,9 +373,18 @@ class ObjectPlace(Place, Leases):
         )
         new = self._put(self._key, head.dump(), version)
         if listed is not None:
-            self._beside(self._over_by(head, *listed))
-        self._over = {}
+            self._beside(self._over_by(head, self._over, *listed))
+        self._over, self._saved = {}, head
         return new
+
+    def purge(self) -> None:
+        self._beside(())
+        if self._saved is None:
+            return
+        states, journal = self._listed()
+        earlier = {fence: numbers for fence, numbers in journal.items() if fence <= self._saved.fence}
+        over = {(fence, one): "" for fence, numbers in earlier.items() for one in numbers}
+        self._at_once(self._over_by(self._saved, over, states, earlier))
 
     def _kept_as(self, data: bytes, saved: Saved, fence: int) -> str:
         """The name of the state that holds `data`: one that is there, or a new one."""
@@ -389,12 +400,12 @@ class ObjectPlace(Place, Leases):
         return None
 
     def _over_by(
-        self, head: Head, states: Iterable[str], journal: Mapping[int, Iterable[int]]
+        self, head: Head, emptied: Mapping[_Entry, str], states: Iterable[str], journal: Mapping[int, Iterable[int]]
     ) -> list[Callable[[], Any]]:
-        """What removes, of what was listed before `head` was put, what no run can need: states that it does not name,
+        """What removes, of what was listed, what no run can need since `head` was put: states that it does not name,
         and entries that it holds. The last entry and the seal of each journal stay a long while, so that its numbers
-        are not free; what the entry said does not. This run may have slept since, and another may have begun: nothing
-        of that one is among it."""
+        are not free; what those say that are to be `emptied`, by their versions, does not. This run may have slept
+        since, and another may have begun: nothing of that one is among it."""
         keep = {head.snapshot, head.backup}
         gone: list[Callable[[], Any]] = [
             partial(self._objects.delete, key)
@@ -405,17 +416,19 @@ class ObjectPlace(Place, Leases):
             over = sorted(one for one in numbers if fence < head.fence or one < head.first)
             kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
             gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
-            over_now = [(fence, one) for one in kept if (fence, one) in self._over]
-            gone += [partial(self._empty, self._entry_key(*one), self._over[one]) for one in over_now]
+            over_now = [(fence, one) for one in kept if (fence, one) in emptied]
+            gone += [partial(self._empty, self._entry_key(*one), emptied[one]) for one in over_now]
         return gone
 
     def _empty(self, key: str, version: str) -> None:
-        """Put a seal in the place of the entry at `key`, which has that `version`; "": that is not known."""
+        """Put a seal in the place of the entry at `key`, which has that `version`; "": that is not known, and it may be
+        one already."""
+        seal = framed(b"seal", b"")
         if not version:
             found = self._objects.get(key)
-            version = found.version if found is not None else ""
+            version = found.version if found is not None and found.data != seal else ""
         if version:
-            self._put(key, framed(b"seal", b""), version)
+            self._put(key, seal, version)
 
     def set_aside(self, part: Part, data: bytes) -> str:
         key = self._below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")

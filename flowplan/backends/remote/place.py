@@ -158,6 +158,10 @@ class Place(Protocol):
         version that it has now; under one fence the numbers of `append` go on. Raises Conflict where the version is
         another by now, or `fence` is not the highest."""
 
+    def purge(self) -> None:
+        """Remove what the last `save` of this run has replaced, and what saves before it left of that, where a save
+        does not take it away at once. Raises StateError where some of it stays."""
+
     def set_aside(self, part: Part, data: bytes) -> str:
         """Keep `data`, which was found as `part` and is about to be replaced, under a name that no other has: the name
         for messages."""

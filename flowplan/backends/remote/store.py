@@ -251,6 +251,10 @@ class RemoteStore(Store):
             written.add(id)
         return Rewritten.of(self._place.version_ids(), written)
 
+    def purge(self) -> None:
+        self._hold()
+        self._place.purge()
+
     def _drop_oldest(self, ids: tuple[VersionId, ...], newest: VersionId, change: Change | None) -> None:
         if len(ids) > MOST_VERSIONS:
             order = {(one.lineage, one.serial): place for place, one in enumerate(self.versions())}

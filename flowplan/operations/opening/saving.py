@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flowplan.errors import NoRoom, StateError
@@ -34,16 +35,27 @@ def save_state(
     noted, and the state returned as it was."""
     pending = tuple(pending)
     try:
-        saved = session.store.save(state, pending, stated=stated)
+        with saying_so_far(session):
+            saved = session.store.save(state, pending, stated=stated)
     except StateError as error:
         if not (isinstance(error, NoRoom) and stopped):
-            error.detail = "\n".join(filter(None, [session.so_far, error.detail])) or None
             raise
         session.listener.note(f"{error}; what was stopped {stopped}")
         return state
     session.elsewhere.note(saved, len(pending))
     keep_version(session, saved, before, plan_sha256, config_sha256)
     return saved
+
+
+@contextmanager
+def saying_so_far(session: Session) -> Iterator[None]:
+    """A StateError within says, too, what is said of the operation where it is cut off."""
+    try:
+        yield
+    except StateError as error:
+        if session.so_far not in (error.detail or ""):
+            error.detail = "\n".join(filter(None, [session.so_far, error.detail]))
+        raise
 
 
 def keep_version(
