@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
-    from flowplan.state.ownership import Orphans
+    from flowplan.state.orphans import Orphans
     from flowplan.state.state import State
 
 

@@ -15,7 +15,8 @@ from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import FieldChange
 from flowplan.planning.differences import differences
-from flowplan.state.ownership import as_made, is_older
+from flowplan.state.doubts import is_older
+from flowplan.state.known import as_made
 from flowplan.state.records import CreateIntent, Intent
 
 

@@ -11,7 +11,7 @@ from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.state.ownership import binding_of, find_created, perhaps_created
+from flowplan.state.doubts import binding_of, find_created, perhaps_created
 from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding
 

@@ -14,8 +14,9 @@ from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.model.live import Live
+from flowplan.state.doubts import became_of, preceded
 from flowplan.state.journal import fold
-from flowplan.state.ownership import became_of, bound_bids, known_otherwise, preceded, strays
+from flowplan.state.ownership import bound_bids, known_otherwise, strays
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State
 

@@ -18,7 +18,7 @@ from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate, unknown, untold
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import CENT, storage_per_hour
-from flowplan.state.ownership import as_known
+from flowplan.state.known import as_known
 from flowplan.state.state import State
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import money
-from flowplan.state.ownership import MarkedBid, Orphans
+from flowplan.state.orphans import MarkedBid, Orphans
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.orphans import OrphanBid, OrphansDocument

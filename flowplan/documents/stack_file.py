@@ -27,7 +27,7 @@ from flowplan.model.resources import (
 )
 from flowplan.names import Said, together
 from flowplan.printable import shown
-from flowplan.state.ownership import as_known
+from flowplan.state.known import as_known
 
 _KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
 

@@ -24,7 +24,7 @@ from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import Coverage, Judged, coverage
-from flowplan.state.ownership import is_raised
+from flowplan.state.known import is_raised
 from flowplan.state.state import State
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
     from flowplan.pricing.past import Fetched
-    from flowplan.state.ownership import as_known
+    from flowplan.state.known import as_known
 
     cloud = session.cloud()
     lists = cloud.everything().beside(single(or_why(cloud.billed, (Unauthorized,))))

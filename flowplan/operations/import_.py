@@ -15,7 +15,9 @@ from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
-from flowplan.state.ownership import adopted, as_made, binding_of, bound_bids
+from flowplan.state.doubts import binding_of
+from flowplan.state.known import as_made
+from flowplan.state.ownership import adopted, bound_bids
 from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding, State
 

@@ -61,7 +61,7 @@ def hold_places(session: Session, config: Config, state: State) -> None:
 def _look_up(session: Session, config: Config, state: State, seen: tuple[Catalogue, Live]) -> partial[Desired]:
     """What looks up every place of what `config` asks for."""
     from flowplan.planning.lookup import look_up
-    from flowplan.state.ownership import adopted_volumes, volume_regions
+    from flowplan.state.known import adopted_volumes, volume_regions
 
     catalogue, live = seen
     return partial(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowplan.operations.looking.live import listed
 from flowplan.operations.looking.moment import of_one_moment
 from flowplan.operations.opening.loading import load_state
-from flowplan.state.ownership import Orphans, orphans
+from flowplan.state.orphans import Orphans, orphans
 
 if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session

@@ -22,8 +22,8 @@ from flowplan.planning.conflicts import is_of_environment
 from flowplan.planning.lookup import look_up
 from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
+from flowplan.state.known import is_live, placed_bids
 from flowplan.state.moving import hold_in_use
-from flowplan.state.ownership import is_live, placed_bids
 from flowplan.state.rebuild import rebuild
 from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
 from flowplan.state.state import State, consistent

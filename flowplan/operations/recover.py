@@ -22,8 +22,8 @@ from flowplan.operations.looking.observe import observe
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.running.stopping import Stopping
+from flowplan.state.doubts import find_created
 from flowplan.state.journal import fold
-from flowplan.state.ownership import find_created
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State, with_ended
 

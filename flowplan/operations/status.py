@@ -21,7 +21,8 @@ from flowplan.operations.opening.session import Session
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
-from flowplan.state.ownership import is_live, is_raised, past_bids
+from flowplan.state.known import is_live, is_raised
+from flowplan.state.ownership import past_bids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,7 @@ def bid_rows(
     """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows. `there`: all
     instances, or why they cannot be listed, which is raised."""
     from flowplan.planning.lifetimes import Machine, Seen
-    from flowplan.state.ownership import as_known
+    from flowplan.state.known import as_known
 
     cloud = session.cloud()
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}

@@ -12,7 +12,7 @@ from flowplan.planning.actions import Change
 from flowplan.planning.differences import differences
 from flowplan.planning.lifetimes import has_lifetime_as_applied
 from flowplan.planning.lookup import Desired
-from flowplan.state.ownership import as_known
+from flowplan.state.known import as_known
 from flowplan.state.state import Binding, State
 
 DAY = timedelta(days=1)

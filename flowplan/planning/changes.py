@@ -39,7 +39,7 @@ from flowplan.planning.protection import protected, protecting
 from flowplan.planning.successors import create_first
 from flowplan.planning.triggers import TRIGGERED, left_over, triggered
 from flowplan.pricing.units import usd
-from flowplan.state.ownership import as_known, is_raised
+from flowplan.state.known import as_known, is_raised
 from flowplan.state.state import DONE, Binding, State
 
 

@@ -11,7 +11,7 @@ from flowplan.model.resources import PortMapping, is_named_with, name_at
 from flowplan.names import few
 from flowplan.planning.lookup import Desired
 from flowplan.printable import shown
-from flowplan.state.ownership import is_live, perhaps_created
+from flowplan.state.known import is_live
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def is_of_environment(config: Config, address: Address, name: str) -> bool:
 
 def _in_doubt(pending: Mapping[str, Intent], state: State, live: Live) -> frozenset[str]:
     """The ids of what creates in doubt may have made."""
+    from flowplan.state.doubts import perhaps_created
     from flowplan.state.records import CreateIntent
 
     creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]

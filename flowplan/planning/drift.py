@@ -13,7 +13,7 @@ from flowplan.model.live import Live, LiveBid, Marker
 from flowplan.planning.actions import Change, Delete, Update
 from flowplan.planning.differences import class_fields, differences
 from flowplan.planning.plan import Files, LeftAlone, Wishes
-from flowplan.state.ownership import as_known
+from flowplan.state.known import as_known
 from flowplan.state.state import State
 
 

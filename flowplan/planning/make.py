@@ -20,7 +20,8 @@ from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, Wishes
 from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, hold_faultless, part_of
-from flowplan.state.ownership import as_known, namesakes, twins
+from flowplan.state.known import as_known
+from flowplan.state.ownership import namesakes, twins
 from flowplan.state.state import State
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from flowplan.planning.actions import Change, Forget, NoOp
 from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
-from flowplan.state.ownership import as_known
+from flowplan.state.known import as_known
 from flowplan.state.state import Binding, State
 
 

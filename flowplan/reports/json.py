@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flowplan.documents.test import Outcome
     from flowplan.documents.validate import Checked
     from flowplan.reports.text.paint import Paint
-    from flowplan.state.ownership import Orphans
+    from flowplan.state.orphans import Orphans
     from flowplan.state.restored import Restored
     from flowplan.state.state import Binding
 

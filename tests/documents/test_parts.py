@@ -15,7 +15,7 @@ from flowplan.documents.ports import listed, ranges
 from flowplan.documents.validate import Checked
 from flowplan.documents.validate import document as checked
 from flowplan.model.resources import PortPair
-from flowplan.state.ownership import orphans
+from flowplan.state.orphans import orphans
 from tests.builders import LINEAGE, TRAIN, bid, live, live_bid, marker, state
 
 D = Decimal

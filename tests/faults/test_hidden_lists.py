@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from flowplan.clock import Moment
-from flowplan.state.ownership import made_by
+from flowplan.state.doubts import made_by
 from tests.builders import DATA, create_of, live_volume, volume
 from tests.conftest import APPLY, Place, live_ids, many
 

@@ -17,7 +17,7 @@ from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volum
 from flowplan.planning.actions import Change
 from flowplan.startup import marker
 from flowplan.state.codec import dump, load
-from flowplan.state.ownership import as_known, placed_bids
+from flowplan.state.known import as_known, placed_bids
 from tests.builders import DATA, TRAIN, bid, bound, live, state, volume
 from tests.builders import planned as plan_for
 from tests.conftest import BID, VOLUME, Place, bid_id

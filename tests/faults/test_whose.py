@@ -16,9 +16,9 @@ from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.resources import Volume
+from flowplan.state.doubts import LATEST, SKEW, made_by
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, read_journal
-from flowplan.state.ownership import LATEST, SKEW, made_by
 from flowplan.state.records import Done, Intent
 from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, live_volume, volume

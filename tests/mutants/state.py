@@ -161,7 +161,7 @@ MISTAKES = (
     ),
     Mistake(
         "put back a limit that the watch has raised and somebody has lowered",
-        "state/ownership.py",
+        "state/known.py",
         "    return isinstance(applied, Bid) and bid.limit_price == applied.limit_price\n",
         "    return isinstance(applied, Bid)\n",
         ("tests/reports/test_raised_limits.py", "-k", "somebody"),
@@ -175,7 +175,7 @@ MISTAKES = (
     ),
     Mistake(
         "adopt without marker",
-        "state/ownership.py",
+        "state/doubts.py",
         "        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage\n"
         "        if bid.marker.address == intent.address and bid.marker.intent == intent.intent\n",
         "        if not bid.ended and bid.bid.name == intent.name\n",
@@ -183,28 +183,28 @@ MISTAKES = (
     ),
     Mistake(
         "compare the size that the API made",
-        "state/ownership.py",
+        "state/known.py",
         '    if "size_gb" in volume.unreported or volume.size_gb == applied.capacity_gb:\n',
         '    if "size_gb" in volume.unreported:\n',
         ("tests/faults/test_unreported.py",),
     ),
     Mistake(
         "adopt a volume whenever it was made",
-        "state/ownership.py",
+        "state/doubts.py",
         "    if created is not None and not early - doubt <= created <= late + doubt:\n        return False\n",
         "",
         ("tests/faults/test_whose.py", "-k", "three_days or created"),
     ),
     Mistake(
         "adopt a volume of unknown age",
-        "state/ownership.py",
+        "state/doubts.py",
         "    certain = timely and found",
         "    certain = (timely or created is None) and found",
         ("tests/faults/test_whose.py", "-k", "created or known"),
     ),
     Mistake(
         "adopt a volume that somebody uses",
-        "state/ownership.py",
+        "state/doubts.py",
         " and not found.unreported and not volume.users\n",
         " and not found.unreported\n",
         ("tests/faults/test_whose.py", "-k", "uses"),
@@ -232,14 +232,14 @@ MISTAKES = (
     ),
     Mistake(
         "know a bid in doubt by its address",
-        "state/ownership.py",
+        "state/doubts.py",
         "        if bid.marker.address == intent.address and bid.marker.intent == intent.intent\n",
         "        if bid.marker.address == intent.address and bid.marker.generation == intent.generation\n",
-        ("tests/state/test_ownership.py",),
+        ("tests/state/test_doubts.py",),
     ),
     Mistake(
         "take what cannot be read for somebody else's while a create is in doubt",
-        "state/ownership.py",
+        "state/doubts.py",
         "unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]",
         "unread: list[LiveBid] = []",
         ("tests/faults/test_odd_rows.py", "-k", "no_proof"),
@@ -260,7 +260,7 @@ MISTAKES = (
     ),
     Mistake(
         "this machine's clock alone tells whose a volume is",
-        "state/ownership.py",
+        "state/doubts.py",
         "last.server is not None else WRONG",
         "last.server is not None else 0.0",
         ("tests/faults/test_hidden_lists.py", "-k", "machines"),
@@ -309,10 +309,10 @@ MISTAKES = (
     ),
     Mistake(
         "a create that was in doubt is not protected once it is found",
-        "state/ownership.py",
+        "state/doubts.py",
         'in ("protected", "protected_by", "lifetime"',
         'in ("protected_by", "lifetime"',
-        ("tests/state/test_ownership.py", "-k", "protected"),
+        ("tests/state/test_doubts.py", "-k", "protected"),
     ),
     Mistake(
         "keep the hours of a lifetime as if they were cents",

@@ -15,7 +15,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.planning.lookup import Desired, look_up
 from flowplan.planning.prospects import Prospects
 from flowplan.pricing.history import Stream
-from flowplan.state.ownership import movable_bids
+from flowplan.state.known import movable_bids
 from tests.builders import TRAIN, bid, bound, live, live_bid, state
 from tests.planning.test_candidates import TASK
 

@@ -11,7 +11,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.names import few
 from flowplan.operations.opening.session import Session
-from flowplan.state.ownership import find_created, perhaps_created
+from flowplan.state.doubts import find_created, perhaps_created
 from flowplan.state.records import CreateIntent, Intent
 from flowplan.state.state import State
 

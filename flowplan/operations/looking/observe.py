@@ -222,7 +222,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
-    from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, raised_bids, volume_regions
+    from flowplan.state.known import adopted_volumes, movable_bids, placed_bids, raised_bids, volume_regions
 
     state, live = seen.state, seen.live
     asked = partial(

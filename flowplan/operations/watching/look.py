@@ -31,7 +31,7 @@ from flowplan.planning.watch_looks import Seen
 from flowplan.planning.watching import decide
 from flowplan.pricing.billing import Ender
 from flowplan.pricing.entry import Key, Market
-from flowplan.state.ownership import is_live
+from flowplan.state.known import is_live
 from flowplan.state.state import CANCELLED, State
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flowplan.pricing.units import an_hour_at_most, counted, gigabytes, storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, apart, listed, wrapped
-from flowplan.state.ownership import MarkedBid, Orphans
+from flowplan.state.orphans import MarkedBid, Orphans
 
 
 def text(found: Orphans, paint: Paint) -> str:
