@@ -23,9 +23,7 @@ from attrs import asdict, fields
 
 from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
 from flowplan.backends.processes import Fate, fate_of, how_to_wake
-from flowplan.backends.room import copy_named, no_room
 from flowplan.backends.store import StateLock
-from flowplan.backends.waiting import wait_for
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.files.atomic import FULL, remedy_of
 from flowplan.files.regular import read_regular
@@ -51,6 +49,8 @@ class Lock(StateLock):
         return str(self.path)
 
     def out_of_reach(self) -> str | None:
+        from flowplan.backends.room import no_room
+
         return no_room(self.path.absolute().parent)
 
     def acquire(
@@ -63,6 +63,9 @@ class Lock(StateLock):
     ) -> None:
         """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it, NoLocks where files cannot
         be locked."""
+        from flowplan.backends.room import copy_named  # who only looks takes no lock
+        from flowplan.backends.waiting import wait_for
+
         with copy_named(self._state):
             wait_for(
                 lambda: self._blocked(owner, say),
