@@ -56,7 +56,7 @@ def test_a_task_that_says_how_long_it_takes_is_forecast_over_that_and_the_whole_
     out = " ".join(place.ok("plan").split())
     assert "over its 36 hours about $" in out
     assert "; done after 36 hours, in 9 of 10 cases within " in out
-    assert "the totals cover a day; the line of bid.long above covers its own duration" in out
+    assert "the totals cover a day; the line of bid.long covers its own duration" in out
 
 
 def test_the_movers_of_a_day_are_told_by_the_day(place: Place) -> None:

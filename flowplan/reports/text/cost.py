@@ -298,7 +298,7 @@ def _beside(body: PlanBody) -> list[str]:
     if whole is None or not own:
         return []
     names = few([*map(shown, own)], 3)
-    lines = f"the line of {names} above covers its" if len(own) == 1 else f"the lines of {names} above cover their"
+    lines = f"the line of {names} covers its" if len(own) == 1 else f"the lines of {names} cover their"
     return [f"the totals cover {span(whole['hours'])}; {lines} own duration"]
 
 
