@@ -43,7 +43,8 @@ def migrate(session: Session, source: str, target: str, *, force: bool = False) 
         if old.identity == new.identity:
             raise UsageProblem(f"{shown(source)} and {shown(target)} are the same state", hint="name another place")
         hold_own_secrets(old.store, new.store, there.environ)
-        _looked(old, new, force=force).hold()  # a lock is a write, too
+        with session.unwound():
+            _looked(old, new, force=force).hold()  # a lock is a write, too
         first, second = sorted((old, new), key=lambda one: one.identity)  # two that cross each other do not wait
         with first.changing(), second.changing():
             return attrs.evolve(_looked(old, new, force=force).run(), named=_is_named(session, new))

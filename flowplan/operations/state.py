@@ -207,7 +207,8 @@ def restore(session: Session) -> Restored:
     with session.changing():
         if _is_missing(session):
             hold_not_lost(session)
-        restored = session.store.restore()
+        with session.saving():
+            restored = session.store.restore()
         keep_version(session, restored.state, restored.state.bindings)
         return restored
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import uuid
+from typing import Any
 
 import pytest
 
+from flowplan.backends.remote.http import HttpPlace
 from tests.conftest import Place
 from tests.contracts import state_servers
 from tests.contracts.http_site import LOGIN
@@ -144,6 +147,30 @@ def test_a_run_whose_credentials_are_revoked_says_how_far_it_came(
     with place.simulator() as simulator:
         made = [entry.path for entry in simulator.ledger() if entry.method == "POST"]
     assert sorted(made) == ["/v2/spot/bids"] * 2 + ["/v2/volumes"] * 2  # each once, and once before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize("is_done", [False, True], ids=["lost", "done"])
+def test_who_ends_a_command_while_it_saves_is_told_that_nobody_knows_whether_it_has(
+    place: Place, url: str, monkeypatch: pytest.MonkeyPatch, number: int, code: int, is_done: bool
+) -> None:
+    """It said that what was done is saved, also where the write had not reached the server."""
+    place.ok("--state", url, "apply", "--auto-approve")
+    save = HttpPlace.save
+
+    def ended(place: HttpPlace, *given: Any) -> None:
+        if is_done:
+            save(place, *given)
+        signal.raise_signal(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpPlace, "save", ended)
+        stopped = place.run("--state", url, "state", "mv", "bid.train", "bid.other")
+    said = " ".join(stopped.err.split())
+    assert (stopped.code, "does not know whether the state was saved" in said) == (code, True), stopped
+    assert f"`flowplan state list --state {url}` shows what it holds" in said
+    assert ("bid.other" in place.ok("--state", url, "state", "list")) == is_done
+    assert state_servers.server().state(url.rpartition("/")[2]).lock is None
 
 
 def test_a_bid_that_was_cancelled_is_named_where_the_server_does_not_take_that(place: Place, url: str) -> None:

@@ -2015,6 +2015,13 @@ MISTAKES = (
         ("tests/operations/test_rekey.py",),
     ),
     Mistake(
+        "call saved what was interrupted while it was saved",
+        "operations/opening/saving.py",
+        "        with saying_so_far(session), session.saving():\n",
+        "        with saying_so_far(session):\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "ends_a_command"),
+    ),
+    Mistake(
         "who ends a change of keys half-way is told that what was done is saved",
         "operations/state.py",
         "        session.so_far = (",

@@ -35,7 +35,7 @@ def save_state(
     noted, and the state returned as it was."""
     pending = tuple(pending)
     try:
-        with saying_so_far(session):
+        with saying_so_far(session), session.saving():
             saved = session.store.save(state, pending, stated=stated)
     except StateError as error:
         if not (isinstance(error, NoRoom) and stopped):

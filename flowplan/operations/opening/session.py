@@ -63,6 +63,7 @@ class Session:
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    _saving: bool = field(default=False, init=False)  # whether it is in the middle of a save, or was interrupted there
     stops: bool = field(default=False, init=False)  # whether it only stops what costs money: `Store.read`
     so_far: str = field(default="", init=False)  # what is said of it where it is cut off; "": whether anything was
     _noted: set[str] = field(factory=set, init=False)
@@ -117,7 +118,20 @@ class Session:
     @property
     def came_of_it(self) -> str:
         """What is said of this operation where somebody ended it."""
+        if self._saving and not self.so_far:
+            return "flowplan does not know whether the state was saved: `flowplan state list` shows what it holds"
         return self.so_far or ("what was done is saved" if self._wrote else "nothing was changed")
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Within, the state is saved: who is interrupted there may have saved it, or not."""
+        self._saving = True
+        try:
+            yield
+        except Exception:
+            self._saving = False
+            raise
+        self._saving = False
 
     # -- the state
 
