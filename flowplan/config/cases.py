@@ -10,8 +10,9 @@ from flowplan.classes import frozen
 from flowplan.config.config import Source
 from flowplan.config.keys import Keys, cases
 from flowplan.config.keys.cases import ACTIONS, MODES
+from flowplan.config.section import Section, open_section
 from flowplan.config.task.instances import REGION
-from flowplan.config.values import Grammar, Section, choice, decimal, flag, items, open_section, text, texts, whole
+from flowplan.config.values import Grammar, choice, decimal, flag, items, text, texts, whole
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, documents, quoted, read_text
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flowplan.config import keys
 from flowplan.config.keys.hooks import LONGEST
-from flowplan.config.values import Section, as_text, items, open_section, whole
+from flowplan.config.section import Section, open_section
+from flowplan.config.values import as_text, items, whole
 from flowplan.config.yaml import KINDS, Document, Node
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode

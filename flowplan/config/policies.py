@@ -11,7 +11,8 @@ from attrs import evolve
 from flowplan.config import keys
 from flowplan.config.config import Source
 from flowplan.config.keys.policies import POLICY_FILE
-from flowplan.config.values import Grammar, Section, as_text, choice, items, money, open_section, text, text_of
+from flowplan.config.section import Section, open_section
+from flowplan.config.values import Grammar, as_text, choice, items, money, text, text_of
 from flowplan.config.yaml import KINDS, Document, Findings, Node, TooManyProblems, documents, quoted, read_text
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position, looks_like

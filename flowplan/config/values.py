@@ -10,16 +10,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import field
-
-from flowplan.classes import define, frozen
-from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, Keys
-from flowplan.config.positions import Notes
-from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, quoted
-from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.classes import frozen
+from flowplan.config.section import Section
+from flowplan.config.yaml import KINDS, Document, Node, Scalar, quoted, strange_character
 from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.diagnostics import looks_like
-from flowplan.masking import looks_secret, masked
+from flowplan.masking import masked
 from flowplan.patterns import regex
 from flowplan.printable import shown
 
@@ -35,171 +31,6 @@ class Grammar:
     says: str
     longest: int = 128
     hint: Callable[[str], str | None] | None = None  # what to say of a text that is not of it
-
-
-@define(eq=False)
-class Section:
-    """A mapping that is being read. `title`: how messages name it; "" for the task itself."""
-
-    document: Document
-    node: MappingNode
-    title: str
-    misspelt: set[str] = field(factory=set)  # known keys that an unknown one was probably meant to be
-    key: Scalar | None = None  # the one whose value it is, in a resource's own mapping
-    notes: Notes = field(factory=Notes)  # of the resource that it belongs to
-
-    def get(self, key: str) -> Node | None:
-        """The value of `key`; None when there is none, or when it is empty, which is reported: a section that holds
-        nothing is as if it were not there."""
-        node = self.node.get(key)
-        if node is None:
-            return None
-        if isinstance(node, Scalar):
-            if not node.is_null:
-                return node
-            if self._is_section(key):
-                return None
-            hint = "give it one, or delete the key"
-            self.document.problem(node, f"{self.name(key)} has no value", hint, code="empty")
-            return None
-        return None if isinstance(node, Broken) else node
-
-    def has(self, key: str) -> bool:
-        """Whether `key` is written, whatever stands behind it."""
-        return key in self.node.entries
-
-    def lacks(self, key: str) -> bool:
-        """Whether `key` is missing, and nothing was reported that explains it."""
-        return not ((self.has(key) and not self._is_absent(key)) or key in self.misspelt or self.node.incomplete)
-
-    def _is_absent(self, key: str) -> bool:
-        """Whether `key` is a section that holds nothing."""
-        node = self.node.get(key)
-        return self._is_section(key) and isinstance(node, Scalar) and node.is_null
-
-    def _is_section(self, key: str) -> bool:
-        """Whether `key` holds a section; a volume of a stack has some of a task's."""
-        return self.name(key) in SECTIONS or (self.title.startswith("volumes.") and key in SECTIONS)
-
-    def at(self, key: str) -> Node:
-        """Where to report something about `key`: its value, or the whole mapping when it has none."""
-        return self.node.get(key) or self.node
-
-    def note(self, name: str, *keys: str) -> None:
-        """Note where the field `name` of the resource is written: at the value of the first of `keys` that is there (at
-        the key, where the value has several lines), else at the section's own key."""
-        for key in keys:
-            entry = self.node.entries.get(key)
-            if entry is not None:
-                place = entry[1] if isinstance(entry[1], Scalar) else entry[0]
-                break
-        else:
-            if self.key is None:
-                return
-            place = self.key
-        self._note(name, place)
-
-    def note_items(self, name: str, key: str) -> None:
-        """Note where each item of a list of texts under `key` is written: that of `a` as the field `name.a`."""
-        found = self.node.get(key)
-        for item in found.items if isinstance(found, SequenceNode) else ():
-            if isinstance(item, Scalar):
-                self._note(f"{name}.{item.text}", item)
-
-    def _note(self, name: str, place: Node) -> None:
-        mark, text = place.alias or place.start, self.document.text
-        home = home_of(mark, text)
-        self.notes.add(name, mark, None if home is text or home.file == text.file else home.file)
-
-    def within(self, key: str, keys: Keys) -> Section | None:
-        """The mapping under `key`, as a section of the same resource."""
-        found = open_section(self.document, self.get(key), self.name(key), keys)
-        if found is not None:
-            found.key, found.notes = self.key or self.node.entries[key][0], self.notes
-        return found
-
-    def name(self, key: str) -> str:
-        """The whole name of `key`, as messages have it: `task_management.priority`."""
-        return f"{self.title}.{key}" if self.title else key
-
-
-def open_section(
-    document: Document, node: Node | None, title: str, keys: Keys, defaults: MappingNode | None = None
-) -> Section | None:
-    """`node` as a section, its unknown keys reported; None when it is no mapping. `defaults`: what lies under it, whose
-    unknown keys are those of `defaults`."""
-    if node is None or node.kind == "broken":
-        return None
-    if not isinstance(node, MappingNode):
-        summary = f"{title or 'a document'} must be a mapping, not {KINDS[node.kind]}"
-        document.problem(node, summary, f"write {keys.example}", code="type")
-        return None
-    section = Section(document, node, title)
-    if not keys.every.issuperset(node.entries):
-        for key in node.entries:
-            if key not in keys.every and not key.startswith("x-"):  # a place to hang anchors on
-                of_defaults = defaults is not None and key in defaults.entries and defaults.key(key) is node.key(key)
-                _unknown_key(section, key, keys, "defaults" if of_defaults else title)
-    return section
-
-
-# ---- keys that are not known --------------------------------------------------------------------------------
-
-
-_ALIKE = 0.75  # of two keys that are one with a slip; below it they only have letters in common
-
-
-def _unknown_key(section: Section, key: str, keys: Keys, title: str) -> None:
-    node, where = section.node.key(key), f" in {title}" if title else ""
-    if meant := looks_like(key, keys.known, _ALIKE):
-        section.misspelt.add(meant)
-    if looks_secret(key):
-        hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file soon ends up in a repository"
-        section.document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
-        return
-    section.document.problem(
-        node,
-        f"unknown key {quoted(key)}{where}",
-        _key_hint(section, key, keys),
-        detail=_strange(key),
-        code="unknown-key",
-    )
-
-
-def _key_hint(section: Section, key: str, keys: Keys) -> str:
-    from flowplan.config.keys import STACK  # what a mistake costs; most files have none
-
-    plain = key.lower().replace("-", "_")
-    hint = keys.instead.get(key) or (MEANINGS.get(plain) if key not in HOMES and key not in STACK else None)
-    if hint is not None:
-        section.misspelt.update(known for known in re.findall(r"\w+", hint) if known in keys.every)
-        return hint
-    name, colon, _ = key.partition(":")
-    if colon and name in HOMES:
-        section.misspelt.add(name)
-        return f"a space is missing after the ':' of '{name}: '"
-    near = looks_like(key, keys.known, _ALIKE)
-    if near and key not in HOMES:
-        return f"did you mean '{near}'?"
-    if HOMES.get(key, section.title) != section.title:
-        return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
-    if key in STACK:
-        return "it belongs in a stack file (version: 2)"
-    elsewhere = looks_like(key, HOMES, _ALIKE)
-    if elsewhere:
-        return f"did you mean '{elsewhere}', in {HOMES[elsewhere] or 'the task itself'}?"
-    return f"known here: {', '.join(keys.known)}"
-
-
-def _strange(text: str) -> str | None:
-    """What to say of the first character that is not what it seems, or not seen at all."""
-    from unicodedata import name as name_of  # only when something is wrong
-
-    for char in text[:200]:
-        if not char.isascii() or not char.isprintable():
-            name = name_of(char, "a control character").lower()
-            return f"it has the character U+{ord(char):04X} ({name})"
-    return None
 
 
 # ---- texts ------------------------------------------------------------------------------------------------
@@ -226,7 +57,7 @@ def text_of(document: Document, node: Node, name: str, grammar: Grammar) -> str 
         found,
         f"{name} {quoted(found.text)} must be {grammar.says}",
         _text_hint(found.text, grammar),
-        detail=_strange(found.text),
+        detail=strange_character(found.text),
         code="value",
     )
     return None
@@ -261,7 +92,7 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
     if masked(text) != text:
         return None
     plain = re.sub(r"[\s_]+", "-", text)
-    for suggestion in () if _strange(text) else (plain, plain.lower(), dashed(plain)):
+    for suggestion in () if strange_character(text) else (plain, plain.lower(), dashed(plain)):
         if suggestion != text and grammar.pattern.fullmatch(suggestion):
             return f"for example '{suggestion}'"
     wrong = next((char for char in text if not grammar.letters.fullmatch(char)), None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flowplan.config import keys
-from flowplan.config.values import choice, flag, money, open_section
+from flowplan.config.section import open_section
+from flowplan.config.values import choice, flag, money
 from flowplan.config.yaml import Document, Node
 from flowplan.model.watch import ON_PREEMPTED, Watching
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from flowplan.config.values import Grammar, Section, text
+from flowplan.config.section import Section
+from flowplan.config.values import Grammar, text
 from flowplan.model.address import KEYED, Address, spelled
 from flowplan.patterns import regex
 

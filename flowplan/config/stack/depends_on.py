@@ -10,9 +10,10 @@ import attrs
 
 from flowplan.config import keys
 from flowplan.config.config import Task
+from flowplan.config.section import Section, open_section
 from flowplan.config.stack.addresses import TASK, task_address
 from flowplan.config.stack.names import Names
-from flowplan.config.values import Section, choice, items, open_section, text, text_of
+from flowplan.config.values import choice, items, text, text_of
 from flowplan.config.yaml import Node, Scalar
 from flowplan.diagnostics import Position, candidates
 from flowplan.model.address import Address

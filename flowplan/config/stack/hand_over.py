@@ -9,9 +9,10 @@ from typing import Protocol, TypeAlias, TypeVar
 from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Removed, Task, VolumeWanted
 from flowplan.config.keys import Keys
+from flowplan.config.section import Section, open_section
 from flowplan.config.stack.addresses import address
 from flowplan.config.stack.names import Names
-from flowplan.config.values import Grammar, Section, flag, items, open_section, text
+from flowplan.config.values import Grammar, flag, items, text
 from flowplan.config.yaml import Document, Node
 from flowplan.diagnostics import Position, looks_like
 from flowplan.model.address import Address

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 from flowplan.config import keys
 from flowplan.config.config import Output
+from flowplan.config.section import open_section
 from flowplan.config.stack.names import Names
 from flowplan.config.stack.substitution import Scope
 from flowplan.config.stack.variables import NAME, NAME_HINT
-from flowplan.config.values import flag, open_section, prose
+from flowplan.config.values import flag, prose
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Secretive, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position, candidates

@@ -16,6 +16,7 @@ from flowplan.classes import define
 from flowplan.config import keys
 from flowplan.config.hooks import read_hooks
 from flowplan.config.policies import read_policies
+from flowplan.config.section import Section, open_section
 from flowplan.config.stack.defaults import under
 from flowplan.config.stack.depends_on import of_instances, read_depends_on
 from flowplan.config.stack.given import Given
@@ -31,7 +32,7 @@ from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
-from flowplan.config.values import Grammar, Section, dashed, open_section, text
+from flowplan.config.values import Grammar, dashed, text
 from flowplan.config.watch import read_watch
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
 from flowplan.config.yaml import Mapping as MappingNode

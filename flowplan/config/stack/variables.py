@@ -16,8 +16,9 @@ from attrs import field
 from flowplan.classes import define, frozen
 from flowplan.config import keys
 from flowplan.config.config import Source
+from flowplan.config.section import open_section
 from flowplan.config.stack.given import Given
-from flowplan.config.values import choice, flag, open_section, prose
+from flowplan.config.values import choice, flag, prose
 from flowplan.config.yaml import (
     KINDS,
     Broken,

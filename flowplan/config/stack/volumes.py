@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flowplan.config.config import VolumeWanted
 from flowplan.config.positions import Positions
+from flowplan.config.section import Section
 from flowplan.config.task.instances import REGION
 from flowplan.config.task.lifecycle import read_lifecycle
 from flowplan.config.task.storage import CREATED_NAME, interface_of, note_volume, size_of
-from flowplan.config.values import Section, text, text_of
+from flowplan.config.values import text, text_of
 from flowplan.config.yaml import Scalar
 from flowplan.model.address import Address
 

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import Source, StatePlace
-from flowplan.config.values import Section, as_text
+from flowplan.config.section import Section
+from flowplan.config.values import as_text
 from flowplan.config.yaml import Document, Findings, Mapping, Node, Scalar, TooManyProblems, documents, read_text
 from flowplan.diagnostics import Position
 from flowplan.masking import holds_token, looks_secret, masked

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from flowplan.config.values import Section, choice, numeral
+from flowplan.config.section import Section
+from flowplan.config.values import choice, numeral
 from flowplan.config.yaml import quoted
 from flowplan.model.bases import BASES
 

@@ -13,20 +13,8 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import GpuWanted, LimitPrice
-from flowplan.config.values import (
-    Given,
-    Grammar,
-    Section,
-    agree,
-    as_text,
-    choice,
-    decimal,
-    given,
-    items,
-    money,
-    text,
-    whole,
-)
+from flowplan.config.section import Section
+from flowplan.config.values import Given, Grammar, agree, as_text, choice, decimal, given, items, money, text, whole
 from flowplan.config.yaml import Document, Node, quoted
 from flowplan.model.catalogue import PRIORITIES
 from flowplan.model.type_names import TypeName, has_word, read_type_name

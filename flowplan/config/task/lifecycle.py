@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from flowplan.config import keys
 from flowplan.config.positions import WRITTEN
-from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
+from flowplan.config.section import Section
+from flowplan.config.values import Grammar, choice, decimal, flag, money, text, texts
 from flowplan.config.yaml import quoted
 from flowplan.diagnostics import Position, candidates
 from flowplan.model.address import KEYED, Address, Kind, spelled

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from flowplan.classes import frozen
 from flowplan.config import keys
-from flowplan.config.values import open_section, whole_hint
+from flowplan.config.section import open_section
+from flowplan.config.values import whole_hint
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Sequence, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.resources import PortPair

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from flowplan import masking
 from flowplan.config import keys
-from flowplan.config.values import Grammar, Section, as_text, open_section, text
+from flowplan.config.section import Section, open_section
+from flowplan.config.values import Grammar, as_text, text
 from flowplan.config.yaml import SIZE_LIMIT, Document, Node, Scalar, Secretive, quoted
 from flowplan.masking import secret_in
 from flowplan.model.resources import ContainerImage, Script

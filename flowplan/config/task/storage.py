@@ -11,19 +11,9 @@ from flowplan.classes import define, frozen
 from flowplan.config import keys
 from flowplan.config.config import VolumeUse, VolumeWanted
 from flowplan.config.positions import Positions
+from flowplan.config.section import Section, open_section
 from flowplan.config.task.instances import PROPERTY, REGION
-from flowplan.config.values import (
-    Grammar,
-    Section,
-    agree,
-    choice,
-    given,
-    items,
-    open_section,
-    text,
-    text_of,
-    whole,
-)
+from flowplan.config.values import Grammar, agree, choice, given, items, text, text_of, whole
 from flowplan.config.yaml import Document, Node, Scalar
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position

@@ -9,13 +9,14 @@ from flowplan.classes import frozen
 from flowplan.config import keys
 from flowplan.config.config import Task, VolumeWanted
 from flowplan.config.positions import Positions
+from flowplan.config.section import Section, open_section
 from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import read_price, read_quantity, read_specification
 from flowplan.config.task.lifecycle import read_lifecycle, read_lifetime
 from flowplan.config.task.ports import read_ports
 from flowplan.config.task.script import ReadFile, read_image, read_script
 from flowplan.config.task.storage import Around, Storage, read_local_disks, read_volumes
-from flowplan.config.values import Grammar, Section, flag, open_section, text, texts
+from flowplan.config.values import Grammar, flag, text, texts
 from flowplan.config.yaml import Document
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address

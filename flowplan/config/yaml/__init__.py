@@ -31,6 +31,7 @@ from flowplan.config.yaml.text import (
     mark_at,
     quoted,
     read_text,
+    strange_character,
 )
 
 __all__ = [
@@ -60,4 +61,5 @@ __all__ = [
     "reached",
     "read_text",
     "scalars",
+    "strange_character",
 ]

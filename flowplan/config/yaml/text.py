@@ -170,6 +170,17 @@ def quoted(text: str) -> str:
     return f"'{shown(masked(text[:200]))}'"
 
 
+def strange_character(text: str) -> str | None:
+    """What to say of the first character that is not what it seems, or not seen at all."""
+    from unicodedata import name as name_of  # only when something is wrong
+
+    for char in text[:200]:
+        if not char.isascii() or not char.isprintable():
+            name = name_of(char, "a control character").lower()
+            return f"it has the character U+{ord(char):04X} ({name})"
+    return None
+
+
 def read_text(file: str, data: bytes, findings: Findings) -> Text | None:
     """`data` as text; None when something in it is refused, which is then in `findings`."""
     if len(data) > SIZE_LIMIT:
