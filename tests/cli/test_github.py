@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, bid_id
 from tests.reports.test_github import parsed
 from tests.texts import task_text
 
@@ -46,6 +46,43 @@ def test_a_step_has_annotations_a_summary_and_outputs(place: Place, runner: Path
     assert found["destroyed"] == "bid.old"
     place.ok("apply", found["plan_path"], "--expect", found["plan_sha256"])
     assert "has_changes<<" in (runner / "output").read_text()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "arguments", "pending"),
+    [
+        ("one: {T}", (), False),
+        ("one: {T, paused: true}", (), True),
+        ("two: {T}\nmoved: [{from: task.one, to: task.two}]", (), True),
+        ("one: {T}\noutputs: {said: hello}", (), True),
+        ("one: {T}", ("--refresh-only",), False),
+        ("one: {T, paused: true}", ("--refresh-only",), False),
+    ],
+)
+def test_a_step_has_changes_where_the_exit_code_says_so(
+    place: Place, runner: Path, tasks: str, arguments: tuple[str, ...], pending: bool
+) -> None:
+    """A later step that goes by has_changes applied no move, as if there were nothing to do."""
+
+    def stack(tasks: str) -> str:
+        kind = "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}"
+        return f"version: 2\nname: s\nproject_name: my-foundry-project\ntasks:\n  {tasks}\n".replace("T", kind)
+
+    place.write(stack("one: {T}"))
+    place.ok(*APPLY)
+    place.write(stack(tasks))
+    result = place.run("plan", "--format", "github", "--detailed-exitcode", *arguments)
+    found = parsed((runner / "output").read_text())
+    assert (result.code, found["has_changes"]) == ((2, "true") if pending else (0, "false"))
+
+
+def test_a_step_has_changes_where_a_refresh_records_what_changed_outside(place: Place, runner: Path) -> None:
+    place.write(task_text("kept", "20"))
+    place.ok(*APPLY)
+    place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.kept')}", b'{"limit_price": "$25.00"}')
+    assert place.run("plan", "--refresh-only", "--format", "github", "--detailed-exitcode").code == 2
+    found = parsed((runner / "output").read_text())
+    assert (found["has_changes"], found["drift"], found["update"]) == ("true", "1", "0")
 
 
 def test_a_limit_that_is_raised_says_what_changes_of_an_hour(place: Place, runner: Path) -> None:

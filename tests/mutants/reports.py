@@ -166,4 +166,11 @@ MISTAKES = (
         'only = f"--allow-volume-destroy',
         ("tests/operations/test_keep_volumes.py", "-k", "nothing_else"),
     ),
+    Mistake(
+        "a step of a pipeline takes a plan that only moves addresses for one that has nothing to do",
+        "reports/github/plan.py",
+        "or saved or moved or recorded",
+        "or saved or recorded",
+        ("tests/cli/test_github.py", "-k", "has_changes"),
+    ),
 )

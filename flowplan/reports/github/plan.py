@@ -61,7 +61,9 @@ def _outputs(body: SealedPlan, plan_path: str) -> Iterator[tuple[str, str]]:
     changing = ordered(body["resource_changes"])
     yield "drift", str(len(body["resource_drift"]))
     saved = saved_besides(body["outputs"], body["diagnostics"])
-    yield "has_changes", _word(bool(changing or saved))
+    moved = any("previous_address" in one for one in body["resource_changes"])
+    recorded = body["mode"] == "refresh-only" and bool(body["resource_drift"])
+    yield "has_changes", _word(bool(changing or saved or moved or recorded))
     for name, side in (("before", body["cost"]["current"]), ("after", body["cost"]["planned"])):
         yield f"hourly_cost_{name}", side["now"] or ""
         yield f"max_hourly_cost_{name}", side["worst"] or ""
