@@ -16,8 +16,10 @@ from flowplan.model.budget import Budget
 from flowplan.model.resources import Inputs, PortMapping
 from flowplan.planning.actions import Change, Create, NoOp
 from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, change, create_of, state, volume
+from tests.conftest import Place
 from tests.documents.edits import edited
 from tests.documents.made import ABOUT, CHANGES, priced_plan, saved, whole
+from tests.texts import task_text
 
 OTHER = bid(region="s")
 
@@ -203,3 +205,25 @@ def test_two_plans_that_do_the_same_are_known_by_it(path: tuple[str | int, ...],
 def test_an_entry_acts_by_what_it_does_alone() -> None:
     one: Any = saved()["resource_changes"][0]
     assert set(one) - set(acts(one)) == {"cost", "source", "note", "status"}
+
+
+def test_two_plans_that_would_do_the_same_say_so_whatever_prices_are(place: Place) -> None:
+    """As docs/formats.md says it to those whose scripts look whether a push changes anything."""
+
+    def planned() -> tuple[str, list[Any]]:
+        body = json.loads(place.ok("plan", "--format", "json"))
+        done = [[one["address"], one["id"], one["change"]] for one in body["resource_changes"]]
+        return body["sha256"], [body["errored"], body["stack"]["config_sha256"], body["outputs"], done]
+
+    image = 'container_image: {image_name: "a:1", run_options: "-e RATE=1"}\n'
+    place.write(task_text(more=image))
+    place.ok("apply", "--auto-approve")
+    place.edit("17.92", "18.50")
+    first, done = planned()
+    place.ok("simulator", "advance", "6h")
+    second, again = planned()
+    assert (first == second, done == again) == (False, True)
+    place.edit("RATE=1", "RATE=2")
+    replaced = planned()[1]
+    place.edit("RATE=2", "RATE=3")  # of which the plan shows neither: only the digest of the files tells
+    assert replaced not in (done, planned()[1])

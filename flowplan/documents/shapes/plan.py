@@ -149,7 +149,8 @@ class _Entry(Ending):
 
 class BidEntry(_Entry):
     """`script`: with --show-scripts, of a bid that is placed. `raised_from`: the limit price in the files, in dollars
-    per instance-hour, where `after` has one that the watch has raised."""
+    per instance-hour, where `after` has one that the watch has raised. `cost`: as planned; of a bid that goes, what it
+    costs as it is."""
 
     type: Literal["bid"]
     raised_from: NotRequired[Amount]
