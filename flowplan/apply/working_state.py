@@ -12,7 +12,7 @@ from flowplan.model.address import Address
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
 from flowplan.planning.triggers import causes
-from flowplan.state.journal import ended_by
+from flowplan.state.journal import ended_by, placed_by
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended
@@ -26,6 +26,7 @@ class WorkingState:
     pending: dict[str, Intent] = field(factory=dict)
     bindings: dict[Address, Binding] = field(init=False)
     _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
+    _placed_at: float = field(default=0.0, init=False)  # when a bid was placed last, in this run
     _known: KnownIds = field(init=False)
     _bound: set[str] = field(init=False)  # ids that have been bound to an address, be it before or now
 
@@ -44,6 +45,7 @@ class WorkingState:
     def finish(self, intent: Intent, binding: Binding | None) -> Done:
         """The call of `intent` is done, and its address is `binding` now (None: it is gone)."""
         self.pending.pop(intent.intent, None)
+        self._placed_at = max(self._placed_at, placed_by(intent))
         if binding is None or binding.ended:
             self._ended |= ended_by(intent)
         return self.bind(intent.address, binding, intent=intent.intent)
@@ -148,7 +150,8 @@ class WorkingState:
         return self._with(consistent(self.bindings), with_ended(self.state.ended, self._ended))
 
     def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
-        return attrs.evolve(self._known.put_into(self.state), bindings=bindings, ended=ended)
+        placed_at = max(self._placed_at, self.state.placed_at)
+        return attrs.evolve(self._known.put_into(self.state), bindings=bindings, ended=ended, placed_at=placed_at)
 
 
 def _as_it_is(change: Change) -> Binding | None:

@@ -10,7 +10,7 @@ from flowplan.cloud import rows as reading
 from flowplan.cloud.http.request import segment
 from flowplan.cloud.observing import Observing
 from flowplan.errors import CloudError, NotFound, Refused
-from flowplan.model.live import Live, LiveBid
+from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid
 
 
 class Proving(Observing):
@@ -40,10 +40,16 @@ class Proving(Observing):
         """`live`, which was listed in full, with certainty about objects it should hold and does not.
 
         A bid is gone when two looks of different kinds agree: a list that does not have it, of a project that the
-        credentials are seen to see, and the API's own 404 to its id. A volume is gone when it is among the deleted
-        ones. `by`: as in `Transport.call`, of bids.
+        credentials are seen to see, and the API's own 404 to its id; unless it may be so new that both lag. A volume
+        is gone when it is among the deleted ones. `by`: as in `Transport.call`, of bids.
         Raises CloudError for what is neither there nor proved gone.
         """
+        return self._looked_again(live, bids, volumes, by, proves=not self.placed_lately)
+
+    def _looked_again(
+        self, live: Live, bids: Iterable[str], volumes: Iterable[str], by: float | None = None, *, proves: bool = True
+    ) -> Live:
+        """The same. `proves`: no bid is so new that the API need not know it yet."""
         found = dict(live.bids)
         gone: set[str] = set(live.gone)
         unclear: list[str] = []
@@ -52,7 +58,9 @@ class Proving(Observing):
                 continue
             try:
                 found[id] = self.bid(id, by)
-            except NotFound:
+            except NotFound as error:
+                if not proves:
+                    raise _may_be_new(id) from error
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]
         if missing:
@@ -88,9 +96,18 @@ class Proving(Observing):
 
     def is_gone(self, kind: str, id: str) -> bool:
         """Whether what the API does not find is over, by a second look of another kind: a list shows it as over, or,
-        for a bid, does not show it at all (see `look_again`). Raises CloudError when that look fails, or is unclear."""
+        for a bid, does not show it at all (see `look_again`; what was to be cancelled is not so new that the API does
+        not find it). Raises CloudError when that look fails, or is unclear."""
         live = self.live()
         if kind == "volume":
             return id not in live.volumes and id in self.look_again(live, [], [id]).gone
-        live = self.look_again(live, [id], [])
+        live = self._looked_again(live, [id], [])
         return id in live.gone or live.bids[id].ended
+
+
+def _may_be_new(id: str) -> CloudError:
+    return CloudError(
+        f"{id}: in the state, but the API does not show it; a bid of this stack was placed in the last "
+        f"{SHOWS_WITHIN:.0f} s, which the API may not show yet, so nothing proves that it is gone",
+        hint=f"run the same command again in {SHOWS_WITHIN:.0f} s",
+    )

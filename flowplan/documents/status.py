@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import status as shape
 
 FORMAT_VERSION = "1.0"
-GONE = "gone"
+GONE, UNKNOWN = "gone", "unknown"
 Charge: TypeAlias = Literal["charged", "waits", "paused", "ended", "unknown"]
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 

@@ -12,7 +12,7 @@ from flowplan.cloud.looks import or_why, single
 from flowplan.errors import CloudError, FlowplanError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
-from flowplan.operations.looking.live import begun, note_unread, with_ours
+from flowplan.operations.looking.live import begun, certain, note_unread, with_ours
 from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
@@ -108,7 +108,8 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     cloud = session.cloud()
     lists = cloud.everything().beside(single(or_why(cloud.billed, (Unauthorized,))))
     _, ((_, live), bills) = session.enter_and_list(loaded.state, None, lists)
-    state = with_ours(session.cloud(), loaded, live)
+    live = certain(cloud, loaded.state, live)  # what a list that lags does not show may run, and cost money
+    state = with_ours(cloud, loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():
         bid, volume = live.bids.get(binding.id), live.volumes.get(binding.id)

@@ -10,11 +10,11 @@ import attrs
 
 from flowplan.cloud.looks import or_why, single
 from flowplan.cost.paid import paid_in_all
-from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
+from flowplan.documents.status import GONE, UNKNOWN, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking.live import begun, listed, note_unread, with_ours
+from flowplan.operations.looking.live import begun, certain, listed, note_unread, with_ours
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, and of what else is ours (`with_ours`), from a fixed number of lists
-    that are read side by side, and one price per distinct auction."""
+    that are read side by side, and one price per distinct auction. What no list shows is asked for by its id."""
     loaded = load_state(session)
     state = loaded.state
     if loaded.fresh and not begun(loaded):  # of what was never applied nothing is live
@@ -44,6 +44,7 @@ def status(session: Session) -> Status:
     in_bills = or_why(partial(cloud.billed, shown_only=True), (Unauthorized,))  # what runs is shown anyway
     lists = listed(cloud).beside(single(in_bills)).beside(single(or_why(cloud.instances)))
     _, ((live, billed), instances) = session.enter_and_list(state, None, lists)
+    live = certain(cloud, loaded.state, live)  # what a list that lags does not show may run, and cost money
     state = with_ours(cloud, loaded, live)
     bills = None if isinstance(billed, CloudError) else billed
     if isinstance(billed, CloudError):
@@ -146,7 +147,7 @@ def bid_rows(
             Row(
                 address=address,
                 id=binding.id,
-                status=listed_as.status if listed_as else GONE,
+                status=(listed_as.status or UNKNOWN) if listed_as else GONE,
                 is_billed=listed_as.is_billed if listed_as else False,
                 bid=bid,
                 market=markets.get(key_of(bid)),

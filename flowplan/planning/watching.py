@@ -159,7 +159,8 @@ class _Finding(AtChange):
         if not isinstance(bid, Bid) or live is None:
             return self._made("waits", "what is live cannot be seen")
         if live.has_strange_status:
-            return self._made("waits", f"flowplan does not know its status {live.status}", to_decide=True)
+            word = f"does not know its status {live.status}" if live.status else "could not read its status"
+            return self._made("waits", f"flowplan {word}", to_decide=True)
         if bid.paused:
             return self._made("waits", "it is paused, as the files want it")
         if (written := written_suffices(self, bid)) is not None:

@@ -215,6 +215,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,
         adopted=names,
+        placed_at={"struct_hook": lambda value, _: _seconds(value)},
         ended={"struct_hook": lambda value, _: {_text(id): _seconds(at) for id, at in dict(value).items()}},
         paid={"struct_hook": lambda value, _: {_text(id): _paid_in(one) for id, one in dict(value).items()}},
     )

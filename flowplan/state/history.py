@@ -231,6 +231,7 @@ def put_back(version: State, now: State) -> PutBack:
         plans=now.plans or version.plans,
         put_back=max(version.put_back, now.put_back),
         ended=with_ended(version.ended, now.ended),
+        placed_at=max(version.placed_at, now.placed_at),
     ).with_ledger_of(now)
     forgotten = _lacking(now, ids)
     return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))

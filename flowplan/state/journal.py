@@ -84,7 +84,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     bindings, known = dict(state.bindings), KnownIds(state)
     pending: dict[str, Intent] = {}
     ended: dict[str, float] = {}
-    shrunk = False
+    placed_at, shrunk = state.placed_at, False
     for record in records:
         if isinstance(record, Intent):
             pending[record.intent] = record
@@ -96,6 +96,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
         if isinstance(record, Done):
             known.rebind(record.address, bindings.get(record.address), record.binding)
             known.learn(released=record.released, adopted=record.adopted)
+            placed_at = max(placed_at, placed_by(intent))
             if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)
@@ -105,13 +106,20 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
                 bindings[record.address] = record.binding
     state = known.put_into(state)
     if not shrunk:
-        return attrs.evolve(state, bindings=bindings), pending
-    return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
+        return attrs.evolve(state, bindings=bindings, placed_at=placed_at), pending
+    gone = with_ended(state.ended, ended)
+    return attrs.evolve(state, bindings=consistent(bindings), ended=gone, placed_at=placed_at), pending
 
 
 def ended_by(intent: Intent | None) -> dict[str, float]:
     """The id that a removal which is done has ended, with when; nothing for any other operation."""
     return {intent.id: intent.at.by_server} if intent is not None and intent.op == "delete" and intent.id else {}
+
+
+def placed_by(intent: Intent | None) -> float:
+    """When the bid was placed that the create of `intent`, which is done, has made; 0 for any other operation."""
+    is_one = intent is not None and intent.op == "create" and intent.address.kind == "bid"
+    return intent.at.by_server if intent is not None and is_one else 0.0
 
 
 # ---- journal frames -----------------------------------------------------------------------------------

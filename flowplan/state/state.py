@@ -15,6 +15,7 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
+from flowplan.model.live import SHOWS_WITHIN
 from flowplan.model.resources import PortMapping, Resource
 from flowplan.state.paid import Ledger, OpenLedger, merged
 
@@ -106,6 +107,7 @@ class State:
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
+    `placed_at`: when a bid of this stack was placed last (as in `ended`); 0: that is not known (`may_not_show`).
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
     `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
     before is not known. 0: it is recorded from the beginning.
@@ -125,6 +127,7 @@ class State:
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
+    placed_at: float = field(default=0.0, metadata=IF_SET)
     name_prefix: str = field(default="", metadata=IF_SET)
     paid: Ledger = field(factory=dict, metadata=IF_SET)
     paid_since: int = field(default=0, metadata=IF_SET)
@@ -221,6 +224,12 @@ def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str
 def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
     """Those of `ended` that a list may still lag behind at `now`: what it shows later than that is there."""
     return frozenset(id for id, at in ended.items() if abs(now - at) < ENDED_FOR)
+
+
+def may_not_show(state: State, now: float) -> bool:
+    """Whether some bid of `state` was placed so lately at `now` that the API may not show it yet: that it does not know
+    the id either proves nothing then."""
+    return abs(now - state.placed_at) < SHOWS_WITHIN
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:

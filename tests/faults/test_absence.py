@@ -16,13 +16,13 @@ from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, NotFound
-from flowplan.model.live import Live
+from flowplan.model.live import SHOWS_WITHIN, Live
 from flowplan.printable import shown
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
 from tests.builders import bid, live, live_bid
-from tests.conftest import BID, DESTROY, VOLUME, Place, bid_id, live_ids
+from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, bid_id, live_ids
 
 NOBODY = '{"data": [], "next_cursor": null}'
 GATEWAY = '{"message": "no Route matched with those values"}'
@@ -40,6 +40,12 @@ def answers(place: Place, route: str, body: str, status: int = 404) -> None:
 def heals(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.faults.clear()
+
+
+def passes(place: Place, seconds: float = SHOWS_WITHIN + 1) -> None:
+    """Time passes: by default until whatever was placed must show."""
+    with place.simulator() as simulator:
+        simulator.advance(seconds)
 
 
 def state_of(place: Place) -> set[str]:
@@ -119,11 +125,61 @@ def test_an_empty_list_and_a_gateways_404_plan_no_second_purchase(applied: Place
 
 def test_an_empty_list_and_a_404_of_the_api_count_once_the_project_is_seen(applied: Place) -> None:
     """Two looks of two kinds, by credentials that the API shows the project to."""
+    passes(applied)
     answers(applied, ALL_BIDS, NOBODY, status=200)
     answers(applied, f"GET {ONE_BID}", MISSING)
     plan = json.loads(applied.ok("plan", "--format", "json"))
     [bid] = [one for one in plan["resource_changes"] if one["address"] == BID]
     assert bid["action_reason"] == "create_because_gone"
+
+
+def unseen(place: Place) -> None:
+    """What was just placed shows nowhere: lists and the look by an id are answered by a replica that lags."""
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+    answers(place, ALL_BIDS, NOBODY, status=200)
+    answers(place, f"GET {ONE_BID}", MISSING)
+
+
+@pytest.mark.parametrize("command", [("plan",), APPLY, ("apply", "--auto-approve", "--refresh-only")])
+def test_what_was_placed_a_moment_ago_is_not_gone_because_it_does_not_show(applied: Place, command: list[str]) -> None:
+    id = bid_id(applied)
+    unseen(applied)
+    done = applied.run(*command)
+    assert done.code == 1, done
+    assert "may not show yet, so nothing proves that it is gone hint: run the same command again in 120 s" in " ".join(
+        done.err.split()
+    )
+    heals(applied)
+    assert live_ids(applied) == [id]
+    assert "No changes" in applied.ok("plan")
+
+
+def test_nor_is_it_called_ended_by_who_looks(applied: Place) -> None:
+    unseen(applied)
+    [row] = json.loads(applied.ok("status", "--format", "json"))["bids"]
+    assert (row["status"], row["hour"]) == ("unknown", {"now": None})
+    assert f"{BID}  ended" not in applied.ok("cost")
+    said = " ".join(applied.ok("status").split())
+    assert f"In total: unknown, because flowplan could not read the status of {BID}." in said
+    passes(applied)
+    assert json.loads(applied.ok("status", "--format", "json"))["bids"][0]["status"] == "gone"
+
+
+def test_and_a_destroy_cancels_it_by_its_id(applied: Place) -> None:
+    unseen(applied)
+    applied.ok(*DESTROY)
+    heals(applied)
+    assert live_ids(applied) == [], "it runs on, and the state has let go of it"
+
+
+def test_a_list_alone_that_lags_ends_nothing_for_who_looks(applied: Place) -> None:
+    """The bid answers by its id."""
+    passes(applied)
+    answers(applied, ALL_BIDS, NOBODY, status=200)
+    [row] = json.loads(applied.ok("status", "--format", "json"))["bids"]
+    assert row["status"] == "Allocated" and row["hour"]["now"] not in (None, "0.00")
+    assert f"{BID}  ended" not in applied.ok("cost")
 
 
 def client(place: Place) -> Fcp:

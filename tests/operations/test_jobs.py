@@ -14,6 +14,7 @@ import pytest
 
 from flowplan.backends.local import LocalStore
 from flowplan.cloud.asking import Asking
+from flowplan.model.live import SHOWS_WITHIN
 from flowplan.state.state import State
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.faults.test_without_room import full
@@ -427,6 +428,7 @@ def test_a_job_that_is_gone_before_any_run_saw_it_end_is_not_bought_again(place:
     listed = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)
     listed["data"] = [row for row in listed["data"] if row["fid"] != id]
     with place.simulator() as simulator:
+        simulator.advance(SHOWS_WITHIN)
         simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=json.dumps(listed), times=None)
         gone = '{"detail": "Bid not found"}'
         simulator.faults.add(f"GET /v2/spot/bids/{id}", "status", status=404, body=gone, times=None)

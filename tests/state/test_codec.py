@@ -90,6 +90,7 @@ STATE = State(
     adopted=frozenset(["vol_1"]),
     plans=(APPLIED,),
     ended={"bid_7": 1000.5, "bid_6": 900.0},
+    placed_at=1000.5,
 )
 INTENT = Intent(
     "i1", "update", B, 2, "train", "flowplan-i1", "0" * 64, Moment(1000.5, 12.5, "boot", 1001.0), "bid_1", BID, (V,),

@@ -45,10 +45,10 @@ class BidLifetime(TypedDict):
 
 
 class BidStatus(TypedDict):
-    """One bid. `status`: the API's word, or "gone" for what is not listed. `last_price`: dollars per instance-hour;
-    `hour`: of all instances together, 0 for what waits or is paused; while a bid runs whose limit the price has passed
-    it is the limit, which is the most it can be. `instances`: also those that are over.
-    `raised_from`: from what the watch has raised `limit_price`; absent: it has not."""
+    """One bid. `status`: the API's word, "gone" for what is not there any more, "unknown" for what could not be looked
+    at. `last_price`: dollars per instance-hour; `hour`: of all instances together, 0 for what waits or is paused; while
+    a bid runs whose limit the price has passed it is the limit, which is the most it can be. `instances`: also those
+    that are over. `raised_from`: from what the watch has raised `limit_price`; absent: it has not."""
 
     address: str
     id: str

@@ -11,7 +11,7 @@ from flowplan.config import Config
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.catalogue import Named
-from flowplan.state.state import State, lately
+from flowplan.state.state import State, lately, may_not_show
 
 if TYPE_CHECKING:
     from flowplan.cloud.looks import Looks
@@ -32,16 +32,16 @@ def entered(
     what is wrong with the project before what is wrong with a list.
     """
     if state.project:
-        cloud.enter(state.project, ended=cloud.ended)
+        cloud.enter(state.project, ended=cloud.ended, placed_lately=cloud.placed_lately)
     ahead = lists.calls if state.project else lists.of_all
     projects = or_why(cloud.projects) if state.project else cloud.projects
     visible, *found = cloud.side_by_side([projects, *map(_kept_back, ahead)])
     if isinstance(visible, CloudError):
         cloud.note(f"the projects cannot be listed; flowplan uses the project in the state: {visible}")
     project = _chosen(visible, settings, state, config)
-    now = cloud.time()
+    now = cloud.time().timestamp()
     bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
-    cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
+    cloud.enter(project.id, ended=lately(state.ended, now) - bound, placed_lately=may_not_show(state, now))
     results = [one() for one in found]
     if not state.project:
         results += cloud.side_by_side(lists.of_project)

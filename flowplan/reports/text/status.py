@@ -10,7 +10,7 @@ from decimal import Decimal
 from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
-from flowplan.documents.status import Life, Row, Status, VolumeRow, ended_by
+from flowplan.documents.status import UNKNOWN, Life, Row, Status, VolumeRow, ended_by
 from flowplan.model.address import in_order
 from flowplan.model.lifecycle import Bounds
 from flowplan.names import alike, ranges
@@ -76,7 +76,9 @@ def _total(found: Status) -> str:
         return f"In total {most}{usd(found.hour)} an hour now, storage included{more}."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
-    if strange is None and found.is_untold:
+    if strange is not None and strange.status == UNKNOWN:
+        why = f"flowplan could not read the status of {shown(str(strange.address))}"
+    elif strange is None and found.is_untold:
         why = "the API does not report a limit price, a quantity or a size"
     return f"In total: unknown, because {why}."
 

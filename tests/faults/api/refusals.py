@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowplan.backends.local import LocalStore
+from flowplan.model.live import SHOWS_WITHIN
 from tests.cloud.server import Server, says
 from tests.conftest import many
 from tests.faults.api.answers import page
@@ -200,7 +201,9 @@ def what_is_gone_is_planned_anew_with_its_cost(world: World, command: str) -> No
 
 
 def vanish(world: World) -> None:
-    """Bid task-000 is gone: neither listed nor found by its id."""
+    """Bid task-000 is gone for long: neither listed nor found by its id."""
+    with world.place.simulator() as simulator:
+        simulator.advance(SHOWS_WITHIN)
     gone = world.bid()
     rows = [row for row in world.bids() if row["fid"] != gone]
     world.somebody("DELETE", f"{BIDS}/{gone}")
