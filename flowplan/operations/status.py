@@ -77,7 +77,7 @@ def looks(session: Session, every: float) -> Iterator[Status | CloudError]:
 
 def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Address, Life]:
     """The lifetimes of live bids, as the run that applied them last read them."""
-    from flowplan.planning.lifetimes import left, over
+    from flowplan.planning.lifetimes import left, over, unknown
 
     bound = {
         address: binding.lifetime
@@ -86,8 +86,9 @@ def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Addres
     }
     ended, remaining = over(bound, state, live, seen), left(bound, state, live, seen)
     lefts = {address: one.live for address, one in remaining.items()}
+    doubtful = unknown(bound, state, live, seen)
     for address, one in lefts.items():
-        if seen.billed is None or state.bindings[address].id in seen.billed.unread:  # nobody knows what is used up
+        if address in doubtful:  # nobody knows what is used up
             lefts[address] = attrs.evolve(one, running=None, paid=None)
     return {
         address: Life(

@@ -10,7 +10,7 @@ from flowplan.model.live import Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
 from flowplan.planning.differences import differences
-from flowplan.planning.lifetimes import has_lifetime_as_applied
+from flowplan.planning.lifetimes import has_lifetime_as_applied, placed_at
 from flowplan.planning.lookup import Desired
 from flowplan.state.known import as_known
 from flowplan.state.state import Binding, State
@@ -42,9 +42,9 @@ def changed_before_it_ended(known: Binding, state: State, live: Live, now: datet
     """What shows that somebody had changed the bid that is over, `known`, or had another of its task since; None:
     nothing does."""
     found = live.bids.get(known.id)
-    mine = _placed_at(found, now) if found is not None else None
+    mine = placed_at(found, now) if found is not None else None
     for one, marker in _marked(known.address, state, live):
-        at = _placed_at(one, now)
+        at = placed_at(one, now)
         is_later = marker.generation > known.generation if mine is None or at is None else at > mine
         if one.id != known.id and is_later:
             return f"a later bid of it, {one.id}, has ended, too, which the state does not know"
@@ -59,7 +59,7 @@ def changed_before_it_ended(known: Binding, state: State, live: Live, now: datet
 def placed_lately(address: Address, state: State, live: Live, now: datetime) -> list[datetime]:
     """When each bid of this task was placed that was within a day, the first first. One whose time is none, or is yet
     to come, was placed now, for all that is known: no clock that is wrong lets a bid be placed again and again."""
-    times = (_placed_at(one, now) for one, _ in _marked(address, state, live))
+    times = (placed_at(one, now) for one, _ in _marked(address, state, live))
     return sorted(now if at is None else min(at, now) for at in times if at is None or now - at < DAY)
 
 
@@ -69,12 +69,3 @@ def _marked(address: Address, state: State, live: Live) -> Iterator[tuple[LiveBi
         marker = one.marker
         if marker is not None and marker.lineage == state.lineage and marker.address == address:
             yield one, marker
-
-
-def _placed_at(bid: LiveBid, now: datetime) -> datetime | None:
-    """When a bid was placed; None: the API gives no time that can be read."""
-    try:
-        at = datetime.fromisoformat(bid.created_at)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)

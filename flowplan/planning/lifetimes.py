@@ -20,6 +20,11 @@ from flowplan.state.state import LIFETIME, Binding, State
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
 # that is still stopping may be charged, and still write to its volumes.
 SHUT_DOWN = frozenset(("STATUS_STOPPED", "STATUS_TERMINATED"))
+# What it calls one that is not charged: it has not started yet, or does not run any more.
+_NOT_CHARGED = SHUT_DOWN | {
+    *("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING", "STATUS_PENDING", "STATUS_SCHEDULED"),
+    *("STATUS_PREEMPTED", "STATUS_PAUSED", "STATUS_REPLACED"),
+}
 _HAVE_SHUT_DOWN = "its instances have shut down"
 _FOUND_BEFORE = "an earlier run found it over, and ended before the bid was cancelled"
 _WHY = regex(
@@ -77,7 +82,7 @@ def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
             why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
             why = why or (_HAVE_SHUT_DOWN if shut else None)
             was_over = binding is not None and binding.ended == LIFETIME
-            if why is None and was_over and not _is_known(lifetime, bid.id, seen):
+            if why is None and was_over and not _is_known(lifetime, bid, seen):
                 why = _FOUND_BEFORE
         if why is not None:
             found[address] = why
@@ -111,13 +116,43 @@ def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen:
     for address, lifetime in lifetimes.items():
         binding = state.bindings.get(address)
         bid = live.bids.get(binding.id) if binding is not None else None
-        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):
-            bounds = {"max_hours": lifetime.max_hours, "max_cost": lifetime.max_cost}
-            read = seen.billed is not None and bid.id not in seen.billed.unread
-            unread = [] if read else [name for name, most in bounds.items() if most is not None]
+        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):
             unseen = ["when_done"] if lifetime.cancel_when_done and seen.instances is None else []
-            found[address] = " and ".join([*unread, *unseen])
+            found[address] = " and ".join([*_unread(lifetime, bid, seen), *unseen])
     return found
+
+
+def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
+    """The bounds that `bid` may have reached by what it runs now and its bill, though it can be read, does not have. An
+    instance that is seen not to be charged is none of that; one that no list shows is."""
+    machines = [one for one in seen.instances or () if one.bid == bid.id]
+    periods = [one for one in seen.bills.get(bid.id, ()) if one.start <= seen.now]
+    running = {one.instance for one in periods if one.end is None or one.end >= seen.now}
+    charged = {one.id for one in machines if one.status not in _NOT_CHARGED}
+    lacking = len(charged - running) if machines else bid.bid.instance_quantity - len(running)
+    if not bid.is_billed or lacking <= 0:
+        return []
+    ends = {one.instance: one.end for one in sorted(periods, key=lambda one: one.start) if one.instance not in running}
+    lately = sorted((end for end in ends.values() if end is not None), reverse=True)[:lacking]
+    since = lately[-1] if len(lately) == lacking else placed_at(bid, seen.now)
+    left = _left(lifetime, seen.now, periods)
+    passed = None if since is None else hours_between(since, max(since, seen.now))
+    most = None if passed is None or "limit_price" in bid.bid.unreported else passed * lacking * bid.bid.limit_price
+    found = ["max_hours"] if left.running is not None and not running and _reaches(passed, left.running) else []
+    return [*found, "max_cost"] if left.paid is not None and _reaches(most, left.paid) else found
+
+
+def _reaches(most: Decimal | None, left: Decimal) -> bool:
+    """Whether what may have come to `most` (None: nobody knows) may have used up what was `left`."""
+    return most is None or most >= left
+
+
+def _unread(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
+    """Which bounds of money and hours cannot be checked."""
+    if seen.billed is None or bid.id in seen.billed.unread:
+        bounds = {"max_hours": lifetime.max_hours, "max_cost": lifetime.max_cost}
+        return [name for name, most in bounds.items() if most is not None]
+    return may_lack(lifetime, bid, seen)
 
 
 def may_be_over(what: str, bid: Bid) -> str:
@@ -136,11 +171,18 @@ def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Le
     )
 
 
-def _is_known(lifetime: Bounds, bid: str, seen: Seen) -> bool:
+def _is_known(lifetime: Bounds, bid: LiveBid, seen: Seen) -> bool:
     """Whether all is known that `lifetime` goes by for `bid`."""
-    read = seen.billed is not None and bid not in seen.billed.unread
-    bills = read or (lifetime.max_hours is None and lifetime.max_cost is None)
-    return bills and (seen.instances is not None or not lifetime.cancel_when_done)
+    return not _unread(lifetime, bid, seen) and (seen.instances is not None or not lifetime.cancel_when_done)
+
+
+def placed_at(bid: LiveBid, now: datetime) -> datetime | None:
+    """When a bid was placed; None: the API gives no time that can be read."""
+    try:
+        at = datetime.fromisoformat(bid.created_at)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
 
 
 def as_applied(binding: Binding) -> Bounds | None:

@@ -15,14 +15,21 @@ MISTAKES = (
     Mistake(
         "say nothing of a lifetime that may be over, as its bill cannot be read",
         "planning/lifetimes.py",
-        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):\n",
+        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
         "        if False:\n",
         ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
     ),
     Mistake(
+        "what runs and is in no bill has run for no time",
+        "planning/lifetimes.py",
+        "    return may_lack(lifetime, bid, seen)\n",
+        "    return []\n",
+        ("tests/operations/test_unread_bills.py", "-k", "not_in_the_bill"),
+    ),
+    Mistake(
         "say that a lifetime may be over whose bill is read",
         "planning/lifetimes.py",
-        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid.id, seen):\n",
+        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
         "        if bid is not None and not bid.ended:\n",
         ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
     ),

@@ -4,6 +4,7 @@ to be, and ends what it surely ends."""
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -184,3 +185,38 @@ def test_the_watch_raises_no_limit_whose_bid_may_be_past_its_lifetime(place: Pla
     with place.simulator() as simulator:
         simulator.faults.clear()
     assert only(look(place)).act == "raise"
+
+
+def shorten_bill(place: Place, bid: str, seconds: float | None) -> None:
+    """The bill of `bid` breaks off so many seconds after it begins; None: it is not in the bill at all."""
+    project = get(place, "/v2/projects")[0]["fid"]
+    bill = get(place, f"{BILL}?project={project}&limit=100")
+    others = [one for one in bill["instances"] if one["bid_fid"] != bid]
+    cut = [] if seconds is None else [one for one in bill["instances"] if one["bid_fid"] == bid]
+    for one in cut:
+        first = one["events"][0]
+        end = datetime.fromisoformat(first["start_time"]) + timedelta(seconds=seconds)
+        one["events"] = [{**first, "end_time": end.isoformat()}]
+    answers(place, BILL, {**bill, "instances": [*others, *cut]})
+
+
+@pytest.mark.parametrize("seconds", [None, 600.0])
+def test_what_runs_and_is_not_in_the_bill_is_not_called_within_its_lifetime(ran: Place, seconds: float | None) -> None:
+    shorten_bill(ran, bid_id(ran, "bid.train"), seconds)
+    planned = ran.run("plan")
+    assert "bid.train may be past its lifetime: flowplan cannot check its max_hours now" in said(planned.out)
+    assert "bid.train: the bill has nothing of what it runs now, though it is Allocated" in said(planned.err)
+    assert "what is left is unknown: it may be over" in said(ran.ok("status"))
+    assert "bid.other" not in said(planned.err)
+
+
+def test_what_waited_for_long_and_has_just_begun_to_start_is_within_its_lifetime(ran: Place) -> None:
+    """Nothing is charged for it yet, and so nothing is in its bill."""
+    id = bid_id(ran, "bid.train")
+    project = get(ran, "/v2/projects")[0]["fid"]
+    shorten_bill(ran, id, None)
+    rows = get(ran, f"/v2/instances?project={project}&limit=100")
+    rows["data"] = [{**one, "status": "STATUS_STARTING"} if one["bid"] == id else one for one in rows["data"]]
+    answers(ran, "/v2/instances", rows)
+    planned = ran.run("plan")
+    assert "may be past its lifetime" not in said(planned.out) and "the bill" not in said(planned.err)

@@ -21,6 +21,7 @@ from flowplan.planning.lifetimes import (
     needs_instances,
     over,
     past,
+    unknown,
 )
 from flowplan.pricing.billing import Billed, Bills
 from tests.builders import bid, bound, live, live_bid, state
@@ -162,3 +163,57 @@ def test_only_what_a_bound_needs_is_asked_for() -> None:
 )
 def test_what_the_instances_can_keep_themselves(of: Lifetime | None, expected: Ends | None) -> None:
     assert Ends.of(of) == expected
+
+
+def runs(hours: float) -> Billed:
+    """An instance of the bill that runs still, since so many `hours` before noon."""
+    return Billed("bid_1", "i0", Decimal(10), NOON - timedelta(hours=hours), None)
+
+
+def told(
+    of: Lifetime, *periods: Billed, placed: float | None, statuses: tuple[str, ...] = (), **how: Any
+) -> str | None:
+    """What of a lifetime cannot be checked, of a bid of $10 an hour placed so many hours ago."""
+    created = "" if placed is None else (NOON - timedelta(hours=placed)).isoformat()
+    wanted = bid(instance_quantity=how.get("quantity", 1), limit_price=Decimal(10))
+    there = live(live_bid(wanted, status=how.get("status", "Allocated"), created_at=created))
+    machines = tuple(Machine(f"i{index}", "bid_1", one) for index, one in enumerate(statuses))
+    return unknown({TASK: of}, state(bound(TASK, "bid_1", bid())), there, Seen(NOON, Bills(periods), machines)).get(
+        TASK
+    )
+
+
+RUNS, STARTS = "STATUS_RUNNING", "STATUS_STARTING"
+
+
+@pytest.mark.parametrize(
+    ("of", "periods", "placed", "statuses", "expected"),
+    [
+        (lifetime("12"), [], 12.0, (RUNS,), "max_hours"),
+        (lifetime("12"), [], 11.9, (RUNS,), None),  # it cannot have run so long
+        (lifetime("12"), [], None, (RUNS,), "max_hours"),  # nobody says when it was placed
+        (lifetime("12"), [], 99.0, (), "max_hours"),  # nor whether an instance runs
+        (lifetime("12"), [], 99.0, (STARTS,), None),  # it waited long, and is not charged yet
+        (lifetime("12"), [], 99.0, SHUT, None),
+        (lifetime("12"), [runs(1)], 99.0, (RUNS,), None),
+        (lifetime("12"), [billed(10, "i0", ago=2)], 99.0, (RUNS,), "max_hours"),  # the bill breaks off
+        (lifetime("12"), [billed(10, "i0", ago=1)], 99.0, (RUNS,), None),
+        (lifetime("12"), [billed(11, "i0", ago=-12)], 99.0, (RUNS,), "max_hours"),  # the bill of a day to come
+        (lifetime(cost="100"), [], 10.0, (RUNS,), "max_cost"),
+        (lifetime(cost="100"), [], 9.9, (RUNS,), None),
+        (lifetime(cost="100"), [runs(1)], 5.0, (RUNS, RUNS), None),
+        (lifetime(cost="100"), [runs(1)], 9.0, (RUNS, RUNS), "max_cost"),  # the second one may have cost $90
+        (lifetime("12"), [runs(1)], 99.0, (RUNS, RUNS), None),  # the hours are those of the bid
+        (lifetime("12", "100"), [], 99.0, (RUNS,), "max_hours and max_cost"),
+        (lifetime(end=NOON + timedelta(hours=1)), [], 99.0, (RUNS,), None),
+    ],
+)
+def test_what_runs_and_is_in_no_bill_may_be_past_its_lifetime(
+    of: Lifetime, periods: list[Billed], placed: float | None, statuses: tuple[str, ...], expected: str | None
+) -> None:
+    assert told(of, *periods, placed=placed, statuses=statuses, quantity=max(len(statuses), 1)) == expected
+
+
+@pytest.mark.parametrize("status", ["Open", "Paused", "Relocating"])
+def test_what_does_not_run_needs_no_bill(status: str) -> None:
+    assert told(lifetime("12"), placed=99.0, status=status) is None

@@ -39,11 +39,26 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     bills = single(cloud.billed).or_error() if needs_bills(there) else known(Bills())
     machines = single(instances).or_error() if needs_instances(there) else known(())
     billed, seen = cloud.read(bills.beside(machines))
-    read = _fetched(session, "what they were billed", billed)
+    read, now = _fetched(session, "what they were billed", billed), cloud.time()
+    lacking = _lacking(there, ids, live, Seen(now, read, () if isinstance(seen, CloudError) else seen))
+    if lacking and not needs_instances(there):
+        seen = cloud.read(single(instances).or_error())
+        lacking = _lacking(there, ids, live, Seen(now, read, () if isinstance(seen, CloudError) else seen))
+    for address in lacking:
+        status = live.bids[ids[address]].status
+        cloud.note(f"{address}: the bill has nothing of what it runs now, though it is {status}")
     for address in there:
         if read is not None and needs_bills({address: there[address]}) and (why := read.unread.get(ids[address])):
             cloud.note(f"{address}: its lifetime goes by the part of its bill that can be read: {why}")
-    return Seen(cloud.time(), read, _fetched(session, "their instances", seen))
+    return Seen(now, read, _fetched(session, "their instances", seen))
+
+
+def _lacking(there: Mapping[Address, Bounds], ids: Mapping[Address, str], live: Live, seen: Seen) -> list[Address]:
+    """Which of the tasks may have reached a bound by what their bills lack."""
+    from flowplan.planning.lifetimes import may_lack
+
+    readable = {a: one for a, one in there.items() if seen.billed is not None and ids[a] not in seen.billed.unread}
+    return [address for address, one in readable.items() if may_lack(one, live.bids[ids[address]], seen)]
 
 
 def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:
