@@ -1065,14 +1065,14 @@ MISTAKES = (
     Mistake(
         "what the state binds is hidden as ended",
         "operations/opening/project.py",
-        "lately(state.ended, now.timestamp()) - bound",
-        "lately(state.ended, now.timestamp()) - set()",
+        "lately(state.ended, now) - bound",
+        "lately(state.ended, now) - set()",
         ("tests/faults/test_lies.py", "-k", "binds or came_back"),
     ),
     Mistake(
         "what was ended is hidden for ever",
         "operations/opening/project.py",
-        "lately(state.ended, now.timestamp())",
+        "lately(state.ended, now)",
         "frozenset(state.ended)",
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),
     ),
