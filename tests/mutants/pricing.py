@@ -337,8 +337,8 @@ MISTAKES = (
     Mistake(
         "forget that a lifetime was found over where a part of the bill cannot be read",
         "planning/lifetimes.py",
-        "    read = seen.billed is not None and bid not in seen.billed.unread\n",
-        "    read = seen.billed is not None\n",
+        "    if seen.billed is None or bid.id in seen.billed.unread:\n",
+        "    if seen.billed is None:\n",
         ("tests/planning/test_lifetimes.py", "-k", "found_over"),
     ),
     Mistake(
