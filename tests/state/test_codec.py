@@ -90,7 +90,6 @@ STATE = State(
     adopted=frozenset(["vol_1"]),
     plans=(APPLIED,),
     ended={"bid_7": 1000.5, "bid_6": 900.0},
-    placed_at=1000.5,
 )
 INTENT = Intent(
     "i1", "update", B, 2, "train", "flowplan-i1", "0" * 64, Moment(1000.5, 12.5, "boot", 1001.0), "bid_1", BID, (V,),
@@ -386,6 +385,15 @@ def test_what_is_still_to_be_replaced_by_a_trigger_is_kept() -> None:
     triggers = {Address("bid", 'pre["x"]'): "bid_0", P: ""}
     state = attrs.evolve(STATE, bindings={**BINDINGS, B: attrs.evolve(BINDINGS[B], triggers=triggers)})
     assert load(dump(state), "").bindings[B].triggers == triggers
+
+
+def test_when_a_bid_was_placed_last_is_kept() -> None:
+    state = attrs.evolve(STATE, placed_at=1000.5)
+    assert load(dump(state), "") == attrs.evolve(load(dump(STATE), ""), placed_at=1000.5)
+    wrong = json.loads(dump(state)) | {"placed_at": "yesterday"}
+    wrong["sha256"] = digest({key: value for key, value in wrong.items() if key != "sha256"})
+    with pytest.raises(StateError, match="expected seconds since the epoch"):
+        load(json.dumps(wrong).encode(), "")
 
 
 @pytest.mark.parametrize(

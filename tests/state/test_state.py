@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowplan.apply.working_state import WorkingState
 from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.address import Address
@@ -27,7 +28,8 @@ from flowplan.state.codec import dump, load
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, fold, read_journal
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
-from flowplan.state.state import Binding, State
+from flowplan.state.state import Binding, State, may_not_show
+from tests.builders import bid, bound, create_of, volume
 
 frame, header_frame = Form().frame, Form().header_frame
 
@@ -266,3 +268,17 @@ def test_the_intent_of_a_create_is_written_like_any_other_and_carries_what_it_ma
 )
 def test_the_age_of_an_attempt_is_never_overstated(then: Moment, now: Moment, age: float) -> None:
     assert then.age(now) == age
+
+
+@pytest.mark.parametrize("bids", [True, False], ids=["a bid", "a volume"])
+def test_a_journal_tells_when_a_bid_was_placed_last(bids: bool) -> None:
+    """As the working state does: a run may be killed before it saves."""
+    address, made = (Address("bid", "a"), bid()) if bids else (Address("volume", "a"), volume())
+    intent, binding = create_of(address, made), bound(address, "x_1", made)
+    folded, _ = fold(State("lineage"), [intent, Done(intent.intent, address, binding)])
+    working = WorkingState(State("lineage"))
+    working.intend(intent)
+    working.finish(intent, binding)
+    assert folded.placed_at == working.snapshot().placed_at == (1000.0 if bids else 0.0)
+    assert may_not_show(folded, 1119.0) is bids
+    assert not may_not_show(folded, 1121.0)
