@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.doctor import Checkup
+    from flowplan.documents.history import History
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.status import Status
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
         UsageProblem,
     )
     from flowplan.model.address import Address
+    from flowplan.model.outputs import Output
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.planning.steps import Step
     from flowplan.planning.watch_findings import Finding
+    from flowplan.state.orphans import Orphans
     from flowplan.state.state import State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
@@ -53,10 +56,13 @@ _PLACES = {
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
     "Finding": "planning.watch_findings",
+    "History": "documents.history",
     "Interrupted": "apply.outcome",
     "Offers": "documents.offers",
+    "Orphans": "state.orphans",
     "Outcome": "apply.outcome",
     "OutcomeUnknown": "apply.outcome",
+    "Output": "model.outputs",
     "Plan": "planning.plan",
     "Proposal": "api",
     "RefusedMeanwhile": "apply.outcome",
@@ -82,11 +88,14 @@ __all__ = [
     "Finding",
     "FlowplanError",
     "GuardRefused",
+    "History",
     "Interrupted",
     "Locked",
     "Offers",
+    "Orphans",
     "Outcome",
     "OutcomeUnknown",
+    "Output",
     "Plan",
     "Proposal",
     "RefusedMeanwhile",

@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from flowplan.api.given import names
+from flowplan.api.given import Names, names
 from flowplan.config import EXPLAINED, TASK_KEYS, Source
 from flowplan.diagnostics import looks_like
 from flowplan.errors import UsageProblem
@@ -87,9 +87,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} is of type {type(value).__name__}")
 
 
-def patterns(
-    target: str | Iterable[str] | None, exclude: str | Iterable[str], replace: str | Iterable[str]
-) -> Patterns:
+def patterns(target: Names | None, exclude: Names, replace: Names) -> Patterns:
     """What is selected by address; None: all. Raises UsageProblem: a `target` of no address would mean all, too."""
     targets = () if target is None else _held(target, "target")
     if target is not None and not targets:
@@ -99,7 +97,7 @@ def patterns(
     return Patterns(targets, _held(exclude, "exclude"), _held(replace, "replace"))
 
 
-def _held(given: str | Iterable[str], name: str) -> tuple[str, ...]:
+def _held(given: Names, name: str) -> tuple[str, ...]:
     try:
         return tuple(held(one) for one in names(given, name))
     except ValueError as error:

@@ -15,6 +15,7 @@ from flowplan.printable import shown
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
 
+Names = str | Address | Iterable[str | Address]  # one, or several
 EVENTS = tuple(name for name in vars(Silent) if not name.startswith("_"))  # the methods of a reporter
 
 
@@ -22,6 +23,10 @@ def text(given: str, name: str) -> str:
     """`given`, which is text, and not empty. Raises UsageProblem."""
     if not isinstance(given, str):
         raise _misfit(given, name, "text")
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(f"{name} has half a character", hint="nothing that is asked for has one") from None
     return _filled(given, name)
 
 
@@ -46,10 +51,15 @@ def paths(given: str | Path | Iterable[str | Path], name: str) -> tuple[str, ...
     return tuple(path(one, name) for one in _several(given, name, (str, Path), "a path, or several in a list"))
 
 
-def names(given: str | Iterable[str], name: str) -> tuple[str, ...]:
+def names(given: Names, name: str) -> tuple[str, ...]:
     """Texts and addresses, of which one may be given alone: its letters are not meant. Raises UsageProblem."""
     several = _several(given, name, (str, Address), "a text, or several in a list")
     return tuple(text(str(one) if isinstance(one, Address) else one, name) for one in several)
+
+
+def address_text(given: str | Address, name: str) -> str:
+    """An address as it is written, of which nobody knows yet whether it is one. Raises UsageProblem."""
+    return text(str(given) if isinstance(given, Address) else given, name)
 
 
 def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
 from flowplan.api.arguments import Length, budgets, hours, limit_price, patterns
-from flowplan.api.given import flag, names, path, paths, text
+from flowplan.api.given import Names, flag, names, path, paths, text
 from flowplan.api.hearing import Hearing
 from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
@@ -34,12 +34,17 @@ from flowplan.operations.running.saved_plan import as_file
 if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.documents.doctor import Checkup
+    from flowplan.documents.history import History
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
+    from flowplan.model.outputs import Output
+    from flowplan.operations.opening.session import Session
     from flowplan.state.orphans import Orphans
     from flowplan.state.state import State
+
+T = TypeVar("T")
 
 
 @frozen
@@ -81,10 +86,10 @@ class Looking:
         keep_volumes: bool = False,
         refresh_only: bool = False,
         refresh: bool = True,
-        target: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        replace: Iterable[str] = (),
-        allow_volume_destroy: Iterable[str] = (),
+        target: Names | None = None,
+        exclude: Names = (),
+        replace: Names = (),
+        allow_volume_destroy: Names = (),
         horizon: Length | None = None,
         max_hourly_cost: Decimal | str | None = None,
         max_cost_increase: Decimal | str | None = None,
@@ -153,23 +158,31 @@ class Looking:
             return in_a_thread(run, stop=stop)
         return run(Hearing())
 
-    def status(self) -> Status:
-        """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. Raises
-        CloudError, StateError, GuardRefused for a state of another API or project."""
+    def status(self, *, stop: Stop | None = None) -> Status:
+        """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. `stop`:
+        as in `plan`. Raises UsageProblem, CloudError, StateError, Interrupted, and GuardRefused for a state of another
+        API or project."""
         from flowplan.operations.status import status
 
-        with self._opening.session() as session:
-            return status(session)
+        return self._look(status, stop)
 
-    def cost(self, horizon: Length = "30d") -> TrackRecord:
+    def outputs(self, *, stop: Stop | None = None) -> dict[str, Output]:
+        """The outputs that the last apply declared, by name, as they are now: what `flowplan output` shows. `value` is
+        None where it is not known yet, and of a `sensitive` one, which is stored nowhere. The API is asked only where
+        one names an instance. `stop`: as in `plan`. Raises what `status` raises."""
+        from flowplan.operations.outputs import outputs
+
+        return self._look(outputs, stop)
+
+    def cost(self, horizon: Length = "30d", *, stop: Stop | None = None) -> TrackRecord:
         """What the stack as it is will cost over `horizon`, and how earlier forecasts compare with what was paid: what
-        `flowplan cost --format json` prints. Keeps forecasts of the coming day in the stack's directory.
-        Raises what `status` raises."""
+        `flowplan cost --format json` prints. Keeps forecasts of the coming day in the stack's directory. `stop`: as in
+        `plan`. Raises what `status` raises."""
         from flowplan.documents.track_record import document
         from flowplan.operations.cost import truth
 
-        with self._opening.session() as session:
-            return document(truth(session, hours(horizon, "horizon")))
+        ahead = hours(horizon, "horizon")
+        return self._look(lambda session: document(truth(session, ahead)), stop)
 
     def market(
         self,
@@ -178,15 +191,17 @@ class Looking:
         limit: Decimal | str | None = None,
         horizon: Length = "24h",
         history: Length | None = None,
+        stop: Stop | None = None,
     ) -> Auctions:
         """The auctions as anybody sees them; the tasks do not matter. `types`: as in a task file, a GPU ("h100": all
         its sizes), or the id of an auction; none: all. `limit`: dollars per instance-hour of a bid for one instance,
         whose outlook is asked for. `horizon`: how far ahead to forecast; `history`: how far back, and the document then
-        lists the price changes since.
+        lists the price changes since. `stop`: as in `plan`.
 
         `offers` of it: each auction with `market` (prices now, dollars per instance-hour), `entry`, `ahead` (a
         forecast), `advice` on a limit, and with `limit` also `bid` and its `outlook`. What could not be fetched is
-        unknown, and in `notes`. Raises UsageProblem, ConfigError for a type or a region that is not there, CloudError.
+        unknown, and in `notes`. Raises UsageProblem, ConfigError for a type or a region that is not there, CloudError,
+        Interrupted.
         """
         asked = Asked(
             hours(horizon, "horizon"),
@@ -196,38 +211,54 @@ class Looking:
         )
         named = tuple(text(one, "a type") for one in types)
         where = None if region is None else text(region, "region")
-        with self._opening.session() as session:
-            return look(session, named, where, asked)
+        return self._look(lambda session: look(session, named, where, asked), stop)
 
-    def offers(self) -> Offers:
+    def offers(self, *, stop: Stop | None = None) -> Offers:
         """Where the tasks could go now, without a plan: `tasks` in the order of the files, each with its `places`, the
         best first, and why each other is not. Volumes that exist fix the region. No lock is taken, nothing is changed.
-        Raises ConfigError, also for a task that can go nowhere, and what `status` raises."""
+        `stop`: as in `plan`. Raises ConfigError, also for a task that can go nowhere, and what `status` raises."""
         from flowplan.operations.offers import offers
 
-        with self._opening.session() as session:
-            return offers(session, self._opening.sources)
+        return self._look(lambda session: offers(session, self._opening.sources), stop)
 
-    def doctor(self) -> Checkup:
+    def doctor(self, *, stop: Stop | None = None) -> Checkup:
         """Whether all is there that these calls need: `checks` of credentials, API, clock, project, SSH key, quota,
         configuration, backend, state and lock, each with `verdict` ("ok", "warning", "failed", "skipped"), `summary`
-        and `remedy`. Nothing is changed, and no simulator made. Raises nothing of what it checks."""
+        and `remedy`. Nothing is changed, and no simulator made. `stop`: as in `plan`. Raises nothing of what it checks,
+        but UsageProblem and Interrupted."""
         from flowplan.operations.doctor import doctor
 
-        with self._opening.session() as session:
-            return doctor(session, self._opening.sources)
+        return self._look(lambda session: doctor(session, self._opening.sources), stop)
 
-    def orphans(self) -> Orphans:
-        """What is live with flowplan's marker and in no state here. Raises what `status` raises."""
+    def orphans(self, *, stop: Stop | None = None) -> Orphans:
+        """What is live with flowplan's marker and in no state here: bids as `ours` (which `recover` cancels by their
+        `id`), `released` and `elsewhere` (of other stacks), and `volumes`. `stop`: as in `plan`. Raises what `status`
+        raises."""
         from flowplan.operations.orphans import find
 
-        with self._opening.session() as session:
-            return find(session)
+        return self._look(find, stop)
 
     def state(self) -> State:
-        """What flowplan made, as it was last applied. No network. Raises StateError."""
-        with self._opening.session() as session:
-            return load_of_any_api(session).state
+        """What flowplan made, as it was last applied. The API is not asked. Raises StateError."""
+        return self._look(lambda session: load_of_any_api(session).state, None)
+
+    def history(self) -> History:
+        """The `versions` of the state that are kept, the newest first, also of one that is lost: each with its
+        `serial`, and in `change` who saved it, when, and by which plan and commit. The API is not asked. Raises
+        StateError."""
+        from flowplan.operations.history import history
+
+        return self._look(history, None)
+
+    def _look(self, look: Callable[[Session], T], stop: Stop | None) -> T:
+        """What `look` finds, in a session of its own. Once `stop` is set, it asks nothing more, and Interrupted is
+        raised."""
+
+        def run(event: Hearing) -> T:
+            with self._opening.session(event) as session, session.unwound():
+                return look(session)
+
+        return run(Hearing()) if stop is None else in_a_thread(run, stop=stop)
 
 
 def _again(kind: type[Looking], opening: Opening, own: bool) -> Looking:

@@ -1,4 +1,4 @@
-"""A stack, and what can be done to it: each call one operation that changes something."""
+"""A stack, and what can be done to it: each call one operation that may change what is live."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from attrs import evolve
 
 from flowplan.api.arguments import Length, budgets, one_of, seconds, whole, within
-from flowplan.api.given import flag, hold_reporter, path, paths, text
+from flowplan.api.given import Names, flag, hold_reporter, names, path, paths, text
 from flowplan.api.hearing import Heard, Hearing
-from flowplan.api.looking import Looking
+from flowplan.api.mending import Mending
 from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
@@ -52,7 +52,7 @@ class Applying(TypedDict, total=False):
     stop: Stop | None
 
 
-class Stack(Looking):
+class Stack(Mending):
     """Tasks and what is live of them. Made by `load`."""
 
     __slots__ = ()
@@ -120,9 +120,9 @@ class Stack(Looking):
         self,
         *,
         keep_volumes: bool = False,
-        target: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        allow_volume_destroy: Iterable[str] = (),
+        target: Names | None = None,
+        exclude: Names = (),
+        allow_volume_destroy: Names = (),
         policies: str | Path | Iterable[str | Path] = (),
         **how: Unpack[Applying],
     ) -> Outcome:
@@ -194,16 +194,28 @@ class Stack(Looking):
         made = rounds(self._opening.settings, listener, event, request, how, heard, pace, once=flag(once, "once"))
         return _one_by_one(made, event, stop)
 
-    def recover(self, *, settle_window: float = 45.0, stop: Stop | None = None) -> bool:
-        """Settle what an interrupted run left in doubt. Returns whether there was anything. Creates nothing. Raises
-        OutcomeUnknown when it still cannot be known; `stop` and KeyboardInterrupt stop it as they stop `apply`."""
+    def recover(
+        self, *, cancel: str | Iterable[str] = (), settle_window: float = 45.0, stop: Stop | None = None
+    ) -> bool:
+        """Settle what an interrupted run left in doubt. Returns whether there was anything to do. Creates nothing.
+
+        `cancel`: ids of bids to cancel first, which this stack placed, or took in with `import_`, and no task names:
+        those that are `ours` of `orphans`, for example. All are looked at before one is cancelled, and GuardRefused is
+        raised for any other, with nothing changed. `note` (see load) hears of each that is cancelled, and CloudError
+        names those that may run on.
+
+        Raises OutcomeUnknown when it still cannot be known, and UsageProblem, CloudError, StateError, Locked; `stop`
+        and KeyboardInterrupt stop it as they stop `apply`."""
         from flowplan.operations.recover import settle
 
+        ids = names(cancel, "cancel")
         window = within(settle_window, "settle_window", 0, 3600)
 
         def run(event: Hearing) -> bool:
             with self._opening.session(event) as session:
-                return not settle(session, (), window, lambda id, marker: None).nothing
+                say = session.listener.note
+                found = settle(session, ids, window, lambda id, marker: say(f"{id} ({marker.address}) is cancelled"))
+                return not found.nothing
 
         return in_a_thread(run, stop=stop)
 

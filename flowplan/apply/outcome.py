@@ -9,7 +9,7 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.errors import Ambiguous, FlowplanError, GuardRefused, NameTaken, StateError, first_of
 from flowplan.model.address import Address
-from flowplan.model.outputs import Evaluated
+from flowplan.model.outputs import Output
 from flowplan.names import few
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
@@ -32,7 +32,7 @@ class Outcome:
     unknown: Mapping[Step, FlowplanError] = field(factory=dict)
     not_started: tuple[Step, ...] = ()
     stopped: bool = False
-    outputs: Mapping[str, Evaluated] = field(factory=dict)
+    outputs: Mapping[str, Output] = field(factory=dict)
     expired: Mapping[Step, Change] = field(factory=dict)
 
     def __repr__(self) -> str:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput, Unknown
-    from flowplan.model.outputs import Evaluated
+    from flowplan.model.outputs import Output
 
 OTHER_PREFIX = "other_environment"  # the word of the warning that the files have another name_prefix than the state
 
 
-def document(outputs: Mapping[str, Evaluated]) -> dict[str, OutputValue]:
+def document(outputs: Mapping[str, Output]) -> dict[str, OutputValue]:
     """Each output under its name."""
     return {name: {"value": one.value, "sensitive": one.sensitive} for name, one in outputs.items()}
 
 
-def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> dict[str, PlannedOutput]:
+def planned(after: Mapping[str, Output], before: Mapping[str, Output]) -> dict[str, PlannedOutput]:
     """Each output as it will be, and as the state has it."""
     made: dict[str, PlannedOutput] = {}
     for name, one in after.items():
@@ -32,7 +32,7 @@ def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> 
     return made
 
 
-def removed(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> dict[str, PlannedOutput]:
+def removed(after: Mapping[str, Output], before: Mapping[str, Output]) -> dict[str, PlannedOutput]:
     """Each output that the state has, and will have no longer."""
     return {
         name: {"value": None, "sensitive": one.sensitive, "before": one.value, "removed": True}
@@ -54,7 +54,7 @@ def saved_besides(outputs: Mapping[str, PlannedOutput], diagnostics: Iterable[Sa
     return (*(["the name_prefix"] if other else []), *(["the outputs"] if changed else []))
 
 
-def _unknown(one: Evaluated) -> Unknown:
+def _unknown(one: Output) -> Unknown:
     """What of a planned value only the apply tells."""
     if isinstance(one.value, dict):
         return {key: True for key, value in one.value.items() if value is None}

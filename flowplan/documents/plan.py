@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import plan as shape
     from flowplan.documents.shapes.common import Disk, Image
     from flowplan.model.given import GivenValue
-    from flowplan.model.outputs import Evaluated
+    from flowplan.model.outputs import Output
     from flowplan.planning.mass_change import MassChange
 
 FORMAT_VERSION = "1.0"
@@ -62,7 +62,7 @@ class Circumstances:
     paths: tuple[str, ...] = ()  # the PATHs given, for those who apply the plan later
     variables: Mapping[str, GivenValue] = field(factory=dict)
     sensitive: shape.SensitiveValues | None = None
-    outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
+    outputs: Mapping[str, Output] = field(factory=dict)  # as they are once it is carried out
     policies: Mapping[str, str] = field(factory=dict)  # files of rules given beside the configuration, with their texts
     state_at: str | None = None  # which state it is; None: the file in the directory
 
@@ -120,7 +120,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     return made
 
 
-def _former(state: State) -> Mapping[str, Evaluated]:
+def _former(state: State) -> Mapping[str, Output]:
     """The outputs of `state`."""
     if not state.outputs:
         return {}

@@ -21,7 +21,7 @@ _PIECE = regex(rf"\$\$\{{|\$\{{\s*(task|volume)\.({_NAME})\.([a-z_]+)\s*\}}")
 
 
 @frozen
-class Evaluated:
+class Output:
     """An output as it is shown: `value` None where it is not known yet, or where it is sensitive."""
 
     value: Value

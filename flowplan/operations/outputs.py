@@ -17,11 +17,11 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.config import Config
-    from flowplan.model.outputs import Evaluated
+    from flowplan.model.outputs import Output
     from flowplan.planning.plan import Plan
 
 
-def outputs(session: Session, name: str | None = None) -> dict[str, Evaluated]:
+def outputs(session: Session, name: str | None = None) -> dict[str, Output]:
     """The outputs of the state, or the one called `name`. Asks the API only where one names an instance. Raises
     UsageProblem for a name that does not exist."""
     from flowplan.diagnostics import candidates
@@ -38,7 +38,7 @@ def outputs(session: Session, name: str | None = None) -> dict[str, Evaluated]:
     return found if name is None else {name: found[name]}
 
 
-def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
+def shown_after(session: Session, state: State) -> dict[str, Output]:
     """The outputs as an apply shows them in the end: an API that fails now makes some unknown, and nothing else."""
     if not asks_for_instances(state):
         return evaluated(state, {})
@@ -58,7 +58,7 @@ def with_outputs(state: State, config: Config | None, plan: Plan) -> State:
     return state if made == state.outputs else attrs.evolve(state, outputs=made)
 
 
-def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str, Evaluated]:
+def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str, Output]:
     """The outputs as they are once `plan` is carried out, as far as that is known."""
     from flowplan.planning.actions import Completed, Create, Expire, Replace
     from flowplan.state.outputs import planned

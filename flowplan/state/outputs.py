@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import attrs
 
 from flowplan.model.address import Address
-from flowplan.model.outputs import Evaluated, Thing, readdressed, references, value_of
+from flowplan.model.outputs import Output, Thing, readdressed, references, value_of
 from flowplan.state.state import State
 
 
@@ -65,17 +65,17 @@ def asks_for_instances(state: State) -> bool:
     return any(reference.attribute == "ssh" for one in templates for reference in references(one))
 
 
-def evaluated(state: State, ssh: Mapping[str, str]) -> dict[str, Evaluated]:
+def evaluated(state: State, ssh: Mapping[str, str]) -> dict[str, Output]:
     """The outputs of `state`, by name. `ssh`: id of a bid -> where to log in."""
     return planned(templates_of(state), things_of(state, ssh), empty(state))
 
 
 def planned(
     outputs: Mapping[str, str | None], things: Mapping[Address, Thing], none_of: Container[Address]
-) -> dict[str, Evaluated]:
+) -> dict[str, Output]:
     """The outputs of templates (None: sensitive), of what there will be. `none_of`: what has an empty for_each."""
     return {
-        name: Evaluated(None, sensitive=True) if template is None else Evaluated(value_of(template, things, none_of))
+        name: Output(None, sensitive=True) if template is None else Output(value_of(template, things, none_of))
         for name, template in sorted(outputs.items())
     }
 

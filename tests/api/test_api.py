@@ -425,7 +425,13 @@ def test_a_proposal_in_a_notebook_and_in_a_log(tmp_path: Path) -> None:
 
 def test_a_directory_that_does_not_exist_is_no_empty_state(tmp_path: Path) -> None:
     gone = stack_in(tmp_path / "gone", TASK)
-    for ask in (gone.state, gone.status, gone.cost, gone.orphans, gone.recover, gone.plan, gone.destroy):
+    looks = (gone.state, gone.status, gone.outputs, gone.cost, gone.orphans, gone.history)
+    mended = (
+        lambda: gone.move("bid.a", "bid.b"),
+        lambda: gone.release("bid.a"),
+        lambda: gone.import_("bid.a", "bid_1"),
+    )
+    for ask in (*looks, *mended, gone.recover, gone.plan, gone.destroy):
         with pytest.raises(flowplan.UsageProblem, match=f"there is no directory {tmp_path / 'gone'}") as raised:
             ask()
         assert raised.value.hint == "create it, or name the one that has the state"

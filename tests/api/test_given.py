@@ -26,6 +26,13 @@ CALLS: dict[str, Callable[..., object]] = {
     "recover": lambda stack, **given: stack.recover(**given),
     "market": lambda stack, **given: stack.market(**given),
     "cost": lambda stack, **given: stack.cost(**given),
+    "move": lambda stack, **given: stack.move(**{"old": "bid.a", "new": "bid.b", **given}),
+    "release": lambda stack, **given: stack.release(**{"address": "bid.a", **given}),
+    "import_": lambda stack, **given: stack.import_(**{"address": "bid.a", "id": "bid_1", **given}),
+    **{
+        look: lambda stack, look=look, **given: getattr(stack, look)(**given)
+        for look in ("status", "outputs", "offers", "doctor", "orphans")
+    },
 }
 OTHERS = {"self", "sources", "task", "proposal", "how", "types"}  # no keywords, or those of another call
 FLAGS = {"destroy", "keep_volumes", "refresh_only", "refresh", "hooks", "once"}
@@ -74,6 +81,11 @@ def test_each_argument_is_held_to_its_type(call: str, name: str, place: Place) -
             "environ: FLOWPLAN_API_KEY must be text",
         ),
         (lambda stack: flowplan.load(TASK, variables=untyped({1: 2})), "variables: 1 is not a name"),
+        (lambda stack: stack.move("a", "bid.b"), "'a' is not an address: expected volume.NAME, bid.NAME"),
+        (lambda stack: stack.release("bdi.a"), "did you mean bid.a?"),
+        (lambda stack: stack.import_("bid.a", "\ud800"), "id has half a character"),
+        (lambda stack: stack.import_("ports.a", "bid_1"), "ports.a: ports come with their bid"),
+        (lambda stack: stack.recover(cancel=["bid_1", ""]), "cancel is empty"),
         (
             lambda stack: stack.apply("plan.json", reporter=flowplan.Silent),
             "reporter is the class Silent, not an object",

@@ -43,10 +43,19 @@ def test_all_that_a_look_gives_can_be_pickled(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
     proposal = stack.plan(what_if="1h")
     outcome = stack.apply(proposal)
-    for look in (stack.state, stack.status, stack.cost, stack.offers, stack.doctor, stack.orphans, stack.validate):
+    looks = (stack.state, stack.status, stack.cost, stack.offers, stack.doctor, stack.orphans, stack.validate)
+    for look in (*looks, stack.outputs, stack.history):
         found = look()
         assert pickle.loads(pickle.dumps(found)) == found, look.__name__
-    for one in (proposal, outcome, stack.market("h100"), *stack.watch(once=True)):
+    told = [*stack.watch(once=True)]
+    for one in (
+        proposal,
+        outcome,
+        stack.market("h100"),
+        *told,
+        stack.move("bid.train", "bid.x"),
+        stack.release("bid.x"),
+    ):
         assert pickle.loads(pickle.dumps(one)) == one
 
 

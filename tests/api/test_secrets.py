@@ -52,6 +52,8 @@ def test_what_a_call_returns_shows_no_secret_to_a_log_or_a_notebook(place: Place
     change = proposal.plan.changes[0]
     shown = [given.validate(), proposal, proposal.plan, proposal.costs, change, change.after, proposal.document]
     shown += [outcome, given.status(), given.state(), given.offers(), given.doctor(), *given.watch(once=True)]
+    shown += [given.outputs(), given.history(), given.orphans(), given.move("task.train", "task.again")]
+    shown += [given.release("task.again")]
     for one in (given, *shown):
         assert SECRET not in repr(one) + str(one)
     assert isinstance(change.after, Bid) and change.after.inputs.container_image is not None

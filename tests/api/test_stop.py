@@ -10,6 +10,7 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,8 @@ from tests.config.task_texts import TYPE
 from tests.conftest import START, Place, live_ids
 from tests.processes import LONGEST
 from tests.typed.scheduler import schedule
+
+LOOKS = ("status", "outputs", "cost", "market", "offers", "doctor", "orphans")
 
 
 @pytest.fixture
@@ -195,6 +198,7 @@ def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> No
         lambda: stack.destroy(stop=stop),
         lambda: stack.recover(stop=stop),
         lambda: next(stack.watch(stop=stop)),
+        *(partial(getattr(stack, look), stop=stop) for look in LOOKS),
     ):
         error = ended(act)
         assert (str(error), error.outcome) == ("stopped; nothing was under way", None)
@@ -242,6 +246,31 @@ def test_what_is_looked_at_is_stopped_before_the_next_call(act: str, place: Plac
     assert (str(error), error.outcome, calls.count) == ("stopped; nothing was changed", None, 2)
     assert place.ledger() == before
     stack.destroy()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_look_is_stopped_before_any_of_its_calls(
+    look: str, place: Place, calls: Calls, asked: threading.Event
+) -> None:
+    """What it cannot ask is not taken for unknown, and not for a failure of the API."""
+    task = {key: value for key, value in TASK.items() if key != "name"}
+    outputs = {"login": "${task.train.ssh}"}
+    place.write(json.dumps({"version": 2, "name": "s", "tasks": {"train": task}, "outputs": outputs}))
+    stack = stack_in(place.path)
+    stack.apply(stack.plan())
+    nth, over = 1, False
+    while not over:
+        calls.count, calls.nth = 0, nth
+        calls.stop.clear()
+        asked.clear()
+        try:
+            getattr(stack, look)(*(["b200"] if look == "market" else []), stop=calls.stop)
+        except flowplan.Interrupted as error:
+            assert (str(error), calls.count) == ("stopped; nothing was changed", nth)
+            nth += 1 + nth // 2
+        else:
+            over = True
+    assert nth > 1
 
 
 class Lingering(threading.Thread):

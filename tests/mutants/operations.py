@@ -846,6 +846,13 @@ MISTAKES = (
         ("tests/operations/test_earlier_bids.py",),
     ),
     Mistake(
+        "go on with a look that a program has asked to stop",
+        "api/looking.py",
+        "as session, session.unwound():",
+        "as session:",
+        ("tests/api/test_stop.py", "-k", "look_is_stopped"),
+    ),
+    Mistake(
         "apply a proposal for which nobody looked",
         "api/proposal.py",
         "        if not self._request.refresh:\n",

@@ -7,7 +7,7 @@ import re
 from flowplan.apply.outcome import Outcome
 from flowplan.diagnostics import Position
 from flowplan.errors import Refused
-from flowplan.model.outputs import Evaluated
+from flowplan.model.outputs import Output
 from flowplan.planning.actions import Create, Delete
 from flowplan.planning.steps import Step
 from flowplan.reports.outlet import Outlet
@@ -71,7 +71,7 @@ def test_in_a_later_round_of_a_watch_an_output_is_said_only_where_it_is_another_
     out: list[str] = []
     lines, plan = ProgressLines(outlet(out, [])), plan_to()
     for id in ("bid_1", "bid_1", "bid_2"):
-        values = {"name": Evaluated("train"), "id": Evaluated(id)}
+        values = {"name": Output("train"), "id": Output(id)}
         lines.summary(plan, Outcome(state(), outputs=values))
     first, second = ("\n".join(out).split("Outputs:"))[1:]
     assert first.split() == ["name", "=", '"train"', "id", "=", '"bid_1"']

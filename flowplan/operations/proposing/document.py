@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.live import Live
-    from flowplan.model.outputs import Evaluated
+    from flowplan.model.outputs import Output
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Plan, Wishes
@@ -50,7 +50,7 @@ def document_of(
     return document(found, about, unchanged=unchanged)
 
 
-def _outputs(state: State, config: Config | None, plan: Plan) -> Mapping[str, Evaluated]:
+def _outputs(state: State, config: Config | None, plan: Plan) -> Mapping[str, Output]:
     """As they are once `plan` is carried out."""
     if not state.outputs and (config is None or not config.outputs):
         return {}

@@ -29,7 +29,7 @@ from flowplan.reports.text.status import waiting
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument
-    from flowplan.model.outputs import Evaluated
+    from flowplan.model.outputs import Output
 
 _NOTABLE = 1.0  # seconds: what is faster is shown without a time
 
@@ -62,7 +62,7 @@ class ProgressLines(Reporter):
         self._out, self._say, self._paint, self._paint_out = outlet.out, outlet.say, outlet.paint_say, outlet.paint_out
         self._awaited: dict[Step, str] = {}
         self._is_saved = outlet.is_saved
-        self._told: dict[str, Evaluated] = {}  # outputs, by the rounds before this one
+        self._told: dict[str, Output] = {}  # outputs, by the rounds before this one
         self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
