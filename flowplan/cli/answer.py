@@ -74,7 +74,7 @@ class Answer:
         from flowplan.reports.events import EventLines
 
         self.events = own if isinstance(own, EventLines) else None
-        return own if self.file is None else PassesOn((own, self.file.begin()))
+        return own if self.file is None else PassesOn((own, self.file.begin(self.terminal.paint.typed)))
 
     @property
     def streams(self) -> tuple[EventLines, ...]:
@@ -99,7 +99,7 @@ class Answer:
             from flowplan.clock import timestamp
             from flowplan.reports.events import EventLines
 
-            self.events = EventLines(self.terminal.out, timestamp)
+            self.events = EventLines(self.terminal.out, timestamp, self.terminal.paint.typed)
         if self.events is not None:
             self.events.end(code, said)
         elif said and not self.terminal.output.used:
@@ -110,7 +110,7 @@ class Answer:
         if file is None:
             return 0
         if said and not self.asked().subject and file.events is None:
-            file.begin()
+            file.begin(self.terminal.paint.typed)
         file.end(code, said)
         if said and not file.text:
             found = self._failed("json", code, said)

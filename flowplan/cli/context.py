@@ -69,7 +69,8 @@ class Context(NamedTuple):
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)
         files = variable_files(given.get("var_file", ()), listener.busy, ends=ctx.info_name == "destroy")
-        session = Session(settings_of(given, os.environ, sys.argv[1:], files), listener, stop)
+        settings = settings_of(given, os.environ, sys.argv[1:], files, terminal.paint.typed)
+        session = Session(settings, listener, stop)
         ctx.call_on_close(session.close)
         return cls(terminal, session, answer)
 
@@ -83,9 +84,10 @@ def settings_of(
     environ: Mapping[str, str],
     arguments: list[str],
     files: tuple[str | Streamed, ...] = (),
+    typed: Callable[[str], str] = str,
 ) -> Settings:
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
-    may read: without what is secret. `files`: those of variables. Raises UsageProblem."""
+    may read: without what is secret. `files`: those of variables; `typed`: as in Settings. Raises UsageProblem."""
     from flowplan.operations.opening.settings import Settings
 
     return Settings(
@@ -101,6 +103,7 @@ def settings_of(
         variables=tuple(variable(text) for text in given.get("var", ())),
         variable_files=files,
         command=partial(told, arguments, given.get("var", ()), forms_in(environ)),
+        typed=typed,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
@@ -61,12 +61,12 @@ class JsonFile:
         remove_json_file(name)
         return cls(Path(name).absolute())
 
-    def begin(self) -> EventLines:
-        """The events of a run, from here on."""
+    def begin(self, typed: Callable[[str], str]) -> EventLines:
+        """The events of a run, from here on; `typed` as there."""
         from flowplan.clock import timestamp
         from flowplan.reports.events import EventLines
 
-        self.events = EventLines(self.lines.append, timestamp)
+        self.events = EventLines(self.lines.append, timestamp, typed)
         return self.events
 
     def end(self, code: int, said: Sequence[Diagnostic]) -> None:

@@ -29,16 +29,18 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     whole = report_of("validate", form).whole
     checkout = checkout_of(here.session.settings.directory)
     files: tuple[str, ...] = ()
+    typed = here.terminal.paint.typed
     try:
         sources, _ = here.session.sources(paths)
         files = tuple(source.name for source in sources)
         config = configuration(here.session, sources, checked_alone=True)
-        warnings = (*config.warnings, *heedless(here.session, config))
+        warnings = [one.typed(typed) for one in (*config.warnings, *heedless(here.session, config))]
         found = Checked(warnings, len(config.tasks), len(config.volumes), files=files, checkout=checkout)
     except ConfigError as error:
         if not whole:
             raise
-        found = Checked(error.problems, exit_code=error.exit_code, files=files, checkout=checkout)
+        problems = [one.typed(typed) for one in error.problems]
+        found = Checked(problems, exit_code=error.exit_code, files=files, checkout=checkout)
     if found.problems and not whole:
         from flowplan.reports.text.diagnostics import text
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from flowplan import __version__
 from flowplan.classes import frozen
@@ -23,6 +26,10 @@ class Check:
     verdict: Verdict
     summary: str
     remedy: str | None = None
+
+    def typed(self, commands: Callable[[str], str]) -> Check:
+        """This, with the `commands` of its remedy as they are to be typed."""
+        return self if self.remedy is None else evolve(self, remedy=commands(self.remedy))
 
 
 @frozen

@@ -5,7 +5,7 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from attrs import field
@@ -65,6 +65,7 @@ class Circumstances:
     outputs: Mapping[str, Output] = field(factory=dict)  # as they are once it is carried out
     policies: Mapping[str, str] = field(factory=dict)  # files of rules given beside the configuration, with their texts
     state_at: str | None = None  # which state it is; None: the file in the directory
+    typed: Callable[[str], str] = str  # what is said to type, as it is typed to work on that state
 
 
 def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
@@ -76,7 +77,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     plan, costs = found.plan, found.costs
     counts, former = plan.count(), _former(about.state)
     outputs = planned(about.outputs, former) | removed(about.outputs, former)
-    diagnostics = [said(one) for one in found.diagnostics]
+    diagnostics = [said(one.typed(about.typed)) for one in found.diagnostics]
     saves = bool(saved_besides(outputs, diagnostics))
     made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,

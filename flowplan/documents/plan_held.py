@@ -73,7 +73,7 @@ def _held(body: Mapping[str, Any], choices: Container[str], about: Container[str
         held[f"number of {name}"] = len(entries)
     held["stack"] = {key: value for key, value in body["stack"].items() if key not in _OF_THE_STATE}
     said = [one for one in body["diagnostics"] if _counts(one, about)]
-    held["diagnostics"] = [{**one, "source": _file(one["source"])} for one in said]
+    held["diagnostics"] = [{**one, "source": _file(one["source"]), "hint": None} for one in said]
     held["cost"] = {"unit": body["cost"]["unit"], "delta": body["cost"]["delta"]["worst"]}
     held["cost"] |= {"refused": [one["guard"] for one in _refusing(body)]}
     return held

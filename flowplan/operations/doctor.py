@@ -35,7 +35,7 @@ def doctor(session: Session, paths: Sequence[str | Source] = ()) -> Checkup:
     if config is not None and any(one.subject == "project" and one.verdict == "ok" for one in of_account):
         files = _placeable(session, config, kept, files)
     checks = (*of_account, files, _backend(session), state, _lock(session))
-    return Checkup(checks, unreadable)
+    return Checkup(tuple(one.typed(session.settings.typed) for one in checks), unreadable)
 
 
 def _guarded(subject: Subject, check: Callable[[], Check]) -> Check:

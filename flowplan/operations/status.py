@@ -108,7 +108,7 @@ def _command(session: Session, binding: Binding) -> str | None:
         return None
     source = session.files().for_people(binding.source) if binding.source else DEFAULT
     path = [] if source == DEFAULT else [source]
-    return join(["flowplan", "apply", *path, "--target", str(binding.address)])
+    return session.settings.typed(join(["flowplan", "apply", *path, "--target", str(binding.address)]))
 
 
 def bid_rows(

@@ -21,14 +21,15 @@ from flowplan.reports.outlet import Outlet
 
 def lines(outlet: Outlet) -> EventLines:
     """A reporter that writes them."""
-    return EventLines(outlet.out, outlet.now)
+    return EventLines(outlet.out, outlet.now, outlet.paint_out.typed)
 
 
 class EventLines(Reporter):
-    """One JSON object a line, each with `type`, `timestamp`, `address`."""
+    """One JSON object a line, each with `type`, `timestamp`, `address`. `typed`: what is said to type, as it works on
+    the state that the command was given."""
 
-    def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
-        self._out, self._now = out, now
+    def __init__(self, out: Callable[[str], None], now: Callable[[], str], typed: Callable[[str], str] = str) -> None:
+        self._out, self._now, self._typed = out, now, typed
         self._counts: dict[str, Any] = {"added": 0, "changed": 0, "destroyed": 0, "forgotten": 0}
         self._failed = 0
         self._unknown: list[str] = []
@@ -83,10 +84,10 @@ class EventLines(Reporter):
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
         self.event("apply_errored", str(step.address), action=doing(step, change))
         said = Diagnostic("step-failed", str(error), error.hint, detail=error.detail, position=change.position)
-        self.event("diagnostic", str(step.address), **of(said))
+        self.event("diagnostic", str(step.address), **of(said.typed(self._typed)))
 
     def note(self, text: str) -> None:
-        self.event("diagnostic", None, **of(Diagnostic("progress", text, severity="note")))
+        self.event("diagnostic", None, **of(Diagnostic("progress", self._typed(text), severity="note")))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.event("outputs", None, outputs=document(outcome.outputs))
@@ -101,7 +102,7 @@ class EventLines(Reporter):
     def end(self, exit_code: int, said: Iterable[Diagnostic]) -> None:
         """The last event, which sums up all runs of the command; before it, why it fails, where it does."""
         for one in said:
-            self.event("diagnostic", None, **of(one))
+            self.event("diagnostic", None, **of(one.typed(self._typed)))
         self.event(
             "summary",
             None,

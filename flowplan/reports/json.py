@@ -53,11 +53,13 @@ def gitlab(body: SealedPlan | FailedPlan, _: Paint) -> str:
     return json.dumps({"create": add, "update": body["summary"]["update"], "delete": gone}) + "\n"
 
 
-def init(done: Started, _: Paint) -> str:
+def init(done: Started, paint: Paint) -> str:
     """`init.json`: what was found out, which files were written or left, and what to type next."""
     from flowplan.documents.init import document as made
 
-    return dumps(made(done))
+    body = made(done)
+    body["next"] = [{**one, "command": paint.typed(one["command"])} for one in body["next"]]
+    return dumps(body)
 
 
 def checked(found: Checked, _: Paint) -> str:

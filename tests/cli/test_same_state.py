@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from flowplan.cli.everywhere import which_files, which_state
 from flowplan.patterns import regex
 from flowplan.reports.text.same_state import from_same_files, on_same_state
-from tests.cli.lines import UNENDING, commands, ready
+from tests.cli.lines import UNENDING, commands, formats, ready
 from tests.conftest import Place, many
+from tests.texts import task_text
 
 # What looks at no state: other files, the market, or a state of its own.
 ELSEWHERE = {"init", "fmt", "convert", "market", "test", "schema", "completion", "explain", "state migrate"}
@@ -40,6 +43,76 @@ def test_whatever_a_command_says_to_type_is_for_the_state_that_it_was_given(plac
         assert on_same_state(f"`{one}`", "--chdir .") in (f"`{one}`", f"`{one} --chdir .`")
         if on_same_state(one, "--chdir .") != one:
             assert one not in said.replace(f"{one} --chdir .", ""), said
+
+
+HINTS = ("hint", "remedy", "command", "ended_by")
+
+
+def hints_in(body: object) -> Iterator[str]:
+    """Whatever in a document is said to be typed."""
+    if isinstance(body, list):
+        for one in body:
+            yield from hints_in(one)
+    elif isinstance(body, dict):
+        yield from (str(body[key]) for key in HINTS if body.get(key) and "pid" not in body)  # of a lock: what runs
+        for one in body.values():
+            yield from hints_in(one)
+
+
+IN_JSON = [one for one, made in commands().items() if "json" in formats(made)]
+
+
+@pytest.mark.parametrize("command", sorted(set(IN_JSON) - UNENDING - DATA - {"explain", "state history"}))
+def test_what_a_document_says_to_type_is_for_that_state_too(place: Place, command: str) -> None:
+    words = ready(place, command)
+    lines = place.run("--chdir", ".", *words, "--format", "json").out.splitlines(keepends=True)
+    try:
+        bodies = [json.loads("".join(lines))]
+    except ValueError:  # the events of a run
+        bodies = [json.loads(line) for line in lines]
+    for said in hints_in(bodies):
+        for one in {found[0] for found in NAMED.finditer(said)}:
+            if on_same_state(one, "--chdir .") != one:
+                assert one not in said.replace(f"{one} --chdir .", ""), said
+
+
+@pytest.mark.parametrize("form", ["json", "html", "markdown", "github"])
+def test_a_plan_that_nobody_reads_as_text_names_the_state_too(place: Place, form: str) -> None:
+    """Its digest holds what it says to type; and what is typed decides nothing of what a saved plan does."""
+    words = ("--state", "x.json")
+    place.write(task_text("train"), "a.yaml")
+    place.ok("apply", "--auto-approve", "a.yaml", *words)
+    place.write(task_text("renamed"), "a.yaml")
+    said = place.ok("plan", "a.yaml", "--out", "p", "--format", form, *words)
+    assert "flowplan state mv --state x.json" in html.unescape(" ".join(said.split())), said
+    saved = json.loads((place.path / "p").read_text())
+    assert "flowplan state mv --state x.json" in json.dumps(saved["diagnostics"])
+    if form == "json":
+        assert json.loads(said) == saved
+    place.ok("apply", "p", "--state", "./x.json")
+
+
+def test_what_a_status_says_to_type_is_for_that_state(place: Place) -> None:
+    words = ("--state", "x.json")
+    place.write(many(1) + "lifetime: {max_hours: 1}\n", "a.yaml")
+    place.ok("apply", "--auto-approve", "a.yaml", *words)
+    place.ok("simulator", "advance", "3h")
+    typed = "flowplan apply --state x.json a.yaml --target bid.task-000"
+    assert f"this cancels it: {typed}" in " ".join(place.ok("status", *words).split())
+    (bid,) = json.loads(place.ok("status", "--format", "json", *words))["bids"]
+    assert bid["lifetime"]["ended_by"] == typed
+    place.ok(*shlex.split(typed)[1:], "--auto-approve")
+
+
+def test_what_a_run_says_to_a_program_names_the_state(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    result = place.run("apply", "--auto-approve", "--state", "x.json", "--json")
+    assert result.code == 6
+    hints = list(hints_in([json.loads(one) for one in result.out.splitlines()]))
+    assert any("flowplan recover --state x.json" in one for one in hints), hints
 
 
 def test_what_a_plan_says_to_type_ends_what_this_state_has(place: Place) -> None:

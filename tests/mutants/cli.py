@@ -34,6 +34,13 @@ MISTAKES = (
         ("tests/cli/test_same_state.py",),
     ),
     Mistake(
+        "a program is told to type what works on another state",
+        "operations/proposing/document.py",
+        "typed=session.settings.typed,",
+        "typed=str,",
+        ("tests/cli/test_same_state.py", "-k", "nobody_reads"),
+    ),
+    Mistake(
         "say of too few open files how to make a file readable",
         "cli/failures.py",
         "    if what := _came_of(known.__cause__):\n",

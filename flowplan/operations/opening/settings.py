@@ -42,7 +42,8 @@ class Settings:
     for the lock. `lock` False: only to look. `command` says what the lock tells others is running. `variables`: names
     and texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
     one. `allow_plaintext`: where there is a key, read also what is not encrypted. `endpoint`: the server of a state at
-    s3://; "" leaves it to `environ`."""
+    s3://; "" leaves it to `environ`. `typed`: what is said to type, as it is typed to work on this state and these
+    files."""
 
     directory: Path = Path()
     state: str = ""
@@ -57,6 +58,7 @@ class Settings:
     variable_files: tuple[str | Streamed, ...] = field(default=(), repr=False)
     allow_plaintext: bool = False
     endpoint: str = ""
+    typed: Callable[[str], str] = str
 
     def form(self) -> Form:
         """How one run reads and writes its state and saved plans, by the keys in `environ`. Raises UsageProblem for a

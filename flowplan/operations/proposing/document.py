@@ -46,6 +46,7 @@ def document_of(
         sensitive=sensitive,
         outputs=_outputs(seen.state, config, found.plan),
         state_at=session.chosen.recorded(session.identity, session.settings.directory),
+        typed=session.settings.typed,
     )
     return document(found, about, unchanged=unchanged)
 

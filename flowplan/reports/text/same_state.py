@@ -16,8 +16,9 @@ _OF_FILES = regex(r"\bflowplan recover --from-live\b|(?<=`)flowplan (?:plan|vali
 def from_same_files(text: str, paths: str) -> str:
     """`text`, whose commands that read the files have these `paths`, where they name none: without them, there may be
     nothing to read; and who rebuilds a lost state has from them what the stack is called, and which volumes are its
-    own."""
-    return _OF_FILES.sub(lambda found: f"{found[0]} {paths}", text)
+    own. One that has them stays."""
+    given = f" {paths}"
+    return _OF_FILES.sub(lambda found: found[0] + ("" if text.startswith(given, found.end()) else given), text)
 
 
 def on_same_state(text: str, options: str) -> str:

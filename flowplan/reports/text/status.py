@@ -19,7 +19,7 @@ from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import counted, gigabytes, lasting, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all, rounded
-from flowplan.reports.text.paint import WIDTH, Paint, apart, bold, wrapped
+from flowplan.reports.text.paint import PLAIN, Paint, apart, bold, wrapped
 
 _NAMED = 4  # of bids that one command ends, how many it names
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
@@ -31,14 +31,14 @@ def text(found: Status, paint: Paint) -> str:
     rows = sorted(found.bids, key=lambda row: in_order(row.address))
     volumes = sorted(found.volumes, key=lambda row: in_order(row.address))
     if not rows and not volumes:
-        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
+        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint)]) + "\n"
     groups = list(alike(rows, _same, each=paint.verbose))
     parts = list(_paragraphs(groups, paint))
     if volumes:
         parts.append("\n".join(_volume(these, paint) for these in alike(volumes, _held, each=paint.verbose)))
     paid = [
         *(wrapped(_paid_in_all(found, groups), "", "  ", paint.width) if rows else ()),
-        *_paid_over_life(found, paint.width),
+        *_paid_over_life(found, paint),
     ]
     parts.append("\n".join([*wrapped(_total(found), "", "  ", paint.width), *paid]))
     return "\n\n".join(parts) + "\n"
@@ -98,13 +98,14 @@ def _paid_for(rows: Iterable[Row]) -> Decimal | None:
     return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
 
-def _paid_over_life(found: Status, width: int) -> list[str]:
+def _paid_over_life(found: Status, paint: Paint) -> list[str]:
     """What was paid with the bids that the stack has no longer, where it had some."""
     if not found.has_past:
         return []
     by = "" if found.as_of is not None else " by the last bill that was read"
     said = f"Paid for instances over the life of this stack{by}, storage not included"
-    return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", width)
+    whole = f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task."
+    return wrapped(paint.typed(whole), "", "  ", paint.width)
 
 
 def _paragraphs(groups: Iterable[Sequence[Row]], paint: Paint) -> Iterator[str]:
@@ -132,7 +133,7 @@ def _together(rows: Sequence[Row], paint: Paint) -> str:
         *([f"ports of each: {_ports(first)}"] if first.pairs else []),
     ]
     head = apart([*bold(f"{names} ({len(rows):,} alike)", paint), _status(first, paint)], "", "  ", paint.width)
-    return "\n".join([*head, *(line for one in said for line in wrapped(one, "  ", "    ", paint.width))])
+    return "\n".join([*head, *(line for one in said for line in wrapped(paint.typed(one), "  ", "    ", paint.width))])
 
 
 def _instances_of(rows: Iterable[Row]) -> Iterator[str]:
@@ -161,11 +162,11 @@ def _paragraph(row: Row, paint: Paint) -> str:
         *apart([_name(row, paint), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
         *wrapped(_what(row), "  ", "    ", paint.width),
         *wrapped(_charge(row), "  ", "    ", paint.width),
-        *(line for said in _raised(row) for line in wrapped(f"limit {said}", "  ", "    ", paint.width)),
+        *(line for said in _raised(row) for line in wrapped(paint.typed(f"limit {said}"), "  ", "    ", paint.width)),
         f"  {_paid(row)}",
     ]
     if row.life is not None:
-        lines += wrapped(_lifetime(row, row.life), "  ", "    ", paint.width)
+        lines += wrapped(paint.typed(_lifetime(row, row.life)), "  ", "    ", paint.width)
     for name, state, ssh in present(row):
         lines += apart(filter(None, (shown(name), state, ssh)), "  ", "    ", paint.width)
     if row.pairs:
@@ -298,7 +299,7 @@ def said_of(row: Row) -> list[str]:
 
 def said_in_all(found: Status) -> list[str]:
     """What is paid an hour, and what was paid so far: a sentence each."""
-    life = " ".join(line.strip() for line in _paid_over_life(found, WIDTH))
+    life = " ".join(line.strip() for line in _paid_over_life(found, PLAIN))
     paid = [_paid_in_all(found, [[row] for row in found.bids])] if found.bids else []
     return [_total(found), *paid, *([life] if life else [])]
 
