@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from flowplan.errors import NotFound
-from flowplan.model.live import ALLOCATED, TERMINATED, Live, LiveBid
+from flowplan.model.live import ALLOCATED, TERMINATED, UP, Live, LiveBid
 
 RUNNING, GONE = "running", "gone"  # beside the API's own words
 
@@ -35,7 +35,7 @@ def standings(cloud: Looks, quantities: Mapping[str, int], *, running: bool) -> 
     live = cloud.live()
     found = {id: _status(_bid(cloud, id, live)) for id in quantities}
     if running and ALLOCATED in found.values():
-        up = Counter(one.bid for one in cloud.instances() if one.status == "STATUS_RUNNING")
+        up = Counter(one.bid for one in cloud.instances() if one.status == UP)
         found |= {id: RUNNING for id, was in found.items() if was == ALLOCATED and up[id] >= quantities[id]}
     return found
 

@@ -20,7 +20,7 @@ from flowplan.documents.ports import listed
 from flowplan.exact import exact
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
-from flowplan.model.live import OPEN, PAUSED
+from flowplan.model.live import ALLOCATED, OPEN, PAUSED, UP
 from flowplan.model.resources import Bid, PortPair, Volume
 from flowplan.names import few
 from flowplan.pricing.entry import Market, charged_at, entry_price, has_passed, to_win
@@ -130,6 +130,12 @@ class Row:
         if self.bid.worst is None:
             return False
         return entry_price(self.market, self.bid.limit_price, holding=False).point is not None
+
+    @property
+    def runs(self) -> bool:
+        """Whether all its instances run: what `apply --wait running` waits for."""
+        up = sum(one.status == UP for one in self.instances)
+        return self.status == ALLOCATED and self.bid.quantity is not None and up >= self.bid.quantity
 
     @property
     def present(self) -> list[Instance]:

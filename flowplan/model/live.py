@@ -15,6 +15,7 @@ from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volum
 from flowplan.patterns import regex
 
 OPEN, TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Open", "Terminated", "Allocated", "Preempting", "Paused"
+UP = "STATUS_RUNNING"  # of an instance
 # Seconds since its create was sent in which the API may not show a bid yet: 30 until the create is answered, 45 (the
 # settle window) that a look may lag, and what the server's clock, last heard, may be behind.
 SHOWS_WITHIN = 120.0

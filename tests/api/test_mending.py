@@ -265,6 +265,7 @@ def test_a_typed_operator_runs(place: Place) -> None:
     place.write(json.dumps({"version": 2, "name": "s", "tasks": tasks, "outputs": outputs}))
     operator = Operator(place.path, threading.Event())
     id = operator.up()["bid"]
+    assert not operator.ready()
     place.ok("simulator", "advance", "1h")
     assert operator.ready()
     train = flowplan.Address.parse("bid.train")

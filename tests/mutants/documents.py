@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "tell a program that a bid runs of which one instance does",
+        "documents/status.py",
+        "up >= self.bid.quantity\n",
+        "up > 0\n",
+        ("tests/reports/test_status.py", "-k", "all_its_instances"),
+    ),
+    Mistake(
         "name one of several bids in the command that ends them all",
         "documents/status.py",
         "(command, *dict.fromkeys(those))",

@@ -12,7 +12,7 @@ from attrs import frozen
 from flowplan.documents.shapes.paid import PaidFor, PaidInAll
 from flowplan.documents.status import Row, Status, VolumeRow, document
 from flowplan.model.address import Address
-from flowplan.model.live import LiveBid
+from flowplan.model.live import UP, LiveBid
 from flowplan.pricing.entry import Market
 from flowplan.reports.text.paid import paid_over_life
 from flowplan.reports.text.paint import Paint
@@ -40,6 +40,20 @@ def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactiva
 
 def status(*rows: Row, there: bool = True) -> Status:
     return Status(State(LINEAGE), rows, [VolumeRow(Address("volume", "data"), "vol_1", volume(size_gb=730), there)])
+
+
+@pytest.mark.parametrize(
+    ("found", "runs"),
+    [
+        (row("Allocated", PRICE, Machine("a", UP), Machine("b", UP)), True),
+        (row("Allocated", PRICE, Machine("a", UP), Machine("b", "STATUS_STARTING")), False),
+        (row("Allocated", PRICE, Machine("a", UP), Machine("b", UP), Machine("c", "STATUS_TERMINATED")), True),
+        (row("Preempting", PRICE, Machine("a", UP), Machine("b", UP)), False),
+        (row("Allocated"), False),
+    ],
+)
+def test_a_bid_runs_once_all_its_instances_do(found: Row, runs: bool) -> None:
+    assert found.runs is runs
 
 
 STORAGE = "0.08"  # dollars an hour of 730 GB

@@ -33,8 +33,7 @@ class Operator:
         return {name: str(one.value) for name, one in found.items() if one.value is not None}
 
     def ready(self) -> bool:
-        rows = self.stack.status(stop=self.stop).bids
-        return all(row.status == "Allocated" and row.instances for row in rows)
+        return all(row.runs for row in self.stack.status(stop=self.stop).bids)
 
     def down(self) -> list[str]:
         """What is left of it."""
