@@ -139,7 +139,7 @@ class Looking:
         hold_together({**request.asked, "out": out}, lambda name: "refresh=False" if name == "no_refresh" else name)
         saved = None if out is None else str(self.directory / path(out, "out"))
         if saved is not None:
-            hold_writable(saved)
+            hold_writable(saved, state=self._opening.settings.named_state)
 
         def run(event: Hearing) -> Proposal:
             def simulating(*_: int) -> None:

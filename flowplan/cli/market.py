@@ -86,7 +86,8 @@ def market(
     if svg is not None:
         from flowplan.reports.svg.market import BEGINS
 
-        output.hold_writable(svg, "picture of flowplan", re.compile(re.escape(BEGINS.encode())))
+        begins = re.compile(re.escape(BEGINS.encode()))
+        output.hold_writable(svg, "picture of flowplan", begins, here.session.settings.named_state)
     every = report_of("market", form).whole or here.answer.file is not None
     found = look(here.session, types, region, Asked(hours, since, asked, every))
     if svg is not None:

@@ -70,7 +70,7 @@ def plan(
     here, report = Context.of(ctx), report_of("plan", form, max_bytes)
     hold_shown(report, form, scripts=asked["show_scripts"])
     if out:
-        hold_writable(out)
+        hold_writable(out, state=here.session.settings.named_state)
     request = read_request(
         asked,
         complete=bool(out) or report.whole or here.answer.file is not None,

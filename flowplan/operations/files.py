@@ -23,20 +23,26 @@ def hold_json_file(path: str, state: str | None = None, used: Iterable[str] = ()
     """Raise UsageProblem when no JSON document can be written to `path`, or something else is there, or is to be there:
     what `--state` says, and what flowplan keeps beside it, and the files that the command line names for anything else
     (`used`)."""
-    from flowplan.backends.state_name import DEFAULT
-
-    target = Path(path)
-    if target.name == "-":
+    if Path(path).name == "-":
         raise UsageProblem("--json needs the name of a file", hint="for JSON on stdout give --format json")
-    kept = target.name == DEFAULT or target.name.endswith((".journal", "-journal", ".json.backup"))
-    if kept or (state and os.path.realpath(state) == os.path.realpath(path)):
-        raise UsageProblem(f"{shown(path)}: flowplan uses this name for the state", hint="choose another name")
+    _hold_apart(path, state)
     if any(os.path.realpath(one) == os.path.realpath(path) for one in used):
         raise UsageProblem(
             f"{shown(path)} would be overwritten by --json: this command reads it, or writes something else there",
             hint="choose another name for --json",
         )
     hold_writable(path, "JSON document of flowplan", _JSON)
+
+
+def _hold_apart(path: str, state: str | None) -> None:
+    """Raise UsageProblem where a state is, or is to be, or what flowplan keeps beside one: the next run would take what
+    is written there for a damaged state, or for what is left of one. `state`: the one that the command has named."""
+    from flowplan.backends.state_name import DEFAULT
+
+    name = Path(path).name
+    kept = name == DEFAULT or name.endswith((".journal", "-journal", ".json.backup"))
+    if kept or (state and os.path.realpath(state) == os.path.realpath(path)):
+        raise UsageProblem(f"{shown(path)}: flowplan uses this name for the state", hint="choose another name")
 
 
 def remove_json_file(path: str) -> None:
@@ -48,9 +54,12 @@ def remove_json_file(path: str) -> None:
         raise UsageProblem(f"{shown(path)} cannot be replaced: {error.strerror}", hint="choose another name") from error
 
 
-def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
-    """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
-    whose file is empty while nobody holds it: neither is to be replaced; and where its directory takes nothing."""
+def hold_writable(
+    path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN, state: str | None = None
+) -> None:
+    """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like a state, the one
+    that the command has named (`state`), or like the lock of one, whose file is empty while nobody holds it: none is to
+    be replaced; and where its directory takes nothing."""
     from flowplan.backends.state_name import is_lock_name
 
     target = Path(path)
@@ -62,6 +71,7 @@ def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes]
         raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
     _hold_directory(path)
     if not there:
+        _hold_apart(path, state)
         return
     head = b""
     if target.is_file():
@@ -75,6 +85,7 @@ def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes]
             f"{shown(path)} holds a state, which flowplan does not replace; nothing was written",
             hint="remove it first, or choose another name",
         )
+    _hold_apart(path, state)
     if head and not begins.match(head):
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():

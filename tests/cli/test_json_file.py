@@ -23,7 +23,7 @@ from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
 from tests.cli.test_running import read_until, start
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
-from tests.conftest import FLOWPLAN, Place, made_once, many
+from tests.conftest import APPLY, FLOWPLAN, Place, made_once, many
 from tests.loaded import client
 from tests.processes import LONGEST
 from tests.texts import task_text
@@ -125,6 +125,16 @@ def test_it_is_no_name_of_the_state_that_an_apply_is_to_make(place: Place, name:
     done = place.run("apply", "--auto-approve", f"--json={name}", *(("--state", name) if name == "own.json" else ()))
     assert (done.code, "flowplan uses this name for the state" in " ".join(done.err.split())) == (64, True)
     assert [one.name for one in place.path.iterdir()] == ["flowplan.yaml"]
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "own.json", "flowplan.state.journal", "own.json.backup"])
+@pytest.mark.parametrize("command", [("plan", "--out"), ("market", "h100.8x.SXM5.IB", "--svg")], ids=" ".join)
+def test_nor_is_that_one_of_a_saved_plan_or_a_picture(place: Place, command: tuple[str, ...], name: str) -> None:
+    """The next run would take it for a state that is damaged, or for what is left of one."""
+    place.write(task_text("train"))
+    done = place.run(*command, name, *(("--state", name) if name == "own.json" else ()))
+    assert (done.code, "flowplan uses this name for the state" in " ".join(done.err.split())) == (64, True)
+    place.ok(*APPLY)
 
 
 def test_a_link_to_the_state_is_one_of_its_names(place: Place) -> None:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "write a saved plan where the next run looks for its state",
+        "operations/files.py",
+        "    if not there:\n        _hold_apart(path, state)\n        return\n",
+        "    if not there:\n        return\n",
+        ("tests/cli/test_json_file.py", "-k", "saved_plan_or_a_picture"),
+    ),
+    Mistake(
         "take what was paid for nothing where the bill could not be fetched",
         "operations/cost.py",
         "    return Bills(unread=dict.fromkeys(",

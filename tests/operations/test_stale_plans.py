@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import attrs
 import pytest
@@ -182,6 +183,16 @@ def test_a_state_of_another_project_is_refused(example: Place) -> None:
     result = example.run("plan")
     assert result.code == 3
     assert "this state belongs to project other, not to my-foundry-project" in result.err
+
+
+def test_of_two_projects_of_one_name_the_refusal_has_the_ids(example: Place) -> None:
+    """The key of another account was given, which has a project called the same."""
+    example.ok("apply", "--auto-approve")
+    path = example.path / "flowplan.state.json"
+    path.write_bytes(dump(attrs.evolve(load(path.read_bytes(), path.name), project="proj_other")))
+    result = example.run("plan")
+    assert result.code == 3
+    assert re.search(r"this state belongs to project proj_other, not to proj_\w{16}\s", result.err)
 
 
 def test_a_saved_plan_is_not_carried_out_on_another_cloud(example: Place) -> None:

@@ -76,10 +76,13 @@ def _chosen(visible: Sequence[Named] | CloudError, settings: Settings, state: St
     except ConfigError as error:
         raise (visible if isinstance(visible, CloudError) else error) from None
     if state.project and state.project != project.id:
+        ours, theirs = state.project_name or state.project, project.name
+        if ours == theirs:  # another account has a project of this name
+            ours, theirs = state.project, project.id
         raise GuardRefused(
-            f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
+            f"this state belongs to project {ours}, not to {theirs}",
             code="other-project",
-            hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
+            hint=f"give --project {ours}, or another --state for {theirs}",
         )
     return project
 

@@ -68,6 +68,12 @@ class Settings:
         return form_of(self.environ, self.directory, allow_plaintext=self.allow_plaintext)
 
     @property
+    def named_state(self) -> str:
+        """The file of the state that is named here or in `environ`; "": none is."""
+        named = self.state or self.environ.get(STATE, "")
+        return str(self.directory / named) if named else ""
+
+    @property
     def api_url(self) -> str:
         """The one given, else FLOWPLAN_API_URL, MITHRIL_API_URL, the public API; without a slash at the end. Raises
         UsageProblem for one that holds a credential."""
