@@ -136,7 +136,7 @@ def open_store(
         near = looks_like(scheme, filter(None, STORES))
         meant = f"did you mean {near}://? " if near else ""
         raise UsageProblem(
-            f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://",
+            f"--state {shown(without_userinfo(state.partition('?')[0]))}: flowplan cannot keep a state at {scheme}://",
             hint=f"{meant}name a file, or a URL with https://, postgres://, s3:// or az://",
         )
     return STORES[scheme](state, directory, environ, hold, form or Form())

@@ -28,17 +28,29 @@ def remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
 
 
 _WHICH_STATE = ("chdir", "state", "endpoint")
+# What the URL of a database may say behind its name that is no secret; behind the names of all others nothing stands.
+_SHOWN = frozenset(("schema", "state", "service", "host", "hostaddr", "port", "user", "target_session_attrs"))
+_SHOWN |= {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "require_auth", "passfile"}
 
 
 def which_state(given: Mapping[str, Any]) -> str:
-    """The options that say which state, as they are `given`, for a command line; "" where there are none, or one holds
-    a password."""
+    """The options that say which state, as they are `given`, for a command line; "" where there are none, or one may
+    hold a password."""
     words = [(f"--{name}", str(given[name])) for name in _WHICH_STATE if given.get(name)]
-    if not words or any(":" in word.partition("://")[2].rpartition("@")[0] for _, word in words):
+    if not words or any(_may_be_secret(word) for _, word in words):
         return ""
     import shlex
 
     return " ".join(f"{option} {shlex.quote(word)}" for option, word in words)
+
+
+def _may_be_secret(word: str) -> bool:
+    """Whether a URL has a password or a token in it, as far as that can be known; a user alone is none."""
+    if "://" not in word:
+        return False
+    start, _, query = word.partition("?")
+    said = {one.partition("=")[0] for one in query.split("&") if one}
+    return ":" in start.partition("://")[2].rpartition("@")[0] or "#" in word or not said <= _SHOWN
 
 
 def which_files(given: Mapping[str, Any]) -> str:

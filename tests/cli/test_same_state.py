@@ -255,6 +255,26 @@ def test_a_watch_that_is_to_be_started_again_watches_that_state(place: Place) ->
     assert "hint: flowplan output --state x.json --raw NAME" in refused.err
 
 
-def test_a_password_is_not_repeated() -> None:
-    assert which_state({"state": "postgres://team:secret@db/states"}) == ""
-    assert which_state({"state": "postgres://team@db:5432/states"}) == "--state postgres://team@db:5432/states"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://team:CANARY@db/states",
+        "postgres://team@db/states/x?password=CANARY",
+        "postgres://team@db/states/x?sslmode=require&sslpassword=CANARY",
+        "postgres://team@db/states/x?scram_client_key=CANARY",
+        "https://gitlab.example.com/state/x?private_token=CANARY",
+        "https://gitlab.example.com/state/x#CANARY",
+        "az://account/states/x?sv=2021&sig=CANARY",
+        "gs://states/x?access_token=CANARY",
+    ],
+)
+def test_a_password_is_not_repeated(place: Place, url: str) -> None:
+    assert which_state({"state": url}) == ""
+    for words in (("apply", "p.plan"), ("show", "p.plan"), ("state", "list")):
+        refused = place.run("--state", url, *words)
+        assert refused.code in (5, 64, 65) and "CANARY" not in refused.out + refused.err, refused
+
+
+def test_the_url_of_a_database_is_repeated_with_all_that_is_no_secret() -> None:
+    for url in ("postgres://team@db:5432/states", "'postgres://team@db/a/x?sslmode=verify-full&schema=b'"):
+        assert which_state({"state": url.strip("'")}) == f"--state {url}"

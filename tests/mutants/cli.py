@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "repeat the password behind the name of a database in what is to be typed",
+        "cli/everywhere.py",
+        " or not said <= _SHOWN",
+        "",
+        ("tests/cli/test_same_state.py", "-k", "not_repeated"),
+    ),
+    Mistake(
         "take for an answer what was typed before the plan was shown",
         "cli/running.py",
         "            self.terminal.forget_typed()\n",
