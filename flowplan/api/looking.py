@@ -29,7 +29,7 @@ from flowplan.operations.opening.loading import load_of_any_api
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
-from flowplan.operations.running.saved_plan import as_file
+from flowplan.operations.running.plan_file import as_file
 
 if TYPE_CHECKING:
     from flowplan.config import Config

@@ -12,7 +12,7 @@ from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.exact import exactly
 from flowplan.operations import plan as planning
 from flowplan.operations.proposing.request import Request
-from flowplan.operations.running.saved_plan import hold_whole
+from flowplan.operations.running.plan_file import hold_whole
 
 if TYPE_CHECKING:
     from flowplan.cost.costs import Costs

@@ -23,8 +23,9 @@ from flowplan.operations import apply as applying
 from flowplan.operations.proposing.refusing import hold_unseen, tell_unseen
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.approval import Approved
+from flowplan.operations.running.plan_file import given_plan
 from flowplan.operations.running.run import How
-from flowplan.operations.running.saved_plan import given_plan, hold_expected, request_of, unchecked
+from flowplan.operations.running.saved_plan import hold_expected, request_of, unchecked
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter

@@ -42,7 +42,8 @@ def apply(
     from flowplan.cli.plan_request import read_request
     from flowplan.cli.running import carry_out
     from flowplan.operations.opening.combinations import SAVED_PLAN, as_option, hold_together
-    from flowplan.operations.running.saved_plan import read_saved_plan, request_of, unchecked
+    from flowplan.operations.running.plan_file import read_saved_plan
+    from flowplan.operations.running.saved_plan import request_of, unchecked
 
     here = Context.of(ctx)
     request = read_request({"paths": paths, **asked})

@@ -113,7 +113,7 @@ def _save(here: Context, found: Planned, path: str, *, permitted: bool) -> None:
     from flowplan.documents.json_text import dumps
     from flowplan.operations.files import write_output
     from flowplan.operations.opening.settings import PLAN_KEY
-    from flowplan.operations.running.saved_plan import as_file
+    from flowplan.operations.running.plan_file import as_file
 
     write_output(path, as_file(dumps(found.document), here.session.store.form))
     digest, typed = found.sealed["sha256"], quote(path)

@@ -30,7 +30,7 @@ def show(ctx: click.Context, planfile: str | None, form: str, max_bytes: int | N
 
 
 def _plan(here: Context, planfile: str, form: str, max_bytes: int | None) -> None:
-    from flowplan.operations.running.saved_plan import given_plan
+    from flowplan.operations.running.plan_file import given_plan
     from flowplan.reports.text.plan import refusals
 
     body = given_plan(here.session.settings, planfile)

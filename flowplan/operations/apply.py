@@ -24,11 +24,12 @@ from flowplan.operations.checking.sensitive import hold_sensitive
 from flowplan.operations.opening.variables import hold_same, of_plan
 from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.running.approval import Approval
+from flowplan.operations.running.as_saved import hold_same_state
 from flowplan.operations.running.begun_once import OfBegun, say_begun
 from flowplan.operations.running.excerpting import Excerpting
 from flowplan.operations.running.lapsed import lapsed
 from flowplan.operations.running.run import How, Run
-from flowplan.operations.running.saved_plan import hold_same_state, touched_by
+from flowplan.operations.running.saved_plan import touched_by
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter

@@ -29,7 +29,8 @@ from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, Ss
 from flowplan.model.live import LiveVolume
 from flowplan.operations.opening.project import choose_project
 from flowplan.operations.opening.settings import Settings
-from flowplan.operations.running.saved_plan import hold_checked, hold_expected, hold_same_cloud, hold_signed
+from flowplan.operations.running.as_saved import hold_same_cloud
+from flowplan.operations.running.saved_plan import hold_checked, hold_expected, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
 from flowplan.secret import Secret

@@ -756,7 +756,7 @@ MISTAKES = (
     ),
     Mistake(
         "carry out a saved plan with another state than it was made for",
-        "operations/running/saved_plan.py",
+        "operations/running/as_saved.py",
         "made_for == here or (",
         "True or (",
         ("tests/operations/test_which_state.py", "-k", "for_its_state"),
@@ -805,7 +805,7 @@ MISTAKES = (
     ),
     Mistake(
         "let run on what is past its lifetime where a directory is gone",
-        "operations/running/saved_plan.py",
+        "operations/running/plan_file.py",
         "        return None  # a directory, a name that is too long, or none: what is over ends all the same\n",
         "        raise ConfigError([])\n",
         ("tests/operations/test_lapsed.py", "-k", "directory_that_is_gone"),
@@ -1379,14 +1379,14 @@ MISTAKES = (
     ),
     Mistake(
         "believe what a saved plan says",
-        "operations/running/saved_plan.py",
+        "operations/running/as_saved.py",
         "    if differing := differences(",
         "    if differing := () and differences(",
         ("tests/operations/test_saved_plans.py", "-k", "lie"),
     ),
     Mistake(
         "use a plan before its shape is held to",
-        "operations/running/saved_plan.py",
+        "operations/running/plan_file.py",
         "    if why := misfit(body):\n",
         "    if not body and (why := misfit(body)):\n",
         ("tests/operations/test_saved_plans.py", "-k", "some_of_all"),

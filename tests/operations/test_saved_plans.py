@@ -16,7 +16,7 @@ import pytest
 
 from flowplan.documents.plan import digest_of
 from flowplan.documents.plan_shape import misfit
-from flowplan.operations.running import saved_plan
+from flowplan.operations.running import plan_file
 from tests.conftest import Place, bid_id, made_once
 from tests.documents.edits import Path, edited, edits, is_free
 from tests.texts import storage, task_text
@@ -316,7 +316,7 @@ def test_one_that_cannot_be_read_is_not_taken_for_a_task_file(example: Place, mo
     def fails(path: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(saved_plan, "opened", fails)
+    monkeypatch.setattr(plan_file, "opened", fails)
     refused = example.run("apply", "p.json")
     assert (refused.code, refused.err) == (64, "error: p.json cannot be read: Input/output error\n")
     assert example.ledger() == []

@@ -17,8 +17,8 @@ from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.proposing.document import document_of, with_scripts
 from flowplan.operations.proposing.priced import forecast, hold_budgets, priced_plan
 from flowplan.operations.proposing.refusing import refuse, runs_on
+from flowplan.operations.running.as_saved import hold_to
 from flowplan.operations.running.begun_once import hold_not_made
-from flowplan.operations.running.saved_plan import hold_to
 from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes, same_but_ended, same_work
 from flowplan.pricing.notable import has_risen
