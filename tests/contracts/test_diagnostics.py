@@ -367,12 +367,10 @@ def used() -> Iterator[tuple[str, str]]:
                 for value in named:
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):
                         yield path.name, value.value
-            if (
-                isinstance(node, ast.Assign)
-                and path.name in ("errors.py", "outcome.py")
-                and ast.unparse(node.targets[0]) == "code"
-            ):
-                yield path.name, ast.literal_eval(node.value)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and path.name in ("errors.py", "outcome.py"):
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                if ast.unparse(target) == "code" and node.value is not None:
+                    yield path.name, ast.literal_eval(node.value)
 
 
 def test_every_code_that_is_named_is_in_the_table_and_every_one_of_the_table_is_named() -> None:
