@@ -55,7 +55,7 @@ def test_a_key_that_says_another_place_does_not_make_the_bid_unknown(used: Place
     assert "give --state a.json to destroy what is there" in said(used, *DESTROY)
     assert used.ledger() == before
     used.ok("--state", "a.json", *DESTROY)
-    assert "no state yet" in used.ok("plan")
+    assert (f"no state at {new} yet" if now else "no state yet") in used.ok("plan")
     assert "No changes" in used.ok(*DESTROY)
 
 

@@ -90,6 +90,25 @@ def test_a_change_of_one_leaves_the_other(stack: Place) -> None:
     assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
 
 
+def test_a_plan_says_of_which_environment_it_is(stack: Place) -> None:
+    """Name, project and API are the same in both: who reviews the one must not take it for the other."""
+
+    def heads(environment: str) -> tuple[str, str, str]:
+        text, markdown, page = (
+            stack.ok(*of(environment, "plan", "--format", form)) for form in ("text", "markdown", "html")
+        )
+        state = page.partition("<dt>State</dt><dd>")[2].partition("</dd>")[0]
+        return " ".join(text.partition("\n\n")[0].split()), markdown.splitlines()[1], state
+
+    where = 'Stack "serving": project my-foundry-project, API sim:, '
+    title = "### flowplan: `serving` in `my-foundry-project`, API `sim:`, state "
+    for one in ENVIRONMENTS:
+        assert heads(one) == (f"{where}no state at {one}.json yet", f"{title}`{one}.json`", f"{one}.json: none yet")
+    applied(stack)
+    for one in ENVIRONMENTS:
+        assert heads(one) == (f"{where}state {one}.json, serial 1", f"{title}`{one}.json`", f"{one}.json: serial 1")
+
+
 def mixed(stack: Place, *command: str) -> tuple[str, ...]:
     """`command` for the state of production with the variables of staging."""
     return ("--state", "production.json", *command, "--var-file", "env/staging.yaml")

@@ -83,6 +83,8 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
     changing = ordered(body["resource_changes"])
     stack = body["stack"]
     where = f"{code(stack['project']['name'], _SHORT)}, API {code(stack['api_url'], 200)}"
+    if "state" in stack:
+        where += f", state {code(stack['state'], 200)}"
     title = f"### flowplan: {code(stack['name'], _SHORT)} in {where}\n\n"
     yield Piece(header(body) + title + _verdict(body, changing) + "\n")
     yield from _costs(body)

@@ -70,8 +70,13 @@ def refusals(body: PlanDocument | SealedPlan, paint: Paint) -> str:
 
 
 def head(stack: PlannedStack, paint: Paint) -> str:
-    """Which stack it is a plan of, and where: who has two projects must see the wrong one before anything else."""
-    state = f"state serial {stack['serial']}" if stack["serial"] else "no state yet"
+    """Which stack it is a plan of, and where: who has two projects, or an environment beside this one in a state of its
+    own, must see the wrong one before anything else."""
+    serial, at = stack["serial"], stack.get("state")
+    if at is None:
+        state = f"state serial {serial}" if serial else "no state yet"
+    else:
+        state = f"state {at}, serial {serial}" if serial else f"no state at {at} yet"
     where = f"project {stack['project']['name']}, API {stack['api_url']}, {state}"
     return "\n".join(wrapped(f'{paint("Stack", "bold")} "{stack["name"]}": {where}', "", "  ", paint.width))
 
