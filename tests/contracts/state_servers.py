@@ -65,8 +65,9 @@ class Kind:
     def update(self, state: State, id: str, body: bytes) -> Answer:
         if (state.lock or {}).get("ID", "") != id and "write" not in state.careless:
             return 423, json.dumps(state.lock).encode(), JSON
+        serial = json.loads(body)["serial"]
         state.versions.clear()
-        state.versions[json.loads(body)["serial"]] = body
+        state.versions[serial] = body
         return 200, b"", TEXT
 
     def take(self, state: State, info: dict[str, str]) -> Answer:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,9 @@ import pytest
 from attrs import evolve
 
 from flowplan.backends.processes import pid_namespace
+from flowplan.backends.remote import http_lock
 from flowplan.backends.remote.asked import Asked
+from flowplan.backends.remote.foreseen import NAMED
 from flowplan.backends.remote.http_client import UNRETURNED
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict
@@ -33,7 +36,7 @@ from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
 from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
 from tests.contracts.under_lock import Killed, holders, owner
-from tests.processes import Process
+from tests.processes import LONGEST, Process
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -296,6 +299,63 @@ def test_a_holder_asks_the_server_when_its_last_answer_is_old(site: HttpSite) ->
     boot[0] += 2
     with pytest.raises(StateError, match="was lost"):
         store.lock.verify()
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_look_that_is_not_answered_is_waited_for_a_while_and_counts_when_it_comes(
+    site: HttpSite, is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_lock, "WAIT", 0.01)
+    boot, hangs, looks = [1000.0], threading.Event(), list[str]()
+    store = site.open(clocks=Clocks(lambda: boot[0], lambda: boot[0]))
+    store.lock.acquire(owner())
+    boot[0] += 10
+
+    def asked(wanted: str) -> Answer | None:
+        looks.append(wanted)
+        if len(looks) == 1:
+            assert hangs.wait(LONGEST)
+            if not is_ours:
+                site.state.edit(lambda document: document.update(run="another", fence=document["fence"] + 1))
+        return None
+
+    site.state.asked = asked
+    for _ in range(3):  # the server is away, and who takes a lock that is held has to say so first
+        store.lock.verify()
+    assert (looks, store.lock.sure_for()) == (["get"], 50)
+    boot[0] += 20
+    hangs.set()
+    for thread in threading.enumerate():
+        if thread.name == NAMED:
+            thread.join(LONGEST)
+    monkeypatch.setattr(http_lock, "WAIT", LONGEST)
+    if is_ours:  # but that was long ago
+        assert store.lock.sure_for() == 40
+        store.lock.verify()
+        assert (len(looks), store.lock.sure_for()) == (2, 60)
+    else:
+        with pytest.raises(StateError, match="was lost"):
+            store.lock.verify()
+        assert len(looks) == 1
+    store.lock.release()
+
+
+def test_a_write_says_of_the_lock_what_was_so_when_it_was_sent(site: HttpSite) -> None:
+    boot = [1000.0]
+    store = site.open(clocks=Clocks(lambda: boot[0], lambda: boot[0]))
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    run.append([INTENT])
+
+    def slow(wanted: str, answer: Answer) -> Answer:
+        boot[0] += 30
+        return answer
+
+    boot[0] += 1
+    site.state.answered = slow
+    run.append([DONE])
+    assert store.lock.sure_for() == 30
+    store.lock.release()
 
 
 @pytest.mark.parametrize("writers", [2, 8, 32])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import attrs
 import pytest
 
-from flowplan.backends.remote.lease import Clocks
+from flowplan.backends.remote.foreseen import NAMED
+from flowplan.backends.remote.lease import Clocks, Terms
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore, watching
-from flowplan.errors import Locked, StateError
+from flowplan.errors import Locked, StateError, Unserved
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND, begun, found, run
 from tests.contracts.memory import Memory, ObjectSite
 from tests.contracts.under_lock import Killed, all_at_once, holders, in_a_renewal, owner, work
+from tests.processes import LONGEST, until
 from tests.runs import Run
 
 
@@ -102,6 +106,86 @@ def test_a_holder_that_wakes_after_its_lease_can_write_nothing(site: ObjectSite)
         late.append([DONE])
     first.lock.release()  # what it had is another's by now
     second.lock.verify()
+
+
+@pytest.mark.parametrize("answer", ["done", "lost"])
+def test_a_write_that_is_not_answered_ends_while_the_lock_is_sure_and_sends_nothing_later(
+    site: ObjectSite, answer: str
+) -> None:
+    """Another run may have begun by then, with what it knows: what arrives late finds its number taken."""
+    terms = Terms(lease=0.5, renewed=10.0, margin=0.1, grace=0.1, poll=0.02, freed=0.1)
+    hangs, puts = threading.Event(), list[str]()
+
+    def opened(terms: Terms) -> RemoteStore:
+        place = site.place()
+        seen, lock = Seen(None, place.identity, place.name), site.lock(place, terms)
+        return RemoteStore(place, lock, site.directory, seen, site.directory / "spilt", lock.verify, watch_lock=lock)
+
+    store, other = opened(terms), opened(attrs.evolve(terms, renewed=0.05))
+    lock = store.lock
+    lock.acquire(owner())
+    late = Run.of(store)
+    late.append([INTENT])
+
+    def asked(call: str, key: str) -> None:
+        if call == "put" and "/journal/" in key:
+            puts.append(key)
+            assert hangs.wait(LONGEST)
+            if answer == "lost":
+                raise Unanswered("timed out")
+
+    site.objects.asked = asked
+    with pytest.raises(Unserved, match="does not answer"):
+        late.append([DONE])
+    lock.verify()  # what cancels bids goes on
+    with pytest.raises(Unserved):
+        late.append([DONE])
+    until(lambda: lock.sure_for() <= 0)
+    with pytest.raises(StateError, match="was lost"):
+        lock.verify()
+    if answer == "lost":
+        end_late(hangs)
+    other.lock.acquire(owner(), timeout=LONGEST)
+    site.objects.asked = lambda call, key: None
+    after = Run.of(other)
+    after.append([DONE])
+    end_late(hangs)
+    assert len(puts) == 1
+    assert after.save(after.read().state).bindings == {DATA: BINDING}
+    lock.release()
+    other.lock.verify()
+
+
+def end_late(hangs: threading.Event) -> None:
+    """What nobody waits for goes on, to its end."""
+    hangs.set()
+    for thread in threading.enumerate():
+        if thread.name == NAMED:
+            thread.join(LONGEST)
+
+
+def test_a_lock_that_is_freed_late_is_not_that_of_the_next_run(site: ObjectSite) -> None:
+    """Of the same object, as a watch has one for all of its rounds."""
+    lock = site.lock(site.place(), Terms(poll=0.02, freed=0.02))
+    hangs = threading.Event()
+    lock.acquire(owner())
+    before = lock._run
+
+    def asked(call: str, key: str) -> None:
+        if call == "put":
+            assert hangs.wait(LONGEST)
+
+    site.objects.asked = asked
+    lock.release()
+    assert (lock.fence, lock.sure_for()) == (0, 0)
+    with pytest.raises(StateError, match="was lost"):
+        lock.verify()
+    hangs.set()
+    lock.acquire(owner(), timeout=LONGEST)
+    lock._free(before)
+    lock.verify()
+    assert lock.held()
+    lock.release()
 
 
 def test_a_holder_that_wakes_before_its_first_write_begins_nothing(site: ObjectSite) -> None:

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "wait for a server that does not answer until no lock is left to cancel bids under",
+        "backends/remote/writing.py",
+        "kept = 0.0 if last else min(FOR_STOPPING, sure / 2)",
+        "kept = 0.0",
+        ("tests/contracts/test_remote.py", "-k", "not_answered"),
+    ),
+    Mistake(
+        "send a write again that nobody waits for",
+        "backends/remote/object_lease.py",
+        "            hold_wanted()\n",
+        "",
+        ("tests/contracts/test_remote.py", "-k", "not_answered"),
+    ),
+    Mistake(
+        "free the lock of a later run of this process by an answer that came late",
+        "backends/remote/lease.py",
+        "if held is not None and held.record.run == run:",
+        "if held is not None:",
+        ("tests/contracts/test_remote.py", "-k", "freed_late"),
+    ),
+    Mistake(
         "leave what runs where there are no locks without a way to stop it",
         "backends/room.py",
         "            if locks or full:\n",
@@ -498,8 +519,8 @@ MISTAKES = (
     Mistake(
         "keep a lock as long as a clock says that was set back",
         "backends/remote/lease.py",
-        "held is not None and self._clocks.since_boot() < held.until",
-        "held is not None",
+        "return min(held.until - self._clocks.since_boot(), held.until_wall - self._clocks.wall())",
+        "return held.until_wall - self._clocks.wall()",
         ("tests/contracts/test_remote.py", "-k", "set_meanwhile"),
     ),
     Mistake(

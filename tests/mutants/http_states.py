@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "go on by an old answer that the lock is ours",
+        "backends/remote/http_lock.py",
+        "                    if not look.found() or is_new:\n",
+        "                    if True:\n",
+        ("tests/contracts/test_http.py", "-k", "counts_when_it_comes"),
+    ),
+    Mistake(
+        "take no notice of a late answer that the lock is another's",
+        "backends/remote/http_lock.py",
+        "                    if not look.found() or is_new:\n",
+        "                    if is_new:\n",
+        ("tests/contracts/test_http.py", "-k", "counts_when_it_comes"),
+    ),
+    Mistake(
+        "count the lock from the answer to a write that was slow, and not from when it was sent",
+        "backends/remote/http.py",
+        "        self.confirmed = max(self.confirmed, asked)\n",
+        "        self.confirmed = self._clocks.since_boot(), self._clocks.wall()\n",
+        ("tests/contracts/test_http.py", "-k", "what_was_so_when"),
+    ),
+    Mistake(
         "take what another program has written for a server that fails",
         "backends/remote/http_document.py",
         "    return Foreign(message, hint=hint)",
@@ -15,8 +36,8 @@ MISTAKES = (
     Mistake(
         "take a lock for ours as long as what another program has written is there",
         "backends/remote/http_lock.py",
-        "            except Foreign:\n                raise\n            except StateError:",
-        "            except StateError:",
+        "                except Foreign:\n                    raise\n                except StateError:",
+        "                except StateError:",
         ("tests/faults/test_unserved.py", "-k", "this_flowplan_has_not_written and 403"),
     ),
     Mistake(

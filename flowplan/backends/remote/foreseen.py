@@ -11,12 +11,15 @@ NAMED = "flowplan-ahead"  # the threads: a process that ends does not wait for t
 
 
 class Foreseen(Generic[T]):
-    """What `look` finds, which begins at once, in a thread of its own."""
+    """What `look` finds, which begins at once, in a thread of its own; where the machine gives none, here."""
 
     def __init__(self, look: Callable[[], T]) -> None:
         self._look, self._found, self._errors = look, list[T](), list[BaseException]()
         self._thread = threading.Thread(target=self._run, name=NAMED, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._run()
 
     def _run(self) -> None:
         try:
@@ -24,9 +27,16 @@ class Foreseen(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that asks what was found
             self._errors.append(error)
 
+    def ended_in(self, seconds: float) -> bool:
+        """Whether it has ended; waits at most `seconds` for that."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def found(self) -> T:
         """Waits for it. Raises what `look` raises."""
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         if self._errors:
             raise self._errors[0]
         return self._found[0]

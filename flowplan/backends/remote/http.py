@@ -150,6 +150,7 @@ class HttpPlace(Place):
         done is sent again only where a second arrival of the first could do no harm: its serial is taken by then."""
         pause, data, self._doubt = _PAUSE, new.dump(), new.write
         for left in reversed(range(_TRIES)):
+            asked = self._clocks.since_boot(), self._clocks.wall()
             try:
                 self.client.update(data, self.lock_id)
                 break
@@ -165,7 +166,7 @@ class HttpPlace(Place):
             self._sleep(pause)
             pause *= 2
         self._there, self._doubt, self._met, self._unsaid = new, "", True, False
-        self.confirmed = self._clocks.since_boot(), self._clocks.wall()
+        self.confirmed = max(self.confirmed, asked)
         return new
 
     def _overtaken(self, error: StateError | None = None) -> NoReturn:
@@ -199,19 +200,27 @@ class HttpPlace(Place):
                 pause *= 2
             raise AssertionError("unreachable")
 
-    def give_back(self, lock_id: str) -> None:
-        """Say in the document that the lock `lock_id` was given back. Raises StateError."""
-        with self._guard:
+    def give_back(self, lock_id: str, seconds: float) -> None:
+        """Say in the document that the lock `lock_id` was given back. Raises StateError, also where the server has not
+        answered another write within `seconds`."""
+        if not self._guard.acquire(timeout=seconds):
+            raise Unanswered(f"the server of {self.name} does not answer")
+        try:
             if self._unsaid:
                 return
             base = self._base() if self._there.record.run == lock_id else self.look()
             if base.record.run == lock_id:
                 self._put(base, base.next(record=Record(None, base.fence, lock_id)))
+        finally:
+            self._guard.release()
 
     def leave(self) -> None:
-        """Nothing is written under the lock any more."""
-        with self._guard:
-            self.lock_id, self._doubt, self._run, self._unsaid = "", "", uuid.uuid4().hex, False
+        """Nothing is written under the lock any more. A write that is under way, because the server does not answer, is
+        not sent again: nobody waits for it."""
+        free = self._guard.acquire(blocking=False)
+        self.lock_id, self._doubt, self._run, self._unsaid = "", "", uuid.uuid4().hex, False
+        if free:
+            self._guard.release()
 
     def is_ours(self) -> bool:
         """Whether no run has begun since this one did. Raises StateError."""
@@ -223,7 +232,7 @@ class HttpPlace(Place):
             ours = (found.run, found.fence) == (self._run, self._there.fence)
         if not ours:
             return False
-        self.confirmed = began
+        self.confirmed = max(self.confirmed, began)
         return True
 
     # -- proof

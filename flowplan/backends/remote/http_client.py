@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from flowplan.backends.remote.http_address import PASSWORD, USERNAME, HttpAddress
 from flowplan.backends.remote.http_document import SIZE_LIMIT
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.classes import frozen
 from flowplan.cloud.http.endpoint import TRUSTING, authorities, proxies
@@ -205,6 +206,7 @@ class HttpClient:
         twice. Raises StateError where nothing was sent."""
         until, pause = self._until or time.monotonic() + BUDGET, _PAUSE
         for tries in range(1, _TRIES + 1):
+            hold_wanted()
             reply = self._exchange(method, url, lock_id, body, max(until - time.monotonic(), 0.1))
             wait = min(max(reply.retry_after or 0.0, pause), _LONGEST_PAUSE)
             over = time.monotonic() + wait > until

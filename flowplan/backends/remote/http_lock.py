@@ -21,6 +21,7 @@ from flowplan import __version__
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.processes import fate_of, how_to_wake, pid_namespace
 from flowplan.backends.remote.asked import Asked
+from flowplan.backends.remote.foreseen import Foreseen
 from flowplan.backends.remote.http import HttpPlace, InTheWay
 from flowplan.backends.remote.http_address import HttpAddress
 from flowplan.backends.remote.http_client import UNRETURNED, HttpClient, LockInfo
@@ -37,6 +38,7 @@ from flowplan.state.form import Form
 
 TRUST = 5.0  # seconds for which an answer of the server's counts
 PATIENCE = 60.0  # seconds for which the server may be away
+WAIT = 5.0  # seconds after which a look that is not answered is waited for no longer
 AT_THE_END = 3.0  # seconds for each of two requests: nobody waits long for a server that is away
 POLL = 1.0  # seconds between two tries
 
@@ -66,6 +68,7 @@ class HttpLock(FencedLock):
         self._taken = False  # whether the document says so
         self._fence = 0
         self._asking = threading.Lock()
+        self._look: tuple[float, Foreseen[bool]] | None = None  # whether it is still ours, and since when that is asked
 
     @property
     def name(self) -> str:
@@ -215,20 +218,35 @@ class HttpLock(FencedLock):
         )
 
     def _still_ours(self) -> bool:
+        """Where the server is away, the lock is ours as far as PATIENCE goes: nobody takes one that is held without
+        saying so first. A server that does not answer for WAIT seconds is away; what it says then counts when it
+        comes."""
         with self._asking:  # one of several threads asks
-            if self._fresh(TRUST):
-                return True
-            try:
-                return self._place.is_ours()
-            except Foreign:
-                raise
-            except StateError:  # the server is away: whoever takes a lock that is held has to say so first
-                return self._fresh(PATIENCE)
+            while not self._fresh(TRUST):
+                is_new, now = self._look is None, self._clocks.since_boot()
+                began, look = self._look = self._look or (now, Foreseen(self._place.is_ours))
+                if not look.ended_in(max(began + WAIT - now, 0.0)):
+                    return self.sure_for() > 0
+                self._look = None
+                try:
+                    if not look.found() or is_new:
+                        return look.found()
+                except Foreign:
+                    raise
+                except StateError:
+                    return self.sure_for() > 0
+            return True
+
+    def _age(self) -> float:
+        """How many seconds ago the server said that it is ours: by both clocks, as a machine may have slept."""
+        since_boot, wall = self._place.confirmed
+        return max(self._clocks.since_boot() - since_boot, abs(self._clocks.wall() - wall))
 
     def _fresh(self, seconds: float) -> bool:
-        """Whether the server has said within `seconds` that it is ours: by both clocks, as a machine may have slept."""
-        since_boot, wall = self._place.confirmed
-        return self._clocks.since_boot() - since_boot < seconds and abs(self._clocks.wall() - wall) < seconds
+        return self._age() < seconds
+
+    def sure_for(self) -> float:
+        return PATIENCE - self._age() if self._taken else 0.0
 
     # -- giving it back
 
@@ -236,13 +254,13 @@ class HttpLock(FencedLock):
         """Free it, also after an `acquire` that was interrupted. Raises no error: where the server is away, the lock
         stays, and the next run on this machine takes it over."""
         asked = self._asked
-        self._taken, self._fence = False, 0
+        self._taken, self._fence, self._look = False, 0, None
         if asked is None:
             return
         client = self._place.client
         with suppress(StateError), client.within(AT_THE_END):
             if self._place.lock_id:
-                self._place.give_back(asked.ID)
+                self._place.give_back(asked.ID, AT_THE_END)
         self._place.leave()
         UNRETURNED.add(asked.ID)
         try:

@@ -20,6 +20,7 @@ from flowplan import clock
 from flowplan.backends.lock import owner_in
 from flowplan.backends.processes import boot_id, fate_of, pid_namespace
 from flowplan.backends.remote.foreseen import Foreseen
+from flowplan.backends.remote.in_time import in_time, wanted_until
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
 from flowplan.backends.waiting import wait_for
 from flowplan.classes import define, frozen
@@ -33,13 +34,15 @@ FORMAT_VERSION = 1
 @frozen
 class Terms:
     """Seconds. A lease lasts `lease`, is renewed every `renewed`, counts as over `margin` before its end for its
-    holder, and `grace` after it for everybody else. `poll`: between two looks at a lock that another holds."""
+    holder, and `grace` after it for everybody else. `poll`: between two looks at a lock that another holds. `freed`:
+    how long its holder waits for the server to free it."""
 
     lease: float = 60.0
     renewed: float = 20.0
     margin: float = 5.0
     grace: float = 10.0
     poll: float = 1.0
+    freed: float = 10.0
 
 
 @frozen
@@ -132,7 +135,13 @@ class LeaseLock(FencedLock):
     @property
     def fence(self) -> int:
         held = self._held
-        return held.record.fence if held is not None else 0
+        return held.record.fence if held is not None and not self._stop.is_set() else 0
+
+    def sure_for(self) -> float:
+        held = self._held
+        if held is None or self._stop.is_set():
+            return 0.0
+        return min(held.until - self._clocks.since_boot(), held.until_wall - self._clocks.wall())
 
     def out_of_reach(self) -> str | None:
         return None
@@ -240,13 +249,14 @@ class LeaseLock(FencedLock):
     def _renew_on(self, stop: threading.Event) -> None:
         """In a thread: renew the lease until `stop`, or until another has it."""
         pause = self._terms.renewed
-        while not stop.wait(pause):
-            try:
-                if not self._renew(stop):
-                    return
-                pause = self._terms.renewed
-            except StateError:  # the server is away: it is ours as long as nobody has taken it
-                pause = self._terms.renewed / 10
+        with wanted_until(stop):
+            while not stop.wait(pause):
+                try:
+                    if not self._renew(stop):
+                        return
+                    pause = self._terms.renewed
+                except StateError:  # the server is away: it is ours as long as nobody has taken it
+                    pause = self._terms.renewed / 10
 
     def _renew(self, stop: threading.Event) -> bool:
         """Renew it; False: it is not ours any more. Raises StateError where that is not known."""
@@ -279,10 +289,10 @@ class LeaseLock(FencedLock):
     def verify(self) -> None:
         """Raise StateError unless it is still ours. The server is asked only where the time of day has jumped, as it
         does for a machine that was stopped."""
+        if self.sure_for() > 0:
+            return
         held = self._held
-        if held is not None and self._clocks.since_boot() < held.until:
-            if self._clocks.wall() < held.until_wall:
-                return
+        if held is not None and not self._stop.is_set() and self._clocks.since_boot() < held.until:
             with suppress(StateError):
                 if self._renew(self._stop):
                     return
@@ -294,14 +304,23 @@ class LeaseLock(FencedLock):
     # -- giving it back
 
     def release(self) -> None:
-        """Free it, also after an `acquire` that was interrupted. Raises no error: where the server is away, the lease
-        runs out by itself."""
+        """Free it, also after an `acquire` that was interrupted. Raises no error: where the server is away, or does not
+        answer, the lease runs out by itself."""
         self._stop.set()
         run, self._run = self._run, ""
-        if not run:
-            return
-        with self._guard, suppress(StateError):
-            held, self._held = self._held, None
+        if run:
+            until = time.monotonic() + self._terms.freed
+            with suppress(StateError):
+                in_time(lambda: self._free(run), lambda: until - time.monotonic(), self._name)
+
+    def _free(self, run: str) -> None:
+        """Free it from `run`. By the time that the server answers, this object may have begun another."""
+        with self._guard:
+            held = self._held
+            if held is not None and held.record.run == run:
+                self._held = None
+            else:
+                held = None
             version, fence = (held.version, held.record.fence) if held is not None else ("", 0)
             try:
                 if held is not None:

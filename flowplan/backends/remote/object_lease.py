@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.objects import Objects
 from flowplan.backends.remote.place import Conflict, Lease, Leases, Unanswered
 from flowplan.classes import frozen
@@ -29,6 +30,7 @@ class Putting:
         be ours. Raises Conflict, Unanswered, StateError."""
         pause = _PAUSE
         for left in reversed(range(_TRIES)):
+            hold_wanted()
             try:
                 return self.objects.put(key, data, expected)
             except (Conflict, Unanswered) as error:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
@@ -97,7 +98,7 @@ class ObjectPlace(Place, Leases):
         if len(calls) < 2:
             return [call() for call in calls]
         with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
-            return [one.result() for one in [pool.submit(call) for call in calls]]
+            return [one.result() for one in [pool.submit(copy_context().run, call) for call in calls]]
 
     def _beside(self, calls: Sequence[Callable[[], Any]]) -> None:
         """Make `calls` while others go on; waits for those of the time before. What fails is left as it is."""

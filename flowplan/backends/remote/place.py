@@ -198,3 +198,7 @@ class FencedLock(StateLock, Protocol):
     def fence(self) -> int:
         """The fence of the run that holds it through this object; 0: this object does not hold it. It is higher than
         that of every run that held it before, and stays the same until it is released."""
+
+    def sure_for(self) -> float:
+        """For how many seconds from now on it is surely ours, whether or not the server answers meanwhile; at most 0:
+        that is not known, or it is not ours."""

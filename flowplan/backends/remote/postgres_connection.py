@@ -19,6 +19,7 @@ import psycopg
 from attrs import field
 from psycopg import conninfo, errors, sql
 
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.place import Unanswered
 from flowplan.backends.remote.postgres_errors import (
     AGAIN,
@@ -105,7 +106,10 @@ class Server:
             end, pause, sent = time.monotonic() + self.limits.trying, self.limits.pause, False
             while True:
                 try:
-                    return self._ask(self._connected(), statement, values)
+                    hold_wanted()
+                    found = self._ask(self._connected(), statement, values)
+                    hold_wanted()
+                    return found
                 except psycopg.Error as error:
                     sent = sent or (bool(self._open) and not _undone(error))
                     if not self._may_pass(error) or time.monotonic() + pause > end:

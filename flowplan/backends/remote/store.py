@@ -214,7 +214,7 @@ class RemoteStore(Store):
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         self._hold()
-        there = self._writing.begin()
+        there = self._writing.begin(last=True)
         saved = attrs.evolve(state, serial=state.serial + 1)
         new, journal = self._form.dump(saved), self._form.journal(saved, pending)
         backup = None if stated else there.snapshot

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.exceptions import BaseError
 
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.objects import Found, Objects
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.cloud.http.endpoint import authorities, hashed, is_beside_proxy, proxies, proxy_of, without_proxy
@@ -130,6 +131,7 @@ class StoredObjects(Objects, Generic[Answered]):
         """What `ask` gives, which may be asked again. `absent`: where there is no such object, it is that."""
         began, pause = time.monotonic(), _PAUSE
         for left in reversed(range(_TRIES)):
+            hold_wanted()
             try:
                 return ask()
             except (BaseError, OSError) as error:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import attrs
 from attrs import field
 
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.parts import Part, Parts, Whole
+from flowplan.backends.remote.in_time import in_time
 from flowplan.backends.remote.place import Conflict, Contents, Fault, FencedLock, Place, Saved
 from flowplan.backends.store import Journal
 from flowplan.classes import define, frozen
@@ -23,6 +25,9 @@ from flowplan.state.journal import Header, fold
 from flowplan.state.journal import Journal as Records
 from flowplan.state.records import Closed, Done, Record
 from flowplan.state.state import State
+
+T = TypeVar("T")
+FOR_STOPPING = 25.0  # seconds of the lock that a server which does not answer leaves to what stops
 
 
 @frozen
@@ -77,16 +82,16 @@ class Writing:
         self.read = self.place.read()
         return self.read
 
-    def begin(self) -> Contents:
-        """Begin to write, if this run has not yet: what is there, which is what it had read. Raises StateError for
-        another, and as `append` does."""
+    def begin(self, *, last: bool = False) -> Contents:
+        """Begin to write, if this run has not yet: what is there, which is what it had read. `last`: nothing is stopped
+        after it. Raises StateError for another, and as `append` does."""
         seen = self.read if self.read is not None else self.look()
         if self._fence:
             return seen
         self.hold()
         fence = self.lock.fence or seen.fence + 1
         with self._asking():
-            there = self.place.begin(fence, seen)
+            there = self._answered(lambda: self.place.begin(fence, seen), last=last)
         if not there.same_as(seen):
             raise StateError(
                 f"{self.place.name} was changed by another run while this command ran",
@@ -106,8 +111,9 @@ class Writing:
             there = self.begin()
             self.hold()
             self._appended += 1
+            number = self._appended
             with self._asking():
-                self.place.append(self._fence, self._appended, frames)
+                self._answered(lambda: self.place.append(self._fence, number, frames))
         except Unserved:
             self._broken = Unserved
             raise
@@ -115,12 +121,13 @@ class Writing:
         self.hold()
         self._broken = None
 
-    def save(self, saved: Saved) -> None:
-        """Replace all of it. Raises StateError, as `append` does; then it reads as before or as saved."""
-        self.begin()
+    def save(self, saved: Saved, *, last: bool = True) -> None:
+        """Replace all of it. `last` as for `begin`. Raises StateError, as `append` does; then it reads as before or as
+        saved."""
+        self.begin(last=last)
         self.hold()
         with self._asking():
-            self._version = self.place.save(self._fence, self._version, saved)
+            self._version = self._answered(lambda: self.place.save(self._fence, self._version, saved), last=last)
         self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
 
     @contextmanager
@@ -135,6 +142,15 @@ class Writing:
             raise
         except StateError as error:
             raise Unserved(error.summary, hint=error.hint, detail=error.detail) from error
+
+    def _answered(self, ask: Callable[[], T], *, last: bool = False) -> T:
+        """What `ask` gives. Raises Unanswered while the lock is still surely ours, and lasts for what is to stop then,
+        unless this is the `last` that is asked: at least half of the time goes to the wait."""
+        sure = self.lock.sure_for()
+        if sure <= 0:  # no lock is held, as where nobody else is kept out
+            return ask()
+        kept = 0.0 if last else min(FOR_STOPPING, sure / 2)
+        return in_time(ask, lambda: self.lock.sure_for() - kept, self.place.name)
 
     def _overtaken(self) -> StateError:
         return StateError(
@@ -175,7 +191,8 @@ class RemoteJournal(Journal):
             kept = there.journal[: found.length]
             if found.header.serial < self._state.serial:
                 kept = form.journal(self._state, fold(self._state, found.records)[1].values())
-            self._writing.save(Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial))
+            saved = Saved(there.snapshot, there.backup, kept, self._state.lineage, self._state.serial)
+            self._writing.save(saved, last=False)
             found = form.read_journal(kept, parts.name("journal"))
         self._frames = form.frames(found.end)
         begun = self._frames.begin(Header.of(self._state)) if found.header is None else b""
