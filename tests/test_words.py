@@ -109,3 +109,25 @@ def test_the_docs_of_a_stack_lead_to_each_other() -> None:
     stack, others = (ROOT / "docs/stack.md").read_text(), ("docs/jobs.md", "docs/environments.md")
     assert [name for name in others if name not in stack] == []
     assert [name for name in others if "docs/stack.md" not in (ROOT / name).read_text()] == []
+
+
+def test_what_flowplan_says_names_no_file_that_an_installed_flowplan_lacks() -> None:
+    """It says the remedy itself. Docstrings are for who reads the code, but those that are the help of a command."""
+    page, found = re.compile(r"\bdocs/[\w-]+\.md"), list[str]()
+    for text, path in ((path.read_text(), path) for path in MODULES):
+        if page.search(text) is None:
+            continue
+        tree = ast.parse(text)
+        kept = {
+            ast.get_docstring(one, clean=False)
+            for one in ast.walk(tree)
+            if isinstance(one, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and not any(isinstance(by, ast.Call) for by in getattr(one, "decorator_list", ()))
+        }
+        found += [
+            f"{path.name}:{one.lineno}"
+            for one in ast.walk(tree)
+            if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value not in kept
+            if page.search(one.value)
+        ]
+    assert found == []

@@ -19,7 +19,7 @@ _DESTROY = (
     "task; what the files still ask for, the next apply places again: to end it for good, delete it there and apply"
 )
 _STATUS = "flowplan status shows the bids, instances, ssh destinations and ports"
-_WORKSPACES = "give each environment a --state and a --var-file: docs/environments.md"
+_WORKSPACES = "give each environment a --state and a --var-file of its own"
 _NO_PROVIDERS = "leave it out: there are no providers to fetch; flowplan init writes a first configuration"
 _LOGIN = "set FLOWPLAN_API_KEY or FLOWPLAN_API_KEY_FILE; flowplan doctor says whether that works"
 _NO_JSON = "leave it out: what this command prints is for people, and its exit code says how it ended"

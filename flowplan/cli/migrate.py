@@ -23,7 +23,8 @@ def migrate(ctx: click.Context, source: str, target: str, force: bool, form: str
     closes FROM. From then on a command that is given FROM stops, and says where the state is. If the command is cut
     off, run it again: it goes on from there, and in between at most one of the two can be applied from.
 
-    Two servers get two passwords: FLOWPLAN_TO_HTTP_PASSWORD and the like (docs/variables.md) count at TO.
+    Two servers get two passwords: FLOWPLAN_TO_HTTP_PASSWORD counts at TO, and so do FLOWPLAN_TO_PGPASSWORD,
+    FLOWPLAN_TO_AWS_SECRET_ACCESS_KEY and FLOWPLAN_TO_AZURE_STORAGE_KEY.
 
     Exit codes: 0 moved, also by an earlier run; 4 locked; 5 there is no state at
     FROM, or one at TO.

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 _MARK = " (case)"  # ends the name of a file that only a case has
 _LARGEST = 10_000_000  # bytes of a file of cases
+_FIRST = (
+    "write tests/NAME.yaml or NAME.test.yaml, with `cases: {NAME: {expect: {resource_changes: {bid.NAME: create}}}}`"
+)
 
 
 @frozen
@@ -94,9 +97,7 @@ def cases_beside(directory: Path, path: str | None) -> list[Cases]:
     else:
         files, stack = [*_files(folder), *_files(folder / "tests")], named
     if not files:
-        raise UsageProblem(
-            f"there are no cases beside {path or '.'}", hint="write tests/NAME.yaml or NAME.test.yaml (docs/testing.md)"
-        )
+        raise UsageProblem(f"there are no cases beside {path or '.'}", hint=_FIRST)
     sources = find([str(stack)], directory, here)[0]
     texts = tuple(Source(f"{here / one.name}{_MARK}", one.data) for one in sources)
     found: list[Cases] = []

@@ -28,8 +28,8 @@ _TOKEN = regex(
 )
 _CREDENTIALS = ("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation")
 CREDENTIALS = (
-    "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or log in with `az login` "
-    "(docs/shared-state.md lists what else counts)"
+    "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, "
+    "or log in with `az login`"
 )
 _PERMISSIONS = (
     "the credentials need the role Storage Blob Data Contributor on the container, and the network rules of the "

@@ -48,7 +48,7 @@ def hint(code: str, said: str) -> str | None:
     if "database" in said and "does not exist" in said:
         return _HINTS["3D000"]
     if "SSL" in said or "certificate" in said:
-        return "sslmode and sslrootcert in the URL say how the server is verified: docs/shared-state.md"
+        return "`?sslmode=verify-full&sslrootcert=FILE` in the URL verifies the server by the certificates in FILE"
     if "definition of service" in said:
         return "PGSERVICEFILE, or else ~/.pg_service.conf, names the file that must have it"
     if "read-only" in said:

@@ -20,12 +20,12 @@ _PROVIDER = regex(r"External AWS credential provider: (?:\w+: )?(.*)")
 _PASSING = ("RequestTimeout", "SlowDown", "ThrottlingException", "Throttling", "RequestTimeTooSlow")
 _CREDENTIALS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch")
 CREDENTIALS = (
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/shared-state.md lists what else counts)"
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with AWS_SESSION_TOKEN if they are temporary, or AWS_PROFILE"
 )
 
 _PERMISSIONS = (
-    "the credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and, on the bucket, s3:ListBucket "
-    "(the policy is in docs/shared-state.md)"
+    "the credentials need s3:GetObject, s3:PutObject and s3:DeleteObject of KEY, KEY.lock and KEY.d/*, "
+    "and s3:ListBucket of the bucket"
 )
 
 
