@@ -286,6 +286,8 @@ def test_another_directory_knows_the_stack_by_the_name_in_its_files(
     for command in (DESTROY, ("plan", "--destroy")):
         told = said(used, *command, code=code)
         assert live in told if live else "live bid" not in told
+        if live and not code:
+            assert "warning: nothing is destroyed: there is no state at" in told and "`flowplan orphans` lists" in told
 
 
 def test_a_stack_that_got_its_name_later_is_no_calm_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,4 +386,6 @@ def test_a_clean_up_of_what_was_never_applied_is_told_how_it_says_so(
     monkeypatch.setenv("FLOWPLAN_STATE", "pr-7.json")
     never = "if nothing was ever applied with pr-7.json, give --state pr-7.json: this is a warning then"
     assert never in said(used, *DESTROY)
-    assert "warning: there is no state at pr-7.json" in said(used, "--state", "pr-7.json", *DESTROY, code=0)
+    assert "warning: nothing is destroyed: there is no state at pr-7.json" in said(
+        used, "--state", "pr-7.json", *DESTROY, code=0
+    )

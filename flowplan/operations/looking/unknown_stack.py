@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session
     from flowplan.planning.plan import Wishes
 
+_NOTHING = "nothing is destroyed"
 MOST_NAMED = 10  # bids or stacks, in a message
 
 
@@ -50,11 +51,10 @@ def hold_known(session: Session, loaded: Loaded, stack: str, live: Live, wishes:
     if others:
         why = "because the files gave it another name then" if said else "because its directory had another name then"
         session.listener.warn(
-            f"there is no state at {session.store.name}, but {_bids([id for id, _ in others], 'is', 'are')} of "
-            f"{_called(name for _, name in others)}: if that is this one, {why}, "
-            "give its state with --state; if that is lost, `flowplan recover --from-live` rebuilds it, or lists "
-            "the stacks to choose from; "
-            "`flowplan orphans` lists what is in no state here"
+            f"{_NOTHING}: there is no state at {session.store.name}, but "
+            f"{_bids([id for id, _ in others], 'is', 'are')} of {_called(name for _, name in others)}: if that is this "
+            f"one, {why}, give its state with --state; if that is lost, `flowplan recover --from-live` rebuilds it, or "
+            "lists the stacks to choose from; `flowplan orphans` lists what is in no state here"
         )
 
 
@@ -101,7 +101,7 @@ def name_in_files(session: Session) -> str:
 
 def _say_live(session: Session, text: str, ids: list[str], *, refused: bool) -> None:
     if not refused:
-        session.listener.warn(f"{text}; `flowplan orphans` lists what is in no state here")
+        session.listener.warn(f"{_NOTHING}: {text}; `flowplan orphans` lists what is in no state here")
         return
     raise StateError(
         text,
