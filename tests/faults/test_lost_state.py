@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -326,6 +327,21 @@ def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
     assert [one["id"] for one in body["bids"]] == [id]
     applied.ok("state", "rm", VOLUME)
     assert "A volume carries no marker" in applied.ok("orphans")
+
+
+def test_orphans_say_how_to_end_what_each_costs(applied: Place) -> None:
+    """Also a volume, whose file is gone with its bids."""
+    lose_addresses(applied, PORTS, BID)
+    applied.ok("state", "rm", VOLUME)
+    (applied.path / "flowplan.yaml").unlink()
+    told = applied.ok("orphans")
+    cancel, back = (line.strip() for line in told.splitlines() if line.startswith("    flowplan "))
+    name = VOLUME.partition(".")[2]
+    delete = " ".join(told.split()).partition("`flowplan destroy")[2].partition("`")[0].replace("NAME", name)
+    applied.ok(*shlex.split(cancel)[1:])
+    applied.ok(*shlex.split(back)[1:])
+    applied.ok("destroy", *shlex.split(delete), "--auto-approve")
+    assert applied.ok("orphans") == "Nothing is orphaned.\n"
 
 
 def test_orphans_change_nothing(applied: Place) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flowplan.model.address import Address
+from flowplan.planning.conflicts import taking_back
 from flowplan.pricing.units import an_hour_at_most, counted, gigabytes, storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, apart, listed, wrapped
@@ -29,9 +31,11 @@ def text(found: Orphans, paint: Paint) -> str:
         for one in found.volumes:
             month = usd(storage_per_month(one.volume.held_gb))
             what = [shown(one.volume.name), f"({shown(one.id)})", f"{gigabytes(one.volume.held_gb)}, {month} a month"]
-            lines += apart(what, "  ", "    ", paint.width)
-        said = "A volume carries no marker: your bids may only have attached it."
-        parts.append("\n".join([*lines, *wrapped(said, "  ", "  ", paint.width)]))
+            taken = taking_back(Address("volume", one.volume.name), one.id)
+            lines += [*apart(what, "  ", "    ", paint.width), paint.typed(f"    {shown(taken)}")]
+        said = "A volume carries no marker: your bids may only have attached it. Once the state has it, "
+        said += "`flowplan destroy --target volume.NAME --allow-volume-destroy NAME` deletes it, with its data."
+        parts.append("\n".join([*lines, *wrapped(paint.typed(said), "  ", "  ", paint.width)]))
     if found.elsewhere:
         lines = _head("Bids of other stacks, whose state is somewhere else or lost:", paint)
         lines += _by_stack(found.elsewhere, paint)
