@@ -16,10 +16,12 @@ import flowplan
 from flowplan.backends.local import LocalStore
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
+from flowplan.cloud.http.transport import Transport
 from tests.api.test_api import TASK, stack_in
 from tests.api.test_stop import Calls, asked, calls, ended
 from tests.api.test_whose_tasks import task
 from tests.conftest import Place, left_in_doubt, live_ids, lose_addresses
+from tests.processes import LONGEST
 from tests.typed.operator import Operator
 
 __all__ = ["asked", "calls"]  # fixtures
@@ -236,6 +238,31 @@ def test_an_import_is_stopped_before_any_of_its_calls(place: Place, calls: Calls
             break
         assert calls.count == nth and held(stack) == []
     assert nth > 2 and held(stack) == ["bid.train"]
+
+
+def test_a_cancellation_that_is_stopped_says_what_may_run_on(
+    place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    stack = stack_in(place.path, *map(task, "abc"), note=heard.append)
+    stack.apply(stack.plan())
+    lose_addresses(place, "bid.a", "bid.b", "bid.c")
+    orphans, stop, exchange = [one.id for one in stack.orphans().ours], threading.Event(), Transport._exchange
+
+    def stopping(transport: Transport, wire: Any, request: Any, *given: Any) -> Any:
+        if request.method == "DELETE" and not stop.is_set():
+            stop.set()
+            assert asked.wait(LONGEST)
+        return exchange(transport, wire, request, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transport, "_exchange", stopping)
+        error = ended(lambda: stack.recover(cancel=orphans, settle_window=0.2, stop=stop))
+    untold = [id for id in orphans if f"{id} (bid." not in str(heard)]
+    assert untold and str(error) == f"stopped; what was done is saved; {', '.join(untold)} may run on"
+    left = [one.id for one in stack.orphans().ours]
+    assert set(left) <= set(untold)
+    assert stack.recover(cancel=left, settle_window=0.2) is bool(left) and live_ids(place) == []
 
 
 def stops(act: Callable[[], object]) -> bool:
