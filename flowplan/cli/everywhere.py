@@ -28,9 +28,8 @@ def remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
 
 
 _WHICH_STATE = ("chdir", "state", "endpoint")
-# What the URL of a database may say behind its name that is no secret; behind the names of all others nothing stands.
-_SHOWN = frozenset(("schema", "state", "service", "host", "hostaddr", "port", "user", "target_session_attrs"))
-_SHOWN |= {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "require_auth", "passfile"}
+_DATABASES = ("postgres", "postgresql")
+_SECRETS = ("password", "secret", "token", "scram_")  # what parameters of a database are called that are secret
 
 
 def which_state(given: Mapping[str, Any]) -> str:
@@ -49,8 +48,11 @@ def _may_be_secret(word: str) -> bool:
     if "://" not in word:
         return False
     start, _, query = word.partition("?")
-    said = {one.partition("=")[0] for one in query.split("&") if one}
-    return ":" in start.partition("://")[2].rpartition("@")[0] or "#" in word or not said <= _SHOWN
+    scheme, _, place = start.partition("://")
+    names = [one.partition("=")[0].lower() for one in query.split("&")]
+    is_secret = any(part in name for name in names for part in _SECRETS)
+    says_more = scheme.lower() not in _DATABASES and ("?" in word or "#" in word)  # where nothing of it belongs
+    return ":" in place.rpartition("@")[0] or is_secret or says_more
 
 
 def which_files(given: Mapping[str, Any]) -> str:

@@ -276,5 +276,14 @@ def test_a_password_is_not_repeated(place: Place, url: str) -> None:
 
 
 def test_the_url_of_a_database_is_repeated_with_all_that_is_no_secret() -> None:
-    for url in ("postgres://team@db:5432/states", "'postgres://team@db/a/x?sslmode=verify-full&schema=b'"):
-        assert which_state({"state": url.strip("'")}) == f"--state {url}"
+    """A command without it would be for another state."""
+    pq = pytest.importorskip("psycopg").pq
+    from flowplan.backends.remote.postgres_url import _SECRET
+
+    names = {one.keyword.decode() for one in pq.Conninfo.get_defaults()} | {"schema", "state"}
+    assert len(names) > 20
+    for name in names - {*_SECRET}:
+        url = f"postgres://team@db:5432/a/x?{name}=b"
+        assert which_state({"state": url}) == f"--state '{url}'"
+    for name in _SECRET:
+        assert which_state({"state": f"postgresql://team@db/a/x?{name}=b"}) == ""

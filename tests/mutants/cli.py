@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "repeat the password behind the name of a database in what is to be typed",
         "cli/everywhere.py",
-        " or not said <= _SHOWN",
-        "",
+        " or is_secret or ",
+        " or ",
         ("tests/cli/test_same_state.py", "-k", "not_repeated"),
     ),
     Mistake(
