@@ -25,16 +25,17 @@ from flowplan.apply.gates import Gates
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.options import Options
-from flowplan.apply.outcome import Outcome, SaveFailed, in_doubt
+from flowplan.apply.outcome import Outcome, SaveFailed
+from flowplan.apply.results import Results
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.telling import tell
 from flowplan.apply.unproved import Unproved
 from flowplan.apply.unrecorded import Unrecorded
-from flowplan.apply.workers import GRACE, Announcement, Result, Workers, unseen
+from flowplan.apply.workers import GRACE, Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
-from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized, Unwritten
-from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
+from flowplan.errors import CloudError, FlowplanError, Refused, StateError, Unwritten
+from flowplan.planning.actions import Change, Expire, Forget
 from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
@@ -89,20 +90,17 @@ class Applying:
         self._durable = Durable(around.journal, self._workers)
         self._gates = Gates(around, self._working, options.timeout, options.late)
         self._lifetimes = Lifetimes(around, self._changes)
-        self._expired: dict[Step, Expire] = {}  # steps that no plan has
         self._exhausted = Exhausted()
+        self._results = Results(
+            self._schedule, self._working, self._gates, self._unproved, self._exhausted, self._changes
+        )
         self._announced: dict[Step, Work] = {}  # durable intents whose calls wait for room
         self._aged: list[Work] = []  # for which there is room, and whose intents are too old by now
         self._back: list[Result] = []  # taken in, and not yet durable
         self._records: list[Record] = []  # what to make durable next: theirs, and what is on its way
         self._asked: list[Announcement] = []  # while a frame was on its way
-        self._doubts: list[Work] = []
-        self._failed: dict[Step, FlowplanError] = {}
-        self._lost: dict[Step, FlowplanError] = {}  # creates in doubt that stay so, and why
-        self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
         self._unrecorded: Unrecorded | None = None  # what goes on where nothing is recorded any more
         self._untold: list[Result] = []  # creates since then
-        self._is_held = False  # whether somebody has to approve what is sent: from then on it only stops
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
@@ -123,7 +121,8 @@ class Applying:
             if self._unrecorded is not None:
                 raise self._unrecorded.why
         except StateError as error:
-            self._halted = first = self._halted if isinstance(self._halted, StateError) else error
+            halted = self._results.halted
+            first = self._results.halted = halted if isinstance(halted, StateError) else error
             self._announce_again(*self._asked)
             self._come_back(self._workers.drain(GRACE))
             self._durable.rescue(first, self._records, [*self._untold, *self._back])
@@ -160,11 +159,11 @@ class Applying:
                 came = self._workers.take(min(wakes) if wakes and not stopping else None)
                 if not came and stopping:
                     return  # stopped, and the time of grace is over: what runs still stays in doubt
-            elif self._doubts and not self._back and not self._stopping() and self._unrecorded is None:
+            elif self._results.doubts and not self._back and not self._stopping() and self._unrecorded is None:
                 came = self._resolve_doubts()
             elif not (works or local or self._back):
                 due = self._gates.due_in()
-                if due is None or stopping or self._is_held or self._unrecorded is not None:
+                if due is None or stopping or self._results.is_held or self._unrecorded is not None:
                     return
                 self._around.clock.pause(due)
             self._come_back(came)
@@ -186,12 +185,12 @@ class Applying:
             self._send(work)
 
     def _stopping(self) -> bool:
-        return self._around.clock.stopped() or self._halted is not None
+        return self._around.clock.stopped() or self._results.halted is not None
 
     def _come_back(self, results: Sequence[Result]) -> None:
         """Take in what calls came to, and let go what is announced, as far as there is room now."""
         back = list(results)
-        self._records += self._records_of(back)
+        self._records += self._results.records_of(back)
         self._back += back
         self._begin_announced()
 
@@ -227,7 +226,7 @@ class Applying:
         """What is not durable now, and all that comes, is not recorded where the state is, because of `why`."""
         loose = {result.work.step for result in self._back} | {step for step, _, _ in self._unannounced}
         self._unrecorded = Unrecorded(why, self._plan, self._schedule, frozenset(loose))
-        if any(self._may_go(step, self._change(step)) for step in self._schedule.not_started):
+        if any(self._may_go(step, self._results.change(step)) for step in self._schedule.not_started):
             self._events.note(f"{why}; what cancels bids goes on, and nothing else is begun")
 
     def _begin_announced(self) -> None:
@@ -285,7 +284,7 @@ class Applying:
                     for intent in young:
                         self._working.intend(intent)
             except StateError as error:
-                self._halted = error
+                self._results.halted = error
                 for one in asked:
                     one.error = copy(error)
         for one in asked:
@@ -299,7 +298,7 @@ class Applying:
         local: list[Record] = []
         self._open_gates()
         while not self._stopping() and (step := self._schedule.next()) is not None:
-            change = self._change(step)
+            change = self._results.change(step)
             if not (self._may_go(step, change) and self._gates.admits(step, change)):
                 self._schedule.hold(step)
                 continue
@@ -310,7 +309,7 @@ class Applying:
                 self._exhausted.hold(change)
                 works.append(self._works.work(step, change))
             except FlowplanError as error:
-                self._fail(step, error)
+                self._results.fail(step, error)
                 self._events.failed(step, change, error)
         if self._saved is not None and (
             works or local or self._restated
@@ -323,12 +322,9 @@ class Applying:
         return works, local
 
     def _may_go(self, step: Step, change: Change) -> bool:
-        """Whether it may be begun: where writes are held for approval, only what stops is asked for, so that nobody has
-        to approve one end before the next is asked for. What has its successor by then would be paid for beside it. And
-        where nothing is recorded any more, what needs no record."""
-        if self._unrecorded is not None:
-            return self._unrecorded.may_go(step, change)
-        return not self._is_held or change.adds_nothing or (step.way == "down" and isinstance(change, CreateFirst))
+        """Whether it may be begun, after what came of others; and where nothing is recorded any more, what needs no
+        record."""
+        return (self._results if self._unrecorded is None else self._unrecorded).may_go(step, change)
 
     def _open_gates(self) -> None:
         """Let go what waited for other tasks that are far enough now, and end what waited in vain."""
@@ -349,7 +345,7 @@ class Applying:
         is not. That it ends is durable with the intent, or before it: the next run does not place it."""
         step, why = Step("end", change.address), str(change.note)
         self._events.note(f"the lifetime of {change.address} is over: {why}")
-        self._expired[step] = change
+        self._results.expired[step] = change
         self._refreshed += self._working.expire(change.address)
         how = again(change.address, late=past(change.lifetime, self._around.cloud.time()) is not None)
         for held in self._gates.ends(change.address, why, how):
@@ -358,11 +354,8 @@ class Applying:
         self._schedule.add(step)
 
     def _give_up(self, step: Step, error: FlowplanError) -> None:
-        self._fail(step, error)
+        self._results.fail(step, error)
         self._events.failed(step, self._changes[step.address], error)
-
-    def _change(self, step: Step) -> Change:
-        return self._expired.get(step) or self._changes[step.address]
 
     def _without_call(self, step: Step, change: Change) -> Record:
         binding = self._works.without_call(step, change)
@@ -371,72 +364,6 @@ class Applying:
         released = change.id if isinstance(change, Forget) and change.released and step.address.kind == "bid" else ""
         return self._working.bind(step.address, binding, released=released or "")
 
-    # -- results
-
-    def _records_of(self, back: list[Result]) -> list[Record]:
-        """What to make durable of `back`, in which a create with an id that is not its own becomes one in doubt."""
-        records: list[Record] = []
-        for n, result in enumerate(back):
-            if other := self._elsewhere(result):
-                back[n] = Result(result.work, error=Ambiguous(other))
-            records += self._settle(back[n])
-        return records
-
-    def _elsewhere(self, result: Result) -> str | None:
-        """Why the id that a create was answered with is not taken; None: nothing is wrong."""
-        made = result.binding if result.work.intent.op == "create" else None
-        return self._working.elsewhere(made) if made is not None else None
-
-    def _settle(self, result: Result) -> list[Record]:
-        """Take in what the call of one step came to; returns what to make durable of it."""
-        work, step, error = result.work, result.work.step, result.error
-        if result.unproved:
-            self._schedule.doubt(step)
-            self._unproved.add(result)
-            return []
-        if error is None:
-            self._schedule.succeed(step)
-            if step in self._expired:
-                self._gates.ended(step.address)
-            return self._finished(work, result.binding)
-        if result.binding is not None:
-            # What waits for it may begin, but not with a volume that is not as it was asked for, nor is an old bid
-            # cancelled for a successor that is not.
-            frees = step.address.kind == "bid" and not isinstance(work.change, CreateFirst)
-            self._schedule.half(step, frees=frees)
-            self._take_in(step, error)
-            return self._finished(work, result.binding)
-        if isinstance(error, Held):  # its intent stays: the next run looks what became of it
-            self._fail(step, error)
-            return []
-        if isinstance(work.intent, CreateIntent) and in_doubt(error):
-            self._schedule.doubt(step)
-            self._doubts.append(work)
-            return []
-        self._fail(step, error)
-        return [self._working.close(work.intent, type(error).__name__)]
-
-    def _finished(self, work: Work, binding: Binding | None) -> list[Record]:
-        """What to make durable of a call that is done. Of a successor, in the same frame, where the old one stands from
-        now on: whatever ends this run, the next one knows both."""
-        made_first = isinstance(work.change, CreateFirst) and work.step.way == "up"
-        before = [self._working.set_aside(work.intent)] if made_first else []
-        return [*before, self._working.finish(work.intent, binding)]
-
-    def _fail(self, step: Step, error: FlowplanError) -> None:
-        self._schedule.fail(step)
-        self._take_in(step, error)
-
-    def _take_in(self, step: Step, error: FlowplanError) -> None:
-        self._failed[step] = error
-        self._is_held = self._is_held or isinstance(error, Held)
-        if isinstance(error, (Unauthorized, StateError)):  # StateError: the lock was taken away
-            self._halted = error
-        elif step in self._expired:
-            self._gates.ended(step.address, error)
-        elif step.way == "up":
-            self._exhausted.learn(self._changes[step.address], error)
-
     def _tell(self, back: Sequence[Result]) -> None:
         for result in back:
             if result.unproved:
@@ -444,7 +371,7 @@ class Applying:
             if self._unrecorded is not None and result.binding is not None and result.work.intent.op == "create":
                 self._untold.append(result)  # the error that ends the run says what was made
                 continue
-            tell(self._events, result, failed=result.work.step in self._failed)
+            tell(self._events, result, failed=result.work.step in self._results.failed)
         for step, change, binding in self._unannounced:
             if self._unrecorded is not None and step.way == "up":
                 continue
@@ -455,9 +382,9 @@ class Applying:
 
     def _resolve_doubts(self) -> list[Result]:
         """Look up everything in doubt at once; what is proved absent is sent once more, with the same bytes."""
-        doubts, self._doubts = self._doubts, []
+        doubts, self._results.doubts = self._results.doubts, []
         creates = [work.intent for work in doubts if isinstance(work.intent, CreateIntent)]
-        found = find_out(creates, self._working, self._around, self._options, held=self._is_held)
+        found = find_out(creates, self._working, self._around, self._options, held=self._results.is_held)
         back: list[Result] = []
         for work in doubts:
             became = found[work.intent.intent]
@@ -468,18 +395,14 @@ class Applying:
             elif isinstance(became, Refused):
                 back.append(Result(work, error=became))
             else:
-                self._lose(work.step, became)
+                self._results.lose(work.step, became)
                 self._events.failed(work.step, work.change, became)
         return back
-
-    def _lose(self, step: Step, error: FlowplanError) -> None:
-        self._schedule.lose(step)
-        self._lost[step] = error
 
     def _send_again(self, work: Work) -> None:
         again = self._works.again(work)
         if not self._append([again.intent]):
-            self._lose(work.step, CloudError("flowplan stopped before it was sent once more"))
+            self._results.lose(work.step, CloudError("flowplan stopped before it was sent once more"))
             return
         self._events.note(f"{work.step.address} was not created; sending it once more")
         self._send(again)
@@ -490,27 +413,4 @@ class Applying:
     def _outcome(self) -> Outcome:
         for work in self._announced.values():  # nothing was sent: the state that is saved does not have them in doubt
             self._working.close(work.intent, "withdrawn")
-        for step in self._schedule.in_doubt:
-            if step.way == "up":
-                self._lose(step, CloudError("flowplan stopped before it had looked whether it was created"))
-            else:
-                self._schedule.fail(step)
-                self._failed[step] = unseen()
-        for work in self._workers.under_way:
-            if work.intent.op == "create":
-                self._lose(work.step, CloudError("flowplan stopped before the answer came"))
-            else:  # an update or a delete is simply done again by the next run, if it is still needed
-                self._schedule.fail(work.step)
-                self._failed[work.step] = CloudError("flowplan stopped before the answer came")
-        outcome = Outcome(
-            state=self._working.snapshot(),
-            pending=tuple(self._working.pending.values()),
-            done=self._schedule.ended("done", "half done"),
-            failed=self._failed,
-            unknown=self._lost,
-            not_started=self._schedule.not_started,
-            stopped=self._around.clock.stopped(),
-            expired=dict(self._expired),
-        )
-        completed = outcome.state.complete(self._begun) if outcome.clean else outcome.state
-        return attrs.evolve(outcome, state=completed)
+        return self._results.outcome(self._workers.under_way, stopped=self._around.clock.stopped(), begun=self._begun)

@@ -14,7 +14,7 @@ MISTAKES = (
     ),
     Mistake(
         "cancel nothing more once one cancellation is held for approval",
-        "apply/run.py",
+        "apply/results.py",
         "        if isinstance(error, (Unauthorized, StateError)):  # StateError",
         "        if isinstance(error, (Unauthorized, Held, StateError)):  # StateError",
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
@@ -28,22 +28,22 @@ MISTAKES = (
     ),
     Mistake(
         "pay for a bid beside its successor until somebody approves another one",
-        "apply/run.py",
+        "apply/results.py",
         ' or (step.way == "down" and isinstance(change, CreateFirst))\n',
         "\n",
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
     Mistake(
         "place more although what was placed is held for approval",
-        "apply/run.py",
-        "        return not self._is_held or change.adds_nothing or",
+        "apply/results.py",
+        "        return not self.is_held or change.adds_nothing or",
         "        return True or",
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
     Mistake(
         "have somebody approve twice what was held, and whose answer was lost",
         "apply/run.py",
-        "self._options, held=self._is_held)",
+        "self._options, held=self._results.is_held)",
         "self._options, held=False)",
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
@@ -84,7 +84,7 @@ MISTAKES = (
     ),
     Mistake(
         "call what was only answered not started, where the journal fails",
-        "apply/run.py",
+        "apply/results.py",
         "        for step in self._schedule.in_doubt:\n",
         "        for step in ():\n",
         ("tests/faults/test_unproved.py", "-k", "journal_fails"),
@@ -105,14 +105,14 @@ MISTAKES = (
     ),
     Mistake(
         "cancel a bid whose successor is not as it was asked for",
-        "apply/run.py",
+        "apply/results.py",
         ' == "bid" and not isinstance(work.change, CreateFirst)',
         ' == "bid"',
         ("tests/operations/test_lifecycle.py", "-k", "old_bid_stays"),
     ),
     Mistake(
         "forget a bid whose successor is made",
-        "apply/run.py",
+        "apply/results.py",
         "return [*before, self._working.finish(work.intent, binding)]",
         "return [self._working.finish(work.intent, binding)]",
         ("tests/faults/test_successors.py",),
@@ -329,14 +329,14 @@ MISTAKES = (
     ),
     Mistake(
         "take an id that another address has",
-        "apply/run.py",
+        "apply/results.py",
         "            if other := self._elsewhere(result):\n",
         "            if (other := self._elsewhere(result)) and not result.work.step.address:\n",
         ("tests/faults/test_create_answers.py", "-k", "one_id"),
     ),
     Mistake(
         "place a bid on a volume that is not as it was asked for",
-        "apply/run.py",
+        "apply/results.py",
         'frees = step.address.kind == "bid" and not isinstance(work.change, CreateFirst)',
         "frees = True",
         ("tests/faults/test_create_answers.py", "-k", "nothing_is_placed"),
@@ -344,8 +344,8 @@ MISTAKES = (
     Mistake(
         "tell before it is durable",
         "apply/run.py",
-        "        self._records += self._records_of(back)\n",
-        "        self._records += self._records_of(back)\n        self._tell(back)\n",
+        "        self._records += self._results.records_of(back)\n",
+        "        self._records += self._results.records_of(back)\n        self._tell(back)\n",
         ("tests/faults/test_power.py", "-k", "sixth and kill"),
     ),
     Mistake(
@@ -650,9 +650,9 @@ MISTAKES = (
     ),
     Mistake(
         "keep a deletion as done that is only answered, where the journal fails",
-        "apply/run.py",
+        "apply/results.py",
         "        if result.unproved:\n            self._schedule.doubt(step)",
-        "        if result.unproved and self._halted is None:\n            self._schedule.doubt(step)",
+        "        if result.unproved and self.halted is None:\n            self._schedule.doubt(step)",
         ("tests/faults/test_unproved.py", "-k", "journal_fails"),
     ),
     Mistake(
