@@ -168,6 +168,7 @@ def test_once_another_has_the_lock_nothing_more_is_cancelled(
     ran = applied.run(*DESTROY, *ONE)
     assert (ran.code, len(live_ids(applied.place)), len(applied.volumes())) == (5, 2, 3), ran
     assert "written by another run" in said(ran) or "the lock" in said(ran)
+    assert "not cancelled: bid.task-001, bid.task-002, which may run on: at most $35.84 an hour" in said(ran)
 
 
 @pytest.mark.parametrize("status", [409, 412, 422, 423])

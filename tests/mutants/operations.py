@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave out what runs on where a run ends because the lock is lost",
+        "operations/running/run.py",
+        "            raise with_running_on(error, self._whole or plan) from error.cause\n",
+        "            raise\n",
+        ("tests/faults/test_unserved.py", "-k", "once_another_has_the_lock and 403"),
+    ),
+    Mistake(
         "write a saved plan where the next run looks for its state",
         "operations/files.py",
         "    if not there:\n        _hold_apart(path, state)\n        return\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile, doing
+from flowplan.apply.outcome import ApplyFailed, Outcome, RefusedMeanwhile, SaveFailed, doing
 from flowplan.errors import CloudError
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
@@ -30,6 +30,12 @@ def running_on(plan: Plan, outcome: Outcome) -> str | None:
         return None
     worst = an_hour_at_most(total(bid.worst for bid in bids.values()))
     return f"not cancelled: {few([*map(str, bids)])}, which may run on: {worst}"
+
+
+def with_running_on(error: SaveFailed, plan: Plan) -> SaveFailed:
+    """`error`, which ends a run of `plan`; its detail begins with which bids that was to cancel, and did not."""
+    error.detail = "\n".join(filter(None, [running_on(plan, error.outcome), error.detail])) or None
+    return error
 
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed, *, is_of_all: bool) -> None:

@@ -28,7 +28,7 @@ from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.running.begun_once import identity_of
 from flowplan.operations.running.ending import Ending
-from flowplan.operations.running.left_running import hold_ended, hold_seen, running_on
+from flowplan.operations.running.left_running import hold_ended, hold_seen, running_on, with_running_on
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
@@ -190,7 +190,7 @@ class Run:
                 self.ran = (plan, outcome, seen.live)
         except SaveFailed as error:
             self.ran = (plan, error.outcome, seen.live)
-            raise
+            raise with_running_on(error, self._whole or plan) from error.cause
         self._finish(plan, outcome, found)
         return outcome
 
@@ -207,7 +207,7 @@ class Run:
         self.wishes = attrs.evolve(self.wishes, unrecorded=True)
         self._whole, self._left = plan, left_of(plan, part)
         found = attrs.evolve(found, seen=attrs.evolve(found.seen, state=state))
-        raise SaveFailed(error, self._locked(part, found, approving, lock)) from error
+        raise with_running_on(SaveFailed(error, self._locked(part, found, approving, lock)), plan) from error
 
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":
@@ -300,6 +300,7 @@ class Run:
             outcome = applying.run()
         except SaveFailed as error:
             if self._stopping is None or not isinstance(error.cause, Unserved):
+                error.outcome = attrs.evolve(error.outcome, not_started=(*error.outcome.not_started, *self._left))
                 raise
             outcome, self._unserved = error.outcome, error.cause  # the server may be there again to save it
         finally:
@@ -369,7 +370,7 @@ class Run:
             say_made_since(self.session, self.saved, outcome.state)
         why = found.loaded.unread or (None if self.carried_out else self._unserved)
         if why is not None:
-            raise SaveFailed(*unfinished(why, outcome))
+            raise with_running_on(SaveFailed(*unfinished(why, outcome)), self._whole or plan)
         if self.session.interruption.stopped() and not outcome.unknown:
             stopped = self.session.interruption.interrupted(outcome.undone or self.session.came_of_it)
             if isinstance(stopped, FlowplanError) and not self.carried_out:
