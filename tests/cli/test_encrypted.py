@@ -11,8 +11,11 @@ import pyrage
 import pytest
 
 from flowplan.backends import open as opening
+from flowplan.backends import versions
 from flowplan.backends.local import LocalStore
 from flowplan.backends.state_files import StateFiles
+from flowplan.errors import NoRoom
+from flowplan.files.atomic import WRITABLE
 from flowplan.operations.completion import addresses
 from tests.conftest import Place
 from tests.contracts.memory import Memory, opener
@@ -284,6 +287,29 @@ def test_who_ends_half_a_change_is_told_what_ends_it(
     said = " ".join(stopped.err.split())
     assert (stopped.code, "run the same command again" in said, "done" in said) == (130, True, False), stopped
     sealed.ok("state", *words)
+
+
+def test_a_change_of_keys_that_finds_no_room_for_a_version_says_what_ends_it(
+    sealed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some are written already; the hint alone would not say that the same keys are needed."""
+    (sealed.path / "old.txt").write_text(os.environ["FLOWPLAN_AGE_KEY"])
+    (sealed.path / "old.txt").chmod(0o600)
+    monkeypatch.setenv("FLOWPLAN_AGE_KEY", key())
+    monkeypatch.setenv("FLOWPLAN_OLD_AGE_KEY_FILE", "old.txt")
+    replace = versions.replace_file
+
+    def full(path: Path, data: bytes, **how: bool) -> None:
+        if path.name.endswith(".1.json"):
+            raise NoRoom(f"{path} could not be made durable: No space left on device", hint=WRITABLE)
+        replace(path, data, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(versions, "replace_file", full)
+        refused = sealed.run("state", "rekey")
+    again = "run the same command again, with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE: it goes on"
+    assert (refused.code, again in " ".join(refused.err.split())) == (5, True), refused
+    sealed.ok("state", "rekey")
 
 
 def test_every_command_after_half_a_change_of_keys_says_how_both_are_given(

@@ -615,6 +615,13 @@ MISTAKES = (
         ("tests/operations/test_both_places.py", "-k", "removes_nothing or does_not_remove"),
     ),
     Mistake(
+        "say nothing of what is written already where a change of keys finds no room for a version",
+        "operations/state.py",
+        "        with saying_so_far(session):\n            saved,",
+        "        if True:\n            saved,",
+        ("tests/cli/test_encrypted.py", "-k", "no_room_for_a_version"),
+    ),
+    Mistake(
         "end a change of keys while a server has the states of before",
         "operations/state.py",
         "    store.purge()\n",
