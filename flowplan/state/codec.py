@@ -200,6 +200,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         return {binding.address: binding for binding in found}
 
     text = {"struct_hook": lambda value, _: _text(value)}
+    place = {"struct_hook": lambda value, _: _path(value)}  # a URL, or the name of a file
     names = {"struct_hook": lambda value, _: frozenset(map(_text, value))}
     plain = _reader(
         made,
@@ -208,9 +209,8 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         serial={"struct_hook": lambda value, _: _serial(value)},
         put_back={"struct_hook": lambda value, _: _serial(value)},
         paid_since={"struct_hook": lambda value, _: _serial(value)},
-        **dict.fromkeys(
-            ("stack", "api_url", "project", "project_name", "name_prefix", "moved_to", "moving_from", "moved_as"), text
-        ),
+        **dict.fromkeys(("stack", "project", "project_name", "name_prefix"), text),
+        **dict.fromkeys(("api_url", "moved_to", "moving_from", "moved_as"), place),
         bindings={"rename": "resources", "struct_hook": bindings},
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave a state unreadable that names where it came from",
+        "state/codec.py",
+        '("api_url", "moved_to", "moving_from", "moved_as"), place)',
+        '("api_url", "moved_to", "moving_from", "moved_as"), text)',
+        ("tests/state/test_codec.py", "-k", "name_of_a_place"),
+    ),
+    Mistake(
         "take for damage what a program's signal handler raises",
         "state/codec.py",
         "    except misfits() as error:\n",

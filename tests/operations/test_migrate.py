@@ -585,3 +585,14 @@ def test_what_had_arrived_goes_on_where_the_state_was_lost_in_mid_way(
         path.write_bytes(data)
     found = served.run("plan", "--state", URL)  # this machine has seen that it was closed
     assert found.code == 5, found
+
+
+def test_a_file_whose_name_is_no_text_is_left_and_read_like_any_other(place: Place) -> None:
+    """The state that arrived at the other place named it, and could not be read: the move ended half-way."""
+    odd = os.fsdecode(b"\xff.json")
+    place.write(TASK)
+    place.ok("--state", odd, "apply", "--auto-approve")
+    place.ok("state", "migrate", odd, "new.json")
+    assert place.ok("--state", "new.json", "state", "list").strip() == "bid.train"
+    left = place.run("--state", odd, "state", "list")
+    assert (left.code, "has moved" in left.err) == (5, True)

@@ -454,3 +454,10 @@ def test_triggers_that_are_none_are_a_problem_of_the_state(wrong: object) -> Non
     wrong_frame = frame_of([{**done, "binding": {**done["binding"], "triggers": wrong}}])
     with pytest.raises(StateError, match="holds a record that cannot be read"):
         read_journal(header_frame(Header.of(STATE)) + wrong_frame, "journal")
+
+
+@pytest.mark.parametrize("key", ["api_url", "moved_to", "moving_from", "moved_as"])
+def test_the_name_of_a_place_may_have_bytes_that_are_no_characters(key: str) -> None:
+    """As that of a file may: a state that has one must be readable."""
+    state = attrs.evolve(STATE, **{key: "\udcff.json"})
+    assert getattr(load(dump(state), "a.json"), key) == "\udcff.json"
