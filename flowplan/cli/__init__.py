@@ -22,7 +22,7 @@ from flowplan.cli.commands import COMMANDS, PURPOSES
 from flowplan.cli.completing import VARIABLE
 from flowplan.cli.elsewhere import hold_command
 from flowplan.cli.everywhere import global_options
-from flowplan.cli.failures import Failed, tell_interrupted, tell_too
+from flowplan.cli.failures import UNCHANGED, Failed, tell_interrupted, tell_too
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
@@ -124,15 +124,14 @@ def run(arguments: Sequence[str]) -> int:
     answer = Answer(terminal, cache(lambda: _asked(arguments)))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
-    failed = Failed()
+    failed, given = Failed(), dict[str, Any](terminal=terminal, answer=answer)
     try:
-        given = {"terminal": terminal, "answer": answer}
         result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         code = end.exit_code
     except (KeyboardInterrupt, click.Abort):
-        failed = tell_interrupted(terminal)
+        failed = tell_interrupted(terminal, given["session"].came_of_it if "session" in given else UNCHANGED)
         code = failed.exit_code
     except Exception as error:  # noqa: BLE001 - the interpreter's own traceback would not mask secrets
         failed = answer.tell(error)

@@ -71,6 +71,7 @@ class Context(NamedTuple):
         files = variable_files(given.get("var_file", ()), listener.busy, ends=ctx.info_name == "destroy")
         settings = settings_of(given, os.environ, sys.argv[1:], files, terminal.paint.typed)
         session = Session(settings, listener, stop)
+        given["session"] = session
         ctx.call_on_close(session.close)
         return cls(terminal, session, answer)
 

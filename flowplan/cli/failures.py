@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowplan.diagnostics import Diagnostic
 
 _APART = 3  # so many refusals are shown with the line that each is about
+UNCHANGED = "nothing was changed"
 PENDING = 2  # `plan --detailed-exitcode`: there are changes
 
 
@@ -112,11 +113,12 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
     terminal.err("\n\n".join(parts))
 
 
-def tell_interrupted(terminal: Terminal) -> Failed:
-    """The same of Ctrl-C before anything was changed; nobody waits for a stream that takes nothing any more."""
+def tell_interrupted(terminal: Terminal, came_of_it: str) -> Failed:
+    """The same of Ctrl-C before or after an operation; nobody waits for a stream that takes nothing any more."""
     from flowplan.diagnostics import Diagnostic
 
-    said = "interrupted; nothing was changed"
+    is_unsure = terminal.output.used and came_of_it == UNCHANGED  # some commands change things without a session
+    said = f"interrupted; {'what it shows may be incomplete' if is_unsure else came_of_it}"
     terminal.hurry()
     terminal.err(f"\n{said}")
     return Failed(128 + signal.SIGINT, (Diagnostic("interrupted", said),))

@@ -106,6 +106,32 @@ def test_an_apply_whose_progress_nobody_reads_ends_and_is_saved(
     assert len([entry for entry in place.ledger() if entry.method == "POST"]) == 80, f"{made} were made before"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("state mv bid.task-000 bid.other", "interrupted; what was done is saved"),
+        ("state list", "interrupted; what it shows may be incomplete"),
+    ],
+)
+def test_who_ends_a_command_while_it_writes_its_output_is_not_told_that_nothing_was_changed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    write = Writer.put
+
+    def put(self: Writer, text: str) -> None:
+        write(self, text)
+        if "bid." in text:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as within:
+        within.setattr(Writer, "put", put)
+        done = place.run(*line.split())
+    assert (done.code, said in done.err) == (130, True), done
+    assert ("bid.other" in place.ok("state", "list")) == ("mv" in line)
+
+
 def test_what_is_written_comes_in_order_and_whole_from_several_threads() -> None:
     stream = io.StringIO()
     writer = Writer(stream)

@@ -41,6 +41,13 @@ MISTAKES = (
         ("tests/cli/test_same_state.py",),
     ),
     Mistake(
+        "say that nothing was changed to who interrupts what is shown of it",
+        "cli/__init__.py",
+        'given["session"].came_of_it if "session" in given else UNCHANGED',
+        "UNCHANGED",
+        ("tests/faults/test_unread.py", "-k", "not_told"),
+    ),
+    Mistake(
         "a program is told to type what works on another state",
         "operations/proposing/document.py",
         "typed=session.settings.typed,",
