@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from flowplan.backends.remote import http, http_client
 from flowplan.backends.remote.http import HttpPlace
-from tests.conftest import Place
+from tests.conftest import Place, live_ids
 from tests.contracts import state_servers
 from tests.contracts.http_site import LOGIN
 from tests.contracts.state_servers import PASSWORD
@@ -197,6 +198,30 @@ def test_a_lock_that_the_server_keeps_is_named(place: Place, url: str, monkeypat
     monkeypatch.setenv("XDG_STATE_HOME", str(place.path / "another"))
     place.ok("--state", url, "force-unlock", said[1])
     assert state.lock is None
+
+
+@pytest.mark.parametrize("refused", [("update",), ("lock",), ("get", "update", "lock", "unlock")])
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_destroy_that_the_server_does_not_let_begin_says_what_stops_the_bids(
+    place: Place, url: str, refused: tuple[str, ...], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "_PAUSE", 0.001)
+    monkeypatch.setattr(http, "_PAUSE", 0.001)
+    place.ok("--state", url, "apply", "--auto-approve", "flowplan.yaml")
+    state = state_servers.server().state(url.rpartition("/")[2])
+    state.asked = lambda wanted: (status, b"{}", state_servers.JSON) if wanted in refused else None
+    ran = place.run("--state", url, "destroy", "--auto-approve", "flowplan.yaml")
+    assert (ran.code, len(live_ids(place))) == (5, 1), ran
+    found = re.search("to stop paying before that helps: `([^`]+)`", " ".join(ran.err.split()))
+    assert found is not None, ran
+    recover, destroy = found[1].split(" && ")
+    assert "--from-live flowplan.yaml --state rescue.json" in recover
+    place.ok(*recover.split()[1:])
+    place.ok(*destroy.split()[1:], "--auto-approve")
+    assert live_ids(place) == []
+    state.asked = lambda wanted: None
+    place.ok("--state", url, "destroy", "--auto-approve", "--allow-volume-destroy", "data", "--lock-timeout", "1s")
+    assert place.ok("--state", url, "state", "list") == ""
 
 
 def test_bids_can_be_stopped_while_the_server_lets_nobody_in(place: Place, url: str) -> None:

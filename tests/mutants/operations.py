@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave who may not write the state on its server without a way to stop paying",
+        "operations/running/run.py",
+        "                without_server(error)\n",
+        "                pass\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "says_what_stops"),
+    ),
+    Mistake(
         "leave out what runs on where a run ends because the lock is lost",
         "operations/running/run.py",
         "            raise with_running_on(error, self._whole or plan) from error.cause\n",

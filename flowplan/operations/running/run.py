@@ -33,7 +33,7 @@ from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.settling import Looked, Looking, placed_as
-from flowplan.operations.running.stopping import IN_JOURNAL, Stopping, explain, left_of, unfinished
+from flowplan.operations.running.stopping import IN_JOURNAL, Stopping, explain, left_of, unfinished, without_server
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.planning.unrecorded import must_be_recorded, part_that_keeps_volumes, part_that_stops
@@ -96,11 +96,20 @@ class Run:
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
     _whole: Plan | None = field(default=None, init=False)  # what was approved, where only a part of it is carried out
     _left: tuple[Step, ...] = field(default=(), init=False)  # the rest of it, which could not be recorded
+    _is_open: bool = field(default=False, init=False)  # whether the state is read, and the lock held
     _unserved: Unserved | None = field(default=None, init=False)  # why the server took no record of all that stops
     begun: bool = field(default=False, init=False)  # whether the state names the saved plan by now
     carried_out: bool = field(default=False, init=False)  # whether all that was planned is done
 
     def __call__(self) -> Outcome:
+        try:
+            return self._run()
+        except StateError as error:
+            if not self._is_open and self.wishes.mode == "destroy" and self.session.chosen.is_url:
+                without_server(error)
+            raise
+
+    def _run(self) -> Outcome:
         session, looking = self.session, self._looking
         # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
         if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
@@ -154,6 +163,7 @@ class Run:
 
     def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
         """Carry out `plan`, which was approved, from what was `found` under the lock."""
+        self._is_open = True
         store, seen, loaded = self.session.store, found.seen, found.loaded
         if self.how.init:
             for kept in store.begin_anew():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.classes import define
-from flowplan.errors import StateError, Unserved, Unwritten
+from flowplan.errors import Damaged, StateError, Unserved, Unwritten
 from flowplan.files.atomic import WRITABLE
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from flowplan.state.records import Record
 
 IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
+
+_AGAIN = "run the same command again"
+# A state beside that on the server, made of the markers of live bids, with a lock of its own.
+_ELSEWHERE = "flowplan recover --from-live --state rescue.json && flowplan destroy --keep-volumes --state rescue.json"
 
 
 @define
@@ -92,6 +96,13 @@ class Stopping:
         if self.refused is not None:
             raise self.refused
         return self.journal
+
+
+def without_server(error: StateError) -> None:
+    """Have `error`, by which a `destroy` was not begun because the server of the state does not let it, say what stops
+    what runs until that is mended; where all it takes is to run it again, or another way is named, that is enough."""
+    if error.hint != _AGAIN and "--from-live" not in (error.hint or "") and not isinstance(error, Damaged):
+        error.hint = "; ".join(filter(None, [error.hint, f"to stop paying before that helps: `{_ELSEWHERE}`"]))
 
 
 def left_of(plan: Plan, part: Plan) -> tuple[Step, ...]:
