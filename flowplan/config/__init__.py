@@ -4,7 +4,8 @@ config.py     what comes out: Config, Task, VolumeWanted
 read.py       all sources -> Config: the formats, names, addresses, what tasks share
 keys/         every key of a task file and a stack file: what it is for, what it takes, what people write instead
 schema.py     the same as a JSON Schema
-values.py     one value of a mapping, read strictly
+section.py    a mapping that is being read; unknown_keys.py: what is said of its keys that nobody knows
+values.py     one value of it, read strictly
 positions.py  where the fields of a resource are written, noted while they are read, and with which keys
 task/         one document of a task file -> Task
   task.py       the whole of it
