@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
+
+import attrs
 
 from flowplan.classes import frozen
 from flowplan.clock import Clock
@@ -67,7 +70,7 @@ def look_up(
     for interval in itertools.chain(_SCAN_INTERVALS, itertools.repeat(_SCAN_INTERVALS[-1])):
         late = clock.monotonic() >= deadline
         try:
-            live = cloud.live()
+            live = _with_scripts(cloud.live(), open_.values(), cloud)
             for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
                 if finding.verdict not in _BY_ABSENCE:
                     findings[finding.intent.intent] = finding
@@ -88,6 +91,17 @@ def look_up(
         left = deadline - clock.monotonic()
         clock.pause(min(interval, left) if left > 0 else interval if window else 0.0)
     return findings
+
+
+def _with_scripts(live: Live, intents: Iterable[CreateIntent], cloud: Reads) -> Live:
+    """`live`, in which a bid that `intents` may have made is as its id shows it where the list leaves its script out,
+    which carries the marker. Raises CloudError."""
+    perhaps = [one for intent in intents for one in perhaps_created(intent, "", live) if isinstance(one, LiveBid)]
+    found = {}
+    for id in dict.fromkeys(one.id for one in perhaps if one.sent is None and not one.unfit):
+        with suppress(NotFound):
+            found[id] = cloud.bid(id)
+    return attrs.evolve(live, bids={**live.bids, **found}) if found else live
 
 
 def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:

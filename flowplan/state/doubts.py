@@ -40,8 +40,13 @@ def perhaps_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[Liv
         named = (*live.volumes_named(intent.name), *(one for one in live.volumes_named("") if one.unfit))
         return tuple(volume for volume in named if made_by(intent, volume) is not False)
     bids = live.bids.values()
-    unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]
+    unread = [one for one in bids if not one.ended and one.marker is None and (one.unfit or _may_carry(one, intent))]
     return (*find_created(intent, lineage, live), *(one for one in unread if one.bid.name in ("", intent.name)))
+
+
+def _may_carry(bid: LiveBid, intent: CreateIntent) -> bool:
+    """Whether a bid may carry the marker of `intent`: its script is not reported, and it is not older."""
+    return bid.sent is None and not is_older(bid.created_at, intent)
 
 
 def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:

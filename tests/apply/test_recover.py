@@ -94,7 +94,11 @@ def test_the_window_counts_from_when_the_attempt_was_announced() -> None:
 
 
 ENDS: dict[str, tuple[Any, str, str]] = {
-    "somebody has its name": (live_bid(bid(), "bid_9", ours=False), "foreign", "flowplan did not make"),
+    "somebody has its name": (
+        attrs.evolve(live_bid(bid(), "bid_9", ours=False), sent="true"),
+        "foreign",
+        "flowplan did not make",
+    ),
     "it has ended": (attrs.evolve(OURS, status="Terminated"), "ended", "has ended since"),
 }
 
@@ -110,6 +114,7 @@ def test_what_proves_that_it_is_not_there_closes_the_intent(there: Any, why: str
 UNKNOWN: dict[str, tuple[list[Any], Intent, str]] = {
     "two of them": ([live(OURS, attrs.evolve(OURS, id="bid_2"))], CREATE, "has 2 live objects with our marker"),
     "it may be": ([live(live_volume(volume()))], VOLUME, "may be the result of an earlier attempt"),
+    "its script is not shown": ([live(live_bid(bid(), "bid_9", ours=False))], CREATE, "bid_9 has its name and may be"),
     "no list": ([CloudError("down")], CREATE, "flowplan cannot tell now whether bid.train was created: down"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from flowplan.clock import Moment
 from flowplan.state.doubts import made_by
 from tests.builders import DATA, create_of, live_volume, volume
-from tests.conftest import APPLY, Place, live_ids, many
+from tests.conftest import APPLY, DESTROY, Place, live_ids, many
 
 NOBODY = '{"data": [], "next_cursor": null}'
 TASK_001 = "bid.task-001"
@@ -114,3 +114,34 @@ def test_where_the_server_tells_no_time_this_machines_proves_little(created_at: 
     found = live_volume(WANTED, created_at=created_at)
     assert made_by(create_of(DATA, WANTED, at=Moment(AT, 50.0, "boot")), found) is ours
     assert made_by(create_of(DATA, WANTED, at=Moment(AT, 50.0, "boot", AT)), found) is bool(ours)
+
+
+def scripts_are_left_out(place: Place, *, by_id: bool) -> None:
+    """A list has no scripts, as lists leave out what is long; `by_id`: nor has a bid that is asked for."""
+    with place.simulator() as simulator:
+        for route in ("GET /v2/spot/bids", *(["GET /v2/spot/bids/*"] if by_id else [])):
+            simulator.faults.add(route, "edited", drop=["launch_specification"], times=None)
+
+
+def test_what_a_list_shows_without_its_script_is_known_by_its_id(place: Place) -> None:
+    a_second_task_whose_answer_is_lost(place)
+    scripts_are_left_out(place, by_id=False)
+    place.ok(*APPLY)
+    assert posts(place) == 2
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    assert "No changes" in place.ok("plan")
+
+
+def test_what_no_answer_shows_the_script_of_may_be_ours_and_no_destroy_says_that_it_is_over(place: Place) -> None:
+    """Called somebody else's, its intent was closed: the next destroy ended with 0, and it ran on."""
+    a_second_task_whose_answer_is_lost(place)
+    scripts_are_left_out(place, by_id=True)
+    done = place.run(*APPLY)
+    assert done.code == 6, done
+    assert "has its name, but may be somebody else's" in " ".join(done.err.split())
+    assert place.run(*DESTROY).code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.ok(*DESTROY)
+    assert live_ids(place) == []

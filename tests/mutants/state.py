@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/state/test_codec.py", "-k", "name_of_a_place"),
     ),
     Mistake(
+        "take what is listed without its script for somebody else's, though it may carry our marker",
+        "state/doubts.py",
+        "    return bid.sent is None and not is_older(bid.created_at, intent)\n",
+        "    return False\n",
+        ("tests/faults/test_hidden_lists.py", "-k", "script"),
+    ),
+    Mistake(
         "take for damage what a program's signal handler raises",
         "state/codec.py",
         "    except misfits() as error:\n",
@@ -247,8 +254,8 @@ MISTAKES = (
     Mistake(
         "take what cannot be read for somebody else's while a create is in doubt",
         "state/doubts.py",
-        "unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]",
-        "unread: list[LiveBid] = []",
+        "if not one.ended and one.marker is None and (one.unfit or _may_carry(one, intent))]",
+        "if not one.ended and one.marker is None and _may_carry(one, intent) and not one.unfit]",
         ("tests/faults/test_odd_rows.py", "-k", "no_proof"),
     ),
     Mistake(
