@@ -99,13 +99,13 @@ class Answering:
         """Do it; lists go by what was before for another `lag_seconds`."""
         if not lag_seconds:
             response = route.answer(call)
-            self._time.settle()
+            self._time.settle(call.now, call.seed)
             return response
         from flowplan.simulator.faults import lag
 
         before = lag.rows_of(self._db, next(iter(call.params.values()), ""))
         response = route.answer(call)
-        self._time.settle()
+        self._time.settle(call.now, call.seed)
         lag.remember(self._db, response.subject or "", before, call.now, lag_seconds)
         return response
 

@@ -189,7 +189,7 @@ class Simulator:
             with writing(self._db):
                 now = timekeeping.stored_now(self._db)
                 bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
-                self._time.settle()
+                self._time.settle(now, self._time.seed)
 
     def end(self, bid: str) -> None:
         """See `Faults.end`."""
@@ -198,8 +198,9 @@ class Simulator:
         with self._lock:
             self._time.catch_up()
             with writing(self._db):
-                bids.give_up(self._db, bid, timekeeping.stored_now(self._db))
-                self._time.settle()
+                now = timekeeping.stored_now(self._db)
+                bids.give_up(self._db, bid, now)
+                self._time.settle(now, self._time.seed)
 
     def _has_faults(self) -> bool:
         """Whether there is any fault or late request. Cheap: two indexes that are almost always empty."""

@@ -95,14 +95,14 @@ class Passage:
         seed: int = self._db.execute("SELECT seed FROM clock").fetchone()[0]
         return seed
 
-    def settle(self) -> None:
-        """While the clock stands, let the round come at once in which what was changed counts: nobody can wait for it.
-        So to read never changes anything. Needs a write transaction."""
+    def settle(self, now: int, seed: int) -> None:
+        """While the clock stands at `now`, let the round come at once in which what was changed counts: nobody can wait
+        for it. So to read never changes anything. `seed`: of the data. Needs a write transaction."""
         if self.runs or not market.is_changed(self._db):
             return
         from flowplan.simulator.auctions import rounds  # reading alone needs no auction
 
-        rounds.settle(self._db, stored_now(self._db), self.seed)
+        rounds.settle(self._db, now, seed)
 
     def is_something_due(self) -> bool:
         """Whether a running clock has passed a moment at which something happens."""

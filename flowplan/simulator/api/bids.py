@@ -218,8 +218,7 @@ def _change_limit(call: Call, bid: _Bid, limit: int) -> None:
 def _pause(call: Call, bid: _Bid) -> None:
     limit: int = call.db.execute("SELECT limit_cents FROM bids WHERE seq = ?", (bid.seq,)).fetchone()[0]
     market.leave(call.db, bid.auction, bid.seq, limit)
-    _release(call.db, bid)
-    quotas.give_up(call.db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
+    _release(call.db, bid, claimed=bid.quantity)
     instances.stop(call.db, bid.seq, call.now, "STATUS_STOPPING", "STATUS_PAUSED")
     call.db.execute(
         "UPDATE bids SET status = 'Paused', notice_ends_at = NULL, away_until = NULL WHERE seq = ?", (bid.seq,)
@@ -276,8 +275,7 @@ def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> 
     """End a bid at `now` (ms), in any state: instances stop, volumes are released, at once."""
     if bid.is_bidding:
         market.leave(db, bid.auction, bid.seq, bid.limit_cents)
-        quotas.give_up(db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
-    _release(db, bid)
+        _release(db, bid, claimed=bid.quantity)
     instances.stop(db, bid.seq, now, "STATUS_STOPPING", "STATUS_TERMINATED")
     volumes.detach(db, bid.seq)
     release_ssh_keys(db, bid.seq)
@@ -289,9 +287,11 @@ def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> 
     _note(db, bid.seq, now, "Terminated", user=user)
 
 
-def _release(db: sqlite3.Connection, bid: _Bid) -> None:
-    if bid.holds_instances:
-        quotas.use(db, bid.project, quotas.SPOT, bid.instance_type, -bid.quantity)
+def _release(db: sqlite3.Connection, bid: _Bid, *, claimed: int = 0) -> None:
+    """Its instances are used no longer, and `claimed` no longer claimed."""
+    used = bid.quantity if bid.holds_instances else 0
+    if used or claimed:
+        quotas.count(db, bid.project, quotas.SPOT, bid.instance_type, used=-used, claimed=-claimed)
 
 
 # --- what the auction does -------------------------------------------------------------------------------------
@@ -302,15 +302,13 @@ def allocate(db: sqlite3.Connection, seq: int, now: int, room_at: int, seed: int
 
     They wait until `room_at`, when those whom the bid displaced are gone.
     """
-    id, project, status, quantity, kind, made, fixed = db.execute(
-        "SELECT fid, project, status, quantity, instance_type, instances, fixed FROM bids WHERE seq = ?", (seq,)
+    project, status, quantity, kind, auction, made, fixed = db.execute(
+        "SELECT project, status, quantity, instance_type, auction, instances, fixed FROM bids WHERE seq = ?", (seq,)
     ).fetchone()
     if status == "Open":
-        quotas.use(db, project, quotas.SPOT, kind, quantity)
+        quotas.count(db, project, quotas.SPOT, kind, used=quantity)
     if made == "[]":
-        placed = json.loads(f"{{{fixed}}}")
-        name, user = placed["name"], placed["created_by"]
-        made = compact(instances.create(db, seq, id, name, quantity, user, now, room_at, seed))
+        made = compact(instances.create(db, seq, json.loads(f"{{{fixed}}}"), auction, now, room_at, seed))
     else:
         instances.start_again(db, seq, now, room_at)
     db.execute("UPDATE bids SET status = 'Allocated', notice_ends_at = NULL, instances = ? WHERE seq = ?", (made, seq))

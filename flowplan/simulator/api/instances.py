@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from flowplan.simulator.api.messages import Call, Refusal, Response, compact, reply, reply_text
@@ -52,21 +53,12 @@ def start_up_time(number: int) -> int:
 
 
 def create(
-    db: sqlite3.Connection,
-    bid: int,
-    bid_fid: str,
-    name: str,
-    quantity: int,
-    user: str,
-    now: int,
-    room_at: int,
-    seed: int,
+    db: sqlite3.Connection, bid: int, placed: Mapping[str, Any], auction: int, now: int, room_at: int, seed: int
 ) -> list[str]:
-    """Make the instances of a bid that is allocated for the first time; they stay NEW until `room_at`. Returns their
-    ids."""
-    project, kind, region, auction = db.execute(
-        "SELECT project, instance_type, region, auction FROM bids WHERE seq = ?", (bid,)
-    ).fetchone()
+    """Make the instances of a bid that is allocated for the first time; they stay NEW until `room_at`. `placed`: what
+    never changes of the bid, by its names in JSON. Returns their ids."""
+    name, quantity = placed["name"], placed["instance_quantity"]
+    project, kind, region = placed["project"], placed["instance_type"], placed["region"]
     made = []
     for index in range(quantity):
         number = next_number(db)
@@ -76,10 +68,10 @@ def create(
             "name": name if quantity == 1 else f"{name}-{index}",
             "project": project,
             "created_at": iso(now),
-            "created_by": user,
+            "created_by": placed["created_by"],
             "instance_type": kind,
             "region": region,
-            "bid": bid_fid,
+            "bid": placed["fid"],
             "reservation": None,
             "private_ip": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
         }

@@ -25,32 +25,36 @@ def list_quotas(call: Call) -> Response:
     return reply(200, [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def use(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
-    """Count `quantity` more (or, negative, less) as used."""
-    _count(db, "used", project, product, instance_type, quantity)
+def count(
+    db: sqlite3.Connection, project: str, product: str, instance_type: str, *, used: int = 0, claimed: int = 0
+) -> None:
+    """Count so many more (or, negative, less) as used, and as claimed."""
+    db.execute(
+        "UPDATE quotas SET used = used + ?, claimed = claimed + ?"
+        " WHERE project = ? AND product_type = ? AND instance_type = ?",
+        (used, claimed, project, product, instance_type),
+    )
 
 
-def claim(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
-    """Claim `quantity` more. Raises Refusal when that is not allowed."""
+def claim(
+    db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int, *, used: int = 0
+) -> None:
+    """Claim `quantity` more, and count `used` of it as used. Raises Refusal when that is not allowed."""
+    claimed = db.execute(
+        "UPDATE quotas SET used = used + ?, claimed = claimed + ?"
+        " WHERE project = ? AND product_type = ? AND instance_type = ? AND claimed + ? <= total RETURNING seq",
+        (used, quantity, project, product, instance_type, quantity),
+    ).fetchone()
+    if claimed is None:
+        raise _exceeded(db, project, product, instance_type, quantity)
+
+
+def _exceeded(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> Refusal:
     row = db.execute(
         "SELECT total, claimed, used, units, name FROM quotas"
         " WHERE project = ? AND product_type = ? AND instance_type = ?",
         (project, product, instance_type),
     ).fetchone()
     total, claimed, used, units, name = row or (0, 0, 0, "instances", f"{product} {instance_type}")
-    if claimed + quantity > total:
-        more = f", {claimed - used} more bid for" if claimed > used else ""
-        raise Refusal(400, f"Quota exceeded for {name}: {quantity} requested, {used} of {total} {units} in use{more}")
-    _count(db, "claimed", project, product, instance_type, quantity)
-
-
-def give_up(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
-    """Take back what was claimed."""
-    _count(db, "claimed", project, product, instance_type, -quantity)
-
-
-def _count(db: sqlite3.Connection, column: str, project: str, product: str, instance_type: str, quantity: int) -> None:
-    db.execute(
-        f"UPDATE quotas SET {column} = {column} + ? WHERE project = ? AND product_type = ? AND instance_type = ?",  # noqa: S608
-        (quantity, project, product, instance_type),
-    )
+    more = f", {claimed - used} more bid for" if claimed > used else ""
+    return Refusal(400, f"Quota exceeded for {name}: {quantity} requested, {used} of {total} {units} in use{more}")

@@ -73,7 +73,7 @@ def create_volume(call: Call) -> Response:
     if body["size_gb"] > catalogue.LARGEST_VOLUME_GB:
         raise Refusal(400, f"Volume size exceeds the maximum of {catalogue.LARGEST_VOLUME_GB} GB")
     _require_unused_name(call, project, body["name"])
-    quotas.claim(call.db, project, quotas.STORAGE, "", body["size_gb"])
+    quotas.claim(call.db, project, quotas.STORAGE, "", body["size_gb"], used=body["size_gb"])
     seq = next_number(call.db)
     made = Volume(
         seq,
@@ -90,7 +90,6 @@ def create_volume(call: Call) -> Response:
         "INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         (seq, made.fid, project, made.name, made.region, made.size_gb, made.interface, call.now),
     )
-    quotas.use(call.db, project, quotas.STORAGE, "", made.size_gb)
     return reply_text(201, _json(made, []), made.fid)
 
 
@@ -110,8 +109,7 @@ def delete_volume(call: Call) -> Response:
     if call.db.execute("SELECT 1 FROM attachments WHERE volume = ? LIMIT 1", (volume.seq,)).fetchone():
         raise Refusal(409, "Volume is in use")
     call.db.execute("UPDATE volumes SET deleted_at = ? WHERE seq = ?", (call.now, volume.seq))
-    quotas.use(call.db, volume.project, quotas.STORAGE, "", -volume.size_gb)
-    quotas.give_up(call.db, volume.project, quotas.STORAGE, "", volume.size_gb)
+    quotas.count(call.db, volume.project, quotas.STORAGE, "", used=-volume.size_gb, claimed=-volume.size_gb)
     return no_content(volume.fid)
 
 

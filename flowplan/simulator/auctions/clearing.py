@@ -70,7 +70,7 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
     """Clear one pool in the database and publish its prices. Needs a write transaction."""
     units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
     book = _top_of_book(db, pool, units, reserve)
-    before = list(map(_entry, db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))))
+    before = _winners(db, pool, book)
     found = cleared(units, reserve, book)
     lost = [entry for entry in before if entry.seq not in found.winners]
     won = [entry for entry in found.winners.values() if not entry.winning]
@@ -80,8 +80,7 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
     )
     handovers = load_handovers(db, pool)
     result = outcome(units, handovers, before, won, lost, now)
-    if result.handovers != handovers:  # a book of which nobody wins or goes
-        save_handovers(db, pool, result.handovers)
+    save_handovers(db, pool, handovers, result.handovers)
     db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (found.free, pool))
     publish(db, pool, [(now, found.shown)])
     return result
@@ -170,10 +169,12 @@ def load_handovers(db: sqlite3.Connection, pool: int) -> Handovers:
     return {seq: Handover(at, units, bool(begins)) for seq, at, units, begins in rows}
 
 
-def save_handovers(db: sqlite3.Connection, pool: int, handovers: Handovers) -> None:
-    """Replace the handovers of a pool."""
-    db.execute("DELETE FROM handovers WHERE pool = ?", (pool,))
-    db.executemany("INSERT INTO handovers VALUES (?, ?, ?, ?, ?)", [(pool, seq, *h) for seq, h in handovers.items()])
+def save_handovers(db: sqlite3.Connection, pool: int, before: Handovers, after: Handovers) -> None:
+    """The handovers of a pool, which were those `before`, are those `after`."""
+    gone = [(pool, seq) for seq in before if seq not in after]
+    new = [(pool, seq, *handover) for seq, handover in after.items() if before.get(seq) != handover]
+    db.executemany("DELETE FROM handovers WHERE pool = ? AND seq = ?", gone)
+    db.executemany("INSERT OR REPLACE INTO handovers VALUES (?, ?, ?, ?, ?)", new)
 
 
 # --- prices ----------------------------------------------------------------------------------------------------
@@ -185,16 +186,18 @@ def publish(db: sqlite3.Connection, pool: int, shown: Sequence[tuple[int, Prices
     if not shown:
         return
     _, (_, lowest) = shown[-1]
-    rows = db.execute("SELECT seq, weight, price_cents FROM auctions WHERE pool = ?", (pool,)).fetchall()
-    for auction, weight, last in rows:
-        events = []
+    sql = "SELECT seq, weight, price_cents, lowest_cents FROM auctions WHERE pool = ?"
+    for auction, weight, *known in db.execute(sql, (pool,)).fetchall():
+        events, last = [], known[0]
         for at, (price, _) in shown:
             if (now := cents(price, weight)) != last:
                 events.append((auction, at, now))
                 last = now
         db.executemany("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", events)
         lowest_cents = None if lowest is None else cents(lowest, weight)
-        db.execute("UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (last, lowest_cents, auction))
+        if [last, lowest_cents] != known:
+            sql = "UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?"
+            db.execute(sql, (last, lowest_cents, auction))
 
 
 # --- the part of the book that matters -------------------------------------------------------------------------
@@ -212,11 +215,23 @@ def _top_of_book(db: sqlite3.Connection, pool: int, units: int, reserve: int) ->
         book.append(entry)
         if left < smallest:
             break
-        skipped = skipped + 1 if entry.units > left else 0
-        if skipped > PATIENCE:
+        if entry.units <= left:
+            left, skipped = left - entry.units, 0
+        elif skipped == PATIENCE:
             return book + _further_down(db, pool, left, reserve, entry)
-        left -= entry.units if not skipped else 0
+        else:
+            skipped += 1
     return book
+
+
+def _winners(db: sqlite3.Connection, pool: int, book: Iterable[Entry]) -> list[Entry]:
+    """Who has won until now, in the order of the book. Nearly always all of them are in the part of it that was read:
+    to count them takes a tenth of what it takes to read them."""
+    found = {entry.seq: entry for entry in book if entry.winning}
+    won = " FROM orders WHERE pool = ? AND winning = 1"
+    if db.execute(f"SELECT count(*){won}", (pool,)).fetchone()[0] == len(found):
+        return sorted(found.values())
+    return list(map(_entry, db.execute(f"{_ENTRY} WHERE pool = ? AND winning = 1 ORDER BY rank, seq", (pool,))))
 
 
 def _further_down(db: sqlite3.Connection, pool: int, left: int, reserve: int, last: Entry) -> list[Entry]:

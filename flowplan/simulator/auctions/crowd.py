@@ -154,15 +154,16 @@ class Book:
 
     def save(self) -> None:
         """Write everything back."""
-        clearing.publish(self._db, self._pool.seq, self._prices)
-        clearing.save_handovers(self._db, self._pool.seq, self._handovers)
+        pool = self._pool.seq
+        clearing.publish(self._db, pool, self._prices)
+        clearing.save_handovers(self._db, pool, clearing.load_handovers(self._db, pool), self._handovers)
         self._save_orders()
         free = self._pool.units - sum(entry.units for entry in self._winners.values())
         self._db.execute(
             "UPDATE pools SET free = ?, changed = ?, drawn = ?, next_at = ?, surge_at = ?, due_at = ? WHERE seq = ?",
             (
                 *(free, self._changed_due < NEVER, self._drawn, self._next_at, self._surge and self._surge.at),
-                *(self._rivals_due_at, self._pool.seq),
+                *(self._rivals_due_at, pool),
             ),
         )
 
