@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import attrs
 
@@ -27,26 +27,29 @@ def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Vol
     """
     if isinstance(found, LiveVolume):
         return _volume_as_known(found.volume, applied)
-    bid, marker = _named(_informed(found.bid, applied), applied), found.marker
+    bid, marker = _informed(found.bid, applied), found.marker
+    told = _called(bid, applied)
     if marker is None:
-        return bid if found.sent is None else attrs.evolve(bid, runs=found.script)
-    if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
-        return attrs.evolve(bid, inputs=applied.inputs)
-    inputs = Inputs(ports=tuple(marker.ports), mounts=marker.mounts, given_sha256=marker.inputs)
-    return attrs.evolve(bid, inputs=inputs)
+        told |= {} if found.sent is None else {"runs": found.script}
+    elif isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
+        told["inputs"] = applied.inputs
+    else:
+        told["inputs"] = Inputs(ports=tuple(marker.ports), mounts=marker.mounts, given_sha256=marker.inputs)
+    return attrs.evolve(bid, **told) if told else bid
 
 
-def _named(bid: Bid, applied: Resource | None) -> Bid:
-    """`bid` with what its type and keys were called when it was applied, where no catalogue tells."""
+def _called(bid: Bid, applied: Resource | None) -> dict[str, Any]:
+    """The fields that say what the type and the keys of `bid` were called when it was applied, where no catalogue
+    tells."""
     if not isinstance(applied, Bid):
-        return bid
+        return {}
     called = dict(zip(applied.ssh_keys, applied.ssh_key_names, strict=False))
     pairs = zip(bid.ssh_keys, bid.ssh_key_names, strict=False)
     names = tuple(called.get(id, name) if name == id else name for id, name in pairs)
-    bid = attrs.evolve(bid, ssh_key_names=names) if names != bid.ssh_key_names else bid
-    if bid.instance_type_name or applied.instance_type != bid.instance_type:
-        return bid
-    return attrs.evolve(bid, instance_type_name=applied.instance_type_name, gpus=applied.gpus)
+    told: dict[str, Any] = {"ssh_key_names": names} if names != bid.ssh_key_names else {}
+    if not bid.instance_type_name and applied.instance_type == bid.instance_type:
+        told |= {"instance_type_name": applied.instance_type_name, "gpus": applied.gpus}
+    return told
 
 
 def _volume_as_known(volume: Volume, applied: Resource | None) -> Volume:
