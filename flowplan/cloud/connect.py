@@ -37,6 +37,7 @@ def simulated(
         log=log,
         wait=wait,
         hold=hold,
+        note=note,
     )
     return Fcp(transport, parallelism=1, close=simulator.close, note=note)
 
@@ -72,6 +73,7 @@ def connect(
         hold=hold,
         environ=environ,
         secrets=[found.secret],
+        note=note,
     )
     hide(lambda: anywhere(transport.hidden))
     client = Fcp(

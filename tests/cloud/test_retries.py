@@ -106,6 +106,19 @@ def test_429_pauses_all_workers(net: responses.RequestsMock, api: Transport, tim
     assert 30 <= sum(times.waits) <= 31, "the other worker waited until the gate opened again"
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(30, 1), (3, 0)])
+def test_who_waits_because_the_api_asks_for_it_is_told_once(
+    net: responses.RequestsMock, times: Time, seconds: int, told: int
+) -> None:
+    answers(net, "GET", *[{"status": 429, "headers": {"Retry-After": str(seconds)}}] * 3, {"json": []})
+    said = list[str]()
+    api = transport(times, note=said.append)
+    for _ in range(2):
+        assert api.call("GET", BIDS).status == 200
+    wait = f"the API is asked too often (429), and says to wait {seconds} s: flowplan waits, and goes on by itself"
+    assert said == [wait] * told
+
+
 class Limited:
     """A server in this process that takes `rate` requests a second and refuses the others."""
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "wait for minutes because the API asks for it, and say nothing",
+        "cloud/http/transport.py",
+        "        if not told:\n",
+        "        if False:\n",
+        ("tests/cloud/test_retries.py", "-k", "told_once"),
+    ),
+    Mistake(
         "send what a machine had not sent when it fell asleep, when it wakes",
         "cloud/http/deadline.py",
         "from flowplan.clock import since_boot\n",

@@ -52,6 +52,7 @@ BACKOFF_CAP = 20.0  # seconds
 # worth waiting for gets its turn as the others do.
 CROWDED = 10.0  # seconds of such a call
 HURRIED = 5.0  # seconds in all for what is only shown, or only proves more, while something runs that is to stop
+NOTABLE = 10.0  # seconds of a pause from which on it is said what is waited for
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
 
@@ -73,6 +74,7 @@ class Transport:
     `budget` are seconds, for one attempt and for one call.
     `wait` sleeps, and may raise to abandon a call between two attempts; `hold` may before each.
     `jitter` draws from [0, 1). `log` gets one line an attempt. `secrets` are further values that no message may show.
+    `note` hears once that the API asks to wait long.
 
     From `environ` (os.environ) come HTTPS_PROXY, NO_PROXY, and REQUESTS_CA_BUNDLE or SSL_CERT_FILE: a file with
     the certificate authorities to trust instead of those that come with requests. Verification is never off.
@@ -94,6 +96,7 @@ class Transport:
         log: Callable[[str], object] | None = None,
         environ: Mapping[str, str] | None = None,
         secrets: Iterable[Secret] = (),
+        note: Callable[[str], object] = lambda _: None,
     ) -> None:
         environ = os.environ if environ is None else environ
         self.base_url: str = checked_url(base_url, in_process=wire is not None)
@@ -109,6 +112,8 @@ class Transport:
         self._hold = hold
         self._jitter = jitter
         self._log = log
+        self._note = note
+        self._told = False  # that the API asks to wait
         self._gate = Gate(clock, wait, parallelism)
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
@@ -190,6 +195,7 @@ class Transport:
                 raise verdict
             if everybody:
                 self._gate.close(pause)
+                self._tell(pause)
             if most is not None and not (everybody and spent <= CROWDED):
                 allowed = min(allowed, most)
             if tries >= allowed or not self._affordable(reply, spent):
@@ -314,6 +320,16 @@ class Transport:
             return asked + 0.25 * self._jitter()
         cap = FIRST_BACKOFF_CAP if self._alone(reply) else BACKOFF_CAP
         return max(BACKOFF_FLOOR, self._jitter() * min(cap, 2.0 ** (tries - 1)))
+
+    def _tell(self, pause: float) -> None:
+        """Say once what is waited for: nothing at all is sent meanwhile, and that may be so again and again."""
+        if pause < NOTABLE:
+            return
+        with self._setup:  # several are refused at a time
+            told, self._told = self._told, True
+        if not told:
+            asks = f"the API is asked too often (429), and says to wait {pause:.0f} s"
+            self._note(f"{asks}: flowplan waits, and goes on by itself")
 
     def _affordable(self, reply: Reply, spent: float) -> bool:
         """Whether one more attempt may begin `spent` seconds after the call did."""
