@@ -19,7 +19,7 @@ from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking.live import with_bids
 from flowplan.operations.looking.observe import observe
-from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.loading import has_begun_none, load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.running.stopping import Stopping
 from flowplan.state.doubts import find_created
@@ -44,6 +44,10 @@ def settle(
     """
     interruption = session.interruption
     session.stops = bool(ids)
+    if has_begun_none(session):
+        with session.looking():
+            _hold_none(session, load_state(session), ids)
+        return AfterRecovery(State(lineage=""), [], [], nothing=True)
     with session.changing() as lock:
         loaded, store = load_state(session), session.store
         journal = Stopping(store.prepare(loaded.state), session.listener.note) if ids else store.prepare(loaded.state)
@@ -91,6 +95,14 @@ def settle(
         [intent.address for intent in found.absent.values()],
         nothing=not (loaded.pending or found.notes or ids),
     )
+
+
+def _hold_none(session: Session, loaded: Loaded, ids: Sequence[str]) -> None:
+    """Raise GuardRefused for bids `ids` that are to be cancelled where there is no state: none is its duplicate."""
+    if ids:
+        live = with_bids(session.cloud(), observe(session, None, loaded.state, {}, stops=True).live, ids)
+        for id in ids:
+            duplicate(live, loaded, id)
 
 
 def _notes(found: Recovered, loaded: Loaded, live: Live) -> Iterator[str]:

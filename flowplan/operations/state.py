@@ -13,7 +13,7 @@ from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
-from flowplan.operations.opening.loading import hold_not_lost, load_of_any_api
+from flowplan.operations.opening.loading import has_begun_none, hold_not_lost, load_of_any_api
 from flowplan.operations.opening.saving import keep_version, save_state, saying_so_far
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
@@ -221,10 +221,8 @@ def _is_missing(session: Session) -> bool:
 
 
 def _has_begun_none(session: Session) -> bool:
-    """Whether a server has no state where this one is to be, as at a URL with a slip in it: its lock would begin one.
-    Raises as `kept` does."""
-    session.hold_changeable()
-    if not session.chosen.is_url:
+    """As there. Raises as `load_of_any_api` does where there is none."""
+    if not has_begun_none(session):
         return False
     with session.looking():
         return load_of_any_api(session).fresh

@@ -72,6 +72,25 @@ def test_what_changes_a_state_begins_none_where_there_is_none(
     assert (state.versions, state.lock) == ({}, None)
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("destroy", "--auto-approve", "--allow-volume-destroy", "*"), 0),
+        (("destroy", "--auto-approve", "--keep-volumes"), 0),
+        (("apply", "--refresh-only", "--auto-approve"), 0),
+        (("recover",), 0),
+        (("recover", "--cancel", "bid_1"), 3),
+    ],
+)
+def test_what_ends_or_settles_what_is_there_begins_no_state_where_there_is_none(
+    place: Place, url: str, command: tuple[str, ...], code: int
+) -> None:
+    done = place.run("--state", url, *command)
+    assert (done.code, "a new one begins" in done.err) == (code, False), done
+    state = state_servers.server().state(url.rpartition("/")[2])
+    assert (state.versions, state.lock) == ({}, None)
+
+
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:
     """To try it takes the lock, and writes."""
     said = "whether that server keeps a second run out"

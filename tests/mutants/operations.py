@@ -203,7 +203,7 @@ MISTAKES = (
     ),
     Mistake(
         "begin a state at the server where a state that is there was to change",
-        "operations/state.py",
+        "operations/opening/loading.py",
         "    if not session.chosen.is_url:\n",
         "    if session.chosen.is_url:\n",
         ("tests/cli/test_state_at_a_server.py", "-k", "begins_none"),
@@ -1226,9 +1226,16 @@ MISTAKES = (
     Mistake(
         "set aside with --init what another run has begun during the prompt",
         "operations/running/run.py",
-        "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
-        "        if not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
+        "if self.how.init or not (begins_none or ",
+        "if not (begins_none or ",
         ("tests/faults/test_asked_apart.py", "-k", "init"),
+    ),
+    Mistake(
+        "begin a state at a mistyped URL, to say that there is nothing to destroy",
+        "operations/running/run.py",
+        'begins_none = self.wishes.mode != "apply" and ',
+        'begins_none = False and self.wishes.mode != "apply" and ',
+        ("tests/cli/test_state_at_a_server.py", "-k", "ends_or_settles"),
     ),
     Mistake(
         "save after the yes the state of another project as this one's",
@@ -1261,8 +1268,8 @@ MISTAKES = (
     Mistake(
         "keep the lock while somebody is asked",
         "operations/running/run.py",
-        "        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):\n",
-        "        if True:\n",
+        "if self.how.init or not (begins_none or waits_for_an_answer(self.approval, self.wishes, self.saved)):",
+        "if True:",
         ("tests/faults/test_looking.py", "-k", "at_its_prompt"),
     ),
     Mistake(

@@ -50,6 +50,19 @@ def load_of_any_api(session: Session, *, removes: bool = False) -> Loaded:
     return loaded
 
 
+def has_begun_none(session: Session) -> bool:
+    """Whether a server has no state where this one is to be, as at a URL with a slip in it: its lock would begin one.
+    One that cannot be read is none of these. Raises as `hold_changeable` does."""
+    session.hold_changeable()
+    if not session.chosen.is_url:
+        return False
+    try:
+        with session.looking():
+            return session.read().fresh
+    except StateError:
+        return False
+
+
 def _note_under_way(session: Session, loaded: Loaded) -> None:
     """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
     from flowplan.backends.processes import fate_of

@@ -23,6 +23,7 @@ from flowplan.operations.checking.environment import with_prefix
 from flowplan.operations.checking.sensitive import config_sha256
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.looking.unknown_stack import hold_known
+from flowplan.operations.opening.loading import has_begun_none
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.running.approval import Approval, Approving, stale, waits_for_an_answer
@@ -112,7 +113,8 @@ class Run:
     def _run(self) -> Outcome:
         session, looking = self.session, self._looking
         # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
-        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
+        begins_none = self.wishes.mode != "apply" and not self.how.init and has_begun_none(session)
+        if self.how.init or not (begins_none or waits_for_an_answer(self.approval, self.wishes, self.saved)):
             with session.changing() as lock:
                 found = looking.look(looking.load(), lock)
                 plan, approving = self._approved(found)
@@ -124,6 +126,11 @@ class Run:
         with session.looking():  # the question keeps nobody else waiting
             found = looking.before_asking()
             plan, approving = self._approved(found)
+        if begins_none and plan.empty and found.loaded.fresh:  # nothing is done, and so no lock is left there
+            outcome, self.carried_out = Outcome(found.recovered.state), True
+            self.ran, self.is_saved = (plan, outcome, found.seen.live), True
+            self._finish(plan, outcome, found)
+            return outcome
         with session.changing() as lock:
             plan, found = self._again(plan, found, approving)
             return self._locked(plan, found, approving, lock)
