@@ -136,3 +136,14 @@ def test_an_apply_places_nothing_more_and_the_next_places_it_once(hanging: Hangi
     assert (again.code, len(live_ids(place))) == (0, 3), again
     bids = [entry for entry in place.ledger() if entry.method == "POST" and entry.executed and "bids" in entry.path]
     assert len(bids) == 4
+
+
+@pytest.mark.parametrize("hanging", ["gitlab"], indirect=True)
+def test_once_the_lock_is_not_sure_any_more_what_runs_on_is_said_with_its_cost(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging.met = lambda: monkeypatch.setattr(http_lock, "PATIENCE", 0.05)
+    ran = hanging.run(*DESTROY, "--parallelism", "1", first=4)  # the first bid is cancelled by then
+    assert (ran.code, len(live_ids(hanging.place))) == (5, 2), ran
+    assert "was lost while this command ran" in said(ran)
+    assert "not cancelled: bid.task-001, bid.task-002, which may run on: at most $35.84 an hour" in said(ran)
