@@ -48,7 +48,7 @@ SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 def dump(state: State) -> bytes:
     """The state file: JSON, resources sorted by address and a line for each, with the digest of everything else.
     Raises StateError for a state that `load` would refuse: nothing is written that cannot be read."""
-    _hold_invariants(state, "the new state")
+    _hold_invariants(state, "the new state", is_new=True)
     version = FORMAT_VERSION if any(getattr(state, name) for name in _FORMAT_2) else 1
     head = {"format_version": version, "flowplan_version": __version__}
     return written({**head, **converter().unstructure(state)})
@@ -102,7 +102,8 @@ def hold_distinct(bindings: Iterable[Binding], name: str) -> None:
         raise Damaged(f"{name} records an id twice: {id} as {' and '.join(map(str, addresses))}")
 
 
-def _hold_invariants(state: State, name: str) -> None:
+def _hold_invariants(state: State, name: str, *, is_new: bool = False) -> None:
+    """`is_new`: it is to be written, and no version that is restored helps."""
     bindings = state.bindings.values()
     hold_distinct(bindings, name)
     for binding in bindings:
@@ -110,7 +111,16 @@ def _hold_invariants(state: State, name: str) -> None:
             raise Damaged(f"{name}: {binding.address} does not hold a {binding.address.kind}")
         dangling = [need for need in binding.needs if need not in state.bindings]
         if dangling:
-            raise Damaged(f"{name}: {binding.address} needs {dangling[0]}, which is missing")
+            said = f"{name}: {binding.address} needs {dangling[0]}, which is missing"
+            raise StateError(said, hint=_taking_back(dangling[0])) if is_new else Damaged(said)
+
+
+def _taking_back(lost: Address) -> str:
+    """What to do where an older state was put in the place of one that had `lost`."""
+    return (
+        f"an older state was perhaps put back, which lacks it: `flowplan import {lost.word} ID` takes it into the "
+        "state, if it is live; with its name in the place of ID, that says the id"
+    )
 
 
 @cache

@@ -461,3 +461,22 @@ def test_the_name_of_a_place_may_have_bytes_that_are_no_characters(key: str) -> 
     """As that of a file may: a state that has one must be readable."""
     state = attrs.evolve(STATE, **{key: "\udcff.json"})
     assert getattr(load(dump(state), "a.json"), key) == "\udcff.json"
+
+
+def test_what_cannot_be_written_for_what_it_lacks_names_no_version_that_is_restored() -> None:
+    """As where an older state was put back in mid-apply, and only results of the run know what came of it since."""
+    lost = {address: one for address, one in STATE.bindings.items() if address.kind != "volume"}
+    with pytest.raises(StateError, match="which is missing") as raised:
+        dump(attrs.evolve(STATE, bindings=lost))
+    said = str(raised.value.hint)
+    assert "flowplan import volume." in said and "restore" not in said
+    with pytest.raises(StateError, match="is missing") as raised:
+        load(_without_volumes(dump(STATE)), "state")
+    assert "`flowplan state restore`" in str(raised.value.hint)
+
+
+def _without_volumes(data: bytes) -> bytes:
+    body = json.loads(data)
+    body["resources"] = [one for one in body["resources"] if one["type"] != "volume"]
+    del body["sha256"]
+    return json.dumps({**body, "sha256": digest(body)}).encode()
