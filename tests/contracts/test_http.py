@@ -340,6 +340,41 @@ def test_a_look_that_is_not_answered_is_waited_for_a_while_and_counts_when_it_co
     store.lock.release()
 
 
+def test_a_look_that_the_first_write_of_a_run_has_overtaken_takes_no_lock_away(
+    site: HttpSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state went back since this machine has seen it: when the look is answered, no document says whose the lock
+    is."""
+    worked(site)
+    older = dict(site.state.versions)
+    worked(site)
+    site.remember()
+    site.state.versions = older
+    boot, slow, hangs = [1000.0], list[str](), threading.Event()
+
+    def got(asked: str) -> None:
+        if slow and asked.startswith(slow.pop()):
+            assert hangs.wait(LONGEST)
+
+    site.got = got
+    store = site.open(clocks=Clocks(lambda: boot[0], lambda: boot[0]))
+    store.lock.acquire(owner())
+    boot[0] += 10
+    slow.append("GET")
+    with monkeypatch.context() as patch:
+        patch.setattr(http_lock, "WAIT", 0.01)
+        store.lock.verify()
+    assert not slow
+    Run.of(store).append([INTENT])
+    hangs.set()
+    for thread in threading.enumerate():
+        if thread.name == NAMED:
+            thread.join(LONGEST)
+    boot[0] += 10
+    store.lock.verify()
+    store.lock.release()
+
+
 def test_a_write_says_of_the_lock_what_was_so_when_it_was_sent(site: HttpSite) -> None:
     boot = [1000.0]
     store = site.open(clocks=Clocks(lambda: boot[0], lambda: boot[0]))

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "judge an old answer about a lock by what this run has written since",
+        "backends/remote/http.py",
+        "(unsaid and found.write == before)",
+        "(self._unsaid and found.write == self._there.write)",
+        ("tests/contracts/test_http.py", "-k", "has_overtaken"),
+    ),
+    Mistake(
         "go on by an old answer that the lock is ours",
         "backends/remote/http_lock.py",
         "                    if not look.found() or is_new:\n",

@@ -225,12 +225,9 @@ class HttpPlace(Place):
     def is_ours(self) -> bool:
         """Whether no run has begun since this one did. Raises StateError."""
         began = self._clocks.since_boot(), self._clocks.wall()
+        unsaid, before = self._unsaid, self._there.write  # a write of this run may overtake the look
         found = self.look()
-        if self._unsaid:
-            ours = found.write == self._there.write
-        else:
-            ours = (found.run, found.fence) == (self._run, self._there.fence)
-        if not ours:
+        if (found.run, found.fence) != (self._run, self._there.fence) and not (unsaid and found.write == before):
             return False
         self.confirmed = max(self.confirmed, began)
         return True
