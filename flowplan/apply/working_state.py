@@ -15,7 +15,7 @@ from flowplan.planning.triggers import causes
 from flowplan.state.journal import ended_by, placed_by
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.records import Closed, Done, Intent
-from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended
+from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, later, with_ended
 
 
 @define
@@ -44,8 +44,8 @@ class WorkingState:
 
     def finish(self, intent: Intent, binding: Binding | None) -> Done:
         """The call of `intent` is done, and its address is `binding` now (None: it is gone)."""
-        self.pending.pop(intent.intent, None)
-        self._placed_at = max(self._placed_at, placed_by(intent))
+        sent = self.pending.pop(intent.intent, intent)  # it may have been announced anew, for a later attempt
+        self._placed_at = later(self._placed_at, placed_by(sent))
         if binding is None or binding.ended:
             self._ended |= ended_by(intent)
         return self.bind(intent.address, binding, intent=intent.intent)
@@ -150,7 +150,7 @@ class WorkingState:
         return self._with(consistent(self.bindings), with_ended(self.state.ended, self._ended))
 
     def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
-        placed_at = max(self._placed_at, self.state.placed_at)
+        placed_at = later(self.state.placed_at, self._placed_at)
         return attrs.evolve(self._known.put_into(self.state), bindings=bindings, ended=ended, placed_at=placed_at)
 
 

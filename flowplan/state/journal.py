@@ -19,7 +19,7 @@ from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.patterns import regex
 from flowplan.state.codec import converter, misfits, reason
-from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, with_ended
+from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, later, with_ended
 
 if TYPE_CHECKING:
     from flowplan.state.records import Intent, Record
@@ -96,7 +96,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
         if isinstance(record, Done):
             known.rebind(record.address, bindings.get(record.address), record.binding)
             known.learn(released=record.released, adopted=record.adopted)
-            placed_at = max(placed_at, placed_by(intent))
+            placed_at = later(placed_at, placed_by(intent))
             if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)

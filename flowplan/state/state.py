@@ -232,6 +232,13 @@ def may_not_show(state: State, now: float) -> bool:
     return abs(now - state.placed_at) < SHOWS_WITHIN
 
 
+def later(before: float, placed: float) -> float:
+    """When a bid was placed last, of two times (0: none was). Where `placed` was recorded last and is over a day
+    earlier, the clock of `before` was wrong: a time that is yet to come would guard nothing that is placed until
+    then."""
+    return placed if placed and before - placed > ENDED_FOR else max(before, placed)
+
+
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:
     """`bindings` none of which needs what is not there any more: a volume that was forgotten, or deleted
     although a resource of another file still names it."""

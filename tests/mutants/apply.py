@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a bid was placed when its create was announced first, however long that waited for its turn",
+        "apply/working_state.py",
+        "sent = self.pending.pop(intent.intent, intent)",
+        "sent = (self.pending.pop(intent.intent, None), intent)[1]",
+        ("tests/state/test_state.py", "-k", "sent_again"),
+    ),
+    Mistake(
         "take an intent for young because the machine slept since",
         "apply/run.py",
         "intent).at.at_most(self._around.now()) >= YOUNG",

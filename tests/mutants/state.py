@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/faults/test_hidden_lists.py", "-k", "script"),
     ),
     Mistake(
+        "believe for ever a clock that was ahead when a bid was placed",
+        "state/state.py",
+        "return placed if placed and before - placed > ENDED_FOR else max(before, placed)",
+        "return max(before, placed)",
+        ("tests/state/test_state.py", "-k", "far_ahead"),
+    ),
+    Mistake(
         "take for damage what a program's signal handler raises",
         "state/codec.py",
         "    except misfits() as error:\n",

@@ -282,3 +282,29 @@ def test_a_journal_tells_when_a_bid_was_placed_last(bids: bool) -> None:
     assert folded.placed_at == working.snapshot().placed_at == (1000.0 if bids else 0.0)
     assert may_not_show(folded, 1119.0) is bids
     assert not may_not_show(folded, 1121.0)
+
+
+def test_what_was_sent_again_was_placed_when_it_was_sent_last() -> None:
+    """The first attempt waited for its turn (429), and was announced anew."""
+    address, made = Address("bid", "a"), bid()
+    intent, binding = create_of(address, made), bound(address, "x_1", made)
+    anew = intent.again(Moment(1100.0, 1100.0, "boot", 1100.0), resent=False)
+    folded, _ = fold(State("lineage"), [intent, anew, Done(intent.intent, address, binding)])
+    working = WorkingState(State("lineage"))
+    working.intend(intent)
+    working.intend(anew)
+    working.finish(intent, binding)
+    assert folded.placed_at == working.snapshot().placed_at == 1100.0
+
+
+@pytest.mark.parametrize(("before", "last"), [(0.0, 1000.0), (900.0, 1000.0), (5000.0, 5000.0), (90_000.0, 1000.0)])
+def test_a_clock_that_was_far_ahead_is_not_believed_for_ever(before: float, last: float) -> None:
+    address, made = Address("bid", "a"), bid()
+    intent, binding = create_of(address, made), bound(address, "x_1", made)
+    known = State("lineage", placed_at=before)
+    folded, _ = fold(known, [intent, Done(intent.intent, address, binding)])
+    working = WorkingState(known)
+    working.intend(intent)
+    working.finish(intent, binding)
+    assert folded.placed_at == working.snapshot().placed_at == last
+    assert WorkingState(known).snapshot().placed_at == fold(known, [])[0].placed_at == before
