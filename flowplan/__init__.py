@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from flowplan.api import Proposal, Stack, load
     from flowplan.apply.events import Silent
     from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown, RefusedMeanwhile, SaveFailed
+    from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.doctor import Checkup
     from flowplan.documents.history import History
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
+    from flowplan.documents.shapes.plan import SealedPlan
+    from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
     from flowplan.documents.watched import Told
     from flowplan.errors import (
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from flowplan.planning.steps import Step
     from flowplan.planning.watch_findings import Finding
     from flowplan.state.orphans import Orphans
-    from flowplan.state.state import State
+    from flowplan.state.state import Binding, State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
 __version__ = "0.1.0"
@@ -51,8 +54,10 @@ _PLACES = {
     "Address": "model.address",
     "ApplyFailed": "apply.outcome",
     "Auctions": "documents.market",
+    "Binding": "state.state",
     "Change": "planning.actions",
     "Checkup": "documents.doctor",
+    "Config": "config",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
     "Finding": "planning.watch_findings",
@@ -67,21 +72,25 @@ _PLACES = {
     "Proposal": "api",
     "RefusedMeanwhile": "apply.outcome",
     "SaveFailed": "apply.outcome",
+    "SealedPlan": "documents.shapes.plan",
     "Silent": "apply.events",
     "Stack": "api",
     "State": "state.state",
     "Step": "planning.steps",
     "Status": "documents.status",
     "Told": "documents.watched",
+    "TrackRecord": "documents.shapes.track_record",
     "load": "api",
 }
 __all__ = [
     "Address",
     "ApplyFailed",
     "Auctions",
+    "Binding",
     "Change",
     "Checkup",
     "CloudError",
+    "Config",
     "ConfigError",
     "Costs",
     "Diagnostic",
@@ -100,6 +109,7 @@ __all__ = [
     "Proposal",
     "RefusedMeanwhile",
     "SaveFailed",
+    "SealedPlan",
     "Silent",
     "Stack",
     "StalePlan",
@@ -108,6 +118,7 @@ __all__ = [
     "Status",
     "Step",
     "Told",
+    "TrackRecord",
     "UsageProblem",
     "__version__",
     "load",

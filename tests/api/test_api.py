@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -410,6 +412,18 @@ def test_what_it_offers_is_listed_and_nothing_else() -> None:
     assert all(getattr(flowplan, name) is not None for name in flowplan.__all__)
     with pytest.raises(AttributeError, match="no attribute 'aply'"):
         _ = flowplan.aply  # type: ignore[attr-defined]
+
+
+def test_what_a_call_returns_can_be_named_in_an_annotation() -> None:
+    calls = [getattr(kind, name) for kind in (flowplan.Stack, flowplan.Proposal) for name in public(kind)]
+    said = {str(inspect.signature(getattr(call, "fget", call)).return_annotation) for call in calls}
+    named = {name for one in said for name in re.findall(r"\b[A-Z]\w+", one)}
+    assert named >= {"Outcome", "Binding"}
+    assert named - {"Generator", "Path"} <= set(flowplan.__all__)
+
+
+def public(kind: type) -> list[str]:
+    return [name for name in dir(kind) if not name.startswith("_") and name != "approved"]
 
 
 def test_a_proposal_in_a_notebook_and_in_a_log(tmp_path: Path) -> None:

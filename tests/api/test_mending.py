@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -299,4 +300,7 @@ def test_a_typed_operator_runs(place: Place) -> None:
     assert operator.disown(train) == id and operator.adopt("task.train", id) == train
     assert [str(one) for one in operator.rename(train, "bid.other")] == ["bid.other"]
     assert operator.rename(flowplan.Address("bid", "other"), "bid.train") == [train]
+    config, plan, cost = operator.said()
+    assert [str(one) for one in config.tasks] == ["bid.train"]
+    assert plan["applyable"] is False and Decimal(cost["paid"]["at_least"]) > 0
     assert operator.down() == [] and len(operator.audit()) == 6 and operator.heard == []

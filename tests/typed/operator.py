@@ -33,7 +33,8 @@ class Operator:
         return {name: str(one.value) for name, one in found.items() if one.value is not None}
 
     def ready(self) -> bool:
-        return all(row.runs for row in self.stack.status(stop=self.stop).bids)
+        bids = self.stack.status(stop=self.stop).bids
+        return bool(bids) and all(row.runs for row in bids)
 
     def down(self) -> list[str]:
         """What is left of it."""
@@ -48,8 +49,13 @@ class Operator:
         return self.stack.import_(address, id, stop=self.stop)
 
     def disown(self, address: flowplan.Address) -> str:
-        return self.stack.release(address).id
+        left: flowplan.Binding = self.stack.release(address)
+        return left.id
 
     def audit(self) -> list[str]:
         kept: flowplan.History = self.stack.history()
         return [f"{one.serial}: {one.change.who}" for one in kept.versions if one.change is not None]
+
+    def said(self) -> tuple[flowplan.Config, flowplan.SealedPlan, flowplan.TrackRecord]:
+        """What its tasks are, what an apply would do, and what it costs."""
+        return self.stack.validate(), self.stack.plan(stop=self.stop).document, self.stack.cost("1d", stop=self.stop)
