@@ -130,7 +130,7 @@ class Gates:
         bindings = [self.working.bindings[one.task] for one in waits if one.task in self.working.bindings]
         asked = {one.id: _instances(one) for one in bindings if one.ended not in DONE}
         running = any(one.until == "running" for one in waits)
-        return standings(self.around.cloud, asked, running=running) if asked else {}
+        return standings(self.around.cloud, asked, self.working.as_placed(), running=running) if asked else {}
 
     def _verdict(
         self, held: _Held, found: dict[str, str], unseen: CloudError | None, now: float

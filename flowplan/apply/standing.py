@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from flowplan.errors import NotFound
 from flowplan.model.live import ALLOCATED, TERMINATED, UP, Live, LiveBid
+from flowplan.state.state import State, may_not_show
 
-RUNNING, GONE = "running", "gone"  # beside the API's own words
+RUNNING, GONE, UNSHOWN = "running", "gone", "not shown yet"  # beside the API's own words
 
 
 class Looks(Protocol):
@@ -29,11 +30,14 @@ class Looks(Protocol):
         """The server's clock, else this machine's."""
 
 
-def standings(cloud: Looks, quantities: Mapping[str, int], *, running: bool) -> dict[str, str]:
-    """The status of each bid of `quantities` (id -> its instances): the API's word, GONE for one that it does not find,
-    and, if `running` is asked for, RUNNING once all instances of an allocated bid run. Raises CloudError."""
+def standings(cloud: Looks, quantities: Mapping[str, int], state: State, *, running: bool) -> dict[str, str]:
+    """The status of each bid of `quantities` (id -> its instances): the API's word, GONE for one that it does not find
+    (UNSHOWN as long as it may not show one of `state` yet), and, if `running` is asked for, RUNNING once all instances
+    of an allocated bid run. Raises CloudError."""
     live = cloud.live()
-    found = {id: _status(_bid(cloud, id, live)) for id in quantities}
+    bids = {id: _bid(cloud, id, live) for id in quantities}
+    missing = UNSHOWN if may_not_show(state, cloud.time().timestamp()) else GONE
+    found = {id: missing if bid is None else TERMINATED if bid.ended else bid.status for id, bid in bids.items()}
     if running and ALLOCATED in found.values():
         up = Counter(one.bid for one in cloud.instances() if one.status == UP)
         found |= {id: RUNNING for id, was in found.items() if was == ALLOCATED and up[id] >= quantities[id]}
@@ -46,9 +50,3 @@ def _bid(cloud: Looks, id: str, live: Live) -> LiveBid | None:
         return live.bids.get(id) or cloud.bid(id)
     except NotFound:
         return None
-
-
-def _status(bid: LiveBid | None) -> str:
-    if bid is None:
-        return GONE
-    return TERMINATED if bid.ended else bid.status

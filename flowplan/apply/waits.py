@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
     from flowplan.clock import Clock
     from flowplan.planning.plan import Plan
+    from flowplan.state.state import State
 
 Until: TypeAlias = Literal["placed", "allocated", "running"]
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
@@ -66,7 +67,7 @@ class Waiting:
         seen = _Seen()
         while True:
             try:
-                missing = self._missing(wanted, plan)
+                missing = self._missing(wanted, plan, outcome.state)
             except CloudError as error:
                 return self._failed(plan, outcome, failed | {step: _unseen(error) for step in wanted.values()})
             lost = {id: status for id, status in missing.items() if status in _LOST}
@@ -99,12 +100,12 @@ class Waiting:
             self.reporter.waits(told, self.until, now - began)
             seen.told = told
 
-    def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
+    def _missing(self, wanted: Mapping[str, Step], plan: Plan, state: State) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
         asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
         quantities = {id: bid.instance_quantity for id, bid in asked.items() if isinstance(bid, Bid)}
         running = self.until == "running"
-        found = standings(self.cloud, quantities, running=running)
+        found = standings(self.cloud, quantities, state, running=running)
         return {id: status for id, status in found.items() if status != (RUNNING if running else ALLOCATED)}
 
     def _failed(self, plan: Plan, outcome: Outcome, failed: Mapping[Step, FlowplanError]) -> Outcome:

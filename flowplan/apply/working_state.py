@@ -145,13 +145,16 @@ class WorkingState:
         """The ids of the bids that there are."""
         return sorted(binding.id for address, binding in self.bindings.items() if address.kind == "bid")
 
+    def as_placed(self) -> State:
+        """The state before the run, with when a bid was placed last."""
+        return attrs.evolve(self.state, placed_at=later(self.state.placed_at, self._placed_at))
+
     def snapshot(self) -> State:
         """The state as it is now."""
         return self._with(consistent(self.bindings), with_ended(self.state.ended, self._ended))
 
     def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
-        placed_at = later(self.state.placed_at, self._placed_at)
-        return attrs.evolve(self._known.put_into(self.state), bindings=bindings, ended=ended, placed_at=placed_at)
+        return attrs.evolve(self._known.put_into(self.as_placed()), bindings=bindings, ended=ended)
 
 
 def _as_it_is(change: Change) -> Binding | None:

@@ -49,7 +49,7 @@ class Sky:
         raise NotFound(f"{id} is not found")
 
     def time(self) -> datetime:
-        return datetime.fromtimestamp(0, UTC)
+        return datetime.fromtimestamp(1000, UTC)
 
     def instances(self) -> Iterable[Any]:
         return [live_instance("bid_1")] * self.running

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "what was placed a moment ago and shows nowhere yet is gone for what waits for it",
+        "apply/standing.py",
+        "missing = UNSHOWN if may_not_show(state, cloud.time().timestamp()) else GONE",
+        "missing = GONE",
+        ("tests/operations/test_waiting.py", "-k", "shows_nowhere"),
+    ),
+    Mistake(
         "a bid was placed when its create was announced first, however long that waited for its turn",
         "apply/working_state.py",
         "sent = self.pending.pop(intent.intent, intent)",

@@ -15,6 +15,7 @@ from flowplan.cloud.credentials import Login, find, token
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized
 from tests.conftest import Place, live_ids, many
+from tests.operations.test_jobs import STACK
 
 API = "https://api.example.test"
 LOGIN_ENVIRONMENT = {"FOUNDRY_EMAIL": "me@example.test", "FOUNDRY_PASSWORD": "CANARY-password"}
@@ -62,6 +63,25 @@ def test_a_bid_that_no_list_shows_yet_is_asked_for_by_its_id(place: Place) -> No
         simulator.faults.set(list_lag=3600)
     done = place.run("apply", "--auto-approve", "--wait", "allocated", "--timeout", "1h")
     assert done.code == 0, done
+
+
+@pytest.mark.parametrize("how", ["--wait", "until"])
+def test_a_bid_that_shows_nowhere_yet_is_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """What answers lags, be it asked for a list or for the id."""
+    monkeypatch.setattr("flowplan.apply.waits._INTERVAL", 0.01)
+    monkeypatch.setattr("flowplan.apply.gates.SHORTEST", 0.01)
+    place.write(many(1) if how == "--wait" else STACK.replace("terminated", "allocated"))
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=3600)
+        missing = '{"detail": "Bid not found"}'
+        simulator.faults.add("GET /v2/spot/bids/*", "status", status=404, body=missing, times=2)
+    options = ("--wait", "allocated") if how == "--wait" else ()
+    done = place.run("apply", "--auto-approve", *options, "--timeout", "1h")
+    assert done.code == 0, done
+    if how == "until":
+        assert "bid.train waits for bid.preprocess, which is not shown yet, to be allocated" in " ".join(
+            done.err.split()
+        )
 
 
 # ---- tokens ---------------------------------------------------------------------------------------------------
