@@ -26,7 +26,7 @@ def text(given: str, name: str) -> str:
     try:
         given.encode()
     except UnicodeEncodeError:
-        raise UsageProblem(f"{name} has half a character", hint="nothing that is asked for has one") from None
+        raise UsageProblem(f"{name} has half a character", hint="give text that UTF-8 can encode") from None
     return _filled(given, name)
 
 
@@ -40,7 +40,7 @@ def flag(given: bool, name: str) -> bool:
 def path(given: str | Path, name: str) -> str:
     """`given`, which is a text or a Path, and can be the name of a file. Raises UsageProblem."""
     if not isinstance(given, str | Path):
-        raise _misfit(given, name, "a text or a Path")
+        raise _misfit(given, name, "text or a Path")
     if "\0" in str(given):
         raise UsageProblem(f"{name} has a NUL character", hint="no file name can hold one")
     return _filled(str(given), name)
@@ -53,13 +53,20 @@ def paths(given: str | Path | Iterable[str | Path], name: str) -> tuple[str, ...
 
 def names(given: Names, name: str) -> tuple[str, ...]:
     """Texts and addresses, of which one may be given alone: its letters are not meant. Raises UsageProblem."""
-    several = _several(given, name, (str, Address), "a text, or several in a list")
-    return tuple(text(str(one) if isinstance(one, Address) else one, name) for one in several)
+    several = _several(given, name, (str, Address), "text, an Address, or several in a list")
+    return tuple(address_text(one, name) for one in several)
+
+
+def ids(given: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """Ids of the API, of which one may be given alone. Raises UsageProblem."""
+    return tuple(text(one, name) for one in _several(given, name, (str,), "an id, or several in a list"))
 
 
 def address_text(given: str | Address, name: str) -> str:
     """An address as it is written, of which nobody knows yet whether it is one. Raises UsageProblem."""
-    return text(str(given) if isinstance(given, Address) else given, name)
+    if not isinstance(given, str | Address):
+        raise _misfit(given, name, "text or an Address")
+    return text(str(given), name)
 
 
 def mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

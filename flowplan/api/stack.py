@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from attrs import evolve
 
 from flowplan.api.arguments import Length, budgets, one_of, seconds, whole, within
-from flowplan.api.given import Names, flag, hold_reporter, names, path, paths, text
+from flowplan.api.given import Names, flag, hold_reporter, ids, path, paths, text
 from flowplan.api.hearing import Heard, Hearing
 from flowplan.api.mending import Mending
 from flowplan.api.opening import Opening
@@ -209,13 +209,13 @@ class Stack(Mending):
         and KeyboardInterrupt stop it as they stop `apply`."""
         from flowplan.operations.recover import settle
 
-        ids = names(cancel, "cancel")
+        named = ids(cancel, "cancel")
         window = within(settle_window, "settle_window", 0, 3600)
 
         def run(event: Hearing) -> bool:
             with self._opening.session(event) as session:
                 say = session.listener.note
-                found = settle(session, ids, window, lambda id, marker: say(f"{id} ({marker.address}) is cancelled"))
+                found = settle(session, named, window, lambda id, marker: say(f"{id} ({marker.address}) is cancelled"))
                 return not found.nothing
 
         return in_a_thread(run, stop=stop)

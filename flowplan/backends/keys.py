@@ -262,7 +262,7 @@ class AgeSeal(Seal):
         if not self.recipients:
             return ""
         old = f"{OLD_KEY_FILE} or {OLD_PASSPHRASE}"
-        return f"; if you change keys, `flowplan state rekey` takes both: the new one there, the old one in {old}"
+        return f"; if you are changing keys, `flowplan state rekey` takes both: the new one there, the old one in {old}"
 
     @staticmethod
     def _armored(data: bytes) -> str:

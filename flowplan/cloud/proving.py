@@ -107,7 +107,7 @@ class Proving(Observing):
 
 def _may_be_new(id: str) -> CloudError:
     return CloudError(
-        f"{id}: in the state, but the API does not show it; a bid of this stack was placed in the last "
+        f"{id} is in the state, but the API does not show it; a bid of this stack was placed in the last "
         f"{SHOWS_WITHIN:.0f} s, which the API may not show yet, so nothing proves that it is gone",
         hint=f"run the same command again in {SHOWS_WITHIN:.0f} s",
     )

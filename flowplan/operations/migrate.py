@@ -270,7 +270,7 @@ class _Move:
                 self.old.store.purge()
             except StateError as error:  # the move goes on: what runs could not be stopped meanwhile
                 name = shown(self.old.store.name)
-                self.new.listener.warn(f"parts of the state of before may still be in the clear at {name}: {error}")
+                self.new.listener.warn(f"parts of the earlier state may still be in the clear at {name}: {error}")
 
     def _left(self, state: State, serial: int) -> State:
         return State(

@@ -137,8 +137,8 @@ def rekey(session: Session, *, decrypt: bool = False) -> Rekeyed:
         store.form.change_recipients = True
         store.form.hold_recipients()  # before anything is written
         session.so_far = (
-            "part of the state may have its new form already: run the same command again, with the same "
-            f"{' and '.join(given_in(session.settings.environ))}: it goes on from there"
+            "part of the state may have its new form already; to go on, run the same command again, with the "
+            f"same {' and '.join(given_in(session.settings.environ))}"
         )
         with saying_so_far(session):
             saved, versions, dropped = _rewritten(session, loaded, first_versions=not decrypt)

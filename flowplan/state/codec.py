@@ -118,8 +118,8 @@ def _hold_invariants(state: State, name: str, *, is_new: bool = False) -> None:
 def _taking_back(lost: Address) -> str:
     """What to do where an older state was put in the place of one that had `lost`."""
     return (
-        f"an older state was perhaps put back, which lacks it: `flowplan import {lost.word} ID` takes it into the "
-        "state, if it is live; with its name in the place of ID, that says the id"
+        f"perhaps somebody put back an older state, which lacks it: if it is live, `flowplan import {lost.word} ID` "
+        "takes it into the state; that command says the id if you give it the name in the place of ID"
     )
 
 

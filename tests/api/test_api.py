@@ -166,7 +166,7 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
         (lambda stack: stack.plan(what_if="8d"), "what_if: '8d' is not between 1h and 7d"),
         (lambda stack: stack.plan(horizon="1s"), "horizon: '1s' is not between 1m and 3660d"),
         (lambda stack: stack.cost(horizon=untyped(None)), "horizon: None is not between 1m and 3660d"),
-        (lambda stack: stack.plan(replace=untyped([1])), "replace must be text, not int"),
+        (lambda stack: stack.plan(replace=untyped([1])), "replace must be text or an Address, not int"),
         (
             lambda stack: stack.apply(stack.plan(), parallelism=untyped("8")),
             "parallelism: '8' is not between 1 and 256",

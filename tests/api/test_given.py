@@ -84,6 +84,9 @@ def test_each_argument_is_held_to_its_type(call: str, name: str, place: Place) -
         (lambda stack: stack.move("a", "bid.b"), "'a' is not an address: expected volume.NAME, bid.NAME"),
         (lambda stack: stack.release("bdi.a"), "did you mean bid.a?"),
         (lambda stack: stack.import_("bid.a", "\ud800"), "id has half a character"),
+        (lambda stack: stack.release(3), "address must be text or an Address, not int"),
+        (lambda stack: stack.recover(cancel=None), "cancel must be an id, or several in a list, not None"),
+        (lambda stack: stack.recover(cancel=[Address("bid", "a")]), "cancel must be text, not Address"),
         (lambda stack: stack.import_("ports.a", "bid_1"), "ports.a: ports come with their bid"),
         (lambda stack: stack.recover(cancel=["bid_1", ""]), "cancel is empty"),
         (

@@ -307,7 +307,7 @@ def test_a_change_of_keys_that_finds_no_room_for_a_version_says_what_ends_it(
     with monkeypatch.context() as patch:
         patch.setattr(versions, "replace_file", full)
         refused = sealed.run("state", "rekey")
-    again = "run the same command again, with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE: it goes on"
+    again = "run the same command again, with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE"
     assert (refused.code, again in " ".join(refused.err.split())) == (5, True), refused
     sealed.ok("state", "rekey")
 
@@ -329,7 +329,7 @@ def test_every_command_after_half_a_change_of_keys_says_how_both_are_given(
         patch.setattr(StateFiles, "renew_journal", ended)
         stopped = place.run("state", "rekey")
     said = " ".join(stopped.err.split())
-    again = "with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE: it goes on"
+    again = "to go on, run the same command again, with the same FLOWPLAN_AGE_KEY and FLOWPLAN_OLD_AGE_KEY_FILE"
     assert (stopped.code, again in said) == (130, True), stopped
     monkeypatch.delenv("FLOWPLAN_OLD_AGE_KEY_FILE")
     for one in (mine, kims):

@@ -231,7 +231,7 @@ def test_a_destroy_that_the_server_does_not_let_begin_says_what_stops_the_bids(
     state.asked = lambda wanted: (status, b"{}", state_servers.JSON) if wanted in refused else None
     ran = place.run("--state", url, "destroy", "--auto-approve", "flowplan.yaml")
     assert (ran.code, len(live_ids(place))) == (5, 1), ran
-    found = re.search("to stop paying before that helps: `([^`]+)`", " ".join(ran.err.split()))
+    found = re.search("if your bids must stop before that helps: `([^`]+)`", " ".join(ran.err.split()))
     assert found is not None, ran
     recover, destroy = found[1].split(" && ")
     assert "--from-live flowplan.yaml --state rescue.json" in recover

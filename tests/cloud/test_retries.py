@@ -115,7 +115,9 @@ def test_who_waits_because_the_api_asks_for_it_is_told_once(
     api = transport(times, note=said.append)
     for _ in range(2):
         assert api.call("GET", BIDS).status == 200
-    wait = f"the API is asked too often (429), and says to wait {seconds} s: flowplan waits, and goes on by itself"
+    wait = (
+        f"the API says that it is asked too often (429), and to wait {seconds} s: flowplan waits, and goes on by itself"
+    )
     assert said == [wait] * told
 
 

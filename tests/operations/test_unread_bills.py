@@ -205,7 +205,7 @@ def test_what_runs_and_is_not_in_the_bill_is_not_called_within_its_lifetime(ran:
     shorten_bill(ran, bid_id(ran, "bid.train"), seconds)
     planned = ran.run("plan")
     assert "bid.train may be past its lifetime: flowplan cannot check its max_hours now" in said(planned.out)
-    assert "bid.train: the bill has nothing of what it runs now, though it is Allocated" in said(planned.err)
+    assert "bid.train: its bill has nothing of what it runs now, though the bid is Allocated" in said(planned.err)
     assert "what is left is unknown: it may be over" in said(ran.ok("status"))
     assert "bid.other" not in said(planned.err)
 

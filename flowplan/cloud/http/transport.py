@@ -328,7 +328,7 @@ class Transport:
         with self._setup:  # several are refused at a time
             told, self._told = self._told, True
         if not told:
-            asks = f"the API is asked too often (429), and says to wait {pause:.0f} s"
+            asks = f"the API says that it is asked too often (429), and to wait {pause:.0f} s"
             self._note(f"{asks}: flowplan waits, and goes on by itself")
 
     def _affordable(self, reply: Reply, spent: float) -> bool:

@@ -46,7 +46,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
         lacking = _lacking(there, ids, live, Seen(now, read, () if isinstance(seen, CloudError) else seen))
     for address in lacking:
         status = live.bids[ids[address]].status
-        cloud.note(f"{address}: the bill has nothing of what it runs now, though it is {status}")
+        cloud.note(f"{address}: its bill has nothing of what it runs now, though the bid is {status}")
     for address in there:
         if read is not None and needs_bills({address: there[address]}) and (why := read.unread.get(ids[address])):
             cloud.note(f"{address}: its lifetime goes by the part of its bill that can be read: {why}")

@@ -102,7 +102,7 @@ def without_server(error: StateError) -> None:
     """Have `error`, by which a `destroy` was not begun because the server of the state does not let it, say what stops
     what runs until that is mended; where all it takes is to run it again, or another way is named, that is enough."""
     if error.hint != _AGAIN and "--from-live" not in (error.hint or "") and not isinstance(error, Damaged):
-        error.hint = "; ".join(filter(None, [error.hint, f"to stop paying before that helps: `{_ELSEWHERE}`"]))
+        error.hint = "; ".join(filter(None, [error.hint, f"if your bids must stop before that helps: `{_ELSEWHERE}`"]))
 
 
 def left_of(plan: Plan, part: Plan) -> tuple[Step, ...]:
