@@ -36,7 +36,7 @@ from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
 from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
 from tests.contracts.under_lock import Killed, holders, owner
-from tests.processes import LONGEST, Process
+from tests.processes import LONGEST, Process, until
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -390,6 +390,35 @@ def test_a_write_says_of_the_lock_what_was_so_when_it_was_sent(site: HttpSite) -
     site.state.answered = slow
     run.append([DONE])
     assert store.lock.sure_for() == 30
+    store.lock.release()
+
+
+def test_a_write_is_waited_for_as_long_as_the_server_says_that_the_lock_is_ours(
+    site: HttpSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that takes no more writes in this minute (429): it is not away, and says whose the lock is."""
+    monkeypatch.setattr(http_lock, "PATIENCE", 0.05)
+    monkeypatch.setattr(http_lock, "TRUST", 0.01)
+    boot, is_slow, over = [1000.0], False, threading.Event()
+
+    def sends(asked: str) -> None:
+        if is_slow and not asked.startswith("GET"):
+            boot[0] += 0.04
+            until(lambda: store.lock.sure_for() > 0.04 or over.is_set())
+
+    site.sends = sends
+    store = site.open(clocks=Clocks(lambda: boot[0], lambda: boot[0]))
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    run.append([INTENT])
+    is_slow = True
+    try:
+        run.append([DONE])
+    finally:
+        over.set()
+    is_slow = False
+    store.lock.verify()
+    assert run.save(run.read().state).bindings == {DATA: BINDING}
     store.lock.release()
 
 

@@ -150,7 +150,14 @@ class Writing:
         if sure <= 0:  # no lock is held, as where nobody else is kept out
             return ask()
         kept = 0.0 if last else min(FOR_STOPPING, sure / 2)
-        return in_time(ask, lambda: self.lock.sure_for() - kept, self.place.name)
+
+        def left() -> float:
+            if self.lock.sure_for() <= kept:
+                with suppress(StateError):  # who asks next hears of it, too
+                    self.lock.verify()  # only a lease is renewed meanwhile
+            return self.lock.sure_for() - kept
+
+        return in_time(ask, left, self.place.name)
 
     def _overtaken(self) -> StateError:
         return StateError(
