@@ -210,8 +210,8 @@ class World:
         (found,) = [row["fid"] for row in self.bids() if row["name"] == name]
         return str(found)
 
-    def namesake(self, name: str = "task-000", price: str = "$17.92") -> str:
-        """Somebody else places a bid with that name; its id."""
+    def namesake(self, name: str = "task-000", price: str = "$17.92", script: str | None = None) -> str:
+        """Somebody else places a bid with that name, and this startup script; its id."""
         body = {
             "project": self.project(),
             "region": "us-central1-b",
@@ -221,7 +221,7 @@ class World:
             "limit_price": price,
             "instance_quantity": 1,
             "name": name,
-            "launch_specification": {"volumes": [], "ssh_keys": []},
+            "launch_specification": {"volumes": [], "ssh_keys": [], "startup_script": script},
         }
         return str(self.somebody("POST", BIDS, body)["fid"])
 

@@ -254,11 +254,16 @@ def a_name_taken_by_our_own_bid_is_adopted(world: World, command: str, answer: t
     adopted(world, world.do(command))
 
 
-@cell("name-taken", "apply", variants={"by-somebody": None})
-def a_name_taken_by_somebody_is_a_failure_that_names_it(world: World, command: str, _: None) -> None:
+@cell("name-taken", "apply", variants={"by-somebody": ("#!/bin/sh", 0.0), "by-somebody-before": (None, 60.0)})
+def a_name_taken_by_somebody_is_a_failure_that_names_it(
+    world: World, command: str, one: tuple[str | None, float]
+) -> None:
+    """Of a bid without a script, only its age shows that it is not of this run."""
+    script, since = one
     world.begin(command)
     assert world.run("plan").code == 0
-    theirs = world.namesake()
+    theirs = world.namesake(script=script)
+    world.time.pause(since)
     world.fault("GET /v2/spot/bids", "status", status=200, body=page([], None))  # it comes after the look
     told = world.do(command)
     assert told.code == 1, told
