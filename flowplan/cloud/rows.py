@@ -57,7 +57,8 @@ STEERING: dict[str, Steering] = {
 
 @frozen
 class Instance:
-    """One machine of a bid. `ssh_destination` is `host` or `host:port`, None until it is up."""
+    """One machine of a bid. `ssh_destination` is `host` or `host:port`, None until it is up. `created_at`: as the API
+    says it; "": it does not."""
 
     id: str
     name: str
@@ -65,6 +66,7 @@ class Instance:
     status: str
     region: str
     ssh_destination: str | None
+    created_at: str = ""
 
 
 def dollars(amount: Decimal) -> str:
@@ -346,6 +348,7 @@ def instance(row: Mapping[str, Any]) -> Instance:
         status=text(row, "status"),
         region=text_or_empty(row, "region"),
         ssh_destination=text_or_none(row, "ssh_destination"),
+        created_at=at if isinstance(at := row.get("created_at"), str) else "",
     )
 
 

@@ -137,7 +137,7 @@ def bid_rows(
     instances: dict[str, list[Instance]] = {}
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)
-    machines = tuple(Machine(one.id, one.bid, one.status) for one in there)
+    machines = tuple(Machine(one.id, one.bid, one.status, one.created_at) for one in there)
     lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines))
     made = []
     for address, bid in bids.items():

@@ -35,11 +35,12 @@ _WHY = regex(
 
 @frozen
 class Machine:
-    """An instance, of which bid, and its status, in the API's words."""
+    """An instance, of which bid, its status, and when it was created, in the API's words ("": it does not say)."""
 
     id: str
     bid: str | None
     status: str
+    created_at: str = ""
 
 
 @frozen
@@ -128,13 +129,18 @@ def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
     machines = [one for one in seen.instances or () if one.bid == bid.id]
     periods = [one for one in seen.bills.get(bid.id, ()) if one.start <= seen.now]
     running = {one.instance for one in periods if one.end is None or one.end >= seen.now}
-    charged = {one.id for one in machines if one.status not in _NOT_CHARGED}
-    lacking = len(charged - running) if machines else bid.bid.instance_quantity - len(running)
+    charged = {one.id: one for one in machines if one.status not in _NOT_CHARGED and one.id not in running}
+    lacking = len(charged) if machines else bid.bid.instance_quantity - len(running)
     if not bid.is_billed or lacking <= 0:
         return []
     ends = {one.instance: one.end for one in sorted(periods, key=lambda one: one.start) if one.instance not in running}
+    # Since its own bill breaks off, or it was made: a bid may have waited for long, and another instance ended since.
+    begun = [ends.get(one.id) or _moment(one.created_at, seen.now) for one in charged.values()]
+    told = [at for at in begun if at is not None]
     lately = sorted((end for end in ends.values() if end is not None), reverse=True)[:lacking]
     since = lately[-1] if len(lately) == lacking else placed_at(bid, seen.now)
+    if told and len(told) == len(begun):
+        since = min(told)
     left = _left(lifetime, seen.now, periods)
     passed = None if since is None else hours_between(since, max(since, seen.now))
     most = None if passed is None or "limit_price" in bid.bid.unreported else passed * lacking * bid.bid.limit_price
@@ -178,8 +184,12 @@ def _is_known(lifetime: Bounds, bid: LiveBid, seen: Seen) -> bool:
 
 def placed_at(bid: LiveBid, now: datetime) -> datetime | None:
     """When a bid was placed; None: the API gives no time that can be read."""
+    return _moment(bid.created_at, now)
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
     try:
-        at = datetime.fromisoformat(bid.created_at)
+        at = datetime.fromisoformat(text)
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)

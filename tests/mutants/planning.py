@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "an instance that ended later says how long another is in no bill",
+        "planning/lifetimes.py",
+        "ends.get(one.id) or _moment(one.created_at, seen.now) for one",
+        "max(ends.values()) if ends else _moment(one.created_at, seen.now) for one",
+        ("tests/planning/test_lifetimes.py", "-k", "ended_later"),
+    ),
+    Mistake(
+        "what waited for days and has just begun to run may be past its lifetime, as its bill lags",
+        "planning/lifetimes.py",
+        "        since = min(told)\n",
+        "        pass\n",
+        ("tests/planning/test_lifetimes.py", "-k", "instances_on"),
+    ),
+    Mistake(
+        "one instance that is new says that all are",
+        "planning/lifetimes.py",
+        "    if told and len(told) == len(begun):",
+        "    if told:",
+        ("tests/planning/test_lifetimes.py", "-k", "instances_on"),
+    ),
+    Mistake(
         "tell who edited no file to undo the change that would cost a volume its data",
         "planning/protection.py",
         "        elsewhere = outside.get(change.address, frozenset())\n",

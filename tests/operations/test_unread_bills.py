@@ -220,3 +220,17 @@ def test_what_waited_for_long_and_has_just_begun_to_start_is_within_its_lifetime
     answers(ran, "/v2/instances", rows)
     planned = ran.run("plan")
     assert "may be past its lifetime" not in said(planned.out) and "the bill" not in said(planned.err)
+
+
+def test_what_waited_for_long_and_runs_for_minutes_is_within_its_lifetime(ran: Place) -> None:
+    """Its bill lags, and the instance is new."""
+    id = bid_id(ran, "bid.train")
+    project = get(ran, "/v2/projects")[0]["fid"]
+    shorten_bill(ran, id, None)
+    rows = get(ran, f"/v2/instances?project={project}&limit=100")
+    rows["data"] = [{**one, "created_at": "2026-11-02T21:50:00Z"} if one["bid"] == id else one for one in rows["data"]]
+    answers(ran, "/v2/instances", rows)
+    planned = ran.run("plan")
+    assert "may be past its lifetime" not in said(planned.out) and "the bill" not in said(planned.err)
+    assert "what is left is unknown" not in said(ran.ok("status"))
+    assert ran.run("watch", "--once").code == 0

@@ -217,3 +217,32 @@ def test_what_runs_and_is_in_no_bill_may_be_past_its_lifetime(
 @pytest.mark.parametrize("status", ["Open", "Paused", "Relocating"])
 def test_what_does_not_run_needs_no_bill(status: str) -> None:
     assert told(lifetime("12"), placed=99.0, status=status) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ((0.2,), None),  # it waited for nearly all the time
+        ((12.0,), "max_hours"),
+        ((0.2, 12.0), "max_hours"),
+        ((0.2, None), "max_hours"),  # nobody says since when the other may run
+        ((99.0,), "max_hours"),
+    ],
+)
+def test_what_runs_is_in_no_bill_from_its_instances_on(made: tuple[float | None, ...], expected: str | None) -> None:
+    """A bid that waited for days and has just begun to run is not past its lifetime because its bill lags."""
+    created = (NOON - timedelta(hours=50)).isoformat()
+    there = live(live_bid(bid(instance_quantity=len(made)), status="Allocated", created_at=created))
+    times = ["" if one is None else (NOON - timedelta(hours=one)).isoformat() for one in made]
+    machines = tuple(Machine(f"i{n}", "bid_1", RUNS, at) for n, at in enumerate(times))
+    known = state(bound(TASK, "bid_1", bid()))
+    assert unknown({TASK: lifetime("12")}, known, there, Seen(NOON, Bills(), machines)).get(TASK) == expected
+    ended = billed(1, "i9", ago=30)  # an earlier instance, whose bill is whole
+    found = unknown({TASK: lifetime("12")}, known, there, Seen(NOON, Bills((ended,)), machines)).get(TASK)
+    assert found == expected
+
+
+def test_an_instance_that_ended_later_is_not_the_one_whose_bill_breaks_off() -> None:
+    runs_on, ended = billed(1, "i0", ago=13), billed(1, "i9", ago=1)
+    assert told(lifetime("12"), runs_on, ended, placed=20.0, statuses=(RUNS,)) == "max_hours"
+    assert told(lifetime("16"), runs_on, ended, placed=20.0, statuses=(RUNS,)) is None

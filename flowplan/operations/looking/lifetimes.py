@@ -32,7 +32,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     there = {a: one for a, one in lifetimes.items() if a in ids and ids[a] in live.bids and not live.bids[ids[a]].ended}
 
     def instances() -> tuple[Machine, ...]:
-        return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
+        return tuple(Machine(one.id, one.bid, one.status, one.created_at) for one in cloud.instances())
 
     bills: Looks[Bills | CloudError]
     machines: Looks[tuple[Machine, ...] | CloudError]
