@@ -154,7 +154,12 @@ class Workers:
         """In a worker: have `intent` made durable again, and wait for that. Raises what forbids to go on."""
         asked = Announcement(intent)
         self._queue.put(asked)
-        if not asked.answered.wait(2 * GRACE) or not asked.granted:
+        if not asked.answered.wait(2 * GRACE):
+            raise CloudError(
+                f"not sent: the record of it was old, and the state has not taken a new one for {2 * GRACE:g} s",
+                hint="look why the state is so slow to write, and run the same command again",
+            )
+        if not asked.granted:
             raise asked.error or CloudError("stopped before it was sent")
 
     def wake(self) -> None:
