@@ -18,6 +18,7 @@ from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import band, hours_left, money
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.paid import paid_in_all
+from flowplan.documents.status import UNKNOWN
 from flowplan.documents.totals import rows_make
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
@@ -104,7 +105,7 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "address": str(address),
             "type": address.kind,
             "id": binding.id,
-            "status": status,
+            "status": UNKNOWN if status == "" else status,
             "instance_quantity": resource.quantity if isinstance(resource, Bid) else None,
             "instance_type_name": resource.instance_type_name if isinstance(resource, Bid) else None,
             "region": getattr(resource, "region", None),
