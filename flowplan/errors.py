@@ -226,6 +226,11 @@ class Unread(StateError):
     """What may be whole, and the system does not let be read: never damage."""
 
 
+class NotInUse(StateError):
+    """Here is no state, or not the one that is used: that is at another place, or an earlier version of it is kept. The
+    hint says which."""
+
+
 class UsageProblem(FlowplanError):
     """Wrong usage that click cannot see."""
 

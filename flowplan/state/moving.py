@@ -6,7 +6,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from flowplan.errors import StateError
+from flowplan.errors import NotInUse
 from flowplan.patterns import regex
 from flowplan.printable import shown
 
@@ -17,17 +17,17 @@ _AT_A_SERVER = regex(r"((?:s3|az)://\S+) at (https?://\S+)")  # as the places of
 
 
 def hold_in_use(state: State, name: str) -> None:
-    """Raise StateError where `state`, at the place `name`, is what is left of one that has moved, or the copy of one
+    """Raise NotInUse where `state`, at the place `name`, is what is left of one that has moved, or the copy of one
     whose move has not finished."""
     if state.moved_to:
         place = state.moved_as or state.moved_to
-        raise StateError(
+        raise NotInUse(
             f"the state has moved from {shown(name)} to {shown(state.moved_to)}",
             hint=f"give --state {command_word(place)}, or write it into `state:` of the stack file; "
             f"{moving(place, name)} moves it back",
         )
     if state.moving_from:
-        raise StateError(
+        raise NotInUse(
             f"the move of the state from {shown(state.moving_from)} to {shown(name)} has not finished",
             hint=f"run {moving(state.moving_from, name)} again: it goes on from there. If the state is lost at "
             f"{shown(state.moving_from)}, --force goes on with what had arrived",

@@ -255,3 +255,17 @@ def test_bids_can_be_stopped_while_the_server_lets_nobody_in(place: Place, url: 
     (place.path / "rescue.json").unlink()
     state.asked = lambda wanted: None
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in place.ok("--state", url, "plan")
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_destroy_at_the_wrong_place_is_told_the_right_one_and_no_way_around_it(
+    place: Place, url: str, moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second state of the same bids, beside one that can be used, is no remedy."""
+    place.ok("--state", url if moved else "here.json", "apply", "--auto-approve")
+    if moved:
+        place.ok("state", "migrate", url, "here.json")
+    monkeypatch.setenv("FLOWPLAN_STATE", url)
+    ran = place.run("destroy", "--auto-approve")
+    said = " ".join(ran.err.split())
+    assert (ran.code, "hint: give --state " in said, "rescue.json" in said) == (5, True, False), ran

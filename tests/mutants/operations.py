@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/cli/test_state_at_a_server.py", "-k", "says_what_stops"),
     ),
     Mistake(
+        "offer a second state to who destroys where the state has moved from",
+        "operations/running/stopping.py",
+        "(Damaged, NotInUse)",
+        "Damaged",
+        ("tests/cli/test_state_at_a_server.py", "-k", "at_the_wrong_place"),
+    ),
+    Mistake(
         "leave out what runs on where a run ends because the lock is lost",
         "operations/running/run.py",
         "            raise with_running_on(error, self._whole or plan) from error.cause\n",

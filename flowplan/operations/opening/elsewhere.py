@@ -15,7 +15,7 @@ from flowplan.backends.open import open_store
 from flowplan.backends.state_name import DEFAULT
 from flowplan.backends.used import MOST_FILES, Used, UsedStates
 from flowplan.classes import frozen
-from flowplan.errors import FlowplanError, StateError
+from flowplan.errors import FlowplanError, NotInUse, StateError
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.opening.sources import config_files
 from flowplan.operations.opening.which_state import Chosen
@@ -61,10 +61,10 @@ class Elsewhere:
         self._states.forget(self.store.identity)
 
     def hold(self, *, removes: bool, warn: Callable[[str], None], note: Callable[[str], None] = lambda _: None) -> None:
-        """There is no state. Raise StateError where this directory has used another one with resources, unless it was
-        said for this very command which is meant: then `warn` gets that. Of a command that only `removes`, and would
-        say that there is nothing to stop, it is an error too where a variable says so, or the name is nearly that of
-        the other. `note` hears of what does not read."""
+        """There is no state. Raise StateError (NotInUse if the other one may be there) where this directory has used
+        another one with resources, unless it was said for this very command which is meant: then `warn` gets that. Of a
+        command that only `removes`, and would say that there is nothing to stop, it is an error too where a variable
+        says so, or the name is nearly that of the other. `note` hears of what does not read."""
         for path in self._states.damaged():
             note(f"{shown(str(path))}, which says where a state was used, is damaged: remove it")
         others = self._others()
@@ -86,9 +86,9 @@ class Elsewhere:
             return
         if removes:
             never = "" if near else f"; {never_applied(name)}"
-            raise StateError(what, hint=f"give {which} to destroy what is there{never}")
+            raise NotInUse(what, hint=f"give {which} to destroy what is there{never}")
         moves = f"{moving(first.where, name)} moves it there"
-        raise StateError(what, hint=f"{moves}; {use} uses it where it is; `flowplan apply --init` starts a new state")
+        raise NotInUse(what, hint=f"{moves}; {use} uses it where it is; `flowplan apply --init` starts a new state")
 
     def tell(self, warn: Callable[[str], None]) -> None:
         """There is a state, and nothing in it, for a command that only removes: `warn` gets which other ones of this

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from flowplan.errors import GuardRefused, StateError
+from flowplan.errors import GuardRefused, NotInUse, StateError
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -91,7 +91,7 @@ def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
 
 
 def hold_not_lost(session: Session) -> None:
-    """Raise StateError where there is no state, and the last version of it that was kept is not empty, or says that
+    """Raise NotInUse where there is no state, and the last version of it that was kept is not empty, or says that
     it has moved."""
     from flowplan.backends.store import without_newest
 
@@ -102,7 +102,7 @@ def hold_not_lost(session: Session) -> None:
         hold_not_moved(session)
         return
     count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
-    lost = StateError(
+    lost = NotInUse(
         f"{session.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
         hint=f"`flowplan state restore {last.serial}` puts that version back; {_ANEW}",
     )
@@ -115,7 +115,7 @@ def hold_not_lost(session: Session) -> None:
 
 
 def hold_not_moved(session: Session) -> None:
-    """Raise StateError where the last version says that the state has moved from here, whatever became of what was
+    """Raise NotInUse where the last version says that the state has moved from here, whatever became of what was
     left of it."""
     from flowplan.backends.store import left_behind
     from flowplan.state.moving import hold_in_use
