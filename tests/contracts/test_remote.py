@@ -426,6 +426,29 @@ def test_a_run_that_slept_after_its_save_removes_nothing_of_the_next(tmp_path: P
     assert site.place().read().journal.endswith(b"".join(entries))
 
 
+def test_what_a_save_needs_that_may_still_arrive_is_not_removed(
+    site: ObjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a run that has saved before, and removes what that has replaced."""
+    one, late = begun(site), list[bytes]()
+    one.append([INTENT])
+    saved = one.save(one.read().state)
+    put = site.objects.put
+
+    def unanswered(key: str, data: bytes, expected: str) -> str:
+        if key != site.key:
+            return put(key, data, expected)
+        late.append(data)
+        raise Unanswered("timed out")
+
+    with monkeypatch.context() as patch, pytest.raises(StateError, match="timed out"):
+        patch.setattr(site.objects, "put", unanswered)
+        one.save(saved)
+    one.store.purge()
+    site.objects.set(site.key, late[-1])
+    assert found(site).state.serial == saved.serial + 1
+
+
 @pytest.mark.parametrize("saved", [False, True], ids=["only a journal", "a snapshot"])
 def test_a_run_begins_where_only_parts_are_left_after_their_journal_is_sealed(site: ObjectSite, saved: bool) -> None:
     """Somebody has deleted the head under a run: what that appends yet is refused, and what it had is kept."""

@@ -372,6 +372,7 @@ class ObjectPlace(Place, Leases):
             lineage=saved.lineage,
             serial=saved.serial,
         )
+        self._saved = None  # one that is not answered may still arrive, and needs what it has put beside it
         new = self._put(self._key, head.dump(), version)
         if listed is not None:
             self._beside(self._over_by(head, self._over, *listed))
