@@ -164,6 +164,17 @@ def test_what_is_in_doubt_is_settled_first(place: Place) -> None:
     assert [bid_of(stack)] == live_ids(place)
 
 
+def test_what_an_earlier_run_left_in_doubt_is_pending_in_what_a_destroy_came_to(place: Place) -> None:
+    left_in_doubt(place)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, times=None)
+    with pytest.raises(flowplan.OutcomeUnknown, match=r"whether bid\.task-000 was created") as caught:
+        stack_in(place.path).destroy(keep_volumes=True, settle_window=0.2)
+    outcome = caught.value.outcome
+    assert outcome is not None and [str(step.address) for step in outcome.done] == ["volume.vol-000"]
+    assert [str(one.address) for one in outcome.pending] == ["bid.task-000"] and outcome.unknown == {}
+
+
 # ---- what fails half-way
 
 

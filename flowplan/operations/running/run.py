@@ -395,7 +395,7 @@ class Run:
                 stopped.detail = running_on(self._whole or plan, outcome)
             raise with_outcome(stopped, outcome)
         if found.doubt is not None:
-            raise with_outcome(found.doubt, outcome)
+            raise with_outcome(found.doubt, attrs.evolve(outcome, pending=(*outcome.pending, *found.doubted)))
         verdict(outcome, carried_out=self.carried_out, detail=running_on(self._whole or plan, outcome))
         wishes = self.wishes
         held = wishes.held_to is not None and wishes.mode != "destroy"  # a saved destroy is of all that there is, too
