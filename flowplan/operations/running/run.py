@@ -383,6 +383,7 @@ class Run:
 
     def _finish(self, plan: Plan, outcome: Outcome, found: Looked) -> None:
         self.reporter.summary(plan, outcome)
+        outcome = attrs.evolve(outcome, pending=(*outcome.pending, *found.doubted))  # what is raised has all of it
         if self.saved is not None:
             say_made_since(self.session, self.saved, outcome.state)
         why = found.loaded.unread or (None if self.carried_out else self._unserved)
@@ -395,7 +396,7 @@ class Run:
                 stopped.detail = running_on(self._whole or plan, outcome)
             raise with_outcome(stopped, outcome)
         if found.doubt is not None:
-            raise with_outcome(found.doubt, attrs.evolve(outcome, pending=(*outcome.pending, *found.doubted)))
+            raise with_outcome(found.doubt, outcome)
         verdict(outcome, carried_out=self.carried_out, detail=running_on(self._whole or plan, outcome))
         wishes = self.wishes
         held = wishes.held_to is not None and wishes.mode != "destroy"  # a saved destroy is of all that there is, too
