@@ -55,8 +55,9 @@ class Cloud(Protocol):
     def instances(self) -> Iterable[Any]:
         """The machines of the project's bids, each with `bid` and `status`."""
 
-    def is_gone(self, kind: str, id: str) -> bool:
-        """Whether what the API does not find is over, by a second look of another kind."""
+    def is_gone(self, kind: str, id: str, *, asked: bool = True) -> bool:
+        """Whether what the API does not find is over, by a second look of another kind. `asked`: its removal was
+        answered with success. Raises CloudError where nobody can tell."""
 
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]:
         """The body of the request that places `bid`, whose volumes all have ids, with the script as it is sent."""

@@ -95,10 +95,10 @@ class Removals:
             return False
         return True
 
-    def _hold_gone(self, kind: str, id: str, error: NotFound) -> None:
-        """Raise CloudError unless what the API does not find is proved to be over."""
+    def _hold_gone(self, kind: str, id: str, error: NotFound, *, asked: bool = True) -> None:
+        """Raise CloudError unless what the API does not find is proved to be over. `asked`: as of `Cloud.is_gone`."""
         for _ in self.patience.until_it_shows():
-            if self.cloud.is_gone(kind, id):
+            if self.cloud.is_gone(kind, id, asked=asked):
                 return
         raise CloudError(
             f"{error}; but the list shows {id} as live: it stays in the state",
@@ -117,7 +117,10 @@ class Removals:
         send = partial(self.cloud.cancel_bid, id, before=before or self.hold_lock)
         try:
             by_api = send()
-        except (NotFound, Refused, Unauthorized):
+        except NotFound as error:  # it may be so new that the API does not know it yet
+            self._hold_gone("bid", id, error, asked=False)
+            raise
+        except (Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
             if self._as_it_is(id).ended:

@@ -94,14 +94,14 @@ class Proving(Observing):
         """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""
         return self.project in self.seen_projects or bool(live.bids or live.volumes)
 
-    def is_gone(self, kind: str, id: str) -> bool:
+    def is_gone(self, kind: str, id: str, *, asked: bool = True) -> bool:
         """Whether what the API does not find is over, by a second look of another kind: a list shows it as over, or,
-        for a bid, does not show it at all (see `look_again`; what was to be cancelled is not so new that the API does
-        not find it). Raises CloudError when that look fails, or is unclear."""
+        for a bid, does not show it at all (see `look_again`). `asked`: its removal was answered with success, so it is
+        not so new that the API does not know it. Raises CloudError when that look fails, or is unclear."""
         live = self.live()
         if kind == "volume":
             return id not in live.volumes and id in self.look_again(live, [], [id]).gone
-        live = self._looked_again(live, [id], [])
+        live = self._looked_again(live, [id], [], proves=asked or not self.placed_lately)
         return id in live.gone or live.bids[id].ended
 
 

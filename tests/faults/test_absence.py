@@ -173,6 +173,28 @@ def test_and_a_destroy_cancels_it_by_its_id(applied: Place) -> None:
     assert live_ids(applied) == [], "it runs on, and the state has let go of it"
 
 
+def test_unless_the_api_does_not_know_the_id_then_either(applied: Place) -> None:
+    """What cancels may lag as well: the state keeps the bid, and the same command cancels it later."""
+    id = bid_id(applied)
+    unseen(applied)
+    answers(applied, f"DELETE {ONE_BID}", MISSING)
+    done = applied.run(*DESTROY)
+    assert done.code == 1, done
+    assert f"{id} is in the state, but the API does not show it" in " ".join(done.err.split())
+    heals(applied)
+    assert BID in state_of(applied) and live_ids(applied) == [id]
+    applied.ok(*DESTROY)
+    assert live_ids(applied) == []
+
+
+def test_what_the_api_has_forgotten_for_long_is_let_go(applied: Place) -> None:
+    passes(applied)
+    unseen(applied)
+    answers(applied, f"DELETE {ONE_BID}", MISSING)
+    applied.ok(*DESTROY, "--target", BID)
+    assert BID not in state_of(applied)
+
+
 def test_a_list_alone_that_lags_ends_nothing_for_who_looks(applied: Place) -> None:
     """The bid answers by its id."""
     passes(applied)

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget a bid that was just placed, as the API does not know yet what is to be cancelled",
+        "cloud/proving.py",
+        "proves=asked or not self.placed_lately)",
+        "proves=True)",
+        ("tests/faults/test_absence.py", "-k", "does_not_know_the_id"),
+    ),
+    Mistake(
         "wait for minutes because the API asks for it, and say nothing",
         "cloud/http/transport.py",
         "        if not told:\n",
