@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from flowplan.api.given import address_text, text
 from flowplan.api.hearing import Hearing
@@ -12,7 +13,10 @@ from flowplan.api.thread import Stop, in_a_thread
 from flowplan.model.address import Address
 
 if TYPE_CHECKING:
+    from flowplan.operations.opening.session import Session
     from flowplan.state.state import Binding
+
+T = TypeVar("T")
 
 
 class Mending(Looking):
@@ -35,11 +39,7 @@ class Mending(Looking):
         wanted, given = address_text(address, "address"), text(id, "id")
         of = None if lineage is None else text(lineage, "lineage")
 
-        def run(event: Hearing) -> Address:
-            with self._opening.session(event) as session:
-                return take_in(session, wanted, given, of)
-
-        return in_a_thread(run, stop=stop)
+        return self._mend(lambda session: take_in(session, wanted, given, of), stop)
 
     def move(self, old: str | Address, new: str | Address, *, stop: Stop | None = None) -> dict[Address, Address]:
         """Give a resource another address in the state; the object itself and its name in the cloud stay as they are.
@@ -51,11 +51,7 @@ class Mending(Looking):
 
         before, after = address_text(old, "old"), address_text(new, "new")
 
-        def run(event: Hearing) -> dict[Address, Address]:
-            with self._opening.session(event) as session:
-                return move(session, before, after)
-
-        return in_a_thread(run, stop=stop)
+        return self._mend(lambda session: move(session, before, after), stop)
 
     def release(self, address: str | Address, *, stop: Stop | None = None) -> Binding:
         """Take a resource, and the ports of a bid, out of the state, and return what that held; the object itself is
@@ -65,8 +61,13 @@ class Mending(Looking):
 
         wanted = address_text(address, "address")
 
-        def run(event: Hearing) -> Binding:
+        return self._mend(lambda session: release(session, wanted), stop)
+
+    def _mend(self, mend: Callable[[Session], T], stop: Stop | None) -> T:
+        """What `mend` returns, in a session of its own, and in a thread that no KeyboardInterrupt tears."""
+
+        def run(event: Hearing) -> T:
             with self._opening.session(event) as session:
-                return release(session, wanted)
+                return mend(session)
 
         return in_a_thread(run, stop=stop)

@@ -87,13 +87,14 @@ class Removals:
         """The ids of the volumes that are listed as deleted: one look for all whose deletion was answered before."""
         return self.cloud.deleted_volumes()
 
-    def _removed(self, kind: str, id: str, remove: Callable[[str], None]) -> bool:
+    def _removed(self, kind: str, id: str, remove: Callable[[str], bool]) -> bool:
+        """What `remove` returns: False for what is proved to have been over already. It leaves that proof to this where
+        the API does not find what it was asked to remove before."""
         try:
-            remove(id)
+            return remove(id)
         except NotFound as error:
             self._hold_gone(kind, id, error)
             return False
-        return True
 
     def _hold_gone(self, kind: str, id: str, error: NotFound, *, asked: bool = True) -> None:
         """Raise CloudError unless what the API does not find is proved to be over. `asked`: as of `Cloud.is_gone`."""
@@ -113,20 +114,21 @@ class Removals:
         before: Callable[[], None] | None = None,
         lingers: Callable[[], None] = lambda: None,
         again: Callable[[LiveBid], None] = lambda _: None,
-    ) -> None:
+    ) -> bool:
         send = partial(self.cloud.cancel_bid, id, before=before or self.hold_lock)
         try:
             by_api = send()
         except NotFound as error:  # it may be so new that the API does not know it yet
             self._hold_gone("bid", id, error, asked=False)
-            raise
+            return False
         except (Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
             if self._as_it_is(id).ended:
-                return
+                return True
             raise
         self._await_end(id, by_api, send, lingers, again)
+        return True
 
     def _await_end(
         self,
@@ -186,7 +188,7 @@ class Removals:
                     hint="; ".join(filter(None, [error.hint, f"check in the console whether {id} still runs"])),
                 ) from error
 
-    def _delete_volume(self, id: str) -> None:
+    def _delete_volume(self, id: str) -> bool:
         """Delete once nothing uses it any more: a cancelled bid releases its volumes a little later. The users are read
         right before the call, since the API may delete a volume that somebody has taken since the plan was made."""
         late, over = 0, set[str]()
@@ -204,7 +206,7 @@ class Removals:
                 if error.status != 409:
                     raise
             else:
-                return
+                return True
         raise _gave_up(f"{id} to be released")
 
     def _delete_as_seen(self, id: str, seen: float) -> None:

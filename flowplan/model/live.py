@@ -16,8 +16,9 @@ from flowplan.patterns import regex
 
 OPEN, TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Open", "Terminated", "Allocated", "Preempting", "Paused"
 UP = "STATUS_RUNNING"  # of an instance
-# Seconds since its create was sent in which the API may not show a bid yet: 30 until the create is answered, 45 (the
-# settle window) that a look may lag, and what the server's clock, last heard, may be behind.
+# Seconds since its create was sent in which a bid may still come about, or be one that the API does not show yet: 30
+# until the create is answered or given up, 45 (the settle window) in which it may be carried out anyway, or a look may
+# lag, and what the server's clock, last heard, may be behind.
 SHOWS_WITHIN = 120.0
 STATUSES = (OPEN, ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
 

@@ -221,7 +221,8 @@ def _is_missing(session: Session) -> bool:
 
 
 def _has_begun_none(session: Session) -> bool:
-    """As there. Raises as `load_of_any_api` does where there is none."""
+    """As `loading.has_begun_none`; where it has begun none, raises as `load_of_any_api` does for one that has moved, or
+    is lost."""
     if not has_begun_none(session):
         return False
     with session.looking():

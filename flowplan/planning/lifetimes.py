@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -125,27 +125,37 @@ def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen:
 
 def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
     """The bounds that `bid` may have reached by what it runs now and its bill, though it can be read, does not have. An
-    instance that is seen not to be charged is none of that; one that no list shows is."""
-    machines = [one for one in seen.instances or () if one.bid == bid.id]
+    instance that is seen not to be charged is none of that; where no list shows any of the bid, all may run."""
     periods = [one for one in seen.bills.get(bid.id, ()) if one.start <= seen.now]
     running = {one.instance for one in periods if one.end is None or one.end >= seen.now}
-    charged = {one.id: one for one in machines if one.status not in _NOT_CHARGED and one.id not in running}
-    lacking = len(charged) if machines else bid.bid.instance_quantity - len(running)
+    machines = [one for one in seen.instances or () if one.bid == bid.id]
+    unbilled = [one for one in machines if one.status not in _NOT_CHARGED and one.id not in running]
+    lacking = len(unbilled) if machines else bid.bid.instance_quantity - len(running)
     if not bid.is_billed or lacking <= 0:
         return []
-    ends = {one.instance: one.end for one in sorted(periods, key=lambda one: one.start) if one.instance not in running}
-    # Since its own bill breaks off, or it was made: a bid may have waited for long, and another instance ended since.
-    begun = [ends.get(one.id) or _moment(one.created_at, seen.now) for one in charged.values()]
-    told = [at for at in begun if at is not None]
-    lately = sorted((end for end in ends.values() if end is not None), reverse=True)[:lacking]
-    since = lately[-1] if len(lately) == lacking else placed_at(bid, seen.now)
-    if told and len(told) == len(begun):
-        since = min(told)
+    by_start = sorted(periods, key=lambda one: one.start)
+    ends = {one.instance: one.end for one in by_start if one.end is not None and one.instance not in running}
+    since = _since(unbilled, ends, lacking, bid, seen.now)
     left = _left(lifetime, seen.now, periods)
     passed = None if since is None else hours_between(since, max(since, seen.now))
     most = None if passed is None or "limit_price" in bid.bid.unreported else passed * lacking * bid.bid.limit_price
     found = ["max_hours"] if left.running is not None and not running and _reaches(passed, left.running) else []
     return [*found, "max_cost"] if left.paid is not None and _reaches(most, left.paid) else found
+
+
+def _since(
+    unbilled: Collection[Machine], ends: Mapping[str, datetime], lacking: int, bid: LiveBid, now: datetime
+) -> datetime | None:
+    """Since when instances of `bid` may run that its bill lacks; None: nobody knows. Each listed one, `unbilled`, since
+    its own bill breaks off (`ends`), or since it was made: the bid may have waited for long, and others ended since.
+    Where that is not known of each, or none is listed, since so many bills broke off as are `lacking`, or else since
+    the bid was placed."""
+    begun = [ends.get(one.id) or _moment(one.created_at, now) for one in unbilled]
+    told = [at for at in begun if at is not None]
+    if told and len(told) == len(begun):
+        return min(told)
+    latest = sorted(ends.values(), reverse=True)[:lacking]
+    return latest[-1] if len(latest) == lacking else placed_at(bid, now)
 
 
 def _reaches(most: Decimal | None, left: Decimal) -> bool:

@@ -9,16 +9,13 @@ from typing import Any
 import attrs
 
 from flowplan.model.address import Address
-from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.state.known import has_ended
 from flowplan.state.records import CreateIntent, Intent
 from flowplan.state.state import CANCELLED, Binding
 
 SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
-# Seconds after an attempt was about to be sent in which it may still be executed: 30 until it is given up, 45 (the
-# settle window) in which it may be carried out anyway, and what the server's clock, last heard, may be behind.
-LATEST = 120.0
 WRONG = 24 * 3600.0  # seconds that this machine's clock may be wrong: a zone, or a battery
 
 
@@ -66,7 +63,7 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
         return False
     created = _seconds(volume.created_at)
     first, last = intent.since or intent.at, intent.at
-    early, late = first.by_server - SKEW, last.by_server + LATEST
+    early, late = first.by_server - SKEW, last.by_server + SHOWS_WITHIN
     timely = created is not None and early <= created <= late
     doubt = 0.0 if first.server is not None and last.server is not None else WRONG
     if created is not None and not early - doubt <= created <= late + doubt:

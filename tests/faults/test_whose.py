@@ -15,8 +15,9 @@ from flowplan.apply.lookup import SETTLE_WINDOW
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError
+from flowplan.model.live import SHOWS_WITHIN
 from flowplan.model.resources import Volume
-from flowplan.state.doubts import LATEST, SKEW, made_by
+from flowplan.state.doubts import SKEW, made_by
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, read_journal
 from flowplan.state.records import Done, Intent
@@ -101,7 +102,7 @@ def test_what_somebody_uses_already_is_not_taken_for_ours(used: dict[str, Any]) 
 
 
 def test_the_time_allowed_covers_an_attempt_and_the_settle_window() -> None:
-    assert LATEST >= 30 + SETTLE_WINDOW + SKEW
+    assert SHOWS_WITHIN >= 30 + SETTLE_WINDOW + SKEW
 
 
 # ---- through the command line ---------------------------------------------------------------------------------

@@ -636,7 +636,7 @@ MISTAKES = (
     Mistake(
         "a 404 to a cancellation needs no second look",
         "apply/removals.py",
-        "            self._hold_gone(kind, id, error)\n",
+        '            self._hold_gone("bid", id, error, asked=False)\n',
         "",
         ("tests/faults/test_absence.py", "-k", "while_its_list"),
     ),

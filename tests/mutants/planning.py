@@ -8,14 +8,14 @@ MISTAKES = (
     Mistake(
         "an instance that ended later says how long another is in no bill",
         "planning/lifetimes.py",
-        "ends.get(one.id) or _moment(one.created_at, seen.now) for one",
-        "max(ends.values()) if ends else _moment(one.created_at, seen.now) for one",
+        "ends.get(one.id) or _moment(one.created_at, now) for one",
+        "max(ends.values()) if ends else _moment(one.created_at, now) for one",
         ("tests/planning/test_lifetimes.py", "-k", "ended_later"),
     ),
     Mistake(
         "what waited for days and has just begun to run may be past its lifetime, as its bill lags",
         "planning/lifetimes.py",
-        "        since = min(told)\n",
+        "        return min(told)\n",
         "        pass\n",
         ("tests/planning/test_lifetimes.py", "-k", "instances_on"),
     ),
