@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
-    from flowplan.documents.doctor import Checkup
+    from flowplan.documents.doctor import Check, Checkup
     from flowplan.documents.history import History
     from flowplan.documents.market import Auctions
-    from flowplan.documents.offers import Offers
+    from flowplan.documents.offers import Offers, TaskOffers
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.documents.shapes.track_record import TrackRecord
-    from flowplan.documents.status import Status
+    from flowplan.documents.status import BidRow, Status, VolumeRow
     from flowplan.documents.watched import Told
     from flowplan.errors import (
         CloudError,
@@ -39,12 +39,16 @@ if TYPE_CHECKING:
         UsageProblem,
     )
     from flowplan.model.address import Address
+    from flowplan.model.live import LiveVolume
     from flowplan.model.outputs import Output
     from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
     from flowplan.planning.steps import Step
     from flowplan.planning.watch_findings import Finding
-    from flowplan.state.orphans import Orphans
+    from flowplan.pricing.offers import Offer
+    from flowplan.state.history import Version
+    from flowplan.state.orphans import MarkedBid, Orphans
+    from flowplan.state.records import Intent
     from flowplan.state.state import Binding, State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
@@ -54,15 +58,21 @@ _PLACES = {
     "Address": "model.address",
     "ApplyFailed": "apply.outcome",
     "Auctions": "documents.market",
+    "BidRow": "documents.status",
     "Binding": "state.state",
     "Change": "planning.actions",
+    "Check": "documents.doctor",
     "Checkup": "documents.doctor",
     "Config": "config",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
     "Finding": "planning.watch_findings",
     "History": "documents.history",
+    "Intent": "state.records",
     "Interrupted": "apply.outcome",
+    "LiveVolume": "model.live",
+    "MarkedBid": "state.orphans",
+    "Offer": "pricing.offers",
     "Offers": "documents.offers",
     "Orphans": "state.orphans",
     "Outcome": "apply.outcome",
@@ -76,18 +86,23 @@ _PLACES = {
     "Silent": "apply.events",
     "Stack": "api",
     "State": "state.state",
-    "Step": "planning.steps",
     "Status": "documents.status",
+    "Step": "planning.steps",
+    "TaskOffers": "documents.offers",
     "Told": "documents.watched",
     "TrackRecord": "documents.shapes.track_record",
+    "Version": "state.history",
+    "VolumeRow": "documents.status",
     "load": "api",
 }
 __all__ = [
     "Address",
     "ApplyFailed",
     "Auctions",
+    "BidRow",
     "Binding",
     "Change",
+    "Check",
     "Checkup",
     "CloudError",
     "Config",
@@ -98,8 +113,12 @@ __all__ = [
     "FlowplanError",
     "GuardRefused",
     "History",
+    "Intent",
     "Interrupted",
+    "LiveVolume",
     "Locked",
+    "MarkedBid",
+    "Offer",
     "Offers",
     "Orphans",
     "Outcome",
@@ -117,9 +136,12 @@ __all__ = [
     "StateError",
     "Status",
     "Step",
+    "TaskOffers",
     "Told",
     "TrackRecord",
     "UsageProblem",
+    "Version",
+    "VolumeRow",
     "__version__",
     "load",
 ]

@@ -24,7 +24,7 @@ FORMAT_VERSION = "1.0"
 
 
 @frozen
-class Offered:
+class TaskOffers:
     """The places of one task, the best first. `hours`: the work that costs are counted over; `choice`: why the first
     is the best; None: it is the only one."""
 
@@ -41,7 +41,7 @@ class Offered:
 class Offers:
     """Where tasks could go: `at`, the server's time; None: it does not tell."""
 
-    tasks: Sequence[Offered]
+    tasks: Sequence[TaskOffers]
     timestamp: str
     api_url: str
     at: datetime | None
@@ -67,7 +67,7 @@ def document(found: Offers) -> shape.OffersDocument:
     }
 
 
-def _task(one: Offered) -> shape.TaskOffers:
+def _task(one: TaskOffers) -> shape.TaskOffers:
     return {
         "address": str(one.address),
         "source": source(one.position),

@@ -68,7 +68,7 @@ class Life:
 
 
 @frozen
-class Row:
+class BidRow:
     """One bid: `paid` in dollars so far; None: no bill could be read. `is_billed`: whether instances are paid for now;
     None: that is unknown. `life` None: no run has recorded a lifetime, or the bid is not live. `raised_from`: the limit
     price, in dollars per instance-hour, from which the watch has raised that of the bid; None: it has not."""
@@ -171,7 +171,7 @@ class Status:
     was asked. `in_all`: what was paid over the life of the stack."""
 
     state: State
-    bids: Sequence[Row]
+    bids: Sequence[BidRow]
     volumes: Sequence[VolumeRow]
     as_of: datetime | None = None
     in_all: PaidInAll = NOTHING_PAID
@@ -207,7 +207,7 @@ class Status:
         return any(one is None for one in (*bids, *volumes))
 
     @property
-    def strange(self) -> Row | None:
+    def strange(self) -> BidRow | None:
         """The first bid of whose status flowplan does not know what it means."""
         return next((row for row in self.bids if row.is_billed is None), None)
 
@@ -237,7 +237,7 @@ def document(found: Status) -> shape.StatusDocument:
     }
 
 
-def _bid(row: Row) -> shape.BidStatus:
+def _bid(row: BidRow) -> shape.BidStatus:
     bid = row.bid
     found: shape.BidStatus = {
         "address": str(row.address),

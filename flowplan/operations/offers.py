@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowplan.documents.offers import Offered, Offers
+from flowplan.documents.offers import Offers, TaskOffers
 from flowplan.errors import ConfigError
 from flowplan.operations.looking.observe import prospects
 from flowplan.operations.opening.loading import load_state
@@ -37,7 +37,7 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
     _raise_nowhere(config, found, seen)
     found = asked(prospects=prospects(session, config, found))
     places = [
-        Offered(
+        TaskOffers(
             address,
             task.source,
             task.instance_quantity,

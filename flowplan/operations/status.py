@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.cloud.looks import or_why, single
 from flowplan.cost.paid import paid_in_all
-from flowplan.documents.status import GONE, UNKNOWN, Life, Row, Status, VolumeRow
+from flowplan.documents.status import GONE, UNKNOWN, BidRow, Life, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
@@ -117,7 +117,7 @@ def bid_rows(
     live: Live,
     bills: Bills | None,
     there: tuple[Instance, ...] | CloudError,
-) -> list[Row]:
+) -> list[BidRow]:
     """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows. `there`: all
     instances, or why they cannot be listed, which is raised."""
     from flowplan.planning.lifetimes import Machine, Seen
@@ -145,7 +145,7 @@ def bid_rows(
         ports = state.bindings.get(Address("ports", address.name))
         listed_as = live.bids.get(binding.id)
         made.append(
-            Row(
+            BidRow(
                 address=address,
                 id=binding.id,
                 status=(listed_as.status or UNKNOWN) if listed_as else GONE,

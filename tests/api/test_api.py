@@ -422,6 +422,14 @@ def test_what_a_call_returns_can_be_named_in_an_annotation() -> None:
     assert named - {"Generator", "Path"} <= set(flowplan.__all__)
 
 
+def test_so_can_what_it_holds_several_of() -> None:
+    looks = (flowplan.Auctions, flowplan.Checkup, flowplan.History, flowplan.Offers, flowplan.Orphans, flowplan.Status)
+    said = [one for kind in (*looks, flowplan.Outcome) for one in inspect.get_annotations(kind).values()]
+    named = {name for one in said for name in re.findall(r"^(?:Sequence|tuple)\[(\w+)", one)}
+    assert named >= {"BidRow", "Check", "Intent", "MarkedBid", "Offer", "TaskOffers", "Version"}
+    assert named <= set(flowplan.__all__)
+
+
 def public(kind: type) -> list[str]:
     return [name for name in dir(kind) if not name.startswith("_") and name != "approved"]
 

@@ -14,7 +14,7 @@ from flowplan.cost.interruptions import interruptions, is_interrupted
 from flowplan.cost.priced_plan import PricedPlan
 from flowplan.documents.cost import of_bid
 from flowplan.documents.plan import document
-from flowplan.documents.status import Row
+from flowplan.documents.status import BidRow
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, OPEN, PAUSED, PREEMPTING
 from flowplan.planning.actions import RESTARTED, Change, Create, Delete, NoOp, Replace, Update
@@ -72,7 +72,7 @@ def test_an_hour_now_of_what_wins_no_longer(status: str, limit: str, now: int | 
 def test_status_and_plan_have_one_rule() -> None:
     for status, limit in product((OPEN, PREEMPTING, PAUSED, "Frobnicating", ""), ("1", "9", "11")):
         there = bid(limit=limit, quantity=2, paused=status == PAUSED)
-        row = Row(TRAIN, "bid_1", status, live_bid(there, status=status).is_billed, there, full(2), (), (), None)
+        row = BidRow(TRAIN, "bid_1", status, live_bid(there, status=status).is_billed, there, full(2), (), (), None)
         one = price(NoOp(TRAIN, before=there, after=there, id="bid_1", status=status), {("it", "r", 2): full(2)})
         assert one.cost is not None and one.cost.now == row.hour, (status, limit)
 

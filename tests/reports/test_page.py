@@ -17,7 +17,7 @@ import pytest
 from flowplan.diagnostics import Position
 from flowplan.documents.graph import Node, graph_of
 from flowplan.documents.plan_graph import folded, graph_of_plan
-from flowplan.documents.status import Row, Status
+from flowplan.documents.status import BidRow, Status
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import After
 from flowplan.reports.html.costs import bands_of
@@ -273,7 +273,7 @@ def test_the_status_is_a_page(place: Place) -> None:
 
 def test_in_a_status_whatever_a_name_is_it_is_text() -> None:
     instances = tuple(Machine(text, text, text) for text in HOSTILE)
-    row = Row(Address("bid", HOSTILE[1]), HOSTILE[2], HOSTILE[3], True, bid(), None, instances, (), Decimal(1))
+    row = BidRow(Address("bid", HOSTILE[1]), HOSTILE[2], HOSTILE[3], True, bid(), None, instances, (), Decimal(1))
     found = Page(status_page(Status(State(LINEAGE, stack=HOSTILE[0]), [row], []), Paint()))
     assert found.faults == []
     assert not [has for _, has in found.elements if "onload" in has] and "\u202e" not in found.text

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from flowplan.documents.shapes.paid import PaidFor, PaidInAll
-from flowplan.documents.status import Row, Status, VolumeRow, document
+from flowplan.documents.status import BidRow, Status, VolumeRow, document
 from flowplan.model.address import Address
 from flowplan.model.live import UP, LiveBid
 from flowplan.pricing.entry import Market
@@ -30,15 +30,17 @@ class Machine:
     ssh_destination: str | None = None
 
 
-def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactivated: bool = False) -> Row:
+def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactivated: bool = False) -> BidRow:
     wanted = bid(quantity=2)
     live = LiveBid("bid_1", wanted, status, deactivated=deactivated)
     win = None if price is None else price + Decimal("0.01")
     market = Market(wanted.instance_type, wanted.region, 2, spot=price, win_price=win)
-    return Row(Address("bid", "train"), "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5"))
+    return BidRow(
+        Address("bid", "train"), "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5")
+    )
 
 
-def status(*rows: Row, there: bool = True) -> Status:
+def status(*rows: BidRow, there: bool = True) -> Status:
     return Status(State(LINEAGE), rows, [VolumeRow(Address("volume", "data"), "vol_1", volume(size_gb=730), there)])
 
 
@@ -52,7 +54,7 @@ def status(*rows: Row, there: bool = True) -> Status:
         (row("Allocated"), False),
     ],
 )
-def test_a_bid_runs_once_all_its_instances_do(found: Row, runs: bool) -> None:
+def test_a_bid_runs_once_all_its_instances_do(found: BidRow, runs: bool) -> None:
     assert found.runs is runs
 
 
@@ -75,9 +77,9 @@ STORAGE = "0.08"  # dollars an hour of 730 GB
         (row("Allocated", None), None, "In total: unknown, because a price is unknown."),
         (row("Frozen"), None, "In total: unknown, because flowplan does not know the status Frozen."),
     ],
-    ids=lambda one: one.status if isinstance(one, Row) else "",
+    ids=lambda one: one.status if isinstance(one, BidRow) else "",
 )
-def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
+def test_what_is_paid_now(found: BidRow, now: str | None, said: str) -> None:
     body = document(status(found))
     assert body["bids"][0]["hour"]["now"] == now
     assert body["hour"]["now"] == (None if now is None else f"{Decimal(now) + Decimal(STORAGE):.2f}")
@@ -108,9 +110,9 @@ def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
         (row("Terminated"), "charged nothing: ended (limit $20.00)"),
         (row("Frozen"), "whether it is charged is unknown ($8.00 per instance-hour now, limit $20.00)"),
     ],
-    ids=lambda one: one.status if isinstance(one, Row) else "",
+    ids=lambda one: one.status if isinstance(one, BidRow) else "",
 )
-def test_what_is_charged_and_why_not(found: Row, said: str) -> None:
+def test_what_is_charged_and_why_not(found: BidRow, said: str) -> None:
     assert f"{said} $1.50 paid so far" in " ".join(text(status(found), Paint(on=False)).split())
 
 

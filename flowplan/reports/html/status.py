@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flowplan.classes import frozen
 from flowplan.documents.about import moment
 from flowplan.documents.ports import listed, ranges
-from flowplan.documents.status import Row, Status, VolumeRow
+from flowplan.documents.status import BidRow, Status, VolumeRow
 from flowplan.pricing.units import counted, gigabytes, usd
 from flowplan.reports.html.filling import filled, framed
 from flowplan.reports.html.notices import typed
@@ -53,7 +53,7 @@ def page(found: Status, _: Paint) -> str:
     return framed(f"flowplan status: {found.state.stack}", body)
 
 
-def _bid(row: Row) -> Bid:
+def _bid(row: BidRow) -> Bid:
     kind = row.bid.instance_type_name or row.bid.instance_type
     return Bid(
         address=str(row.address),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from flowplan.documents.amounts import money
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges as port_ranges
-from flowplan.documents.status import UNKNOWN, Life, Row, Status, VolumeRow, ended_by
+from flowplan.documents.status import UNKNOWN, BidRow, Life, Status, VolumeRow, ended_by
 from flowplan.model.address import in_order
 from flowplan.model.lifecycle import Bounds
 from flowplan.names import alike, ranges
@@ -63,7 +63,7 @@ def _held(row: VolumeRow) -> str:
     return f"{gigabytes(volume.held_gb)} {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
 
 
-def _name(row: Row | VolumeRow, paint: Paint) -> str:
+def _name(row: BidRow | VolumeRow, paint: Paint) -> str:
     return paint(shown(str(row.address)), "bold")
 
 
@@ -83,7 +83,7 @@ def _total(found: Status) -> str:
     return f"In total: unknown, because {why}."
 
 
-def _paid_in_all(found: Status, groups: Iterable[Sequence[Row]]) -> str:
+def _paid_in_all(found: Status, groups: Iterable[Sequence[BidRow]]) -> str:
     """`groups`: those of which what was paid is shown in one figure."""
     if found.paid is None:
         return "Paid so far: unknown, because the bill could not be read."
@@ -91,7 +91,7 @@ def _paid_in_all(found: Status, groups: Iterable[Sequence[Row]]) -> str:
     return " ".join([said, *rounded([money(_paid_for(these)) for these in groups], money(found.paid))])
 
 
-def _paid_for(rows: Iterable[Row]) -> Decimal | None:
+def _paid_for(rows: Iterable[BidRow]) -> Decimal | None:
     """Dollars for all of them; None where that is not known of one."""
     amounts = [row.paid for row in rows]
     known = [one for one in amounts if one is not None]
@@ -108,19 +108,19 @@ def _paid_over_life(found: Status, paint: Paint) -> list[str]:
     return wrapped(paint.typed(whole), "", "  ", paint.width)
 
 
-def _paragraphs(groups: Iterable[Sequence[Row]], paint: Paint) -> Iterator[str]:
+def _paragraphs(groups: Iterable[Sequence[BidRow]], paint: Paint) -> Iterator[str]:
     for these in groups:
         yield _paragraph(these[0], paint) if len(these) == 1 else _together(these, paint)
 
 
-def _same(row: Row) -> object:
+def _same(row: BidRow) -> object:
     """All that a paragraph says of a bid, but for its name, its ids, what was paid, and how to reach its instances."""
     life = None if row.life is None else (*_how_it_ends(row, row.life), row.life.over, row.life.guard)
     states = tuple(state for _, state, _ in present(row))
     return row.status, _what(row), _charge(row), row.raised_from, life, states, row.pairs
 
 
-def _together(rows: Sequence[Row], paint: Paint) -> str:
+def _together(rows: Sequence[BidRow], paint: Paint) -> str:
     """One paragraph for all of them."""
     first, names = rows[0], ", ".join(ranges((shown(str(row.address)) for row in rows), paint.dots))
     said = [
@@ -136,7 +136,7 @@ def _together(rows: Sequence[Row], paint: Paint) -> str:
     return "\n".join([*head, *(line for one in said for line in wrapped(paint.typed(one), "  ", "    ", paint.width))])
 
 
-def _instances_of(rows: Iterable[Row]) -> Iterator[str]:
+def _instances_of(rows: Iterable[BidRow]) -> Iterator[str]:
     """How many instances there are of several bids, by status."""
     counts = Counter(state for row in rows for _, state, _ in present(row))
     if counts:
@@ -144,20 +144,20 @@ def _instances_of(rows: Iterable[Row]) -> Iterator[str]:
         yield f"instances: {each}; --verbose shows each with its ssh command"
 
 
-def _status(row: Row, paint: Paint) -> str:
+def _status(row: BidRow, paint: Paint) -> str:
     return paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
 
 
-def _what(row: Row) -> str:
+def _what(row: BidRow) -> str:
     kind = row.bid.instance_type_name or row.bid.instance_type
     return f"{counted(row.bid.quantity, shown(kind))} in {shown(row.bid.region)}"
 
 
-def _ports(row: Row) -> str:
+def _ports(row: BidRow) -> str:
     return ", ".join(port_ranges([{"external": pair.external, "internal": pair.internal} for pair in row.pairs]))
 
 
-def _paragraph(row: Row, paint: Paint) -> str:
+def _paragraph(row: BidRow, paint: Paint) -> str:
     lines = [
         *apart([_name(row, paint), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
         *wrapped(_what(row), "  ", "    ", paint.width),
@@ -174,7 +174,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _charge(row: Row) -> str:
+def _charge(row: BidRow) -> str:
     """What is charged, and of what is not charged why."""
     limit = f"limit {usd(row.bid.limit)}"
     price = "price unknown" if row.last_price is None else f"{usd(row.last_price)} per instance-hour"
@@ -195,7 +195,7 @@ def _charge(row: Row) -> str:
     return said
 
 
-def _raised(row: Row) -> list[str]:
+def _raised(row: BidRow) -> list[str]:
     """From what the watch has raised its limit, where it has."""
     if row.raised_from is None:
         return []
@@ -211,11 +211,11 @@ def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal | None)
     return f"it waits{why} ({now}, limit {usd(limit)})"
 
 
-def _paid(row: Row) -> str:
+def _paid(row: BidRow) -> str:
     return f"{usd(row.paid)} paid so far" if row.paid is not None else "paid so far: unknown"
 
 
-def _lifetime(row: Row, life: Life) -> str:
+def _lifetime(row: BidRow, life: Life) -> str:
     """When it ends, with what is left, or that it should have ended; and what ends it."""
     how, until = _how_it_ends(row, life)
     if life.over is None:
@@ -224,7 +224,7 @@ def _lifetime(row: Row, life: Life) -> str:
     return f"its lifetime is over: {how}; {ends}"
 
 
-def _lifetimes(rows: Sequence[Row], life: Life) -> str:
+def _lifetimes(rows: Sequence[BidRow], life: Life) -> str:
     """The same of several that are alike, of which `life` is the first."""
     how, until = _how_it_ends(rows[0], life)
     if life.over is None:
@@ -238,7 +238,7 @@ def _lifetimes(rows: Sequence[Row], life: Life) -> str:
     return f"the lifetime of each is over: {how}; {ends}"
 
 
-def _how_it_ends(row: Row, life: Life) -> tuple[str, str]:
+def _how_it_ends(row: BidRow, life: Life) -> tuple[str, str]:
     """When it ends, or why its lifetime is over; and what that waits for. One that is paused does not run."""
     runs = row.charge != "paused"
     ends = life.over if life.over is not None else ", or ".join(_ends(life.bounds, life.left))
@@ -291,7 +291,7 @@ def _host_and_port(destination: str) -> tuple[str, str]:
     return host, port or "22"
 
 
-def said_of(row: Row) -> list[str]:
+def said_of(row: BidRow) -> list[str]:
     """What is charged for a bid, that its limit was raised, what was paid, and when it ends: a sentence each."""
     raised = [f"limit {one}" for one in _raised(row)]
     return [_charge(row), *raised, _paid(row), *([] if row.life is None else [_lifetime(row, row.life)])]
@@ -304,6 +304,6 @@ def said_in_all(found: Status) -> list[str]:
     return [_total(found), *paid, *([life] if life else [])]
 
 
-def present(row: Row) -> list[tuple[str, str, str]]:
+def present(row: BidRow) -> list[tuple[str, str, str]]:
     """The instances that are there: name, status, and what to type to reach it, "" where that is not known yet."""
     return [(one.name, _short(one.status), ssh_command(one.ssh_destination).strip()) for one in row.present]
