@@ -61,21 +61,11 @@ def hold_places(session: Session, config: Config, state: State) -> None:
 def _look_up(session: Session, config: Config, state: State, seen: tuple[Catalogue, Live]) -> partial[Desired]:
     """What looks up every place of what `config` asks for."""
     from flowplan.planning.lookup import look_up
-    from flowplan.state.known import adopted_volumes, volume_regions
+    from flowplan.state.known import Existing
 
     catalogue, live = seen
-    return partial(
-        look_up,
-        config,
-        catalogue,
-        live,
-        kept={},
-        volume_regions=volume_regions(state, live),
-        ssh_keys=session.settings.ssh_keys,
-        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
-        adopted=adopted_volumes(state),
-        every=True,
-    )
+    volumes = Existing.of(state, live).volumes
+    return partial(look_up, config, catalogue, live, volumes, ssh_keys=session.settings.ssh_keys, every=True)
 
 
 def _raise_nowhere(config: Config, found: Desired, seen: tuple[Catalogue, Live]) -> None:

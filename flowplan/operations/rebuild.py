@@ -22,7 +22,7 @@ from flowplan.planning.conflicts import is_of_environment
 from flowplan.planning.lookup import look_up
 from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
-from flowplan.state.known import is_live, placed_bids
+from flowplan.state.known import Existing, is_live, placed_bids
 from flowplan.state.moving import hold_in_use
 from flowplan.state.rebuild import rebuild
 from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
@@ -119,10 +119,8 @@ def _declared(
     the cloud shows problems of them."""
     if config is None:
         return {}
-    placed = placed_bids(rebuild(empty, live, {}).state, live)
-    found = look_up(
-        config, catalogue, live, kept={}, volume_regions={}, ssh_keys=session.settings.ssh_keys, placed=placed
-    )
+    bids = Existing(placed=placed_bids(rebuild(empty, live, {}).state, live))
+    found = look_up(config, catalogue, live, bids, ssh_keys=session.settings.ssh_keys)
     try:
         return found.faultless().resources
     except ConfigError as error:

@@ -7,7 +7,7 @@ is empty when prices move.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from flowplan.planning.placement import Placement
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 from flowplan.pricing.units import per_gpu
+from flowplan.state.known import Existing
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
@@ -96,38 +97,23 @@ def look_up(
     config: Config,
     catalogue: Catalogue,
     live: Live,
+    existing: Existing,
     *,
-    kept: Mapping[Address, Place],
-    volume_regions: Mapping[Address, str],
+    kept: Mapping[Address, Place] | None = None,
     ssh_keys: Sequence[str] = (),
-    placed: Mapping[Address, Bid] | None = None,
-    made: Mapping[Address, str] | None = None,
-    adopted: Container[Address] = (),
-    movable: Container[Address] = (),
     prospects: Prospects | None = None,
     every: bool = False,
-    raised: Mapping[Address, Binding] | None = None,
 ) -> Desired:
     """Everything `config` asks for, with ids, and every problem that only the cloud shows.
 
-    `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
-    `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
-    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made;
-    `every`: rank the only place that a task can go to, too; `raised`: live bids whose limit the watch has raised.
+    `existing`: whose tasks keep their type and region, and which volumes stay where they are; `kept`: the types and
+    regions that a saved plan chose; `ssh_keys`: names for tasks that give none; `prospects`: what places are expected
+    to come to; `every`: rank the only place that a task can go to, too.
     """
     findings = Findings(config)
-    volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)
-    places = Placement(
-        catalogue,
-        volumes,
-        findings,
-        kept=kept,
-        placed=placed or {},
-        movable=movable,
-        prospects=prospects,
-        every=every,
-    )
-    desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys), raised or {}).run()
+    volumes = Volumes(config, live, findings, existing)
+    places = Placement(catalogue, volumes, findings, existing, kept=kept or {}, prospects=prospects, every=every)
+    desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys), existing.raised).run()
     return attrs.evolve(desired, problems=_problems(desired, config, findings)) if findings.problems else desired
 
 
@@ -173,20 +159,18 @@ class _Pass:
             resources[address] = bid
             if bid.inputs and bid.inputs.ports:
                 resources[Address("ports", address.name)] = PortMapping(address, bid.inputs.ports)
-        durations = {a: task.estimated_hours for a, task in self.config.tasks.items() if task.estimated_hours}
-        choices, unplaceable = self.places.choices, self.places.unplaceable
-        lifecycles = self.config.lifecycles()
+        tasks = self.config.tasks.items()
         return Desired(
-            resources,
-            self.volumes.reads,
-            choices,
-            self.sources(),
-            durations,
-            unplaceable,
-            lifecycles,
+            resources=resources,
+            reads=self.volumes.reads,
+            choices=self.places.choices,
+            sources=self.sources(),
+            durations={a: task.estimated_hours for a, task in tasks if task.estimated_hours},
+            unplaceable=self.places.unplaceable,
+            lifecycles=self.config.lifecycles(),
             ranked=self.places.ranked,
-            waits_for={a: task.depends_on for a, task in self.config.tasks.items() if task.depends_on},
-            lifetimes={a: task.lifetime for a, task in self.config.tasks.items() if task.lifetime},
+            waits_for={a: task.depends_on for a, task in tasks if task.depends_on},
+            lifetimes={a: task.lifetime for a, task in tasks if task.lifetime},
             raised=raised,
         )
 

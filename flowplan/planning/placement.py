@@ -3,26 +3,26 @@ that there are. What is chosen once stays."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 from flowplan.config import Task
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
-from flowplan.model.resources import Bid
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.planning.candidates import Candidate, Ranked, best, better, ranked, same_name_twice, saving, why, why_not
 from flowplan.planning.findings import Findings
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 from flowplan.pricing.units import percent
+from flowplan.state.known import Existing
 
 
 class Placement:
-    """Places tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
-    offered any more; `kept`: the types and regions that a saved plan chose. `movable`: live bids that wait and hold
-    nothing: these go where it is much better (`candidates.better`). `prospects`: what places are expected to come to.
-    `every`: rank the only place that a task can go to, too.
+    """Places tasks one by one. Those of `existing` bids keep their type and region, also where nothing is offered any
+    more, but for the movable ones, which hold nothing: these go where it is much better (`candidates.better`). `kept`:
+    the types and regions that a saved plan chose. `prospects`: what places are expected to come to. `every`: rank the
+    only place that a task can go to, too.
 
     Three results fill up. `ranked`: where a bid that is placed or may move could go, the best first. `choices`: why a
     bid got its type and region, where that was left open. `unplaceable`: why a bid that can stay where it is could not
@@ -34,10 +34,9 @@ class Placement:
         catalogue: Catalogue,
         volumes: Volumes,
         findings: Findings,
+        existing: Existing,
         *,
         kept: Mapping[Address, Place],
-        placed: Mapping[Address, Bid],
-        movable: Container[Address] = (),
         prospects: Prospects | None = None,
         every: bool = False,
     ) -> None:
@@ -45,10 +44,10 @@ class Placement:
         self.ranked: dict[Address, tuple[Ranked, ...]] = {}
         self.unplaceable: dict[Address, Diagnostic] = {}
         self._catalogue, self._volumes, self._findings = catalogue, volumes, findings
-        self._kept = {**{address: (bid.instance_type, bid.region) for address, bid in placed.items()}, **kept}
-        self._movable = [] if kept else movable
+        self._kept = {**{address: (bid.instance_type, bid.region) for address, bid in existing.placed.items()}, **kept}
+        self._movable = [] if kept else existing.movable
         self._prospects = prospects or Prospects()
-        self._placed, self._every = placed, every
+        self._placed, self._every = existing.placed, every
         self._types: dict[str, tuple[InstanceType, ...]] = {}
 
     def place(self, task: Task) -> Candidate | None:

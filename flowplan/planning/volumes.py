@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection
 
 from flowplan.config import Config, Task, VolumeUse
 from flowplan.diagnostics import Position, candidates
@@ -10,27 +10,18 @@ from flowplan.model.address import Address, Ref
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Mount, Volume
 from flowplan.planning.findings import Findings
+from flowplan.state.known import Existing
 
 
 class Volumes:
-    """Every volume that the tasks of `config` use. `regions`: where those are that exist; `made`: their ids; `adopted`:
-    those that somebody else made. `reads`, which fills up: the attached ones, by address."""
+    """Every volume that the tasks of `config` use. `reads`, which fills up: the attached ones, by address."""
 
-    def __init__(
-        self,
-        config: Config,
-        live: Live,
-        findings: Findings,
-        *,
-        regions: Mapping[Address, str],
-        made: Mapping[Address, str],
-        adopted: Container[Address],
-    ) -> None:
+    def __init__(self, config: Config, live: Live, findings: Findings, existing: Existing) -> None:
         self.reads: dict[Address, LiveVolume] = {}
         self._config, self._live, self._findings = config, live, findings
-        self._made, self._adopted = made, adopted
-        self._there = frozenset(regions)  # whose region need not be offered any more
-        self.regions = {**regions, **{a: wanted.region for a, wanted in config.volumes.items() if wanted.region}}
+        self._existing = existing
+        written = {a: wanted.region for a, wanted in config.volumes.items() if wanted.region}
+        self.regions = {**existing.regions, **written}
         self._by_name: dict[str, list[LiveVolume]] = {}
         for volume in live.volumes.values():
             self._by_name.setdefault(volume.volume.name, []).append(volume)
@@ -57,7 +48,7 @@ class Volumes:
         """The reference and the mount of one used volume, or None when it is not there."""
         if isinstance(use.volume, Address):
             wanted = self._config.volumes[use.volume]
-            created = use.volume not in self._adopted
+            created = use.volume not in self._existing.adopted
             mount = Mount(use.volume, use.mount_point or "", wanted.interface, wanted.name, created)
             return use.volume, mount if use.mount_point else None
         found = self._attached(task, use.volume, use.source)
@@ -144,7 +135,7 @@ class Volumes:
         """What tells a used volume from others (its id, else its address), its name, and whether it is Block."""
         if isinstance(use.volume, Address):
             wanted = self._config.volumes[use.volume]
-            return self._made.get(use.volume, str(use.volume)), wanted.name, wanted.interface == "Block"
+            return self._existing.made.get(use.volume, str(use.volume)), wanted.name, wanted.interface == "Block"
         found = self._found(use.volume)
         if len(found) != 1:  # said already
             return f"attach {use.volume}", use.volume, False
@@ -164,7 +155,8 @@ class Volumes:
                     code="missing",
                 )
             return None
-        if region not in offered and address not in self._there:
+        # Where it already is, nothing need be offered any more.
+        if region not in offered and address not in self._existing.regions:
             self._findings.unknown_region(address, region, offered)
             return None
         return Volume(wanted.name, wanted.size_gb, wanted.interface, region)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from typing import Any, TypeVar, overload
 
 import attrs
+from attrs import field
 
+from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
@@ -92,6 +95,39 @@ def is_live(binding: Binding | None, live: Live) -> bool:
 def has_ended(id: str, live: Live) -> bool:
     """Whether a bid is proved to be over: merely not being listed proves nothing."""
     return id in live.gone or (id in live.bids and live.bids[id].ended)
+
+
+@frozen
+class Existing:
+    """What there is already of what the files may want, by address: of a task and a volume stays what was decided once.
+
+    `placed`: the live bids whose place is known; `movable`: those that wait and have never run; `raised`: those whose
+    limit price the watch has raised, as the state has them. `made`: the ids of the volumes that are there; `regions`:
+    where these are; `adopted`: volumes that somebody else made."""
+
+    placed: Mapping[Address, Bid] = field(factory=dict)
+    movable: Container[Address] = frozenset()
+    raised: Mapping[Address, Binding] = field(factory=dict)
+    made: Mapping[Address, str] = field(factory=dict)
+    regions: Mapping[Address, str] = field(factory=dict)
+    adopted: Container[Address] = frozenset()
+
+    @classmethod
+    def of(cls, state: State, live: Live) -> Existing:
+        """What `state` binds and is there."""
+        return cls(
+            placed=placed_bids(state, live),
+            movable=movable_bids(state, live),
+            raised=raised_bids(state, live),
+            made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
+            regions=volume_regions(state, live),
+            adopted=adopted_volumes(state),
+        )
+
+    @property
+    def volumes(self) -> Existing:
+        """The volumes of it: as if no bid were placed yet."""
+        return Existing(made=self.made, regions=self.regions, adopted=self.adopted)
 
 
 def placed_bids(state: State, live: Live) -> dict[Address, Bid]:

@@ -34,6 +34,7 @@ from flowplan.operations.running.saved_plan import hold_checked, hold_expected, 
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
 from flowplan.secret import Secret
+from flowplan.state.known import Existing
 from flowplan.state.state import State
 from tests.builders import bid, live, live_volume, plan_to
 from tests.builders import volume as volume_of
@@ -192,7 +193,7 @@ def project_of(*names: str) -> object:
 def looked_up(volumes: tuple[LiveVolume, ...] = (), types: int = 1, more: str = "") -> object:
     config = read_texts(task(more))
     catalogue = Catalogue(SAME[:types], OFFERED[:types], ssh_keys=(SshKey("k", "my-ssh-key"),))
-    return look_up(config, catalogue, live(*volumes), kept={}, volume_regions={}).faultless()
+    return look_up(config, catalogue, live(*volumes), Existing()).faultless()
 
 
 def held(id: str, **how: str) -> LiveVolume:

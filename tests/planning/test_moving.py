@@ -15,7 +15,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.planning.lookup import Desired, look_up
 from flowplan.planning.prospects import Prospects
 from flowplan.pricing.history import Stream
-from flowplan.state.known import movable_bids
+from flowplan.state.known import Existing, movable_bids
 from tests.builders import TRAIN, bid, bound, live, live_bid, state
 from tests.planning.test_candidates import TASK
 
@@ -39,10 +39,8 @@ def placed(movable: bool = True, kept: dict[Any, Place] | None = None, **task: A
         Config({TRAIN: wanted}, {}),
         CATALOGUE,
         live(),
-        kept=kept or {},
-        volume_regions={},
-        placed={TRAIN: HERE},
-        movable=[TRAIN] if movable else [],
+        Existing(placed={TRAIN: HERE}, movable=[TRAIN] if movable else []),
+        kept=kept,
         prospects=Prospects(STREAMS),
     )
 

@@ -222,7 +222,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
-    from flowplan.state.known import adopted_volumes, movable_bids, placed_bids, raised_bids, volume_regions
+    from flowplan.state.known import Existing
 
     state, live = seen.state, seen.live
     asked = partial(
@@ -230,14 +230,9 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
         config,
         seen.catalogue,
         live,
+        Existing.of(state, live),
         kept=kept,
-        volume_regions=volume_regions(state, live),
         ssh_keys=session.settings.ssh_keys,
-        placed=placed_bids(state, live),
-        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
-        adopted=adopted_volumes(state),
-        movable=movable_bids(state, live),
-        raised=raised_bids(state, live),
     )
     desired = asked()
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
