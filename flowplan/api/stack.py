@@ -23,8 +23,8 @@ from flowplan.operations import apply as applying
 from flowplan.operations.proposing.refusing import hold_unseen, tell_unseen
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.approval import Approved
+from flowplan.operations.running.options import RunOptions
 from flowplan.operations.running.plan_file import given_plan
-from flowplan.operations.running.run import How
 from flowplan.operations.running.saved_plan import hold_expected, request_of, unchecked
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Stack(Mending):
         KeyboardInterrupt stops the run as `stop` does, and is raised again; its cause is then the Interrupted. So is
         what `reporter` or `note` raises.
         """
-        how = How(
+        how = RunOptions(
             parallelism=whole(parallelism, "parallelism", 1, 256),
             wait=one_of(wait, "wait", Wait),
             timeout=seconds(timeout, "timeout"),
@@ -185,7 +185,7 @@ class Stack(Mending):
             policies=paths(policies, "policies"),
             hooks=self._opening.runs(hooks),
         )
-        how = How(
+        how = RunOptions(
             parallelism=whole(parallelism, "parallelism", 1, 256),
             settle_window=within(settle_window, "settle_window", 0, 3600),
         )

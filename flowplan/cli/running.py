@@ -30,7 +30,7 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
     """Run the request, or the `saved` plan. `given`: the values of the command's options, among them those of
     `applying` or `destroying`."""
     from flowplan.operations.apply import apply
-    from flowplan.operations.running.run import How
+    from flowplan.operations.running.options import RunOptions
 
     terminal, form = here.terminal, form_of(given)
     row = BOARD if form == "text" and terminal.live else RUNNING[form]
@@ -40,9 +40,9 @@ def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: 
     if saved is not None:
         reporter.planned(saved)
     asks = Asking(here.session, terminal, reporter, given["auto_approve"])
-    options = {one.name: given[one.name] for one in fields(How) if one.name in given}
+    options = {one.name: given[one.name] for one in fields(RunOptions) if one.name in given}
     options["timeout"] = read_duration(given["timeout"], "--timeout")
-    how = How(**options, for_machines=row.whole or here.answer.file is not None)
+    how = RunOptions(**options, for_machines=row.whole or here.answer.file is not None)
     apply(here.session, request, how, asks, asks.reporter, saved)
     return 0
 

@@ -64,7 +64,7 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
     from flowplan import __version__
     from flowplan.cli.plan_request import read_request
     from flowplan.documents.watch import FORMAT_VERSION
-    from flowplan.operations.running.run import How
+    from flowplan.operations.running.options import RunOptions
     from flowplan.operations.simulator import STANDS_STILL
     from flowplan.operations.watching.rounds import rounds
     from flowplan.reports.formats import RUNNING
@@ -76,7 +76,7 @@ def _watch(here: Context, form: str, every: float, asked: dict[str, Any], *, onc
     for stream in here.answer.streams:
         stream.begin(__version__, FORMAT_VERSION)
     request = read_request({"target": (), "exclude": (), "allow_volume_destroy": (), **asked})
-    how = How(parallelism=asked["parallelism"], settle_window=asked["settle_window"])
+    how = RunOptions(parallelism=asked["parallelism"], settle_window=asked["settle_window"])
     if session.settings.simulated and not once:
         terminal.note(STANDS_STILL)
     last: Told | None = None

@@ -28,7 +28,8 @@ from flowplan.operations.running.as_saved import hold_same_state
 from flowplan.operations.running.begun_once import OfBegun, say_begun
 from flowplan.operations.running.excerpting import Excerpting
 from flowplan.operations.running.lapsed import lapsed
-from flowplan.operations.running.run import How, Run
+from flowplan.operations.running.options import RunOptions
+from flowplan.operations.running.run import Run
 from flowplan.operations.running.saved_plan import touched_by
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 def apply(
     session: Session,
     request: Request,
-    how: How,
+    how: RunOptions,
     approval: Approval,
     reporter: Reporter,
     saved: SealedPlan | None = None,
@@ -73,7 +74,7 @@ def _no_plan_because(error: FlowplanError) -> str:
 
 
 def _end_what_is_over(
-    session: Session, request: Request, how: How, approval: Approval, reporter: Reporter, because: str
+    session: Session, request: Request, how: RunOptions, approval: Approval, reporter: Reporter, because: str
 ) -> None:
     """Cancel what is past its lifetime, if that is approved; `because`: why nothing else is done. Why it is not
     cancelled is noted; raises StateError, OutcomeUnknown and interruptions, which say more than that."""
@@ -94,7 +95,7 @@ def _end_what_is_over(
 def _applied(
     session: Session,
     request: Request,
-    how: How,
+    how: RunOptions,
     approval: Approval,
     reporter: Reporter,
     saved: SealedPlan | None,
@@ -112,7 +113,7 @@ def _applied(
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
     hears = reporter if saved is None else OfBegun((reporter,))
     hears = hears if config is None else Excerpting((hears,), config)
-    run = Run(session, config, wishes, how, approval, hears, saved, budgets, request.hours)
+    run = Run(session, config, wishes, how, approval, hears, saved=saved, budgets=budgets, hours=request.hours)
     try:
         outcome = run()
     except FlowplanError as error:

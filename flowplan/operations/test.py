@@ -33,7 +33,7 @@ from flowplan.operations.opening.settings import SIMULATOR, Settings
 from flowplan.operations.opening.sources import find
 from flowplan.operations.plan import plan
 from flowplan.operations.proposing.request import Request
-from flowplan.operations.running.run import How
+from flowplan.operations.running.options import RunOptions
 from flowplan.operations.validate import configuration
 from flowplan.pricing.units import usd
 
@@ -205,7 +205,7 @@ def _apply(settings: Settings, before: tuple[Source, ...], case_time: CaseTime, 
     """Apply what was applied before. Raises ValueError where a step failed, with why, and FlowplanError."""
     try:
         with Session(settings, listener, case_time) as session:
-            apply(session, Request(before), How(), case_time.jobs, case_time.jobs)
+            apply(session, Request(before), RunOptions(), case_time.jobs, case_time.jobs)
     except ApplyFailed as error:
         why = "; ".join(f"{step.address}: {one}" for step, one in error.outcome.failed.items())
         raise ValueError(f"{why}{_WAITED if case_time.passed else ''}") from error

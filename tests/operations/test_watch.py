@@ -14,7 +14,7 @@ from flowplan.errors import ConfigError, StalePlan
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.proposing.request import Request
-from flowplan.operations.running.run import How
+from flowplan.operations.running.options import RunOptions
 from flowplan.operations.watching import one_round as watching
 from flowplan.operations.watching.one_round import one_round
 from flowplan.planning.watch_findings import Finding
@@ -36,7 +36,7 @@ def task(limit: str = "17.92", kind: str = "h100.8x.SXM5.IB", region: str = "us-
     return f"{{resources_specification: {{fcp_instance: {kind}{where}}}, {price}{more}}}"
 
 
-HOW = How(settle_window=0.2)  # as `place` has it: a create in doubt is real time
+HOW = RunOptions(settle_window=0.2)  # as `place` has it: a create in doubt is real time
 
 
 def look(place: Place, *paths: str) -> Round:

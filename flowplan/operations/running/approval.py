@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.operations.opening.session import Session
+    from flowplan.operations.running.options import RunOptions
     from flowplan.state.state import State
 
 _LINES = 8  # of what a plan does otherwise by now that are shown
@@ -104,12 +105,11 @@ class Approving:
     config: Config | None
     wishes: Wishes
     approval: Approval
-    saved: SealedPlan | None
-    budgets: tuple[Budget, ...]
-    hours: float | None
-    looked: float
-    for_machines: bool
-    scripts: bool
+    how: RunOptions
+    saved: SealedPlan | None = field(kw_only=True)
+    budgets: tuple[Budget, ...] = field(kw_only=True)
+    hours: float | None = field(kw_only=True)
+    looked: float = field(kw_only=True)
     shown: Costs | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
@@ -127,7 +127,7 @@ class Approving:
             self._note_over(found, refused=False)
             return found.plan
         if not found.plan.empty and self.wishes.mode == "apply":
-            spans = (HOUR, DAY, MONTH) if self.for_machines else (HOUR,) if self.budgets else ()
+            spans = (HOUR, DAY, MONTH) if self.how.for_machines else (HOUR,) if self.budgets else ()
             found = forecast(self.session, found, self.hours, spans=spans)
         found = self._held(found)
         self._show(found, seen)
@@ -194,7 +194,7 @@ class Approving:
             found = attrs.evolve(found, refusals=())  # the question that follows says it
         self.shown = found.costs
         body = document_of(self.session, seen, found, unchanged=False)
-        self.approval.show(with_scripts(self.session, body, found.plan, seen.live) if self.scripts else body)
+        self.approval.show(with_scripts(self.session, body, found.plan, seen.live) if self.how.show_scripts else body)
 
     def _asks_for_volumes(self, found: PricedPlan) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""

@@ -4,7 +4,7 @@ run it, and save what came of it."""
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 from attrs import field
@@ -15,8 +15,8 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, SaveFailed, verdict, with_outcome
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
-from flowplan.apply.waits import Until, Waiting
-from flowplan.classes import define, frozen
+from flowplan.apply.waits import Waiting
+from flowplan.classes import define
 from flowplan.errors import FlowplanError, StateError, Unserved, Unwritten
 from flowplan.model.resources import Bid
 from flowplan.operations.checking.environment import with_prefix
@@ -32,6 +32,7 @@ from flowplan.operations.running.ending import Ending
 from flowplan.operations.running.left_running import hold_ended, hold_seen, running_on, with_running_on
 from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
+from flowplan.operations.running.options import RunOptions
 from flowplan.operations.running.paid import with_bill
 from flowplan.operations.running.settling import Looked, Looking, placed_as
 from flowplan.operations.running.stopping import IN_JOURNAL, Stopping, explain, left_of, unfinished, without_server
@@ -63,22 +64,6 @@ if TYPE_CHECKING:
 ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
 
 
-@frozen
-class How:
-    """How to carry it out. `timeout`: seconds for a removal, and for what `wait` waits for. `settle_window`: seconds in
-    which a create whose answer was lost may still show up. `for_machines`: forecast every span. `show_scripts`: show
-    startup scripts with the plan. `init`: start a new state although there are traces of an earlier one."""
-
-    parallelism: int = 10
-    wait: Until = "placed"
-    timeout: float = 1800.0
-    settle_window: float = 45.0
-    on_unknown: Literal["retry", "stop"] = "retry"
-    for_machines: bool = False
-    show_scripts: bool = False
-    init: bool = False
-
-
 @define
 class Run:
     """One apply or destroy, from the lock to the last line."""
@@ -86,12 +71,12 @@ class Run:
     session: Session
     config: Config | None  # None: destroy, which needs none
     wishes: Wishes
-    how: How
+    how: RunOptions
     approval: Approval
     reporter: Reporter
-    saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
-    budgets: tuple[Budget, ...] = ()
-    hours: float | None = None  # how far ahead the cost is forecast
+    saved: SealedPlan | None = field(default=None, kw_only=True)  # a saved plan: carried out exactly, or refused
+    budgets: tuple[Budget, ...] = field(default=(), kw_only=True)
+    hours: float | None = field(default=None, kw_only=True)  # how far ahead the cost is forecast
     ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once it has come to something
     is_saved: bool = field(default=False, init=False)  # whether that is in the state
     _stopping: Stopping | None = field(default=None, init=False)  # the journal, where the plan only stops
@@ -137,17 +122,7 @@ class Run:
 
     @property
     def _looking(self) -> Looking:
-        how = self.how
-        return Looking(
-            self.session,
-            self.config,
-            self.wishes,
-            self.saved,
-            parallelism=how.parallelism,
-            settle_window=how.settle_window,
-            resend=how.on_unknown == "retry",
-            init=how.init,
-        )
+        return Looking(self.session, self.config, self.wishes, self.saved, self.how)
 
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far, also of what could not be saved. The lock is released by
@@ -257,12 +232,11 @@ class Run:
             self.config,
             self.wishes,
             self.approval,
-            self.saved,
-            self.budgets,
-            self.hours,
-            found.began,
-            self.how.for_machines,
-            self.how.show_scripts,
+            self.how,
+            saved=self.saved,
+            budgets=self.budgets,
+            hours=self.hours,
+            looked=found.began,
         )
 
     def _surroundings(self, journal: Journal, lock: StateLock, plan: Plan, seen: Observed) -> Surroundings:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.operations.opening.session import Session
+    from flowplan.operations.running.options import RunOptions
     from flowplan.planning.plan import Wishes
     from flowplan.state.records import Intent
     from flowplan.state.state import State
@@ -52,23 +53,19 @@ class Looked:
 
 @frozen
 class Looking:
-    """The looks of one run. `config` None: destroy, which needs none. `saved`: a plan that is carried out exactly.
-    `parallelism`, `settle_window`, `resend` (creates that are proved absent) and `init` as in `run.How`."""
+    """The looks of one run. `config` None: destroy, which needs none. `saved`: a plan that is carried out exactly."""
 
     session: Session
     config: Config | None
     wishes: Wishes
     saved: SealedPlan | None
-    parallelism: int
-    settle_window: float
-    resend: bool
-    init: bool
+    how: RunOptions
 
     def load(self) -> Loaded:
         """The state that the run goes on from. Raises UsageProblem where --init finds one, StalePlan for a saved plan
         that was applied, OutcomeUnknown where only what is live was to be recorded, and something is in doubt."""
         removes = self.wishes.mode == "destroy"
-        loaded = self._afresh() if self.init else load_state(self.session, removes=removes)
+        loaded = self._afresh() if self.how.init else load_state(self.session, removes=removes)
         if self.saved is not None:
             hold_not_begun(self.saved, loaded.state)
         if loaded.pending and self.wishes.mode == "refresh-only":
@@ -106,7 +103,7 @@ class Looking:
     def _beside(self, loaded: Loaded) -> Looked | None:
         """What is there, if there is nothing to settle; None: there is, in doubt or lost from the state."""
         session = self.session
-        session.cloud(self.parallelism)
+        session.cloud(self.how.parallelism)
         began = since_boot()
         loaded, seen = observe_beside(
             session, loaded, self.config, partial=self.wishes.partial, stops=self.wishes.mode == "destroy"
@@ -120,7 +117,7 @@ class Looking:
         """Settle what an earlier run left, which the `lock` is for, then observe. Raises ApplyFailed for what was made
         by then and has ended since, OutcomeUnknown, and what `observe` raises."""
         session = self.session
-        session.cloud(self.parallelism)
+        session.cloud(self.how.parallelism)
         began = since_boot()
         seen = self._observed(loaded.state, loaded.pending)
         state = placed_as(seen.state, loaded.state)
@@ -167,9 +164,9 @@ class Looking:
                 loaded.pending,
                 self.session.cloud(),
                 seen.live,
-                window=self.settle_window,
+                window=self.how.settle_window,
                 clock=self.session.interruption.clock(),
-                resend=self.resend,
+                resend=self.how.on_unknown == "retry",
             )
         except OutcomeUnknown as error:
             if self.wishes.mode != "destroy" or not state.bindings:

@@ -32,7 +32,8 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.proposing.request import Request, wanted
 from flowplan.operations.running.approval import Approved, stale
 from flowplan.operations.running.lapsed import lapsed
-from flowplan.operations.running.run import How, Run
+from flowplan.operations.running.options import RunOptions
+from flowplan.operations.running.run import Run
 from flowplan.operations.watching.judging import Judging, budgets_of
 from flowplan.operations.watching.look import Looked, decided, look
 from flowplan.patterns import regex
@@ -51,7 +52,7 @@ WAITS = 120.0  # seconds that a round waits for a removal, or for a task that an
 
 
 def one_round(
-    session: Session, request: Request, how: How, reporter: Reporter, hold: Callable[[], None] = lambda: None
+    session: Session, request: Request, how: RunOptions, reporter: Reporter, hold: Callable[[], None] = lambda: None
 ) -> Round:
     """One round over the files of `request`, read again. `session` is a fresh one, and closed in the end; its
     `lock_timeout` says how long a round that acts waits for the lock. Nothing is locked or written where there is
@@ -98,7 +99,7 @@ class _Decided(_Watching):
 class _Round:
     session: Session
     request: Request
-    how: How
+    how: RunOptions
     reporter: Reporter
     hold: Callable[[], None]
     _acted: list[Address] = field(factory=list, init=False)
@@ -217,7 +218,9 @@ class _Round:
             )
             budgets = budgets_of(self.request, now)
             approval = _Decided(session, plan, self.hold)
-            run = Run(session, now, wishes, self.how, approval, self.reporter, None, budgets, self.request.hours)
+            run = Run(
+                session, now, wishes, self.how, approval, self.reporter, budgets=budgets, hours=self.request.hours
+            )
             try:
                 run()
             finally:

@@ -22,7 +22,7 @@ from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_round
-from flowplan.operations.running.run import How
+from flowplan.operations.running.options import RunOptions
 from flowplan.operations.validate import configuration
 from flowplan.operations.watching.memory import LEAST, Memory, unnumbered
 from flowplan.operations.watching.one_round import one_round
@@ -47,7 +47,7 @@ def rounds(
     listener: Listener,
     interruption: Interruption,
     request: Request,
-    how: How,
+    how: RunOptions,
     reporter: Reporter,
     every: float,
     *,
@@ -110,7 +110,9 @@ class _Said:
         self._now = Counter()
 
 
-def _round(own: Session, watcher: Watcher, request: Request, how: How, reporter: Reporter, listener: Listener) -> Round:
+def _round(
+    own: Session, watcher: Watcher, request: Request, how: RunOptions, reporter: Reporter, listener: Listener
+) -> Round:
     """One round, in a session of its own. It waits for nobody's lock: the next round comes."""
     try:
         watcher.keep()
