@@ -27,7 +27,7 @@ from flowplan.backends.remote.http_client import UNRETURNED
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict
 from flowplan.backends.remote.store import RemoteStore
-from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.errors import FlowplanError, Locked, StateError, Unserved
 from flowplan.model.owner import Owner
 from flowplan.state.history import Change
 from tests.builders import DATA
@@ -419,6 +419,34 @@ def test_a_write_is_waited_for_as_long_as_the_server_says_that_the_lock_is_ours(
     is_slow = False
     store.lock.verify()
     assert run.save(run.read().state).bindings == {DATA: BINDING}
+    store.lock.release()
+
+
+def test_a_save_that_was_not_answered_and_arrived_is_not_taken_for_another_runs(site: HttpSite) -> None:
+    """Nor is anything answered that would tell."""
+    is_away = False
+
+    def got(asked: str) -> None:
+        nonlocal is_away
+        is_away = is_away or asked.startswith(("POST", "PUT"))
+        if is_away and site.got is got:
+            raise StateError("the server is away")
+
+    def gets(asked: str) -> None:
+        site.got(asked)
+
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    run.append([INTENT])
+    run.append([DONE])
+    state = run.read().state
+    site.got = got
+    store._place.client.got = gets  # type: ignore[attr-defined]
+    with pytest.raises(Unserved, match="is away"):
+        run.save(state)
+    site.got = lambda asked: None
+    assert run.save(state).bindings == {DATA: BINDING}
     store.lock.release()
 
 

@@ -156,6 +156,72 @@ def test_a_write_that_is_not_answered_ends_while_the_lock_is_sure_and_sends_noth
     other.lock.verify()
 
 
+@pytest.mark.parametrize("arrives", ["before it is asked again", "after it is asked again"])
+def test_a_save_that_was_not_answered_and_arrived_is_not_taken_for_another_runs(site: ObjectSite, arrives: str) -> None:
+    """The first write of a run saves where the journal ends in a part of a frame; a `destroy` goes on without it. What
+    is answered late changes nothing of what the run has done since."""
+    run(site)
+    begun(site).append([INTENT])
+    place = site.place()
+    place.begin(9, place.read())
+    place.append(9, 1, b"a part of a frame")
+    terms = Terms(lease=1.5, renewed=10.0, margin=0.1, poll=0.02, freed=0.1)
+    asked, hangs = threading.Event(), threading.Event()
+    place = site.place()
+    lock = site.lock(place, terms)
+    seen = Seen(None, place.identity, place.name)
+    store = RemoteStore(place, lock, site.directory, seen, site.directory / "spilt", lock.verify, watch_lock=lock)
+    lock.acquire(owner())
+    one = Run.of(store)
+
+    def hang(call: str, key: str) -> None:
+        if (call, key) == ("put", site.key) and one.store._writing._fence and not asked.is_set():
+            asked.set()
+            assert hangs.wait(LONGEST)
+
+    arrived = "answered" if arrives.startswith("before") else "asked"
+    setattr(site.objects, arrived, hang)
+    with pytest.raises(Unserved, match="does not answer"):
+        one.append([DONE])
+    assert asked.is_set()
+    there = site.objects.look(site.key)
+
+    def arrive(call: str, key: str) -> None:
+        if call == "put" and "/states/" in key:
+            hangs.set()
+            until(lambda: site.objects.look(site.key) != there)
+
+    if arrived == "asked":
+        site.objects.answered = arrive
+    saved = one.save(one.read().state)
+    end_late(hangs)
+    store.purge()
+    assert found(site).state == saved
+    lock.release()
+
+
+def test_what_another_run_has_put_since_is_not_taken_for_a_save_that_was_not_answered(
+    site: ObjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, put = begun(site), site.objects.put
+    one.append([INTENT])
+    state = one.read().state
+
+    def unanswered(key: str, data: bytes, expected: str) -> str:
+        if key == site.key:
+            raise Unanswered("timed out")
+        return put(key, data, expected)
+
+    with monkeypatch.context() as patch, pytest.raises(Unserved, match="timed out"):
+        patch.setattr(site.objects, "put", unanswered)
+        one.save(state)
+    other = begun(site)
+    other.append([DONE])
+    with pytest.raises(StateError, match="was written by another run"):
+        one.save(state)
+    assert other.save(other.read().state).bindings == {DATA: BINDING}
+
+
 def end_late(hangs: threading.Event) -> None:
     """What nobody waits for goes on, to its end."""
     hangs.set()

@@ -13,6 +13,27 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "not_answered"),
     ),
     Mistake(
+        "take a save of this run that was not answered for one of another",
+        "backends/remote/writing.py",
+        "            there = self.place.read() if before else Contents()\n",
+        "            there = Contents()\n",
+        ("tests/contracts/test_http.py", "-k", "taken_for_another_runs"),
+    ),
+    Mistake(
+        "take what another run has put for a save of this run that was not answered",
+        "backends/remote/writing.py",
+        "if there.fence != self._fence or not any(there.same_as(_contents(one)) for one in before):",
+        "if not before:",
+        ("tests/contracts/test_remote.py", "-k", "taken_for_a_save"),
+    ),
+    Mistake(
+        "remove by the answer to a save that came late what a later save has put",
+        "backends/remote/object_place.py",
+        "        hold_wanted()  # else this run has gone on, maybe with another save\n",
+        "",
+        ("tests/contracts/test_remote.py", "-k", "taken_for_another_runs"),
+    ),
+    Mistake(
         "send a write again that nobody waits for",
         "backends/remote/object_lease.py",
         "            hold_wanted()\n",

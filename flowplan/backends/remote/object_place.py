@@ -20,6 +20,7 @@ from attrs import evolve
 
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.foreseen import Foreseen
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.object_lease import ObjectLease, Putting
 from flowplan.backends.remote.objects import (
     SEAL,
@@ -339,6 +340,7 @@ class ObjectPlace(Place, Leases):
         """The head with which this run begins, in the place of `head`, and its version. Raises Conflict."""
         new = evolve(head, fence=fence, run=self._run, first=1, sealed=sealed, write=uuid.uuid4().hex)
         version = self._put(self._key, new.dump(), version)
+        hold_wanted()  # else this run has gone on, maybe with what it has begun again
         self._over = {(one.fence, number): "" for one in sealed for number in range(one.first, one.last + 1)}
         return new, version
 
@@ -374,6 +376,7 @@ class ObjectPlace(Place, Leases):
         )
         self._saved = None  # one that is not answered may still arrive, and needs what it has put beside it
         new = self._put(self._key, head.dump(), version)
+        hold_wanted()  # else this run has gone on, maybe with another save
         if listed is not None:
             self._beside(self._over_by(head, self._over, *listed))
         self._over, self._saved = {}, head

@@ -76,6 +76,7 @@ class Writing:
     _appended: int = field(default=0, init=False)  # journal entries that were tried
     # What is raised because it is not known whether the last one is there; None: that is known.
     _broken: type[StateError] | None = field(default=None, init=False)
+    _sent: tuple[Saved, ...] = field(default=(), init=False)  # by saves of which nobody knows whether they are done
 
     def look(self) -> Contents:
         """What is there now: this run goes on from that."""
@@ -126,9 +127,22 @@ class Writing:
         saved."""
         self.begin(last=last)
         self.hold()
+        before, self._sent = self._sent, (*self._sent, saved)
         with self._asking():
-            self._version = self._answered(lambda: self.place.save(self._fence, self._version, saved), last=last)
+            self._version = self._answered(lambda: self._saved_over(before, saved), last=last)
+        self._sent = ()
         self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
+
+    def _saved_over(self, before: tuple[Saved, ...], saved: Saved) -> str:
+        """As `Place.save`, in the place of what this run knows to be there, or of one of those `before`, which it has
+        sent and got no answer to."""
+        try:
+            return self.place.save(self._fence, self._version, saved)
+        except Conflict:
+            there = self.place.read() if before else Contents()
+            if there.fence != self._fence or not any(there.same_as(_contents(one)) for one in before):
+                raise
+            return self.place.save(self._fence, there.version, saved)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -164,6 +178,11 @@ class Writing:
             f"{self.place.name} was written by another run while this command ran; flowplan leaves it alone",
             hint="run the same command again",
         )
+
+
+def _contents(saved: Saved) -> Contents:
+    """What is read where `saved` was put."""
+    return Contents(saved.snapshot, saved.backup, saved.journal)
 
 
 class RemoteJournal(Journal):
