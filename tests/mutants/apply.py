@@ -241,14 +241,14 @@ MISTAKES = (
         "apply/run.py",
         "        for change in self._lifetimes.over(self._working, busy):\n",
         "        for change in self._lifetimes.over(self._working, busy)[:0]:\n",
-        ("tests/operations/test_jobs.py", "-k", "goes_on"),
+        ("tests/operations/test_lifetimes_meanwhile.py", "-k", "goes_on"),
     ),
     Mistake(
         "--wait lets a bid run on past its lifetime",
         "apply/waits.py",
         "            outcome = self.end(outcome)\n",
         "",
-        ("tests/operations/test_jobs.py", "-k", "ends_those_past"),
+        ("tests/operations/test_lifetimes_meanwhile.py", "-k", "ends_those_past"),
     ),
     Mistake(
         "a lifetime that ends during a wait cancels what may not be destroyed",
@@ -814,7 +814,7 @@ MISTAKES = (
         "apply/working_state.py",
         "(known.lifetime, known.protected_by) == (now.lifetime, now.protected_by)",
         "known.protected_by == now.protected_by",
-        ("tests/operations/test_jobs.py", "-k", "status"),
+        ("tests/operations/test_lifetimes.py", "-k", "status"),
     ),
     Mistake(
         "place what waited where nobody can tell whether the price is still allowed",

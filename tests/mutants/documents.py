@@ -17,7 +17,7 @@ MISTAKES = (
         "documents/status.py",
         "(command, *dict.fromkeys(those))",
         "(command, *those[:1])",
-        ("tests/operations/test_jobs.py", "-k", "once_of_all_that_are_alike"),
+        ("tests/operations/test_lifetimes.py", "-k", "once_of_all_that_are_alike"),
     ),
     Mistake(
         "a plan that ends a lifetime is void once the hours that it names have gone on",
@@ -122,7 +122,7 @@ MISTAKES = (
         "documents/status.py",
         '        "over": life.over,\n',
         '        "over": None,\n',
-        ("tests/operations/test_jobs.py", "-k", "status"),
+        ("tests/operations/test_lifetimes.py", "-k", "status"),
     ),
     Mistake(
         "say of a bid that waits that it is charged",

@@ -199,7 +199,7 @@ MISTAKES = (
         "operations/running/run.py",
         "            self._stopping = stopping\n",
         "            pass\n",
-        ("tests/operations/test_jobs.py", "-k", "nor_does_that_need_room"),
+        ("tests/operations/test_lifetimes_meanwhile.py", "-k", "nor_does_that_need_room"),
     ),
     Mistake(
         "call stopped what a recover has settled, and not saved",

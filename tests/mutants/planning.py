@@ -38,7 +38,7 @@ MISTAKES = (
         "planning/lifetimes.py",
         "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
         "        if False:\n",
-        ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
+        ("tests/operations/test_lifetimes.py", "-k", "bills_that_cannot_be_fetched"),
     ),
     Mistake(
         "what runs and is in no bill has run for no time",
@@ -52,7 +52,7 @@ MISTAKES = (
         "planning/lifetimes.py",
         "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
         "        if bid is not None and not bid.ended:\n",
-        ("tests/operations/test_jobs.py", "-k", "bills_that_cannot_be_fetched"),
+        ("tests/operations/test_lifetimes.py", "-k", "bills_that_cannot_be_fetched"),
     ),
     Mistake(
         "take another script for a change in place where only the marker is known",
@@ -269,7 +269,7 @@ MISTAKES = (
         "planning/drift.py",
         "if binding.ended:",
         "if not binding.ended:",
-        ("tests/operations/test_jobs.py", "-k", "no_change_from_outside"),
+        ("tests/operations/test_lifetimes.py", "-k", "no_change_from_outside"),
     ),
     Mistake(
         "record on a refresh what was not listed",
@@ -521,7 +521,7 @@ MISTAKES = (
         "planning/jobs.py",
         "    over = seen is not None or binding.id in live.gone\n",
         "    over = seen is not None\n",
-        ("tests/operations/test_jobs.py", "-k", "gone_before"),
+        ("tests/operations/test_lifetimes.py", "-k", "gone_before"),
     ),
     Mistake(
         "move a bid that has run",
@@ -619,7 +619,7 @@ MISTAKES = (
         "planning/changes.py",
         '        return lifecycle.prevent_destroy or self._protected_by(address) != ""\n',
         "        return False\n",
-        ("tests/operations/test_jobs.py", "-k", "holds_up_no_other"),
+        ("tests/operations/test_lifetimes.py", "-k", "holds_up_no_other"),
     ),
     Mistake(
         "fail each apply for a paused bid that no lifetime may end, and that costs nothing",
@@ -675,7 +675,7 @@ MISTAKES = (
         "planning/jobs.py",
         "        *_run_on(changes, desired),\n",
         "",
-        ("tests/operations/test_jobs.py", "-k", "left_out_is_said"),
+        ("tests/operations/test_lifetimes.py", "-k", "left_out_is_said"),
     ),
     Mistake(
         "--refresh-only counts ports as bids",
