@@ -1,4 +1,4 @@
-"""A state that is lost, copied, moved or begun again; what is live and in no state; plans that are signed."""
+"""A state that is lost, damaged or begun again, and what is live of it then; the lock that goes with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,21 +19,9 @@ from flowplan.clock import Moment
 from flowplan.files.regular import read_regular
 from flowplan.model.address import Address
 from flowplan.state.records import Intent
-from tests.conftest import (
-    BID,
-    PORTS,
-    TASK,
-    VOLUME,
-    Place,
-    bid_id,
-    live_ids,
-    lose_addresses,
-    many,
-)
+from tests.conftest import BID, PORTS, TASK, VOLUME, Place, bid_id, live_ids, lose_addresses, many
 from tests.loaded import client
 from tests.texts import task_text
-
-PLAN_KEY = "a key for plans, long enough"
 
 
 def lose(place: Place) -> None:
@@ -309,50 +296,6 @@ def test_recover_used_wrongly(place: Place, arguments: tuple[str, ...], says: st
     assert says in result.err
 
 
-# ---- orphans ------------------------------------------------------------------------------------------------
-
-
-def test_orphans_of_nothing(applied: Place) -> None:
-    assert applied.ok("orphans") == "Nothing is orphaned.\n"
-
-
-def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
-    id = bid_id(applied, BID)
-    lose_addresses(applied, BID)  # its ports, which bear its id, do not make it known
-    out = applied.ok("orphans")
-    assert f"flowplan recover --cancel {id}" in out
-    assert "at most $17.92 an hour" in out
-    assert all(len(line) <= 80 for line in out.splitlines())
-    body = json.loads(applied.ok("orphans", "--format", "json"))
-    assert [one["id"] for one in body["bids"]] == [id]
-    applied.ok("state", "rm", VOLUME)
-    assert "A volume carries no marker" in applied.ok("orphans")
-
-
-def test_orphans_say_how_to_end_what_each_costs(applied: Place) -> None:
-    """Also a volume, whose file is gone with its bids."""
-    lose_addresses(applied, PORTS, BID)
-    applied.ok("state", "rm", VOLUME)
-    (applied.path / "flowplan.yaml").unlink()
-    told = applied.ok("orphans")
-    cancel, back = (line.strip() for line in told.splitlines() if line.startswith("    flowplan "))
-    name = VOLUME.partition(".")[2]
-    delete = " ".join(told.split()).partition("`flowplan destroy")[2].partition("`")[0].replace("NAME", name)
-    applied.ok(*shlex.split(cancel)[1:])
-    applied.ok(*shlex.split(back)[1:])
-    applied.ok("destroy", *shlex.split(delete), "--auto-approve")
-    assert applied.ok("orphans") == "Nothing is orphaned.\n"
-
-
-def test_orphans_change_nothing(applied: Place) -> None:
-    before = len(applied.ledger())
-    lose_addresses(applied, PORTS, BID)
-    files = {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
-    applied.ok("orphans")
-    assert files == {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
-    assert len(applied.ledger()) == before
-
-
 # ---- an update cut in the middle ------------------------------------------------------------------------------
 
 
@@ -416,120 +359,6 @@ def test_recover_cancels_nothing_that_a_file_names(applied: Place) -> None:
     assert id in live_ids(applied)
 
 
-# ---- pull, push, mv -----------------------------------------------------------------------------------------
-
-
-def test_pull_and_push(applied: Place) -> None:
-    text = applied.ok("state", "pull")
-    assert text == (applied.path / "flowplan.state.json").read_text()
-    applied.write(text, "copy.json")
-    serial = json.loads(text)["serial"]
-    assert (
-        applied.ok("state", "push", "copy.json") == f"The state is now that of copy.json, with serial {serial + 1}.\n"
-    )
-    result = applied.run("state", "push", "copy.json")
-    assert result.code == 5
-    assert f"serial {serial}, here {serial + 1}" in result.err
-    applied.ok("state", "push", "copy.json", "--force")
-    assert changes(applied) == 0
-
-
-def test_push_of_an_older_serial_names_both(applied: Place) -> None:
-    applied.write(applied.ok("state", "pull"), "old.json")
-    old = json.loads((applied.path / "old.json").read_text())["serial"]
-    applied.ok("state", "mv", BID, "bid.other")
-    now = json.loads(applied.ok("state", "pull"))["serial"]
-    result = applied.run("state", "push", "old.json")
-    assert result.code == 5, result
-    assert old < now and f"{old}" in result.err and f"{now}" in result.err
-    assert "bid.other" in applied.ok("state", "list")
-
-
-def test_push_of_another_stack_names_both(applied: Place) -> None:
-    text = applied.ok("state", "pull")
-    lineage = json.loads(text)["lineage"]
-    place_two = applied.path / "two"
-    place_two.mkdir()
-    applied.ok("--state", "two/flowplan.state.json", "state", "push", str(applied.path / "flowplan.state.json"))
-    (place_two / "flowplan.yaml").write_text("")
-    other = lineage[::-1]
-    body = json.loads(text) | {"lineage": other}
-    from flowplan.model.digest import digest
-
-    body["sha256"] = digest({key: value for key, value in body.items() if key != "sha256"})
-    applied.write(json.dumps(body), "other.json")
-    result = applied.run("state", "push", "other.json")
-    assert result.code == 5
-    assert lineage in result.err and other in result.err
-    result = applied.run("state", "push", "other.json", "--force")
-    assert result.code == 0
-    assert lineage in result.err and other in result.err
-    assert json.loads((applied.path / "flowplan.state.json").read_text())["lineage"] == other
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
-def test_push_of_no_state_is_refused(applied: Place, text: str) -> None:
-    before = (applied.path / "flowplan.state.json").read_bytes()
-    applied.write(text, "other.json")
-    assert applied.run("state", "push", "other.json", "--force").code == 5
-    assert (applied.path / "flowplan.state.json").read_bytes() == before
-
-
-def test_push_loses_no_intent(place: Place) -> None:
-    place.write(TASK)
-    with place.simulator() as simulator:
-        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True, seconds=0)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
-    assert place.run("apply", "--auto-approve").code == 6
-    place.write(place.ok("state", "pull"), "copy.json")
-    result = place.run("state", "push", "copy.json")
-    assert result.code == 5
-    assert "in doubt" in result.err
-
-
-def test_mv_takes_the_ports_along(applied: Place) -> None:
-    assert applied.ok("state", "mv", BID, "bid.other").splitlines() == [
-        f"{BID} is now bid.other.",
-        f"{PORTS} is now ports.other.",
-    ]
-    assert applied.ok("state", "list").splitlines() == ["bid.other", "ports.other", VOLUME]
-    applied.ok("state", "mv", "bid.other", BID)
-    assert changes(applied) == 0
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        (BID, VOLUME, "cannot become"),
-        (PORTS, "ports.x", "ports move with their bid"),
-        (BID, "nonsense", "nonsense"),
-        (BID, BID, "is already in the state"),
-        (BID, "bid.a b", "no file can name 'bid.a b'"),
-        (BID, "bid.\udcff", r"no file can name 'bid.\udcff'"),  # a byte that is no text: such a state could not be read
-        (BID, f"bid.{'x' * 300}", "no file can name 'bid.xxx"),
-        ("bid.no", "bid.yes", "is not in the state"),
-    ],
-)
-def test_mv_used_wrongly(applied: Place, old: str, new: str, says: str) -> None:
-    before = _files(applied)
-    result = applied.run("state", "mv", old, new)
-    assert result.code in (1, 64)
-    assert says in " ".join(result.err.split())
-    assert _files(applied) == before
-
-
-def test_rm_of_what_is_not_in_the_state(applied: Place) -> None:
-    before = _files(applied)
-    result = applied.run("state", "rm", "bid.no")
-    assert (result.code, "bid.no is not in the state" in result.err) == (1, True), result
-    assert _files(applied) == before
-
-
-def _files(place: Place) -> dict[str, bytes]:
-    """What there is of the state, byte for byte."""
-    return {path.name: path.read_bytes() for path in place.path.glob("flowplan.state*") if path.suffix != ".lock"}
-
-
 # ---- apply --init -------------------------------------------------------------------------------------------
 
 
@@ -559,75 +388,7 @@ def test_init_over_a_state_is_refused(applied: Place) -> None:
     assert "exists" in result.err
 
 
-# ---- signed plans -------------------------------------------------------------------------------------------
-
-
-def test_a_signed_plan_is_carried_out(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
-    example.ok("plan", "--out", "plan.json")
-    assert re.fullmatch("[0-9a-f]{64}", json.loads((example.path / "plan.json").read_text())["hmac_sha256"])
-    assert PLAN_KEY not in (example.path / "plan.json").read_text()
-    example.ok("apply", "plan.json")
-    assert created(example) == 2
-
-
-@pytest.mark.parametrize("how", ["without-a-key", "another-key", "edited-and-sealed-again"])
-def test_a_plan_of_somebody_else_is_refused(example: Place, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    from flowplan.documents.plan import digest_of
-
-    if how != "without-a-key":
-        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY if how != "another-key" else PLAN_KEY[::-1])
-    example.ok("plan", "--out", "plan.json")
-    if how == "edited-and-sealed-again":
-        body = json.loads((example.path / "plan.json").read_text())
-        body["resource_changes"][0]["change"]["after"]["limit_price"] = "99.00"
-        body["sha256"] = digest_of(body)
-        example.write(json.dumps(body, indent=2), "plan.json")
-    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
-    result = example.run("apply", "plan.json")
-    assert result.code == 3
-    assert "is not signed with the key" in result.err
-    assert example.ledger() == []
-
-
-@pytest.mark.parametrize(
-    ("signed", "key", "says"),
-    [
-        (True, None, "this plan is signed, but FLOWPLAN_PLAN_KEY is not set to check it"),
-        (True, "", "FLOWPLAN_PLAN_KEY is empty, so whether this plan is signed with it cannot be checked"),
-        # Somebody has stripped the signature, or put another plan in its place:
-        (False, "", "FLOWPLAN_PLAN_KEY is empty, so whether this plan is signed with it cannot be checked"),
-    ],
-)
-def test_a_signature_that_cannot_be_checked_is_no_signature(
-    example: Place, monkeypatch: pytest.MonkeyPatch, signed: bool, key: str | None, says: str
-) -> None:
-    """As CI leaves a secret that it does not pass on: unset, or empty."""
-    if signed:
-        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
-    assert ("saved to p and signed: flowplan apply p" in example.run("plan", "--out", "p").err) == signed
-    if key is None:
-        monkeypatch.delenv("FLOWPLAN_PLAN_KEY", raising=False)
-    else:
-        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", key)
-    refused = example.run("apply", "p")
-    assert (refused.code, f"error: {says}; nothing was done" in " ".join(refused.err.split())) == (3, True)
-    assert example.ledger() == []
-    digest = json.loads((example.path / "p").read_text())["sha256"]
-    done = example.run("apply", "p", "--expect", digest)
-    assert (done.code, f"warning: {says}: --expect proves" in " ".join(done.err.split())) == (0, True)
-
-
-def test_a_plan_that_an_empty_key_does_not_sign_says_so(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "")
-    assert "warning: p is not signed: FLOWPLAN_PLAN_KEY is empty" in example.run("plan", "--out", "p").err
-
-
-def test_a_short_key_is_wrong_usage(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "short")
-    result = example.run("plan", "--out", "plan.json")
-    assert result.code == 64
-    assert "openssl rand" in result.err
+# ---- what else tells of it --------------------------------------------------------------------------------
 
 
 def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> None:
@@ -670,6 +431,9 @@ def test_a_journal_without_its_beginning_is_damage(applied: Place) -> None:
         assert applied.run("apply", "--auto-approve").code == 5
     (applied.path / "flowplan.state.journal").unlink()
     applied.ok("apply", "--auto-approve")
+
+
+# ---- its lock ---------------------------------------------------------------------------------------------
 
 
 def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:

@@ -10,7 +10,7 @@ MISTAKES = (
         "model/address.py",
         "        if not _BARE.fullmatch(found.name) or len(found.name) > _LONGEST:\n",
         "        if len(found.name) > _LONGEST:\n",
-        ("tests/faults/test_lost_state.py", "-k", "mv_used"),
+        ("tests/operations/test_state_commands.py", "-k", "mv_used"),
     ),
     Mistake(
         "what a call returns shows the values that its image is run with",

@@ -1340,7 +1340,7 @@ MISTAKES = (
         "operations/running/saved_plan.py",
         'is not set to check it" if "hmac_sha256" in saved else None\n',
         'is not set to check it" if False else None\n',
-        ("tests/faults/test_lost_state.py", "-k", "no_signature"),
+        ("tests/operations/test_signed_plans.py", "-k", "no_signature"),
     ),
     Mistake(
         "destroy nothing for a file that cannot be read",
@@ -1368,7 +1368,7 @@ MISTAKES = (
         "operations/running/saved_plan.py",
         "    if settings.has_empty_plan_key:",
         "    if False:",
-        ("tests/faults/test_lost_state.py", "-k", "no_signature"),
+        ("tests/operations/test_signed_plans.py", "-k", "no_signature"),
     ),
     Mistake(
         "apply a plan again with another state",
