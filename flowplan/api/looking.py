@@ -21,12 +21,12 @@ from flowplan.classes import frozen
 from flowplan.documents.json_text import dumps
 from flowplan.model.bases import BudgetBasis
 from flowplan.model.durations import WHAT_IF
-from flowplan.operations import plan as planning
 from flowplan.operations.files import hold_writable, write_output
 from flowplan.operations.market import Asked, look
 from flowplan.operations.opening.combinations import hold_together
 from flowplan.operations.opening.loading import load_of_any_api
 from flowplan.operations.opening.paths import DEFAULT
+from flowplan.operations.plan import plan
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.hooks import after_plan
 from flowplan.operations.running.plan_file import as_file
@@ -147,7 +147,7 @@ class Looking:
                     raise event.interrupted("nothing was changed")
 
             with self._opening.session(event) as session:
-                found = planning.plan(session, request, simulating)
+                found = plan(session, request, simulating)
                 if saved is not None:
                     write_output(saved, as_file(dumps(found.document), session.store.form))
                 if found.hooks:

@@ -10,7 +10,7 @@ from flowplan.api.arguments import whole
 from flowplan.classes import frozen
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.exact import exactly
-from flowplan.operations import plan as planning
+from flowplan.operations.plan import Planned
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.plan_file import hold_whole
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Proposal:
     """What would be done, what it costs and what is said about it. `apply` carries out exactly this, or raises."""
 
-    _planned: planning.Planned = field(repr=False)
+    _planned: Planned = field(repr=False)
     _request: Request = field(repr=False)
     _state: str = field(repr=False)  # what tells the state from others that it was made for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from attrs import evolve
 
@@ -17,9 +17,12 @@ from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
+from flowplan.apply.lookup import SETTLE_WINDOW
+from flowplan.apply.options import OnUnknown
+from flowplan.apply.waits import Until
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis
-from flowplan.operations import apply as applying
+from flowplan.operations.apply import apply
 from flowplan.operations.proposing.refusing import hold_unseen, tell_unseen
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.approval import Approved
@@ -33,17 +36,13 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.documents.watched import Told
 
-Wait = Literal["placed", "allocated", "running"]
-OnUnknown = Literal["retry", "stop"]
-
-
 _PROPOSAL = "stack.apply(stack.plan())"
 
 
-class Applying(TypedDict, total=False):
+class ApplyOptions(TypedDict, total=False):
     """The keyword arguments of `apply`."""
 
-    wait: Wait
+    wait: Until
     timeout: Length
     parallelism: int
     settle_window: float
@@ -64,10 +63,10 @@ class Stack(Mending):
         proposal: Proposal | str | Path,
         *,
         expect: str | None = None,
-        wait: Wait = "placed",
+        wait: Until = "placed",
         timeout: Length = "30m",
         parallelism: int = 10,
-        settle_window: float = 45.0,
+        settle_window: float = SETTLE_WINDOW,
         on_unknown: OnUnknown = "retry",
         reporter: Reporter | None = None,
         hooks: bool = False,
@@ -97,7 +96,7 @@ class Stack(Mending):
         """
         how = RunOptions(
             parallelism=whole(parallelism, "parallelism", 1, 256),
-            wait=one_of(wait, "wait", Wait),
+            wait=one_of(wait, "wait", Until),
             timeout=seconds(timeout, "timeout"),
             settle_window=within(settle_window, "settle_window", 0, 3600),
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
@@ -113,7 +112,7 @@ class Stack(Mending):
             with self._opening.session(event) as session:
                 heard = Silent() if reporter is None else Heard(reporter, event)
                 heard.planned(document)
-                return applying.apply(session, request, how, Approved(), heard, document)
+                return apply(session, request, how, Approved(), heard, document)
 
         return in_a_thread(run, stop=stop)
 
@@ -125,7 +124,7 @@ class Stack(Mending):
         exclude: Names = (),
         allow_volume_destroy: Names = (),
         policies: str | Path | Iterable[str | Path] = (),
-        **how: Unpack[Applying],
+        **how: Unpack[ApplyOptions],
     ) -> Outcome:
         """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
         stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
@@ -155,7 +154,7 @@ class Stack(Mending):
         max_changes: int | str | None = None,
         policies: str | Path | Iterable[str | Path] = (),
         parallelism: int = 10,
-        settle_window: float = 45.0,
+        settle_window: float = SETTLE_WINDOW,
         reporter: Reporter | None = None,
         hooks: bool = False,
         stop: Stop | None = None,
@@ -196,7 +195,7 @@ class Stack(Mending):
         return _one_by_one(made, event, stop)
 
     def recover(
-        self, *, cancel: str | Iterable[str] = (), settle_window: float = 45.0, stop: Stop | None = None
+        self, *, cancel: str | Iterable[str] = (), settle_window: float = SETTLE_WINDOW, stop: Stop | None = None
     ) -> bool:
         """Settle what an interrupted run left in doubt. Returns whether there was anything to do. Creates nothing.
 

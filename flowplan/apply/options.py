@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from flowplan.apply.lookup import SETTLE_WINDOW
 from flowplan.classes import frozen
 
+# "stop": what came of a create is looked up, and it is never sent a second time.
+OnUnknown: TypeAlias = Literal["retry", "stop"]
+
 
 @frozen
 class Options:
-    """`parallelism`: calls at once; `settle_window` in seconds; `on_unknown` "stop" never sends a create a second time;
-    `endpoint`: the URL of the API, as intents name it. `far`: whether the journal is on a server, where it takes as
-    long as a call until an intent is durable."""
+    """`parallelism`: calls at once; `settle_window` in seconds; `endpoint`: the URL of the API, as intents name it.
+    `far`: whether the journal is on a server, where it takes as long as a call until an intent is durable."""
 
     parallelism: int = 10
     settle_window: float = SETTLE_WINDOW
-    on_unknown: Literal["retry", "stop"] = "retry"
+    on_unknown: OnUnknown = "retry"
     endpoint: str = ""
     timeout: float = 1800.0  # seconds for a removal, for a task that another waits for, or for what --wait waits for
     far: bool = False
