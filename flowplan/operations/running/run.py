@@ -34,7 +34,7 @@ from flowplan.operations.running.made_since import say_made_since
 from flowplan.operations.running.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.running.options import RunOptions
 from flowplan.operations.running.paid import with_bill
-from flowplan.operations.running.settling import Looked, Looking, placed_as
+from flowplan.operations.running.settling import Settled, Settling, placed_as
 from flowplan.operations.running.stopping import IN_JOURNAL, Stopping, explain, left_of, unfinished, without_server
 from flowplan.planning.actions import Delete
 from flowplan.planning.plan import Plan, Wishes, key_of
@@ -96,12 +96,12 @@ class Run:
             raise
 
     def _run(self) -> Outcome:
-        session, looking = self.session, self._looking
+        session, settling = self.session, self._settling
         # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
         begins_none = self.wishes.mode != "apply" and not self.how.init and has_begun_none(session)
         if self.how.init or not (begins_none or waits_for_an_answer(self.approval, self.wishes, self.saved)):
             with session.changing() as lock:
-                found = looking.look(looking.load(), lock)
+                found = settling.settle(settling.load(), lock)
                 plan, approving = self._approved(found)
                 if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
                     plan, seen = approving.again(plan, found.recovered.state)
@@ -109,7 +109,7 @@ class Run:
                 return self._locked(plan, found, approving, lock)
         session.hold_changeable()
         with session.looking():  # the question keeps nobody else waiting
-            found = looking.before_asking()
+            found = settling.before_asking()
             plan, approving = self._approved(found)
         if begins_none and plan.empty and found.loaded.fresh:  # nothing is done, and so no lock is left there
             outcome, self.carried_out = Outcome(found.recovered.state), True
@@ -121,8 +121,8 @@ class Run:
             return self._locked(plan, found, approving, lock)
 
     @property
-    def _looking(self) -> Looking:
-        return Looking(self.session, self.config, self.wishes, self.saved, self.how)
+    def _settling(self) -> Settling:
+        return Settling(self.session, self.config, self.wishes, self.saved, self.how)
 
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far, also of what could not be saved. The lock is released by
@@ -143,7 +143,7 @@ class Run:
         steps = self.ran[1].done if self.ran is not None and self.is_saved else ()
         return tuple(dict.fromkeys(step.address for step in steps))
 
-    def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
+    def _locked(self, plan: Plan, found: Settled, approving: Approving, lock: StateLock) -> Outcome:
         """Carry out `plan`, which was approved, from what was `found` under the lock."""
         self._is_open = True
         store, seen, loaded = self.session.store, found.seen, found.loaded
@@ -187,7 +187,7 @@ class Run:
         return outcome
 
     def _only_stop(
-        self, plan: Plan, found: Looked, approving: Approving, lock: StateLock, error: Unwritten
+        self, plan: Plan, found: Settled, approving: Approving, lock: StateLock, error: Unwritten
     ) -> NoReturn:
         """Carry out what of `plan` needs no record, and raise `error`, which says why nothing else is begun."""
         state = found.recovered.state
@@ -201,7 +201,7 @@ class Run:
         found = attrs.evolve(found, seen=attrs.evolve(found.seen, state=state))
         raise with_running_on(SaveFailed(error, self._locked(part, found, approving, lock)), plan) from error
 
-    def _approved(self, found: Looked) -> tuple[Plan, Approving]:
+    def _approved(self, found: Settled) -> tuple[Plan, Approving]:
         if self.wishes.mode == "destroy":
             seen = found.seen
             hold_known(self.session, found.loaded, seen.state.stack, seen.live, self.wishes)
@@ -210,10 +210,10 @@ class Run:
         self.wishes = approving.wishes
         return plan, approving
 
-    def _again(self, plan: Plan, found: Looked, approving: Approving) -> tuple[Plan, Looked]:
+    def _again(self, plan: Plan, found: Settled, approving: Approving) -> tuple[Plan, Settled]:
         """`plan`, which somebody approved, and what it is made of, by now and under the lock: looked at again where
         time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
-        loaded, before, seen = self._looking.load(), found.recovered.state, found.seen
+        loaded, before, seen = self._settling.load(), found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
             raise stale(self.session, "another run has begun to change things since the plan was shown")
         hold_same_place(self.session, found.loaded, before, loaded, self.config)
@@ -221,12 +221,12 @@ class Run:
         hold_same_records(self.session, plan, before, state)
         if (approving.is_late and not plan.empty) or state.went_on_from(before):
             plan, seen = approving.again(plan, state)
-        recovered, journal = attrs.evolve(found.recovered, state=state), self._looking.journal(state)
+        recovered, journal = attrs.evolve(found.recovered, state=state), self._settling.journal(state)
         return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)
 
     # -- the run
 
-    def _approving(self, found: Looked) -> Approving:
+    def _approving(self, found: Settled) -> Approving:
         return Approving(
             self.session,
             self.config,
@@ -300,7 +300,7 @@ class Run:
         self.carried_out = outcome.clean
         return outcome
 
-    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings, found: Looked) -> Outcome:
+    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings, found: Settled) -> Outcome:
         """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
         session, how = self.session, self.how
         before = outcome.state.bindings
@@ -321,7 +321,7 @@ class Run:
 
     # -- the end
 
-    def _save(self, outcome: Outcome, found: Looked, *, changed: bool) -> State:
+    def _save(self, outcome: Outcome, found: Settled, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             self.session.store.close()
@@ -355,7 +355,7 @@ class Run:
 
             keep_shown(self.session, shown, plan, outcome)
 
-    def _finish(self, plan: Plan, outcome: Outcome, found: Looked) -> None:
+    def _finish(self, plan: Plan, outcome: Outcome, found: Settled) -> None:
         self.reporter.summary(plan, outcome)
         outcome = attrs.evolve(outcome, pending=(*outcome.pending, *found.doubted))  # what is raised has all of it
         if self.saved is not None:

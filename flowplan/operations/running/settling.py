@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Looked:
-    """What a run found. `recovered`: what became of what an earlier run left; `left`: the intents still in doubt;
-    `journal`: as `Looking.journal` gives it, continuing the state of `recovered`; `began`: when the look at the cloud
-    began, by `since_boot`. `doubt`: why it is not known what became of the creates `doubted`, where the run goes on
-    anyway."""
+class Settled:
+    """What a run goes on from. `recovered`: what became of what an earlier run left; `left`: the intents still in
+    doubt; `journal`: as `Settling.journal` gives it, continuing the state of `recovered`; `began`: when the look at the
+    cloud began, by `since_boot`. `doubt`: why it is not known what became of the creates `doubted`, where the run goes
+    on anyway."""
 
     loaded: Loaded
     recovered: Recovered
@@ -52,8 +52,9 @@ class Looked:
 
 
 @frozen
-class Looking:
-    """The looks of one run. `config` None: destroy, which needs none. `saved`: a plan that is carried out exactly."""
+class Settling:
+    """How one run comes to what it goes on from. `config` None: destroy, which needs none. `saved`: a plan that is
+    carried out exactly."""
 
     session: Session
     config: Config | None
@@ -89,18 +90,18 @@ class Looking:
         """This run's journal, which continues `state`: of one that only stops, until its plan is known to do more."""
         return Stopping(self.session.store.prepare(state), self.session.listener.note)
 
-    def before_asking(self) -> Looked:
+    def before_asking(self) -> Settled:
         """What is there, without the lock: that is taken only to settle what an earlier run left, and released
         again."""
         loaded = self.load()
         if not loaded.pending and (found := self._beside(loaded)) is not None:
             return found
         with self.session.changing() as lock:
-            found = self.look(self.load(), lock)
+            found = self.settle(self.load(), lock)
             self.session.store.close()
         return found
 
-    def _beside(self, loaded: Loaded) -> Looked | None:
+    def _beside(self, loaded: Loaded) -> Settled | None:
         """What is there, if there is nothing to settle; None: there is, in doubt or lost from the state."""
         session = self.session
         session.cloud(self.how.parallelism)
@@ -111,9 +112,9 @@ class Looking:
         state = placed_as(seen.state, loaded.state)
         if loaded.pending or strays(state, seen.live):
             return None
-        return Looked(loaded, Recovered(state, (), {}), seen, self.journal(state), frozenset(), began)
+        return Settled(loaded, Recovered(state, (), {}), seen, self.journal(state), frozenset(), began)
 
-    def look(self, loaded: Loaded, lock: StateLock) -> Looked:
+    def settle(self, loaded: Loaded, lock: StateLock) -> Settled:
         """Settle what an earlier run left, which the `lock` is for, then observe. Raises ApplyFailed for what was made
         by then and has ended since, OutcomeUnknown, and what `observe` raises."""
         session = self.session
@@ -147,7 +148,7 @@ class Looking:
         unsettled = loaded.pending.values() if stays or doubt is not None else ()
         doubted = tuple(one for one in unsettled if one.op == "create")
         seen = self._restated(seen, found.state)
-        return Looked(loaded, found, seen, journal, frozenset(left), began, doubt, doubted)
+        return Settled(loaded, found, seen, journal, frozenset(left), began, doubt, doubted)
 
     def _stays_in_doubt(self, pending: Mapping[str, Intent]) -> bool:
         """Whether the run leaves in doubt what is: one that only ends lifetimes does not wait for a create to show up,
