@@ -141,6 +141,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "not-ours": Code("A bid or volume does not belong to this stack.", "not_ours"),
     "other-endpoint": Code("The state belongs to another API.", "other_endpoint"),
     "other-environment": Code("The name_prefix is not the one that the state was applied with.", "other_environment"),
+    "other-stack": Code("The state is another stack's, of which the files name nothing.", "other_stack"),
     "other-state": Code("Bids of a stack of this name are live, and the state lacks them.", "other_state"),
     "without-prefix": Code("Bids of a stack of this name are live without the name_prefix.", "without_prefix"),
     "other-plan": Code("A saved plan is for another API, project or state.", "other_plan"),

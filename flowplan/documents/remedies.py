@@ -115,6 +115,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "not-ours": "Give the --state that it belongs to; or release it there, and import it here with --lineage.",
     "other-endpoint": "Give the --api-url that the message names, or another --state.",
     "other-environment": "Give the variables of this state; if that is meant, apply a saved plan.",
+    "other-stack": "Give each stack a state of its own; if this state is meant, apply a saved plan.",
     "other-state": "Give the --state that has the bids; if they are another stack's, give this one a name of its own.",
     "without-prefix": "If they are this stack's, give the --state that has them; others stay as they are.",
     "other-plan": "Run `flowplan plan --out FILE` again, with the API, project and state that you mean.",

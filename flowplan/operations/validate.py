@@ -74,7 +74,8 @@ class Named:
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
     `called`: the names of their bids, without the prefix of their stack, as those are wanted now.
     `unread`: what they may say, where they cannot be read, and `why_unread`; `variables`: those that were given;
-    `name_prefix`: that of a stack file, None: none was read; `policies` and `hooks`: their rules and commands."""
+    `name_prefix`: that of a stack file, None: none was read; `stack`: the name that it gives, if any; `policies` and
+    `hooks`: their rules and commands."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -85,6 +86,7 @@ class Named:
     why_unread: ConfigError | UsageProblem | None = None
     variables: Mapping[str, GivenValue] = field(factory=dict)
     name_prefix: str | None = None
+    stack: str = ""
     policies: tuple[Policies, ...] = ()
     hooks: tuple[Hook, ...] = ()
     called: Mapping[Address, str] = field(factory=dict)
@@ -114,6 +116,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
         given_up=given_up,
         variables=config.variables,
         name_prefix=config.name_prefix if config.is_stack else None,
+        stack=config.stack,
         policies=config.policies,
         hooks=config.hooks,
         called={**called, **{old: called[now] for old, now in former.items() if now in called}},

@@ -208,6 +208,7 @@ class Wishes:
     unread: Unread | None = None  # to destroy: the files cannot be read
     variables: Mapping[str, GivenValue] = field(factory=dict)  # to destroy: those of the files that were given
     name_prefix: str | None = None  # to destroy: that of the stack file; None: it is not known
+    stack: str = ""  # to destroy: the name that the stack file gives; "": none, or it is not known
     policies: tuple[Policies, ...] = ()  # what it is held to
     policy_files: Mapping[str, str] = field(
         factory=dict

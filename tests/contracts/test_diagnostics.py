@@ -283,6 +283,7 @@ IN_A_TEST: dict[str, str] = {
     "foreign-file": '== ("foreign-file", f"{what}, not a task file of flowplan")',
     "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
+    "other-stack": "name nothing of what it has: another stack's state?",
     "other-state": "what runs would be placed a second time",
     "without-prefix": "if that is this one from before it had the prefix",
     "other-recipients": '["other_recipients"]',

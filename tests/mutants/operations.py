@@ -1567,6 +1567,20 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "a stack that is given the state of another ends all that the other runs",
+        "operations/checking/environment.py",
+        "if one.code in (_CODE, _OTHER_STACK, _OTHER_STATE))",
+        "if one.code in (_CODE, _OTHER_STATE))",
+        ("tests/operations/test_other_stack.py", "-k", "nobody_looks"),
+    ),
+    Mistake(
+        "a stack that is renamed, and has what it had, is refused as another",
+        "operations/checking/environment.py",
+        "    if not ends or not named or not covered.isdisjoint(named):\n",
+        "    if not ends or not named:\n",
+        ("tests/operations/test_other_stack.py", "-k", "goes_on"),
+    ),
+    Mistake(
         "what runs from before the prefix is placed a second time, and no plan says so",
         "operations/checking/environment.py",
         '_placed_by_another(seen, config, plan, "")',
@@ -1576,7 +1590,7 @@ MISTAKES = (
     Mistake(
         "what runs under another name is bought again where the state is lost",
         "operations/checking/environment.py",
-        "if one.code in (_CODE, _OTHER_STATE))",
+        "if one.code in (_CODE, _OTHER_STACK, _OTHER_STATE))",
         "if one.code == _CODE)",
         ("tests/operations/test_other_state.py", "-k", "under_another_name"),
     ),

@@ -1,5 +1,5 @@
-"""Whether a configuration is that of the environment that the state is of, told by `name_prefix`; and whether what a
-plan places runs already, told by the markers of live bids. Pure."""
+"""Whether a configuration is that of the environment that the state is of, told by `name_prefix`, and of its stack,
+told by `name`; and whether what a plan places runs already, told by the markers of live bids. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
 from flowplan.model.resources import Bid, generation_in, name_at, name_beside
 from flowplan.names import few
-from flowplan.planning.actions import Create
+from flowplan.planning.actions import Create, Delete
 from flowplan.planning.conflicts import rebuilding
 from flowplan.printable import natural, shown
 
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 _CODE = "other-environment"
 _OTHER_STATE = "other-state"
+_OTHER_STACK = "other-stack"
 _MOST_NAMED = 3  # bids, in a message
 _GIVE = "give the variables that belong to this state; if "
 _LOOK = "with the same --state and variables, look at it, and `flowplan apply FILE` with that --state"
-_HINTS = {
-    "apply": f"the prefix is to change: `flowplan plan --out FILE` {_LOOK}",
-    "destroy": f"this state is meant: `flowplan plan --destroy --out FILE` {_LOOK}; "
+_HOW = {
+    "apply": f"`flowplan plan --out FILE` {_LOOK}",
+    "destroy": f"`flowplan plan --destroy --out FILE` {_LOOK}; "
     "or `flowplan destroy` without --auto-approve, and answer yes",
 }
 
@@ -44,12 +45,43 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
     not known."""
     config, state = seen.config, seen.recorded
     prefix = wishes.name_prefix if config is None else config.name_prefix
-    known = prefix is not None and wishes.mode in _HINTS
+    known = prefix is not None and wishes.mode in _HOW
     if not known or not state.bindings or state.name_prefix in ("", prefix):
         return None
     now = f"is {prefix} here" if prefix else "is missing here"
     summary = f"the state was applied with the name_prefix {state.name_prefix}, which {now}: another environment?"
-    return Diagnostic(_CODE, summary, _GIVE + _HINTS[wishes.mode], severity="warning")
+    meant = "the prefix is to change" if wishes.mode == "apply" else "this state is meant"
+    return Diagnostic(_CODE, summary, f"{_GIVE}{meant}: {_HOW[wishes.mode]}", severity="warning")
+
+
+def other_stack(seen: Observed, wishes: Wishes, plan: Plan) -> Diagnostic | None:
+    """A warning where two stacks were given one state: the files have another `name` than the state, `plan` ends
+    something that they cover, as a file of that name made it, and they name nothing of all that. None: it is not so, or
+    the files give no name. A stack that is renamed still names what it has, and one that is given up names nothing."""
+    config, state = seen.config, seen.recorded
+    name = wishes.stack if config is None else config.stack
+    if wishes.mode not in _HOW or not name or state.stack in ("", name):
+        return None
+    covered = {one.address for one in state.bindings.values() if one.address.kind != "ports" and wishes.in_scope(one)}
+    ends = any(isinstance(one, Delete) and one.address in covered for one in plan.changes)
+    named = _named_by(config, wishes)
+    if not ends or not named or not covered.isdisjoint(named):
+        return None
+    summary = (
+        f"the state is that of stack {shown(state.stack)}; the files are of {shown(name)}, and name nothing of what it "
+        "has: another stack's state?"
+    )
+    hint = "give each stack a state of its own, with --state, FLOWPLAN_STATE or `state:`; if this one is meant: "
+    return Diagnostic(_OTHER_STACK, summary, hint + _HOW[wishes.mode], severity="warning")
+
+
+def _named_by(config: Config | None, wishes: Wishes) -> frozenset[Address]:
+    """What the files name in any way, also as moved or removed."""
+    from flowplan.planning.moves import former_addresses, removals
+
+    if config is None:
+        return wishes.declared | wishes.spared | wishes.given_up
+    return frozenset((*config.tasks, *config.volumes, *former_addresses(config), *removals(config)))
 
 
 def other_state(seen: Observed, plan: Plan) -> Diagnostic | None:
@@ -155,10 +187,20 @@ def _of_this_stack(
             yield bid, marker, at
 
 
+def told(seen: Observed, wishes: Wishes, plan: Plan) -> tuple[Diagnostic | None, ...]:
+    """All that is said here of `plan`."""
+    return (*_refusing(seen, wishes, plan), without_prefix(seen, plan))
+
+
+def _refusing(seen: Observed, wishes: Wishes, plan: Plan) -> tuple[Diagnostic | None, ...]:
+    """What is said of `plan` that needs somebody who has looked at it."""
+    return other_environment(seen, wishes), other_stack(seen, wishes, plan), other_state(seen, plan)
+
+
 def hold_environment(session: Session, seen: Observed, wishes: Wishes, plan: Plan) -> None:
-    """Raise GuardRefused where `other_environment` or `other_state` warns: nobody has looked at the plan."""
-    found = (other_environment(seen, wishes), other_state(seen, plan))
-    hold_warned((one for one in found if one is not None), session.nothing_was("changed"))
+    """Raise GuardRefused where `other_environment`, `other_stack` or `other_state` warns: nobody has looked at the
+    plan."""
+    hold_warned((one for one in _refusing(seen, wishes, plan) if one is not None), session.nothing_was("changed"))
 
 
 def hold_warned(found: Iterable[Diagnostic], untouched: str = "nothing was changed") -> None:
@@ -174,8 +216,8 @@ def and_then(warning: Diagnostic, more: str) -> str:
 
 
 def warned(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-    """What `other_environment` and `other_state` say, of all that is said of a plan."""
-    return (one for one in found if one.code in (_CODE, _OTHER_STATE))
+    """What `other_environment`, `other_stack` and `other_state` say, of all that is said of a plan."""
+    return (one for one in found if one.code in (_CODE, _OTHER_STACK, _OTHER_STATE))
 
 
 def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:

@@ -35,7 +35,7 @@ def priced_plan(
     the plan will be forecast; the past prices of that are fetched beside the others."""
     from flowplan.cost.estimate import priced
     from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.operations.checking.environment import other_environment, other_state, without_prefix
+    from flowplan.operations.checking import environment
     from flowplan.operations.checking.policing import refused_by_policies, unheeded
     from flowplan.operations.checking.recipients import other_recipients
     from flowplan.planning.actions import Delete
@@ -55,8 +55,7 @@ def priced_plan(
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     if wishes.unread is not None and not wishes.lapsed:
         warnings = (*warnings, *map(_as_recorded, wishes.unread.locked))
-    environment = (other_environment(seen, wishes), other_state(seen, plan), without_prefix(seen, plan))
-    others = (other_recipients(session), *environment)
+    others = (other_recipients(session), *environment.told(seen, wishes, plan))
     warnings = (*(one for one in others if one is not None), *warnings)
     if any(isinstance(one, Delete) for one in plan.changes) and wishes.mode == "apply":
         from flowplan.operations.beside import named_beside

@@ -121,5 +121,6 @@ def wanted(session: Session, request: Request, *, changes: bool = False) -> tupl
         unread=named.unread,
         variables=named.variables,
         name_prefix=named.name_prefix,
+        stack=named.stack,
         files=scope,
     )

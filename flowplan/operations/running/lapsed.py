@@ -64,6 +64,7 @@ def lapsed(session: Session, request: Request, *, as_applied: bool = False) -> W
     return attrs.evolve(
         wishes,
         name_prefix=None,  # what ends by itself needs nobody's look
+        stack="",
         policies=policies,
         lapsed={id: found[a] for a, id in there.items()},
         patterns=Patterns(),  # they have chosen already

@@ -1,0 +1,87 @@
+"""Two stacks that were given one state by mistake, as by a URL that was copied into the pipeline of another project:
+the second ends nothing of the first where nobody looks."""
+
+from __future__ import annotations
+
+import pytest
+
+import flowplan
+from tests.conftest import APPLY, Place, live_ids, made_once
+
+FIRST = """version: 2
+name: alpha
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}
+tasks:
+  train: {}
+"""
+SECOND = FIRST.replace("alpha", "beta").replace("train", "serve")
+WHOSE = (
+    "the state is that of stack alpha; the files are of beta, and name nothing of what it has: another stack's state?"
+)
+DESTROY = ("destroy", "--auto-approve")
+
+
+@pytest.fixture
+@made_once
+def second(place: Place) -> Place:
+    """The first stack runs, and its state is that of the second: in each checkout the file is called the same."""
+    place.write(FIRST)
+    place.ok(*APPLY)
+    place.write(SECOND)
+    return place
+
+
+def said(place: Place, *command: str) -> tuple[int, str]:
+    found = place.run(*command)
+    return found.code, " ".join((found.out + found.err).split())
+
+
+@pytest.mark.parametrize("command", [APPLY, DESTROY], ids=["apply", "destroy"])
+def test_nothing_of_the_first_ends_where_nobody_looks(second: Place, command: tuple[str, ...]) -> None:
+    running = live_ids(second)
+    code, told = said(second, *command)
+    assert (code, f"{WHOSE} nothing was changed" in told, live_ids(second)) == (3, True, running), told
+    assert "give each stack a state of its own" in told
+    code, told = said(second, "plan")
+    assert (code, WHOSE in told) == (0, True)
+
+
+def test_who_has_looked_at_the_plan_may_carry_it_out(second: Place) -> None:
+    second.ok("plan", "--out", "p")
+    second.ok("apply", "p")
+    assert second.ok("state", "list") == "bid.serve\n"
+    assert len(live_ids(second)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(FIRST.replace("alpha", "beta") + "  serve: {}\n", id="that has what there was"),
+        pytest.param(SECOND + "moved: [{from: task.train, to: task.serve}]\n", id="whose task is renamed, too"),
+        pytest.param(SECOND + "removed: [{address: task.train, destroy: true}]\n", id="whose task is given up"),
+        pytest.param(SECOND.replace("name: beta\n", ""), id="that no file names any more"),
+        pytest.param(SECOND.replace("beta", "alpha"), id="that keeps its name"),
+    ],
+)
+def test_a_stack_that_is_renamed_goes_on(second: Place, text: str) -> None:
+    second.write(text)
+    code, told = said(second, *APPLY)
+    assert (code, "another stack's state?" in told) == (0, False), told
+    code, told = said(second, *DESTROY)
+    assert (code, "another stack's state?" in told, live_ids(second)) == (0, False, []), told
+
+
+def test_what_the_files_do_not_end_is_nobodys_business_here(second: Place) -> None:
+    code, told = said(second, *APPLY, "--target", "bid.serve")
+    assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 2), told
+
+
+def test_a_program_hears_of_it(second: Place) -> None:
+    heard = list[str]()
+    stack = flowplan.load(directory=second.path, api_url="sim:", note=heard.append)
+    proposal = stack.plan()
+    assert "other-stack" in {one.code for one in proposal.diagnostics}
+    stack.apply(proposal)
+    assert [WHOSE in one for one in heard].count(True) == 1, heard
