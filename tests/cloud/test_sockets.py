@@ -109,6 +109,24 @@ def test_a_lost_answer_to_a_delete_is_repeated_unless_its_status_came(
         assert api.call("DELETE", BIDS).status == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_answer_that_comes_after_an_interim_one_is_never_that_to_the_next_call(
+    serve: Callable[..., Server], times: Time, method: str
+) -> None:
+    """A gateway may send 103 before the answer. Python takes that for the answer: what follows would be read as the
+    answer to whatever is asked next on this connection."""
+
+    def interim(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
+        if connection.recv(65536):  # the next call
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["first"]')
+
+    api = transport(times, serve(interim, OK).url)
+    if method == "POST":
+        failure(api, "POST", kind=Ambiguous, body={"name": "x"})
+    assert api.call("GET", BIDS).data == []
+
+
 def test_read_timeout_for_ever_fails_after_five_tries(serve: Callable[..., Server], times: Time) -> None:
     server = serve(silent)
     error = failure(transport(times, server.url, deadline=0.2), "GET")

@@ -54,9 +54,12 @@ class Network:
 
 
 def answered(response: Response, own_id: str) -> Reply:
-    """`response`, read to its end or to the deadline of the attempt (`deadline.within`), and closed."""
+    """`response`, read to its end or to the deadline of the attempt (`deadline.within`), and closed. Behind an interim
+    one (1xx) the true one may still come, which would be read as the answer to the next request: nothing of it is read,
+    so that its connection is closed, and not given back."""
     try:
-        return received(response.status_code, response.headers, _chunks(response), own_id)
+        chunks = _chunks(response) if response.status_code >= 200 else ()
+        return received(response.status_code, response.headers, chunks, own_id)
     finally:
         # A body read to its end has given the connection back already; any other connection is not reusable.
         response.close()
