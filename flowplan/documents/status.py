@@ -197,8 +197,8 @@ class Status:
 
     @property
     def has_past(self) -> bool:
-        """Whether the stack had bids that it has no longer."""
-        return bool(self.in_all.past)
+        """Whether the stack had bids that it has no longer, or, since its state was lost, may have had some."""
+        return bool(self.in_all.past or self.in_all.since)
 
     @property
     def is_untold(self) -> bool:

@@ -149,7 +149,10 @@ def _judged(one: Judged) -> shape.Judged:
 
 
 def has_past(paid: PaidShape, found: shape.Estimate | None) -> bool:
-    """Whether something was paid, or released, that the resources of an estimate do not show."""
+    """Whether something was paid, or released, that the resources of an estimate do not show; or, since the state was
+    lost, may have been paid."""
+    if paid["since_serial"] is not None:
+        return True
     there = {one["id"] for one in found["resources"]} if found is not None else set()
     return any(id not in there for task in (*paid["tasks"], *paid["released"]) for id in task["bids"])
 

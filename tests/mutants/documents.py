@@ -125,6 +125,13 @@ MISTAKES = (
         ("tests/operations/test_lifetimes.py", "-k", "status"),
     ),
     Mistake(
+        "say of a stack whose state was lost that what is paid for its bids is all",
+        "documents/status.py",
+        "bool(self.in_all.past or self.in_all.since)",
+        "bool(self.in_all.past)",
+        ("tests/operations/test_paid.py", "-k", "at_least"),
+    ),
+    Mistake(
         "say of a bid that waits that it is charged",
         "documents/status.py",
         '        if self.is_billed:\n            return "charged"\n',

@@ -354,6 +354,21 @@ def test_of_a_state_that_was_lost_the_sum_is_at_least_what_is_still_listed(twice
     assert "because the state was lost" in twice.ok("cost").replace("\n  ", " ")
 
 
+def test_of_a_state_that_was_lost_the_sum_is_at_least_also_where_nothing_earlier_is_listed(place: Place) -> None:
+    """Every bid that is known still has an address: only the sum over the life says that others may be missing."""
+    place.write(script(1))
+    place.ok(*APPLY)
+    advance(place, "2h")
+    for path in [*place.path.glob("flowplan.state.*"), *(place.path / ".flowplan").glob("versions/*/*")]:
+        path.unlink()
+    place.ok("recover", "--from-live")
+    found = document(place)
+    assert (found["paid"], len(found["tasks"])) == (None, 1)
+    least = f"at least ${found['at_least']}, because the state was lost and rebuilt, and earlier bids may be missing"
+    for command in (["cost"], ["status"], ["status", "--format", "html"]):
+        assert least in " ".join(place.ok(*command).split()), command
+
+
 def test_a_bid_that_the_state_lost_counts_too(twice: Place) -> None:
     """It cost money, though the state knows nothing of it: its marker says whose it was."""
     twice.write(script(2) + script(1, "second"))

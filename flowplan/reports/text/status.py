@@ -99,7 +99,7 @@ def _paid_for(rows: Iterable[BidRow]) -> Decimal | None:
 
 
 def _paid_over_life(found: Status, paint: Paint) -> list[str]:
-    """What was paid with the bids that the stack has no longer, where it had some."""
+    """What was paid with the bids that the stack has no longer, where it had some, or may have had."""
     if not found.has_past:
         return []
     by = "" if found.as_of is not None else " by the last bill that was read"
