@@ -39,6 +39,7 @@ class Stop(Interruption):
     say: Callable[[str], None] = lambda _: None
     hurry: Callable[[], None] = lambda: None  # with a stream that takes nothing
     release: Callable[[], None] = lambda: None  # of what is held, when the process ends at once; must not raise
+    far: bool = False
     _event: threading.Event = field(factory=threading.Event)
 
     def on(self, number: int) -> None:
@@ -51,7 +52,9 @@ class Stop(Interruption):
         self._event.set()
         self.wake()
         self.hurry()
-        self._tell("\nstopping: nothing new starts, what is under way gets 5 s (again: stop at once)")
+        slow = ", for up to about a minute if its server does not answer" if self.far else ""
+        under_way = f"what is under way gets 5 s, then the state is saved{slow}"
+        self._tell(f"\nstopping: nothing new starts, {under_way} (again: stop at once)")
 
     def _tell(self, text: str) -> None:
         """Say it, but never wait for a terminal that does not take it."""

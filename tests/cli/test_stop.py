@@ -44,6 +44,17 @@ def test_a_signal_the_main_thread_does_not_take_is_heard_at_once(number: signal.
     assert any("stopped at once" in line for line in said)
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_what_is_said_then_tells_that_a_server_may_take_its_time_to_save_the_state(far: bool) -> None:
+    said: list[str] = []
+    Stop(say=said.append, far=far).on(signal.SIGINT)
+    slow = ", for up to about a minute if its server does not answer" if far else ""
+    assert said == [
+        "\nstopping: nothing new starts, what is under way gets 5 s, then the state is saved"
+        f"{slow} (again: stop at once)"
+    ]
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """`nohup flowplan apply`: the terminal may go."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

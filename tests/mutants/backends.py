@@ -34,6 +34,27 @@ MISTAKES = (
         ("tests/contracts/test_remote.py", "-k", "taken_for_another_runs"),
     ),
     Mistake(
+        "wait without an end for a server that does not say whether the lock is ours after the clock has jumped",
+        "backends/remote/lease.py",
+        "if in_time(lambda: self._renew(stop), lambda: left - self._clocks.since_boot(), self._name):",
+        "if in_time(lambda: self._renew(stop), lambda: left, self._name):",
+        ("tests/contracts/test_hanging.py", "-k", "time_of_day"),
+    ),
+    Mistake(
+        "wait without an end for a server to keep a version of what is saved",
+        "backends/remote/store.py",
+        "self._writing.answered(lambda: self._keep(saved, change))",
+        "self._keep(saved, change)",
+        ("tests/contracts/test_hanging.py", "-k", "a_version"),
+    ),
+    Mistake(
+        "go on to remove what a save left over after the run has closed the state",
+        "backends/remote/object_place.py",
+        "            self._over_with.set()\n",
+        "",
+        ("tests/contracts/test_hanging.py", "-k", "leaves_over"),
+    ),
+    Mistake(
         "send a write again that nobody waits for",
         "backends/remote/object_lease.py",
         "            hold_wanted()\n",

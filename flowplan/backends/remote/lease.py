@@ -288,13 +288,14 @@ class LeaseLock(FencedLock):
 
     def verify(self) -> None:
         """Raise StateError unless it is still ours. The server is asked only where the time of day has jumped, as it
-        does for a machine that was stopped."""
+        does for a machine that was stopped, and waited for only as long as the lease lasts by the time since boot."""
         if self.sure_for() > 0:
             return
-        held = self._held
-        if held is not None and not self._stop.is_set() and self._clocks.since_boot() < held.until:
+        held, stop = self._held, self._stop
+        if held is not None and not stop.is_set() and self._clocks.since_boot() < held.until:
             with suppress(StateError):
-                if self._renew(self._stop):
+                left = held.until
+                if in_time(lambda: self._renew(stop), lambda: left - self._clocks.since_boot(), self._name):
                     return
         raise StateError(
             f"the lock of {self._name} was lost while this command ran; flowplan changes nothing more",

@@ -7,20 +7,19 @@ journal before it: what the earlier run would append then finds its number taken
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
 from functools import partial
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from attrs import evolve
 
 from flowplan.backends.parts import Part
-from flowplan.backends.remote.foreseen import Foreseen
-from flowplan.backends.remote.in_time import hold_wanted
+from flowplan.backends.remote.foreseen import Foreseen, at_once
+from flowplan.backends.remote.in_time import hold_wanted, wanted_until
 from flowplan.backends.remote.object_lease import ObjectLease, Putting
 from flowplan.backends.remote.objects import (
     SEAL,
@@ -42,9 +41,15 @@ from flowplan.state.history import VersionId
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
 _AT_ONCE = 32  # requests
+_AT_THE_END = 10.0  # seconds for what is removed beside: a later run removes the rest
 _T = TypeVar("_T")
 _Entry: TypeAlias = tuple[int, int]  # its fence and number
 _Listed: TypeAlias = tuple[list[str], dict[int, list[int]]]  # keys of states, numbers of entries by their fences
+
+
+def _if_wanted(call: Callable[[], _T]) -> _T:
+    hold_wanted()
+    return call()
 
 
 @frozen
@@ -74,7 +79,8 @@ class ObjectPlace(Place, Leases):
         self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
         self._looked = _Look(Head(), 0, Contents())  # what was read last
         self._ahead: Foreseen[Contents] | None = None  # what is read ahead
-        self._under_way: Foreseen[Any] | None = None  # what nobody waits for before it is closed
+        self._under_way: Foreseen[None] | None = None  # what nobody waits for before it is closed
+        self._over_with = threading.Event()  # nothing more of it is begun
 
     @property
     def name(self) -> str:
@@ -89,24 +95,29 @@ class ObjectPlace(Place, Leases):
         return self._objects.sends
 
     def close(self) -> None:
-        self._beside(())
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None and not under_way.ended_in(_AT_THE_END):
+            self._over_with.set()
+            self._over_with = threading.Event()
         self._objects.close()
 
     # -- objects
 
     def _at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
-        """What `calls`, of which none waits for another, give. Raises what the first of them raises that fails."""
-        if len(calls) < 2:
-            return [call() for call in calls]
-        with ThreadPoolExecutor(min(len(calls), _AT_ONCE)) as pool:
-            return [one.result() for one in [pool.submit(copy_context().run, call) for call in calls]]
+        """As `foreseen.at_once`, and each only if it is still waited for."""
+        return at_once([partial(_if_wanted, call) for call in calls], _AT_ONCE)
 
     def _beside(self, calls: Sequence[Callable[[], Any]]) -> None:
-        """Make `calls` while others go on; waits for those of the time before. What fails is left as it is."""
-        if self._under_way is not None:
-            with suppress(StateError):
-                self._under_way.found()
-        self._under_way = Foreseen(partial(self._at_once, calls)) if calls else None
+        """Make `calls` while others go on, and after those of the time before. What fails is left as it is."""
+        before, over = self._under_way, self._over_with
+
+        def made() -> None:
+            if before is not None:
+                before.found()
+            with wanted_until(over), suppress(StateError):
+                self._at_once(calls)
+
+        self._under_way = Foreseen(made)
 
     def _below(self, *parts: str) -> str:
         return "/".join((f"{self._key}.d", *parts))
@@ -383,7 +394,8 @@ class ObjectPlace(Place, Leases):
         return new
 
     def purge(self) -> None:
-        self._beside(())
+        if self._under_way is not None:
+            self._under_way.found()
         if self._saved is None:
             return
         states, journal = self._listed()

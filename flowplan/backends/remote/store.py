@@ -227,6 +227,9 @@ class RemoteStore(Store):
 
     def keep(self, saved: State, change: Change | None) -> None:
         self._hold()
+        self._writing.answered(lambda: self._keep(saved, change))
+
+    def _keep(self, saved: State, change: Change | None) -> None:
         newest, there = (saved.lineage, saved.serial), self._writing.read
         kept = self._place.keep_newest(newest, self._form.dump_version(saved, change))
         if (saved.lineage, saved.serial - 1) not in kept:
@@ -247,13 +250,14 @@ class RemoteStore(Store):
             except StateError:
                 continue
             self._hold()  # no fence keeps another run's versions, and there may be many
-            self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)
+            document = self._form.dump_version(state, one.change)
+            self._writing.answered(partial(self._place.keep_version, id, document, replace=True))
             written.add(id)
         return Rewritten.of(self._place.version_ids(), written)
 
     def purge(self) -> None:
         self._hold()
-        self._place.purge()
+        self._writing.answered(self._place.purge)
 
     def _drop_oldest(self, ids: tuple[VersionId, ...], newest: VersionId, change: Change | None) -> None:
         if len(ids) > MOST_VERSIONS:
@@ -318,7 +322,8 @@ class RemoteStore(Store):
         """Copies of `parts`; a save then replaces them."""
         data = {"snapshot": there.snapshot, "backup": there.backup, "journal": there.journal or None}
         found = [(part, data[part]) for part in parts]
-        return tuple(self._place.set_aside(part, one) for part, one in found if one is not None)
+        aside = [partial(self._place.set_aside, part, one) for part, one in found if one is not None]
+        return tuple(self._writing.answered(one) for one in aside)
 
 
 def watching(

@@ -92,7 +92,7 @@ class Writing:
         self.hold()
         fence = self.lock.fence or seen.fence + 1
         with self._asking():
-            there = self._answered(lambda: self.place.begin(fence, seen), last=last)
+            there = self.answered(lambda: self.place.begin(fence, seen), last=last)
         if not there.same_as(seen):
             raise StateError(
                 f"{self.place.name} was changed by another run while this command ran",
@@ -114,7 +114,7 @@ class Writing:
             self._appended += 1
             number = self._appended
             with self._asking():
-                self._answered(lambda: self.place.append(self._fence, number, frames))
+                self.answered(lambda: self.place.append(self._fence, number, frames))
         except Unserved:
             self._broken = Unserved
             raise
@@ -129,7 +129,7 @@ class Writing:
         self.hold()
         before, self._sent = self._sent, (*self._sent, saved)
         with self._asking():
-            self._version = self._answered(lambda: self._saved_over(before, saved), last=last)
+            self._version = self.answered(lambda: self._saved_over(before, saved), last=last)
         self._sent = ()
         self.read = Contents(saved.snapshot, saved.backup, saved.journal, self._fence, self._version)
 
@@ -157,7 +157,7 @@ class Writing:
         except StateError as error:
             raise Unserved(error.summary, hint=error.hint, detail=error.detail) from error
 
-    def _answered(self, ask: Callable[[], T], *, last: bool = False) -> T:
+    def answered(self, ask: Callable[[], T], *, last: bool = False) -> T:
         """What `ask` gives. Raises Unanswered while the lock is still surely ours, and lasts for what is to stop then,
         unless this is the `last` that is asked: at least half of the time goes to the wait."""
         sure = self.lock.sure_for()

@@ -52,6 +52,8 @@ class Interruption(Protocol):
     """Set by a run: called, from any thread, when somebody asks it to end."""
     release: Callable[[], None]
     """Set by a run: called when the process ends at once, to release its lock. Must not raise."""
+    far: bool
+    """Set by a run: whether the state is saved at a server, which may not answer."""
 
     def stopped(self) -> bool:
         """Whether somebody has asked."""
@@ -83,6 +85,7 @@ class Event(Interruption):
 
     wake: Callable[[], None] = _silent
     release: Callable[[], None] = _silent
+    far: bool = False
     _asked: bool = field(default=False, init=False)
     _unwinds: bool = field(default=False, init=False)
     _gate: threading.Lock = field(factory=_shut, init=False)  # open once asked; no interruption leaves it in between

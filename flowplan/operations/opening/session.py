@@ -287,6 +287,7 @@ class Session:
     @contextmanager
     def _held(self) -> Iterator[StateLock]:
         lock = self.store.lock
+        self.interruption.far = self.chosen.is_url
         try:
             self._acquire(lock)  # an interruption right after it has taken the lock is within
             self._lock = lock

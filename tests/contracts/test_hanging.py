@@ -1,0 +1,154 @@
+"""How long a run waits for a server of a state that takes connections, and answers nothing, once its work is done."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from flowplan.backends.remote import object_place
+from flowplan.backends.remote.foreseen import NAMED
+from flowplan.backends.remote.lease import Clocks, Terms
+from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.errors import StateError
+from flowplan.state.history import Change
+from flowplan.state.state import State
+from tests.contracts.begun import DONE, INTENT
+from tests.contracts.memory import ObjectSite
+from tests.contracts.under_lock import owner
+from tests.processes import LONGEST, Process
+from tests.runs import Run
+
+TERMS = Terms(lease=0.5, renewed=10.0, margin=0.1, poll=0.02, freed=0.1)
+CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
+
+
+@attrs.define
+class Hanging:
+    """A server on which a call that `hangs` is true of is answered only at the end of the test; `met`: which did."""
+
+    site: ObjectSite
+    hangs: Callable[[str, str], bool] = lambda call, key: False
+    met: list[str] = attrs.field(factory=list)
+    over: threading.Event = attrs.field(factory=threading.Event)
+
+    def asked(self, call: str, key: str) -> None:
+        if self.hangs(call, key) and not self.over.is_set():
+            self.met.append(key)
+            assert self.over.wait(LONGEST)
+
+    def store(self, clocks: Clocks | None = None) -> RemoteStore:
+        """One whose lock is held."""
+        site = self.site
+        place = ObjectPlace(site.objects, site.key, site.url, f"{site.directory}/train", lambda _: None)
+        seen, lock = Seen(None, place.identity, place.name), site.lock(place, TERMS, clocks)
+        lock.acquire(owner())
+        return RemoteStore(place, lock, site.directory, seen, site.directory / "spilt", lock.verify, watch_lock=lock)
+
+    def saved(self, store: RemoteStore) -> State:
+        run = Run.of(store)
+        run.append([INTENT])
+        run.append([DONE])
+        return run.save(run.read().state)
+
+    def end(self) -> None:
+        self.over.set()
+        for thread in threading.enumerate():
+            if thread.name == NAMED:
+                thread.join(LONGEST)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Hanging]:
+    found = Hanging(ObjectSite(tmp_path / "one"))
+    found.site.objects.asked = found.asked
+    yield found
+    found.end()
+
+
+def test_a_lock_is_lost_where_the_time_of_day_has_jumped_and_the_server_does_not_say(server: Hanging) -> None:
+    wall = [1000.0]
+    store = server.store(Clocks(time.monotonic, lambda: wall[0]))
+    wall[0] += 600
+    server.hangs = lambda call, key: call == "put"
+    with pytest.raises(StateError, match="was lost while this command ran"):
+        store.lock.verify()
+    assert server.met == ["train.lock"]
+
+
+def test_a_version_is_kept_only_while_the_lock_is_sure(server: Hanging) -> None:
+    store = server.store()
+    saved = server.saved(store)
+    server.hangs = lambda call, key: "/versions/" in key
+    with pytest.raises(StateError, match="does not answer"):
+        store.keep(saved, CHANGE)
+    assert server.met
+
+
+def test_what_is_set_aside_is_waited_for_only_while_the_lock_is_sure(server: Hanging) -> None:
+    store = server.store()
+    server.saved(store)
+    server.hangs = lambda call, key: "/aside/" in key
+    with pytest.raises(StateError, match="does not answer"):
+        store.begin_anew()
+    assert server.met
+
+
+def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
+    server: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more of it is asked for, and the next save removes it."""
+    monkeypatch.setattr(object_place, "_AT_THE_END", 0.02)
+    monkeypatch.setattr(object_place, "_AT_ONCE", 1)
+    deleted, delete = list[str](), server.site.objects.delete
+
+    def counted(key: str) -> None:
+        delete(key)
+        deleted.append(key)
+
+    store = server.store()
+    monkeypatch.setattr(server.site.objects, "delete", counted)
+    server.hangs = lambda call, key: call == "delete"
+    server.saved(store)
+    server.saved(store)
+    server.saved(store)
+    store.close()
+    server.end()
+    assert len(deleted) <= 1
+    store.lock.release()
+    store = server.store()
+    server.saved(store)
+    store.close()
+    assert len(deleted) > 1
+
+
+# Interrupted while it waits for several calls that are not answered.
+ASKS = """
+import sys, threading
+from flowplan.backends.remote.foreseen import at_once
+def hangs():
+    print("asked", flush=True)
+    threading.Event().wait()
+try:
+    at_once([hangs] * 3, 2)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_an_interruption_waits_for_no_call_of_several() -> None:
+    with Process([sys.executable, "-c", ASKS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["asked\n"] * 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LONGEST) == 130
+        assert process.stdout.read() == ""
