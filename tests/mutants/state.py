@@ -450,9 +450,9 @@ MISTAKES = (
     Mistake(
         "say of a version that could not be written that it does not read",
         "backends/remote/store.py",
-        "            self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)\n",
+        "            self._writing.answered(partial(self._place.keep_version, id, document, replace=True))\n",
         "            with suppress(StateError):\n"
-        "                self._place.keep_version(id, self._form.dump_version(state, one.change), replace=True)\n",
+        "                self._writing.answered(partial(self._place.keep_version, id, document, replace=True))\n",
         ("tests/state/test_form.py", "-k", "could_not_be_written"),
     ),
     Mistake(
