@@ -17,7 +17,7 @@ from flowplan.names import Said
 from flowplan.operations.files import write_new
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.observe import observe
-from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.loading import has_begun_none, load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
@@ -65,16 +65,13 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
     target = session.settings.directory / path
     if target.exists():
         raise _exists(path)
+    if has_begun_none(session):
+        with session.looking():
+            _, settled, left_out = _looked(session, path, one)
+            if settled is None:
+                return Generated((), tuple(left_out))
     with session.changing() as lock:
-        loaded = load_state(session)
-        if loaded.pending:
-            raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
-        project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
-        left_out: list[Said] = []
-        found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
-        settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)
-        if one is not None and left_out:
-            raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0].alone}")
+        loaded, settled, left_out = _looked(session, path, one)
         if settled is None:
             return Generated((), tuple(left_out))
         lock.verify()
@@ -84,6 +81,20 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         save_state(session, _taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
     unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
     return Generated(tuple(settled.found), tuple(left_out), unsaid)
+
+
+def _looked(session: Session, path: str, one: tuple[str, str] | None) -> tuple[Loaded, _Settled | None, list[Said]]:
+    """The state, what is to be written and imported (None: nothing is), and what is left out. Raises as `generate`."""
+    loaded = load_state(session)
+    if loaded.pending:
+        raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
+    project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
+    left_out: list[Said] = []
+    found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
+    settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)
+    if one is not None and left_out:
+        raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0].alone}")
+    return loaded, settled, left_out
 
 
 def _unsaid(found: Sequence[Found]) -> list[Said]:

@@ -10,7 +10,7 @@ import attrs
 from flowplan.backends.store import UNKNOWN_SINCE, UNREADABLE, last_readable, without_newest
 from flowplan.documents.history import History
 from flowplan.errors import Damaged, FlowplanError, GuardRefused, StateError, Unread
-from flowplan.operations.opening.loading import hold_not_moved
+from flowplan.operations.opening.loading import has_begun_none, hold_not_moved
 from flowplan.operations.opening.saving import save_state
 from flowplan.printable import shown
 from flowplan.state.history import PutBack, Version, put_back
@@ -43,6 +43,11 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
     """Make version `serial` the state. `force`: also where flowplan would no longer know objects that are in the state
     by then, or newer versions do not read, so that these are not known. Raises GuardRefused with those objects,
     StateError for a version that is not there or does not read; then nothing is moved."""
+    if has_begun_none(session):  # what is refused leaves no lock there
+        with session.looking():
+            found = _loaded(session, serial, force=force)
+            if found is not None and found.fresh:
+                session.store.version(_lineage(session, found), serial)
     with session.changing():
         store = session.store
         there = _loaded(session, serial, force=force)
@@ -59,10 +64,10 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
         now = last_known(session, loaded, lineage, force=force)
         if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
             raise FlowplanError(f"the state is version {serial}; nothing was restored")
-        found = put_back(version, now)
+        made = put_back(version, now)
         if not force:
-            hold_nothing_forgotten(found, f"version {serial}")
-        state = found.state
+            hold_nothing_forgotten(made, f"version {serial}")
+        state = made.state
         if loaded.fresh:
             serial = max(state.serial, newest_serial(session, loaded, lineage))
             state = attrs.evolve(state, serial=serial).as_put_back()
@@ -70,7 +75,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
             for path in store.begin_anew():
                 session.listener.note(f"set aside as {path}")
         saved = save_state(session, state, before=now.bindings if loaded.fresh else loaded.before, stated=True)
-        return attrs.evolve(found, state=saved)
+        return attrs.evolve(made, state=saved)
 
 
 def _loaded(session: Session, serial: int, *, force: bool) -> Loaded | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -11,7 +12,7 @@ from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hold_free, importable, parsed, settled_by
 from flowplan.operations.looking.unknown_stack import name_in_files
-from flowplan.operations.opening.loading import load_state
+from flowplan.operations.opening.loading import has_begun_none, load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
@@ -21,18 +22,23 @@ from flowplan.state.ownership import adopted, bound_bids
 from flowplan.state.records import CreateIntent
 from flowplan.state.state import Binding, State
 
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
+    from flowplan.model.catalogue import Named
+    from flowplan.model.live import Live
+
 
 def take_in(session: Session, address: str, id: str, lineage: str | None) -> Address:
     """Take the live bid or volume `id` into the state as `address`; the object itself is not touched. `lineage`: the
     stack that it belonged to. Raises UsageProblem, FlowplanError where there is no such object, GuardRefused for one
     of another stack."""
     wanted = parsed(address)
+    if has_begun_none(session):
+        with session.looking():
+            _looked(session, wanted, id, lineage)
     with session.changing() as lock:
-        loaded = load_state(session)
-        hold_free(loaded.state, wanted, id)
+        loaded, project, live, found = _looked(session, wanted, id, lineage)
         creates = settled_by(loaded.pending.values(), wanted)
-        project, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
-        found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,
             stack=session.stack_name(loaded.state, name_in_files(session)),
@@ -53,6 +59,17 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
             session.listener.warn(f"{UNPROVED}: {rm}")
             break
     return wanted
+
+
+def _looked(
+    session: Session, wanted: Address, id: str, lineage: str | None
+) -> tuple[Loaded, Named, Live, LiveBid | LiveVolume]:
+    """The state, its project, what is live there, and what of it is taken in. Raises as `take_in`."""
+    loaded = load_state(session)
+    hold_free(loaded.state, wanted, id)
+    project, (_, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
+    found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
+    return loaded, project, live, found
 
 
 def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[CreateIntent], state: State) -> Binding:

@@ -14,7 +14,7 @@ from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, Usag
 from flowplan.model import bounds
 from flowplan.names import few
 from flowplan.operations.looking.unknown_stack import named
-from flowplan.operations.opening.loading import hold_not_moved
+from flowplan.operations.opening.loading import has_begun_none, hold_not_moved
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
@@ -31,7 +31,7 @@ from flowplan.state.state import State, consistent
 if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.model.address import Address
-    from flowplan.model.catalogue import Catalogue
+    from flowplan.model.catalogue import Catalogue, Named
     from flowplan.model.live import Live, Marker
     from flowplan.model.resources import Resource
     from flowplan.operations.opening.session import Session
@@ -56,11 +56,11 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
     or may not be read. Raises UsageProblem where the state is intact, Unopened where others may have its key, Unread
     where it may be whole, FlowplanError where nothing carries a marker."""
     config = _configuration(session, paths)
+    if has_begun_none(session):  # what is refused leaves no lock there
+        with session.looking():
+            _looked(session, config, lineage, force=force)
     with session.changing() as lock:
-        _hold_lost(session, lineage, force=force)
-        lists = session.cloud().everything()
-        project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
-        marker = _chosen(session, config, live, lineage)
+        project, catalogue, live, marker = _looked(session, config, lineage, force=force)
         is_ours = config is not None and _is_of_this(config, live, marker.lineage)
         empty = State(
             lineage=marker.lineage,
@@ -90,6 +90,16 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
     if config is None or any(task.lifetime is not None for task in config.tasks.values()):
         session.listener.note(_LIFETIMES)
     return AfterRecovery(saved, rebuilt=True)
+
+
+def _looked(
+    session: Session, config: Config | None, lineage: str | None, *, force: bool
+) -> tuple[Named, Catalogue, Live, Marker]:
+    """The project, what is offered and what is live there, and whose markers count. Raises as `from_live`."""
+    _hold_lost(session, lineage, force=force)
+    lists = session.cloud().everything()
+    project, (catalogue, live) = session.enter_and_list(State(lineage=""), config, lists)
+    return project, catalogue, live, _chosen(session, config, live, lineage)
 
 
 def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
@@ -142,7 +152,7 @@ def _note_kept(session: Session) -> None:
         remedy = ", but this run cannot read it: no key that is given opens it, or it is damaged"
     if last is not None and last.resources:
         count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
-        session.listener.note(
+        session.note_once(
             f"version {last.serial} of the state, with {count}, is kept, and may hold more than the markers do{remedy}"
         )
 
@@ -163,7 +173,7 @@ def _hold_lost(session: Session, lineage: str | None, *, force: bool) -> None:
             if not force:
                 raise Unopened(f"{error}: the state is not lost", hint=FOR_OTHERS) from None
             if store.form.seal is None:
-                session.listener.note("what is rebuilt is not encrypted, because no key is given")
+                session.note_once("what is rebuilt is not encrypted, because no key is given")
         backup = store.backup()
         if backup is not None:
             raise UsageProblem(

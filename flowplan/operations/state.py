@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.backends.parts import nothing_to_restore
 from flowplan.diagnostics import candidates
 from flowplan.documents.state import Kept, Rekeyed
 from flowplan.errors import FlowplanError, StateError, UsageProblem
@@ -204,6 +205,10 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> Pu
 
 def restore(session: Session) -> Restored:
     """Put the last good version of the state back, and what the journal holds since. Raises StateError."""
+    if has_begun_none(session):  # what is refused leaves no lock there
+        with session.looking():
+            hold_not_lost(session)
+            raise nothing_to_restore(session.store.name, session.store.read())
     with session.changing():
         if _is_missing(session):
             hold_not_lost(session)

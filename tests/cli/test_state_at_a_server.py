@@ -91,6 +91,30 @@ def test_what_ends_or_settles_what_is_there_begins_no_state_where_there_is_none(
     assert (state.versions, state.lock) == ({}, None)
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("import", "bid.train", "bid_1"), 1),
+        (("import", "bid.train", "bid_1", "--generate", "new.yaml"), 1),
+        (("import", "--all", "--generate", "new.yaml"), 0),
+        (("state", "restore"), 5),
+        (("state", "restore", "3"), 5),
+        (("state", "restore", "3", "--force"), 5),
+        (("recover", "--from-live"), 1),
+        (("force-unlock", "3f0c9a52"), 1),
+        (("lock", "show"), 0),
+        (("watch", "--once"), 2),
+    ],
+)
+def test_what_is_refused_begins_no_state_where_there_is_none(
+    place: Place, url: str, command: tuple[str, ...], code: int
+) -> None:
+    done = place.run("--state", url, *command)
+    assert (done.code, "a new one begins" in done.err) == (code, False), done
+    state = state_servers.server().state(url.rpartition("/")[2])
+    assert (state.versions, state.lock) == ({}, None)
+
+
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:
     """To try it takes the lock, and writes."""
     said = "whether that server keeps a second run out"

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin a state at a server by an import of what is not there",
+        "operations/import_.py",
+        "    if has_begun_none(session):\n",
+        "    if False:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
+    ),
+    Mistake(
+        "begin a state at a server where there is none to restore",
+        "operations/state.py",
+        "    if has_begun_none(session):  # what is refused leaves no lock there\n",
+        "    if False:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
+    ),
+    Mistake(
+        "begin a state at a server by a version of it that is not there",
+        "operations/history.py",
+        "    if has_begun_none(session):  # what is refused leaves no lock there\n",
+        "    if False:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
+    ),
+    Mistake(
         "leave who may not write the state on its server without a way to stop paying",
         "operations/running/run.py",
         "                without_server(error)\n",
