@@ -104,10 +104,10 @@ def _why(costs: Costs, judged: Judged) -> str:
         return f"{cannot} without a price for {', '.join(unknown(costs)) or 'some of it'}"
     cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
-        return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
+        return f"{cost}; {name} allows {usd(judged.allowed)} (before: {usd(judged.before)})"
     more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
     of = f" ({growth} of that)" if growth.percent else ""
-    return f"{cost}, {more} more than the {usd(judged.before)} that it costs now; {name} allows {most}{of}"
+    return f"{cost}, {more} more than the {usd(judged.before)} before; {name} allows {most}{of}"
 
 
 def _remedy(costs: Costs, judged: Judged) -> str:

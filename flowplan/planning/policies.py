@@ -349,7 +349,7 @@ def _over(plan: Plan, cap: Cap, seen: Circumstances) -> Iterator[Diagnostic]:
     elif found.after > cap.amount and found.after > found.before:
         summary = (
             f"project {name} would cost up to {usd(found.after)} an hour, every limit paid, bids and volumes of others"
-            f" included; {allowed} (now: {usd(found.before)})"
+            f" included; {allowed} (before: {usd(found.before)})"
         )
         hint = "lower limits, ask for fewer instances, or first end what runs in the project"
         yield Diagnostic("policy", summary, hint, position=cap.position)

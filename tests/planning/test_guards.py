@@ -167,6 +167,17 @@ def test_increase_in_dollars_and_per_cent() -> None:
         assert refused(plan, Budget(max_cost_increase=Increase(D(allowed), percent=True))) == reasons
 
 
+def test_a_refusal_calls_what_it_compares_with_what_a_plan_does() -> None:
+    """Of a stack that pays $8 of its limit of $10, the $10 is before the change and at most, and no price of now."""
+    plan = plan_of("update", bid("b", "10.00"), bid("b", "12.00"), prices=market())
+    found = held_to(plan, Budget(D(11), max_cost_increase=Increase(D(1))))
+    ends = [one.summary.partition("every limit paid")[2] for one in found.refusals]
+    assert ends == [
+        "; --max-hourly-cost allows $11.00 (before: $10.00)",
+        ", $2.00 more than the $10.00 before; --max-cost-increase allows $1.00",
+    ]
+
+
 def test_a_percentage_of_nothing_is_nothing() -> None:
     plan = plan_of("create", None, bid("b", "9.00"), prices=market())
     found = held_to(plan, Budget(max_cost_increase=Increase(D(1000), percent=True)))
@@ -179,7 +190,7 @@ def test_every_budget_holds_the_strictest_too() -> None:
     place = Position("flowplan.yaml", 3, 9)
     found = held_to(plan, Budget(D(20)), Budget(D(5), position=place))
     assert [(one.summary.split("; ")[1], one.position) for one in found.refusals] == [
-        ("guards.max_hourly_cost allows $5.00 (now: $0.00)", place)
+        ("guards.max_hourly_cost allows $5.00 (before: $0.00)", place)
     ]
     assert [one.refused for one in found.judged] == [False, True]
 

@@ -263,7 +263,7 @@ def test_its_figures_are_those_of_all_that_costs() -> None:
         raised,
         about=seen(live(ours, *there.bids.values(), *there.volumes.values())),
     )
-    assert "project research would cost up to $50.80 an hour" in one and "(now: $35.80)" in one
+    assert "project research would cost up to $50.80 an hour" in one and "(before: $35.80)" in one
 
 
 def test_a_project_that_cannot_be_listed_is_no_cheap_one() -> None:
