@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.cloud.looks import or_why, single
 from flowplan.errors import CloudError, FlowplanError, Unauthorized
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, Resource
 from flowplan.operations.looking.live import begun, certain, note_unread, with_ours
 from flowplan.operations.looking.prices import streams_of
@@ -54,6 +54,7 @@ def truth(session: Session, hours: float) -> Truth:
         note_unread(cloud, state, bills)
     now = cloud.time()
     as_ends = _ending(there.costs, state, bills, now)
+    _note_overdue(session, state, live, bills, now)
     judged = None if kept is None else judged_by(cloud, kept, bills, now)
     if judged is not None:
         _settle(session, judged, coming_day(state, forecasted(as_ends, streams, DAY), now), now)
@@ -72,6 +73,19 @@ def _ending(costs: Costs, state: State, bills: Bills, now: datetime) -> Costs:
     lefts = [left.get(one.change.address, ENDLESS) for one in costs.changes]
     changes = zip(costs.changes, lefts, strict=True)
     return attrs.evolve(costs, changes=tuple(attrs.evolve(one, left_before=its, left=its) for one, its in changes))
+
+
+def _note_overdue(session: Session, state: State, live: Live, bills: Bills, now: datetime) -> None:
+    """That bids which run past their lifetime are in the estimate as if they had none: nothing but a run ends them."""
+    from flowplan.names import few
+    from flowplan.planning.lifetimes import Seen, as_applied, over
+
+    running = {one.id for one in live.bids.values() if not one.ended and not one.bid.paused}
+    bids = {address: one for address, one in state.bindings.items() if one.id in running and address.kind == "bid"}
+    lifetimes = {address: bounds for address, one in bids.items() if (bounds := as_applied(one)) is not None}
+    if late := [str(address) for address in sorted(over(lifetimes, state, live, Seen(now, bills)), key=in_order)]:
+        whose = "the lifetime of each is over, and they are" if len(late) > 1 else "its lifetime is over, and it is"
+        session.listener.note(f"{few(late)}: {whose} counted as running on; `flowplan apply` ends that")
 
 
 def _unread(why: str, state: State, live: Live, kept: Sequence[KeptForecast]) -> Bills:

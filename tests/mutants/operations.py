@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say nothing of what an estimate counts past its lifetime",
+        "operations/cost.py",
+        "running = {one.id for one in live.bids.values() if not one.ended",
+        "running = {one.id for one in live.bids.values() if one.ended",
+        ("tests/operations/test_lifetimes.py", "-k", "estimate_of"),
+    ),
+    Mistake(
         "begin a state at a server by an import of what is not there",
         "operations/import_.py",
         "    if has_begun_none(session):\n",

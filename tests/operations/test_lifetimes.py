@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -80,6 +81,34 @@ def test_status_says_what_is_left_of_a_lifetime_and_what_ends_it(place: Place) -
     place.ok(*left["ended_by"].split()[1:], "--auto-approve")
     left, text = status_of(place, "bid.train")
     assert (left, "lifetime" in text) == ({}, False)
+
+
+def test_an_estimate_of_what_runs_past_its_lifetime_says_so(place: Place) -> None:
+    """It counts the bid as one that nothing ends: over a day more than the whole bid was to cost."""
+    place.write(ENDS.replace("max_hours: 12", "max_cost: 10"))
+    place.ok(*APPLY)
+    assert "lifetime is over" not in place.run("cost").err
+    place.ok("simulator", "advance", "24h")
+    (bid,) = (one for one in estimate_of(place) if one["address"] == "bid.train")
+    assert "left" not in bid
+    assert Decimal(bid["cost"]["cost"]["horizon"]["expected"]) > 10
+    said = "note: bid.train: its lifetime is over, and it is counted as running on; `flowplan apply` ends that"
+    assert said in " ".join(place.run("cost").err.split())
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances/pricing/history", "status", status=500, times=None)
+    assert "lifetime is over" not in place.run("cost").err  # nobody knows
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.ok(*APPLY)
+    assert "lifetime is over" not in place.run("cost").err
+
+
+def estimate_of(place: Place) -> list[dict[str, Any]]:
+    """What each resource is to cost over a day."""
+    found: list[dict[str, Any]] = json.loads(place.ok("cost", "--horizon", "24h", "--format", "json"))["estimate"][
+        "resources"
+    ]
+    return found
 
 
 def past_their_lifetime(place: Place, count: int) -> str:
