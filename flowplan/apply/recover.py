@@ -16,7 +16,7 @@ from flowplan.clock import Clock
 from flowplan.model.live import Live
 from flowplan.state.doubts import became_of, preceded
 from flowplan.state.journal import fold
-from flowplan.state.ownership import bound_bids, known_otherwise, strays
+from flowplan.state.ownership import bound_bids, known_otherwise, new_bids, strays
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State
 
@@ -66,13 +66,15 @@ def recover(
         if finding.verdict == "absent":
             continue
         settled, note = _settled(finding, sofar, live)
-        sofar, _ = fold(sofar, settled)
+        sofar, _ = fold(sofar, [finding.intent, *settled])
         records += settled
         notes.append(note)
     absent = {one.intent.intent: one.intent for one in findings.values() if one.verdict == "absent"}
     ended = tuple(_note(one) for one in findings.values() if one.verdict == "ended")
-    folded, _ = fold(state, records)
-    adopted = [Done("", stray.address, stray) for stray in strays(folded, live)]
+    folded, _ = fold(state, [*pending.values(), *records])
+    found = strays(folded, live)
+    new = new_bids((live.bids[stray.id] for stray in found), clock.moment(cloud.now()).by_server)
+    adopted = [Done("", stray.address, stray, placed_at=new.get(stray.id, 0.0)) for stray in found]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
     ]

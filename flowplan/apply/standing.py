@@ -32,12 +32,13 @@ class Looks(Protocol):
 
 def standings(cloud: Looks, quantities: Mapping[str, int], state: State, *, running: bool) -> dict[str, str]:
     """The status of each bid of `quantities` (id -> its instances): the API's word, GONE for one that it does not find
-    (UNSHOWN as long as it may not show one of `state` yet), and, if `running` is asked for, RUNNING once all instances
-    of an allocated bid run. Raises CloudError."""
+    (UNSHOWN as long as it may not show this bid of `state` yet), and, if `running` is asked for, RUNNING once all
+    instances of an allocated bid run. Raises CloudError."""
     live = cloud.live()
     bids = {id: _bid(cloud, id, live) for id in quantities}
-    missing = UNSHOWN if may_not_show(state, cloud.time().timestamp()) else GONE
-    found = {id: missing if bid is None else TERMINATED if bid.ended else bid.status for id, bid in bids.items()}
+    new = may_not_show(state, cloud.time().timestamp())
+    missing = {id: UNSHOWN if id in new else GONE for id in bids}
+    found = {id: missing[id] if bid is None else TERMINATED if bid.ended else bid.status for id, bid in bids.items()}
     if running and ALLOCATED in found.values():
         up = Counter(one.bid for one in cloud.instances() if one.status == UP)
         found |= {id: RUNNING for id, was in found.items() if was == ALLOCATED and up[id] >= quantities[id]}

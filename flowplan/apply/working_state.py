@@ -15,7 +15,7 @@ from flowplan.planning.triggers import causes
 from flowplan.state.journal import ended_by, placed_by
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.records import Closed, Done, Intent
-from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, later, with_ended
+from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended, with_placed
 
 
 @define
@@ -26,7 +26,7 @@ class WorkingState:
     pending: dict[str, Intent] = field(factory=dict)
     bindings: dict[Address, Binding] = field(init=False)
     _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
-    _placed_at: float = field(default=0.0, init=False)  # when a bid was placed last, in this run
+    _placed: dict[str, float] = field(factory=dict, init=False)  # the bids of this run, each with when it was placed
     _known: KnownIds = field(init=False)
     _bound: set[str] = field(init=False)  # ids that have been bound to an address, be it before or now
 
@@ -45,25 +45,34 @@ class WorkingState:
     def finish(self, intent: Intent, binding: Binding | None) -> Done:
         """The call of `intent` is done, and its address is `binding` now (None: it is gone)."""
         sent = self.pending.pop(intent.intent, intent)  # it may have been announced anew, for a later attempt
-        self._placed_at = later(self._placed_at, placed_by(sent))
+        if binding is not None and (at := placed_by(sent, binding.address)):
+            self._placed[binding.id] = at
         if binding is None or binding.ended:
             self._ended |= ended_by(intent)
         return self.bind(intent.address, binding, intent=intent.intent)
 
     def bind(
-        self, address: Address, binding: Binding | None, *, released: str = "", adopted: str = "", intent: str = ""
+        self,
+        address: Address,
+        binding: Binding | None,
+        *,
+        released: str = "",
+        adopted: str = "",
+        intent: str = "",
+        placed_at: float = 0.0,
     ) -> Done:
         """`address` is `binding` now (None: it is forgotten). `released`, `adopted`: an id that the state's set of this
-        name has from now on; `intent`: whose call made it so, "": it needed none."""
+        name has from now on; `intent`: whose call made it so, "": it needed none; `placed_at`: as of Done."""
         old = self.bindings.get(address)
         if binding is None:
             self.bindings.pop(address, None)
         else:
             self.bindings[address] = binding
             self._bound.add(binding.id)
+            self._placed |= {binding.id: placed_at} if placed_at else {}
         self._known.rebind(address, old, binding)
         self._known.learn(released=released, adopted=adopted)
-        return Done(intent, address, binding, released, adopted)
+        return Done(intent, address, binding, released, adopted, placed_at)
 
     def restate(self, now: State) -> Iterator[Done]:
         """Take over what the configuration says about addresses and live objects: `now` is the state with it, in which
@@ -73,7 +82,8 @@ class WorkingState:
         new = now.adopted - self.state.adopted
         for address, binding in now.bindings.items():
             if self.bindings.get(address) != binding:
-                yield self.bind(address, binding, adopted=binding.id if binding.id in new else "")
+                adopted = binding.id if binding.id in new else ""
+                yield self.bind(address, binding, adopted=adopted, placed_at=_placed_at(address, now, self.state))
 
     def set_aside(self, intent: Intent) -> Done:
         """What the address of `intent` is bound to has a successor, which that has made: it stands elsewhere until it
@@ -146,8 +156,8 @@ class WorkingState:
         return sorted(binding.id for address, binding in self.bindings.items() if address.kind == "bid")
 
     def as_placed(self) -> State:
-        """The state before the run, with when a bid was placed last."""
-        return attrs.evolve(self.state, placed_at=later(self.state.placed_at, self._placed_at))
+        """The state before the run, with the bids that were placed in it."""
+        return attrs.evolve(self.state, placed=with_placed(self.state.placed, self._placed))
 
     def snapshot(self) -> State:
         """The state as it is now."""
@@ -155,6 +165,12 @@ class WorkingState:
 
     def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
         return attrs.evolve(self._known.put_into(self.as_placed()), bindings=bindings, ended=ended)
+
+
+def _placed_at(address: Address, now: State, before: State) -> float:
+    """When the bid at `address` was placed, where `before` does not say so and `now` does; 0: nothing is new."""
+    id = now.bindings[address].id
+    return 0.0 if address.kind != "bid" or id in before.placed else now.placed.get(id, 0.0)
 
 
 def _as_it_is(change: Change) -> Binding | None:

@@ -22,10 +22,10 @@ class Asking:
     """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
 
     `project`: the id of the project that lists and creates are of; empty until `enter`. `ended`: the ids
-    of what this stack has ended. `placed_lately`: a bid of this stack may be so new that the API does not show it yet,
-    neither in a list nor by its id. `seen_projects`: those that were listed, id -> name. `names`: the catalogue that
-    was listed last; the type and the keys of a bid that is read have their names from it, and are called by their ids
-    where it does not have them.
+    of what this stack has ended. `placed_lately`: the ids of its bids that may be so new that the API does not show
+    them yet, neither in a list nor by their id. `seen_projects`: those that were listed, id -> name. `names`: the
+    catalogue that was listed last; the type and the keys of a bid that is read have their names from it, and are called
+    by their ids where it does not have them.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Asking:
         self.project = ""
         self.names = Catalogue((), ())
         self.ended: Collection[str] = ()
-        self.placed_lately = False
+        self.placed_lately: Collection[str] = ()
         self.seen_projects: Mapping[str, str] = {}
         self._note = note
         self._noted: set[str] = set()
@@ -46,7 +46,7 @@ class Asking:
         if self._together.close():
             self.http.close()
 
-    def enter(self, project: str, *, ended: Collection[str] = (), placed_lately: bool = False) -> None:
+    def enter(self, project: str, *, ended: Collection[str] = (), placed_lately: Collection[str] = ()) -> None:
         """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
         still show it, and it is left out of them. `placed_lately`: as of the class."""
         self.project, self.ended, self.placed_lately = project, ended, placed_lately

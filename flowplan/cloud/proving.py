@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from flowplan.cloud import fields
@@ -40,16 +40,22 @@ class Proving(Observing):
         """`live`, which was listed in full, with certainty about objects it should hold and does not.
 
         A bid is gone when two looks of different kinds agree: a list that does not have it, of a project that the
-        credentials are seen to see, and the API's own 404 to its id; unless it may be so new that both lag. A volume
-        is gone when it is among the deleted ones. `by`: as in `Transport.call`, of bids.
+        credentials are seen to see, and the API's own 404 to its id; unless that bid may be so new that both lag. A
+        volume is gone when it is among the deleted ones. `by`: as in `Transport.call`, of bids.
         Raises CloudError for what is neither there nor proved gone.
         """
-        return self._looked_again(live, bids, volumes, by, proves=not self.placed_lately)
+        return self._looked_again(live, bids, volumes, by, new=self.placed_lately)
 
     def _looked_again(
-        self, live: Live, bids: Iterable[str], volumes: Iterable[str], by: float | None = None, *, proves: bool = True
+        self,
+        live: Live,
+        bids: Iterable[str],
+        volumes: Iterable[str],
+        by: float | None = None,
+        *,
+        new: Collection[str] = (),
     ) -> Live:
-        """The same. `proves`: no bid is so new that the API need not know it yet."""
+        """The same. `new`: the bids that the API need not know yet."""
         found = dict(live.bids)
         gone: set[str] = set(live.gone)
         unclear: list[str] = []
@@ -59,7 +65,7 @@ class Proving(Observing):
             try:
                 found[id] = self.bid(id, by)
             except NotFound as error:
-                if not proves:
+                if id in new:
                     raise _may_be_new(id) from error
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]
@@ -101,13 +107,13 @@ class Proving(Observing):
         live = self.live()
         if kind == "volume":
             return id not in live.volumes and id in self.look_again(live, [], [id]).gone
-        live = self._looked_again(live, [id], [], proves=asked or not self.placed_lately)
+        live = self._looked_again(live, [id], [], new=() if asked else self.placed_lately)
         return id in live.gone or live.bids[id].ended
 
 
 def _may_be_new(id: str) -> CloudError:
     return CloudError(
-        f"{id} is in the state, but the API does not show it; a bid of this stack was placed in the last "
-        f"{SHOWS_WITHIN:.0f} s, which the API may not show yet, so nothing proves that it is gone",
+        f"{id} is in the state, but the API does not show it; it may have been placed in the last "
+        f"{SHOWS_WITHIN:.0f} s, and then the API may not show it yet, so nothing proves that it is gone",
         hint=f"run the same command again in {SHOWS_WITHIN:.0f} s",
     )

@@ -24,6 +24,7 @@ from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
 from flowplan.state.known import Existing, is_live, placed_bids
 from flowplan.state.moving import hold_in_use
+from flowplan.state.ownership import bound_bids, new_bids
 from flowplan.state.rebuild import rebuild
 from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
 from flowplan.state.state import State, consistent
@@ -79,12 +80,15 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
             )
         overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
-        empty = attrs.evolve(empty, bindings=consistent(known))
+        empty = attrs.evolve(empty, bindings=consistent(known), placed=overflowed.placed)
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
+        now = session.cloud().time().timestamp()
+        new = new_bids((live.bids[id] for id in sorted(bound_bids(found.state) & live.bids.keys())), now)
+        state = attrs.evolve(found.state, placed={**found.state.placed, **new})
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")
-        saved = save_state(session, found.state.as_put_back(), before={})
+        saved = save_state(session, state.as_put_back(), before={})
     for note in found.notes:
         session.listener.note(note)
     if config is None or any(task.lifetime is not None for task in config.tasks.values()):

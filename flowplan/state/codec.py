@@ -40,6 +40,8 @@ PACKED_FORMAT = 4  # of one that was compressed before it was sealed, as kept ve
 # What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
 # that has one of these is of format 2, every other one of format 1.
 _FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from", "moved_as")
+# When a bid of the stack was placed last: all that an earlier flowplan knows of `placed`. It goes by that for each bid.
+_PLACED_AT = "placed_at"
 _PAID_KEYS = ({"address", "amount", "at"}, {"address", "amount", "at", "hours", "read_at"})
 _BILLED = regex(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
@@ -188,7 +190,7 @@ def _hold_complete(value: Mapping[str, Any], needed: Set[str]) -> None:
 
 
 def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
-    return _writer(
+    plain = _writer(
         made,
         State,
         bindings={
@@ -200,8 +202,15 @@ def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
         released={"unstruct_hook": sorted},
         adopted={"unstruct_hook": sorted},
         ended={"unstruct_hook": lambda ended: dict(sorted(ended.items()))},
+        placed={"unstruct_hook": lambda placed: dict(sorted(placed.items()))},
         paid={"unstruct_hook": lambda ledger: {id: _paid_out(one) for id, one in sorted(ledger.items())}},
     )
+
+    def out(state: State) -> dict[str, Any]:
+        body = plain(state)
+        return body | {_PLACED_AT: max(state.placed.values())} if state.placed else body
+
+    return out
 
 
 def _state_in(made: Converter) -> Callable[[Any, Any], State]:
@@ -212,6 +221,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
     text = {"struct_hook": lambda value, _: _text(value)}
     place = {"struct_hook": lambda value, _: _path(value)}  # a URL, or the name of a file
     names = {"struct_hook": lambda value, _: frozenset(map(_text, value))}
+    times = {"struct_hook": lambda value, _: {_text(id): _seconds(at) for id, at in dict(value).items()}}
     plain = _reader(
         made,
         State,
@@ -225,8 +235,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,
         adopted=names,
-        placed_at={"struct_hook": lambda value, _: _seconds(value)},
-        ended={"struct_hook": lambda value, _: {_text(id): _seconds(at) for id, at in dict(value).items()}},
+        **dict.fromkeys(("ended", "placed"), times),
         paid={"struct_hook": lambda value, _: {_text(id): _paid_in(one) for id, one in dict(value).items()}},
     )
     needed = _always_written(State) - {"bindings"} | {"resources"}
@@ -235,9 +244,19 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
     def read(value: Any, cls: Any) -> State:
         _hold_complete(value, needed)
         found: State = plain({key: item for key, item in value.items() if key in known}, cls)
-        return found
+        last = _seconds(value[_PLACED_AT]) if _PLACED_AT in value else 0.0
+        return _placed_by_then(found, last)
 
     return read
+
+
+def _placed_by_then(state: State, last: float) -> State:
+    """`state`, of which a bid was placed last at `last` (0: that is not known). Where none of those placed is that one,
+    an earlier flowplan has saved it, which does not say which it was: any may be."""
+    if not last or last in state.placed.values():
+        return state
+    bids = (binding.id for address, binding in state.bindings.items() if address.kind == "bid")
+    return attrs.evolve(state, placed={**dict.fromkeys(bids, last), **state.placed})
 
 
 def _paid_out(one: Paid) -> dict[str, Any]:

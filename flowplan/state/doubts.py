@@ -61,7 +61,7 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
     smaller = "size_gb" not in found.unreported and found.size_gb < wanted.size_gb
     if smaller or any(getattr(found, name) != getattr(wanted, name) for name in reported):
         return False
-    created = _seconds(volume.created_at)
+    created = seconds(volume.created_at)
     first, last = intent.since or intent.at, intent.at
     early, late = first.by_server - SKEW, last.by_server + SHOWS_WITHIN
     timely = created is not None and early <= created <= late
@@ -76,12 +76,12 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
 def is_older(created_at: str, intent: CreateIntent) -> bool:
     """Whether what was made at `created_at` was there before the first attempt of `intent`; False where nobody
     knows."""
-    created, first = _seconds(created_at), intent.since or intent.at
+    created, first = seconds(created_at), intent.since or intent.at
     doubt = 0.0 if first.server is not None else WRONG
     return created is not None and created < first.by_server - SKEW - doubt
 
 
-def _seconds(created_at: str) -> float | None:
+def seconds(created_at: str) -> float | None:
     """Seconds since the epoch of a time as the API writes it; None for what is none."""
     try:
         moment = datetime.fromisoformat(created_at)

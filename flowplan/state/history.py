@@ -22,7 +22,7 @@ from flowplan.model import bounds
 from flowplan.model.address import Address, in_order
 from flowplan.model.digest import digest
 from flowplan.state.codec import SIZE_LIMIT, dump, load, no_constant, no_duplicates, reason
-from flowplan.state.state import Binding, State, consistent, with_ended
+from flowplan.state.state import Binding, State, consistent, with_ended, with_placed
 
 VersionId: TypeAlias = tuple[str, int]  # lineage and serial of a state that is kept
 FORMAT_VERSION = 1
@@ -231,7 +231,7 @@ def put_back(version: State, now: State) -> PutBack:
         plans=now.plans or version.plans,
         put_back=max(version.put_back, now.put_back),
         ended=with_ended(version.ended, now.ended),
-        placed_at=max(version.placed_at, now.placed_at),
+        placed=with_placed(version.placed, now.placed),
     ).with_ledger_of(now)
     forgotten = _lacking(now, ids)
     return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))

@@ -19,9 +19,10 @@ from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.patterns import regex
 from flowplan.state.codec import converter, misfits, reason
-from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, later, with_ended
+from flowplan.state.state import AppliedPlan, KnownIds, State, consistent, with_ended, with_placed
 
 if TYPE_CHECKING:
+    from flowplan.model.address import Address
     from flowplan.state.records import Intent, Record
 
 JOURNAL_VERSION = 1
@@ -83,11 +84,13 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
 
     bindings, known = dict(state.bindings), KnownIds(state)
     pending: dict[str, Intent] = {}
+    sent: dict[str, Intent] = {}  # what stands aside for a new bid is a result of the same intent
     ended: dict[str, float] = {}
-    placed_at, shrunk = state.placed_at, False
+    placed: dict[str, float] = {}
+    shrunk = False
     for record in records:
         if isinstance(record, Intent):
-            pending[record.intent] = record
+            pending[record.intent] = sent[record.intent] = record
             continue
         if isinstance(record, AppliedPlan):
             state = state.begin(record)
@@ -96,7 +99,9 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
         if isinstance(record, Done):
             known.rebind(record.address, bindings.get(record.address), record.binding)
             known.learn(released=record.released, adopted=record.adopted)
-            placed_at = later(placed_at, placed_by(intent))
+            if record.binding is not None:
+                at = record.placed_at or placed_by(sent.get(record.intent), record.address)
+                placed |= {record.binding.id: at} if at else {}
             if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)
@@ -104,11 +109,10 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
                 bindings.pop(record.address, None)
             else:
                 bindings[record.address] = record.binding
-    state = known.put_into(state)
+    state = attrs.evolve(known.put_into(state), placed=with_placed(state.placed, placed))
     if not shrunk:
-        return attrs.evolve(state, bindings=bindings, placed_at=placed_at), pending
-    gone = with_ended(state.ended, ended)
-    return attrs.evolve(state, bindings=consistent(bindings), ended=gone, placed_at=placed_at), pending
+        return attrs.evolve(state, bindings=bindings), pending
+    return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
 
 
 def ended_by(intent: Intent | None) -> dict[str, float]:
@@ -116,10 +120,12 @@ def ended_by(intent: Intent | None) -> dict[str, float]:
     return {intent.id: intent.at.by_server} if intent is not None and intent.op == "delete" and intent.id else {}
 
 
-def placed_by(intent: Intent | None) -> float:
-    """When the bid was placed that the create of `intent`, which is done, has made; 0 for any other operation."""
-    is_one = intent is not None and intent.op == "create" and intent.address.kind == "bid"
-    return intent.at.by_server if intent is not None and is_one else 0.0
+def placed_by(intent: Intent | None, address: Address) -> float:
+    """When the bid at `address` was placed that the create of `intent`, which is done, has made; 0 for any other
+    operation, and for what stands aside for that bid."""
+    if intent is None or intent.op != "create" or intent.address != address or address.kind != "bid":
+        return 0.0
+    return intent.at.by_server
 
 
 # ---- journal frames -----------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ ours; everything else is somebody's, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 
 from flowplan.model.address import Address, in_order
-from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid, LiveVolume
 from flowplan.state.known import as_known, has_ended
 from flowplan.state.paid import Paid
 from flowplan.state.state import Binding, State
@@ -100,6 +100,17 @@ def adopted(address: Address, found: LiveBid | LiveVolume, bindings: Mapping[Add
     )
     needs = tuple(volumes[str(id)] for id in found.bid.volumes if str(id) in volumes)
     return Binding(address, found.id, as_known(found, None), needs, found.marker.generation if found.marker else 1)
+
+
+def new_bids(found: Iterable[LiveBid | LiveVolume], now: float) -> dict[str, float]:
+    """Those of the live objects `found`, which no operation in the state made, that are bids so new at `now` that the
+    API may not show them yet wherever it is asked, each with when it was placed (as in `State.placed`). Of one that has
+    no time that can be read, or one that is yet to come, nobody knows that it is older."""
+    from flowplan.state.doubts import seconds
+
+    created = {one.id: seconds(one.created_at) for one in found if isinstance(one, LiveBid)}
+    placed = {id: now if at is None else min(at, now) for id, at in created.items()}
+    return {id: at for id, at in placed.items() if now - at < SHOWS_WITHIN}
 
 
 def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:

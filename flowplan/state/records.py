@@ -79,13 +79,15 @@ class CreateIntent(Intent):
 class Done:
     """The call of `intent` succeeded: this is what the address is now (None: it is gone). Without intent: no call was
     needed. `released` and `adopted`: an id that belongs to the state's set of this name from now on. What is bound is
-    released no longer."""
+    released no longer. `placed_at`: when the bid was placed, where no intent tells that (seconds since the epoch, as in
+    `State.placed`); 0: an intent does, or long ago."""
 
     intent: str
     address: Address
     binding: Binding | None
     released: str = field(default="", metadata=IF_SET)
     adopted: str = field(default="", metadata=IF_SET)
+    placed_at: float = field(default=0.0, metadata=IF_SET)
 
 
 @frozen

@@ -107,7 +107,8 @@ class State:
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
-    `placed_at`: when a bid of this stack was placed last (as in `ended`); 0: that is not known (`may_not_show`).
+    `placed`: ids of bids of this stack that were placed lately, each with when (as in `ended`): the API may not show
+    them yet, and nobody must take them for gone (`may_not_show`).
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
     `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
     before is not known. 0: it is recorded from the beginning.
@@ -127,7 +128,7 @@ class State:
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
-    placed_at: float = field(default=0.0, metadata=IF_SET)
+    placed: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
     name_prefix: str = field(default="", metadata=IF_SET)
     paid: Ledger = field(factory=dict, metadata=IF_SET)
     paid_since: int = field(default=0, metadata=IF_SET)
@@ -226,17 +227,19 @@ def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
     return frozenset(id for id, at in ended.items() if abs(now - at) < ENDED_FOR)
 
 
-def may_not_show(state: State, now: float) -> bool:
-    """Whether some bid of `state` was placed so lately at `now` that the API may not show it yet: that it does not know
+def with_placed(placed: Mapping[str, float], new: Mapping[str, float]) -> Mapping[str, float]:
+    """`placed` with `new`, which were placed after them, and without what the API has to show since. A time over a day
+    after these is of a clock that was wrong."""
+    if not new:
+        return placed
+    oldest, latest = min(new.values()) - SHOWS_WITHIN, max(new.values()) + ENDED_FOR
+    return {id: at for id, at in placed.items() if oldest < at <= latest} | dict(new)
+
+
+def may_not_show(state: State, now: float) -> frozenset[str]:
+    """The bids of `state` that were placed so lately at `now` that the API may not show them yet: that it does not know
     the id either proves nothing then."""
-    return abs(now - state.placed_at) < SHOWS_WITHIN
-
-
-def later(before: float, placed: float) -> float:
-    """When a bid was placed last, of two times (0: none was). Where `placed` was recorded last and is over a day
-    earlier, the clock of `before` was wrong: a time that is yet to come would guard nothing that is placed until
-    then."""
-    return placed if placed and before - placed > ENDED_FOR else max(before, placed)
+    return frozenset(id for id, at in state.placed.items() if abs(now - at) < SHOWS_WITHIN)
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:

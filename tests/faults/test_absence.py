@@ -6,10 +6,12 @@ import itertools
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 
 from flowplan.apply.patience import ENDING, Patience
 from flowplan.apply.removals import Removals
+from flowplan.backends.local import LocalStore
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
@@ -22,7 +24,8 @@ from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
 from tests.builders import bid, live, live_bid
-from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, bid_id, live_ids
+from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
+from tests.texts import task_text
 
 NOBODY = '{"data": [], "next_cursor": null}'
 GATEWAY = '{"message": "no Route matched with those values"}'
@@ -147,8 +150,9 @@ def test_what_was_placed_a_moment_ago_is_not_gone_because_it_does_not_show(appli
     unseen(applied)
     done = applied.run(*command)
     assert done.code == 1, done
-    assert "may not show yet, so nothing proves that it is gone hint: run the same command again in 120 s" in " ".join(
-        done.err.split()
+    assert (
+        "may not show it yet, so nothing proves that it is gone hint: run the same command again in 120 s"
+        in " ".join(done.err.split())
     )
     heals(applied)
     assert live_ids(applied) == [id]
@@ -193,6 +197,79 @@ def test_what_the_api_has_forgotten_for_long_is_let_go(applied: Place) -> None:
     answers(applied, f"DELETE {ONE_BID}", MISSING)
     applied.ok(*DESTROY, "--target", BID)
     assert BID not in state_of(applied)
+
+
+def vanishes(place: Place, id: str) -> None:
+    """The API does not know the bid `id` any more, and shows all others."""
+    rows = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    others = {"data": [row for row in rows if row["fid"] != id], "next_cursor": None}
+    answers(place, ALL_BIDS, json.dumps(others), status=200)
+    answers(place, f"GET /v2/spot/bids/{id}", MISSING)
+
+
+def test_a_bid_that_is_gone_for_long_is_gone_though_another_was_placed_a_moment_ago(place: Place) -> None:
+    """The stack may place one every minute: no moment would ever come at which that is proved."""
+    place.write(many(1))
+    place.ok(*APPLY)
+    passes(place)
+    place.write(many(2))
+    place.ok(*APPLY)
+    vanishes(place, bid_id(place, "bid.task-000"))
+    plan = json.loads(place.ok("plan", "--format", "json"))
+    reasons = {one["address"]: one.get("action_reason") for one in plan["resource_changes"]}
+    assert reasons["bid.task-000"] == "create_because_gone"
+    heals(place)
+    vanishes(place, bid_id(place, "bid.task-001"))
+    assert "may not show it yet" in " ".join(place.run("plan").err.split())
+
+
+@pytest.mark.parametrize("how", ["import", "recover --from-live", "an import block", "a stray"])
+@pytest.mark.parametrize("age", [0, SHOWS_WITHIN + 1], ids=["new", "old"])
+def test_what_was_taken_into_the_state_a_moment_after_it_was_placed_is_not_gone(
+    place: Place, how: str, age: float
+) -> None:
+    """Any other replica may not show it yet."""
+    text = f"---\nversion: 2\nname: work\n{task_text('task-000')}"
+    place.write(text)
+    place.ok(*APPLY)
+    id, task = bid_id(place, "bid.task-000"), "bid.task-000"
+    passes(place, age)
+    forget(place, task)
+    if how == "recover --from-live":
+        lineage = json.loads((place.path / "flowplan.state.json").read_text())["lineage"]
+        for kept in place.path.glob("flowplan.state*"):
+            kept.unlink()
+        place.ok("recover", "--from-live", "--lineage", lineage)
+    elif how == "a stray":
+        place.ok("recover")
+    elif how == "import":
+        place.ok("import", task, id)
+    else:
+        place.edit("name: work\n", f"name: work\nimport: [{{address: {task}, id: {id}}}]\n")
+        place.ok(*APPLY)
+    assert bid_id(place, task) == id
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    assert state.get("placed", {}).keys() == ({id} if age == 0 else set())
+    vanishes(place, id)
+    done = place.run("plan")
+    assert done.code == (1 if age == 0 else 0), done
+
+
+def test_nor_is_what_a_run_in_doubt_had_placed(place: Place) -> None:
+    """The answer to its create was lost, and `recover` finds it."""
+    left_in_doubt(place)
+    heals(place)
+    place.ok("recover")
+    id = bid_id(place, "bid.task-000")
+    vanishes(place, id)
+    assert f"{id} is in the state, but the API does not show it" in " ".join(place.run("plan").err.split())
+
+
+def forget(place: Place, address: str) -> None:
+    """The state knows neither `address` any more, nor which bids were placed, as if it were an older copy."""
+    lose_addresses(place, address)
+    store = LocalStore(place.path / "flowplan.state.json")
+    store.save(attrs.evolve(store.read().state, placed={}))
 
 
 def test_a_list_alone_that_lags_ends_nothing_for_who_looks(applied: Place) -> None:

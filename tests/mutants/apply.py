@@ -8,9 +8,30 @@ MISTAKES = (
     Mistake(
         "what was placed a moment ago and shows nowhere yet is gone for what waits for it",
         "apply/standing.py",
-        "missing = UNSHOWN if may_not_show(state, cloud.time().timestamp()) else GONE",
-        "missing = GONE",
+        "missing = {id: UNSHOWN if id in new else GONE for id in bids}",
+        "missing = dict.fromkeys(bids, GONE)",
         ("tests/operations/test_waiting.py", "-k", "shows_nowhere"),
+    ),
+    Mistake(
+        "when a bid was placed is forgotten, if a later run found out that it was",
+        "apply/recover.py",
+        "fold(state, [*pending.values(), *records])",
+        "fold(state, records)",
+        ("tests/faults/test_absence.py", "-k", "in_doubt"),
+    ),
+    Mistake(
+        "a bid of ours that a state lacks is old, however new it is",
+        "apply/recover.py",
+        "stray, placed_at=new.get(stray.id, 0.0))",
+        "stray)",
+        ("tests/faults/test_absence.py", "-k", "stray"),
+    ),
+    Mistake(
+        "a bid that an import block names is old, however new it is",
+        "apply/working_state.py",
+        "adopted=adopted, placed_at=_placed_at(address, now, self.state))",
+        "adopted=adopted)",
+        ("tests/faults/test_absence.py", "-k", "block"),
     ),
     Mistake(
         "a bid was placed when its create was announced first, however long that waited for its turn",

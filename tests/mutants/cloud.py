@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "forget a bid that was just placed, as the API does not know yet what is to be cancelled",
         "cloud/proving.py",
-        "proves=asked or not self.placed_lately)",
-        "proves=True)",
+        "new=() if asked else self.placed_lately)",
+        "new=())",
         ("tests/faults/test_absence.py", "-k", "does_not_know_the_id"),
     ),
     Mistake(
@@ -32,6 +32,13 @@ MISTAKES = (
         "isinstance(one, str) and _NAME.fullmatch(one)",
         "isinstance(one, str) and one.isprintable()",
         ("tests/cloud/test_remembered.py", "-k", "obey"),
+    ),
+    Mistake(
+        "no bid is ever proved to be gone while the stack places others",
+        "cloud/proving.py",
+        "if id in new:",
+        "if new:",
+        ("tests/faults/test_absence.py", "-k", "gone_for_long"),
     ),
     Mistake(
         "a bid that was placed a moment ago is gone when neither a list nor its id shows it",

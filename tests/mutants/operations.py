@@ -34,6 +34,20 @@ MISTAKES = (
         ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
     ),
     Mistake(
+        "a bid that is imported a moment after it was placed is gone when one replica does not show it",
+        "operations/import_.py",
+        "            placed={**loaded.state.placed, **new_bids([found], session.cloud().time().timestamp())},\n",
+        "",
+        ("tests/faults/test_absence.py", "-k", "new-import"),
+    ),
+    Mistake(
+        "so is one of a state that is rebuilt",
+        "operations/rebuild.py",
+        "placed={**found.state.placed, **new})",
+        "placed=found.state.placed)",
+        ("tests/faults/test_absence.py", "-k", "from-live"),
+    ),
+    Mistake(
         "leave who may not write the state on its server without a way to stop paying",
         "operations/running/run.py",
         "                without_server(error)\n",

@@ -6,6 +6,34 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "no bid may be too new to show that an earlier flowplan has placed",
+        "state/codec.py",
+        "return _placed_by_then(found, last)",
+        "return found",
+        ("tests/state/test_codec.py", "-k", "earlier_flowplan_placed"),
+    ),
+    Mistake(
+        "an earlier flowplan takes a bid for gone that this one has just placed",
+        "state/codec.py",
+        "return body | {_PLACED_AT: max(state.placed.values())} if state.placed else body",
+        "return body",
+        ("tests/state/test_codec.py", "-k", "placed_last_is_kept"),
+    ),
+    Mistake(
+        "after a kill, what a new bid has taken the place of was placed in its stead",
+        "state/journal.py",
+        "placed_by(sent.get(record.intent), record.address)",
+        "placed_by(intent, record.address)",
+        ("tests/state/test_state.py", "-k", "stands_aside"),
+    ),
+    Mistake(
+        "a bid that has no time that can be read is old",
+        "state/ownership.py",
+        "now if at is None else min(at, now)",
+        "0.0 if at is None else min(at, now)",
+        ("tests/state/test_ownership.py", "-k", "new"),
+    ),
+    Mistake(
         "leave a state unreadable that names where it came from",
         "state/codec.py",
         '("api_url", "moved_to", "moving_from", "moved_as"), place)',
@@ -22,8 +50,8 @@ MISTAKES = (
     Mistake(
         "believe for ever a clock that was ahead when a bid was placed",
         "state/state.py",
-        "return placed if placed and before - placed > ENDED_FOR else max(before, placed)",
-        "return max(before, placed)",
+        "if oldest < at <= latest}",
+        "if oldest < at}",
         ("tests/state/test_state.py", "-k", "far_ahead"),
     ),
     Mistake(

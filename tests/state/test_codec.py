@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -388,12 +388,28 @@ def test_what_is_still_to_be_replaced_by_a_trigger_is_kept() -> None:
 
 
 def test_when_a_bid_was_placed_last_is_kept() -> None:
-    state = attrs.evolve(STATE, placed_at=1000.5)
-    assert load(dump(state), "") == attrs.evolve(load(dump(STATE), ""), placed_at=1000.5)
-    wrong = json.loads(dump(state)) | {"placed_at": "yesterday"}
-    wrong["sha256"] = digest({key: value for key, value in wrong.items() if key != "sha256"})
-    with pytest.raises(StateError, match="expected seconds since the epoch"):
-        load(json.dumps(wrong).encode(), "")
+    state = attrs.evolve(STATE, placed={"bid_9": 1000.5, "bid_8": 900.0})
+    assert load(dump(state), "") == attrs.evolve(load(dump(STATE), ""), placed=state.placed)
+    assert json.loads(dump(state))["placed_at"] == 1000.5, "all that an earlier flowplan reads of it"
+    for wrong in ({"placed_at": "yesterday"}, {"placed": {"bid_9": "yesterday"}}):
+        with pytest.raises(StateError, match="expected seconds since the epoch"):
+            load(edited(dump(state), wrong), "")
+
+
+@pytest.mark.parametrize("placed", [{}, {"bid_9": 900.0}], ids=["none", "one that was placed before"])
+def test_a_bid_that_an_earlier_flowplan_placed_last_may_be_any(placed: dict[str, float]) -> None:
+    """It says when, and not which."""
+    data = edited(dump(attrs.evolve(STATE, placed=placed)), {"placed_at": 1000.5})
+    ours = {one.id for address, one in STATE.bindings.items() if address.kind == "bid"}
+    assert ours
+    assert load(data, "").placed == dict.fromkeys(ours, 1000.5) | placed
+    assert load(dump(load(data, "")), "").placed == load(data, "").placed
+
+
+def edited(data: bytes, new: Mapping[str, object]) -> bytes:
+    """The state file `data` with other values, and their digest."""
+    body = {key: value for key, value in json.loads(data).items() if key != "sha256"} | new
+    return json.dumps(body | {"sha256": digest(body)}).encode()
 
 
 @pytest.mark.parametrize(

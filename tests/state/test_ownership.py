@@ -12,7 +12,7 @@ from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import Live
 from flowplan.state.doubts import binding_of
 from flowplan.state.orphans import orphans
-from flowplan.state.ownership import known_otherwise, presume, strays
+from flowplan.state.ownership import known_otherwise, new_bids, presume, strays
 from flowplan.state.records import Intent
 from flowplan.state.state import State
 from tests.builders import (
@@ -122,3 +122,21 @@ def _mounts(id: str) -> Any:
     from flowplan.model.resources import Mount
 
     return (Mount(id, "/mnt"),)
+
+
+@pytest.mark.parametrize(
+    ("created_at", "since"),
+    [
+        ("1970-01-01T00:16:30Z", 990.0),
+        ("1970-01-01T00:14:41+00:00", 881.0),
+        ("1970-01-01T00:14:40Z", None),
+        ("1970-01-01T00:20:00Z", 1000.0),  # it is yet to come
+        ("a moment ago", 1000.0),
+        ("", 1000.0),
+    ],
+)
+def test_a_bid_may_be_too_new_to_show_unless_the_api_says_that_it_is_older(
+    created_at: str, since: float | None
+) -> None:
+    found = [live_bid(bid(), created_at=created_at), live_volume(volume(), created_at=created_at)]
+    assert new_bids(found, 1000.0) == ({} if since is None else {"bid_1": since})

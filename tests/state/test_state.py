@@ -6,6 +6,7 @@ import json
 import zlib
 from decimal import Decimal
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -279,8 +280,8 @@ def test_a_journal_tells_when_a_bid_was_placed_last(bids: bool) -> None:
     working = WorkingState(State("lineage"))
     working.intend(intent)
     working.finish(intent, binding)
-    assert folded.placed_at == working.snapshot().placed_at == (1000.0 if bids else 0.0)
-    assert may_not_show(folded, 1119.0) is bids
+    assert folded.placed == working.snapshot().placed == ({"x_1": 1000.0} if bids else {})
+    assert may_not_show(folded, 1119.0) == ({"x_1"} if bids else set())
     assert not may_not_show(folded, 1121.0)
 
 
@@ -294,17 +295,29 @@ def test_what_was_sent_again_was_placed_when_it_was_sent_last() -> None:
     working.intend(intent)
     working.intend(anew)
     working.finish(intent, binding)
-    assert folded.placed_at == working.snapshot().placed_at == 1100.0
+    assert folded.placed == working.snapshot().placed == {"x_1": 1100.0}
 
 
-@pytest.mark.parametrize(("before", "last"), [(0.0, 1000.0), (900.0, 1000.0), (5000.0, 5000.0), (90_000.0, 1000.0)])
-def test_a_clock_that_was_far_ahead_is_not_believed_for_ever(before: float, last: float) -> None:
+@pytest.mark.parametrize(("before", "is_kept"), [(870.0, False), (900.0, True), (5000.0, True), (90_000.0, False)])
+def test_what_must_show_by_now_is_forgotten_and_a_clock_far_ahead_is_not_believed(before: float, is_kept: bool) -> None:
     address, made = Address("bid", "a"), bid()
     intent, binding = create_of(address, made), bound(address, "x_1", made)
-    known = State("lineage", placed_at=before)
+    known = State("lineage", placed={"bid_0": before})
     folded, _ = fold(known, [intent, Done(intent.intent, address, binding)])
     working = WorkingState(known)
     working.intend(intent)
     working.finish(intent, binding)
-    assert folded.placed_at == working.snapshot().placed_at == last
-    assert WorkingState(known).snapshot().placed_at == fold(known, [])[0].placed_at == before
+    kept = dict(known.placed) if is_kept else {}
+    assert folded.placed == working.snapshot().placed == kept | {"x_1": 1000.0}
+    assert WorkingState(known).snapshot().placed == fold(known, [])[0].placed == known.placed
+
+
+def test_what_stands_aside_for_a_new_bid_was_not_placed_with_it() -> None:
+    """Both are results of one intent, in one frame."""
+    address, made = Address("bid", "a"), bid()
+    before = State("lineage", bindings={address: bound(address, "bid_1", made)})
+    intent, binding = attrs.evolve(create_of(address, made), generation=2), bound(address, "bid_2", made)
+    working = WorkingState(before)
+    working.intend(intent)
+    records = [intent, working.set_aside(intent), working.finish(intent, binding)]
+    assert fold(before, records)[0].placed == working.snapshot().placed == {"bid_2": 1000.0}

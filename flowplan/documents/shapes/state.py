@@ -180,6 +180,7 @@ class StateDocument(TypedDict):
     plans: NotRequired[list[AppliedPlan]]
     put_back: NotRequired[int]
     ended: NotRequired[dict[str, float]]
+    placed: NotRequired[dict[str, float]]
     placed_at: NotRequired[float]
     name_prefix: NotRequired[str]
     paid: NotRequired[dict[str, Paid]]

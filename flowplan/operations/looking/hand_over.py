@@ -38,7 +38,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     """What `config` says of addresses, applied to `state`; nothing is recorded. Raises ConfigError with every problem,
     GuardRefused for what belongs to another stack."""
     from flowplan.diagnostics import by_position
-    from flowplan.state.ownership import adopted
+    from flowplan.state.ownership import adopted, new_bids
 
     moved, problems = readdress(state, config)
     bindings = dict(moved.state.bindings)
@@ -70,7 +70,9 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
         raise GuardRefused(said, code="not-ours", refusals=refusals, planned=False)
     of_somebody = {id for address, id in imports.items() if address.kind == "volume"}
     released = state.released - set(imports.values())
-    state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released)
+    taken = [live.bids[id] for id in imports.values() if id in live.bids]
+    new = new_bids(taken, session.cloud().time().timestamp()) if taken else {}
+    state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released, placed={**state.placed, **new})
     return HandedOver(state, moved.previous, frozenset(imports), live)
 
 
