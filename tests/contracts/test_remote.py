@@ -12,6 +12,7 @@ import pytest
 
 from flowplan.backends.remote.foreseen import NAMED
 from flowplan.backends.remote.lease import Clocks, Terms
+from flowplan.backends.remote.objects import framed
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore, watching
@@ -490,6 +491,30 @@ def test_a_run_that_slept_after_its_save_removes_nothing_of_the_next(tmp_path: P
     assert site.place().read().journal.endswith(b"".join(entries))
     one.store.purge()
     assert site.place().read().journal.endswith(b"".join(entries))
+
+
+@pytest.mark.parametrize("kills", [1, 2, 3])
+def test_what_runs_leave_that_are_killed_right_after_their_save_is_emptied_by_the_next(
+    site: ObjectSite, kills: int
+) -> None:
+    """Each entry that counts no more is a seal then: its number stays taken, and it says nothing."""
+    for _ in range(kills):
+        one = begun(site)
+        one.append([INTENT])
+        one.append([DONE])
+        state = one.read().state
+
+        def dies(call: str, key: str) -> None:
+            if (call, key) == ("put", site.key):
+                raise Killed
+
+        site.objects.answered = dies
+        with pytest.raises(Killed):
+            one.save(state)
+        site.objects.answered = lambda call, key: None
+    run(site)
+    entries = [site.objects.look(key) for key in site.objects.names(f"{site.key}.d/journal/")]
+    assert {one.data for one in entries if one is not None} == {framed(b"seal", b"")}
 
 
 def test_what_a_save_needs_that_may_still_arrive_is_not_removed(

@@ -55,6 +55,13 @@ MISTAKES = (
         ("tests/contracts/test_hanging.py", "-k", "leaves_over"),
     ),
     Mistake(
+        "leave what a run recorded that was killed right after its save",
+        "backends/remote/object_place.py",
+        "if (fence, one) in emptied or fence in recent]",
+        "if (fence, one) in emptied]",
+        ("tests/contracts/test_remote.py", "-k", "killed_right"),
+    ),
+    Mistake(
         "send a write again that nobody waits for",
         "backends/remote/object_lease.py",
         "            hold_wanted()\n",

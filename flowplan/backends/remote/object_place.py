@@ -40,6 +40,7 @@ from flowplan.state.history import VersionId
 
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
+_LOOKED_AFTER = 4  # fences before, of which each save empties what a run left that was killed right after its own
 _AT_ONCE = 32  # requests
 _AT_THE_END = 10.0  # seconds for what is removed beside: a later run removes the rest
 _T = TypeVar("_T")
@@ -421,8 +422,10 @@ class ObjectPlace(Place, Leases):
     ) -> list[Callable[[], Any]]:
         """What removes, of what was listed, what no run can need since `head` was put: states that it does not name,
         and entries that it holds. The last entry and the seal of each journal stay a long while, so that its numbers
-        are not free; what those say that are to be `emptied`, by their versions, does not. This run may have slept
-        since, and another may have begun: nothing of that one is among it."""
+        are not free; what those say that are to be `emptied`, by their versions, does not, nor what the runs right
+        before this one left of theirs. This run may have slept since, and another may have begun: nothing of that one
+        is among it."""
+        recent = sorted(fence for fence in journal if fence < head.fence)[-_LOOKED_AFTER:]
         keep = {head.snapshot, head.backup}
         gone: list[Callable[[], Any]] = [
             partial(self._objects.delete, key)
@@ -433,8 +436,8 @@ class ObjectPlace(Place, Leases):
             over = sorted(one for one in numbers if fence < head.fence or one < head.first)
             kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
             gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
-            over_now = [(fence, one) for one in kept if (fence, one) in emptied]
-            gone += [partial(self._empty, self._entry_key(*one), emptied[one]) for one in over_now]
+            over_now = [(fence, one) for one in kept if (fence, one) in emptied or fence in recent]
+            gone += [partial(self._empty, self._entry_key(*one), emptied.get(one, "")) for one in over_now]
         return gone
 
     def _empty(self, key: str, version: str) -> None:
