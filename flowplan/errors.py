@@ -19,7 +19,9 @@ what the run came to:
     |   `- RefusedMeanwhile* 3   one says so to steps that had to wait, or to the end of a lifetime; the rest is saved
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
-    |   |- Damaged           5   what is read of the state is not what flowplan wrote
+    |   |- Remedied          5   the hint is all that is to be done about it
+    |   |  |- Damaged        5   what is read of the state is not what flowplan wrote
+    |   |  `- NotInUse       5   here is no state, or not the one that is used
     |   |- NoLocks           5   files cannot be locked where the state is
     |   |- SaveFailed *      5   of a run that had begun
     |   |- Unwritten         5   the system does not take what is written where the state is
@@ -188,10 +190,20 @@ class StateError(FlowplanError):
     code = "state"
 
 
+class Remedied(StateError):
+    """The hint is all that is to be done about it: the same command again, what brings the state back, or where it is.
+    It needs no way around it meanwhile."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = "run the same command again", detail: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+
+
 RESTORE = "`flowplan state restore` restores the last good version"
 
 
-class Damaged(StateError):
+class Damaged(Remedied):
     """What is read of a state, or of its journal, is not what flowplan wrote, or is missing: `state restore` restores
     the last good version. `otherwise`: what to do instead where there is another way."""
 
@@ -226,7 +238,7 @@ class Unread(StateError):
     """What may be whole, and the system does not let be read: never damage."""
 
 
-class NotInUse(StateError):
+class NotInUse(Remedied):
     """Here is no state, or not the one that is used: that is at another place, or an earlier version of it is kept. The
     hint says which."""
 

@@ -16,7 +16,7 @@ from flowplan.errors import Damaged, StateError, UsageProblem
 from flowplan.files.regular import opened
 from flowplan.printable import shown
 from flowplan.state.form import Form
-from flowplan.state.seal import SCRYPT, WITHOUT_KEY, Seal, Sealed, Unopened
+from flowplan.state.seal import SCRYPT, WITHOUT_KEY, NoKey, Seal, Sealed
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -251,7 +251,7 @@ class AgeSeal(Seal):
                     "it is not what was encrypted" if whole is None else "its key does not open with one that it names"
                 )
                 raise Damaged(f"{name} is damaged: {what}") from None
-            raise Unopened(
+            raise NoKey(
                 f"{name} is encrypted {whole.whose}, and no key that is given opens it",
                 hint=f"give {whole.opener}{self._goes_on}; {WITHOUT_KEY}",
             ) from None

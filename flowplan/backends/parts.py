@@ -11,7 +11,7 @@ import attrs
 from flowplan.backends.overflow import Overflow, Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.classes import frozen
-from flowplan.errors import Damaged, StateError, Unread
+from flowplan.errors import Damaged, Remedied, StateError, Unread
 from flowplan.model.address import Address
 from flowplan.state.codec import hold_distinct
 from flowplan.state.form import Form
@@ -136,7 +136,7 @@ def _of_one_moment(parts: Parts) -> tuple[bytes | None, Journal]:
 
 def moving(name: str) -> StateError:
     """What is raised for a state that changed each time it was looked at."""
-    return StateError(f"{name} was saved again each time it was read", hint="run the same command again")
+    return Remedied(f"{name} was saved again each time it was read")
 
 
 def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:

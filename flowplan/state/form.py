@@ -25,7 +25,7 @@ from flowplan.errors import RESTORE, Damaged, StateError
 from flowplan.patterns import regex
 from flowplan.state import codec, journal
 from flowplan.state.journal import End, Header, Journal
-from flowplan.state.seal import WITHOUT_KEY, InTheClear, Seal, Sealed, Unopened
+from flowplan.state.seal import WITHOUT_KEY, InTheClear, NoKey, Seal, Sealed
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Form:
     def open(self, sealed: Sealed, name: str) -> bytes:
         """What was sealed as `name`. Raises Unopened where no key opens it, StateError for damage."""
         if self.seal is None:
-            raise Unopened(
+            raise NoKey(
                 f"{name} is encrypted {sealed.whose}, and no key is given",
                 hint=f"give {sealed.opener}; {WITHOUT_KEY}",
             )

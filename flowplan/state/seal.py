@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from attrs import field
 
 from flowplan.classes import frozen
-from flowplan.errors import Damaged, StateError
+from flowplan.errors import Damaged, Remedied, StateError
 
 # What becomes of a state whose key somebody may have: who has it could not open the one that is made in its place.
 _ANEW = "`flowplan recover --from-live --force` makes another state, from the markers of live bids, in its place"
@@ -23,6 +23,10 @@ SCRYPT = "passphrase"  # stands for the recipient of what is encrypted with one
 
 class Unopened(StateError):
     """What may be whole, and this run cannot read, because of the keys it is given: never damage."""
+
+
+class NoKey(Unopened, Remedied):
+    """What no key that is given opens: the hint names the key, and what to do where nobody has it any more."""
 
 
 class InTheClear(Unopened):

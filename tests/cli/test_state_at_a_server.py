@@ -12,6 +12,9 @@ import pytest
 
 from flowplan.backends.remote import http, http_client
 from flowplan.backends.remote.http import HttpPlace
+from flowplan.errors import Damaged, Remedied, StateError
+from flowplan.operations.running.stopping import without_server
+from flowplan.state.seal import NoKey
 from tests.conftest import Place, live_ids
 from tests.contracts import state_servers
 from tests.contracts.http_site import LOGIN
@@ -265,6 +268,24 @@ def test_a_destroy_that_the_server_does_not_let_begin_says_what_stops_the_bids(
     state.asked = lambda wanted: None
     place.ok("--state", url, "destroy", "--auto-approve", "--allow-volume-destroy", "data", "--lock-timeout", "1s")
     assert place.ok("--state", url, "state", "list") == ""
+
+
+@pytest.mark.parametrize(("kind", "whole"), [(Remedied, True), (Damaged, True), (NoKey, True), (StateError, False)])
+def test_whether_the_hint_is_the_whole_remedy_is_told_by_the_error_and_not_by_its_words(
+    kind: type[StateError], whole: bool
+) -> None:
+    error = kind("it is so")
+    error.hint = "in other words"
+    without_server(error)
+    assert ("rescue.json" not in str(error.hint)) is whole
+
+
+def test_a_state_that_is_gone_is_rebuilt_and_not_doubled(place: Place, url: str) -> None:
+    place.ok("--state", url, "apply", "--auto-approve")
+    state_servers.server().state(url.rpartition("/")[2]).versions.clear()
+    ran = place.run("--state", url, "destroy", "--auto-approve", "--keep-volumes")
+    said = " ".join(ran.err.split())
+    assert (ran.code, "--from-live" in said, "rescue.json" in said) == (5, True, False), ran
 
 
 def test_bids_can_be_stopped_while_the_server_lets_nobody_in(place: Place, url: str) -> None:

@@ -57,8 +57,8 @@ MISTAKES = (
     Mistake(
         "offer a second state to who destroys where the state has moved from",
         "operations/running/stopping.py",
-        "(Damaged, NotInUse)",
-        "Damaged",
+        "    if not isinstance(error, Remedied):\n",
+        "    if True:\n",
         ("tests/cli/test_state_at_a_server.py", "-k", "at_the_wrong_place"),
     ),
     Mistake(

@@ -500,7 +500,7 @@ MISTAKES = (
     Mistake(
         "leave what an entry said where it is kept for its number",
         "backends/remote/object_place.py",
-        " for one in kept if (fence, one) in emptied]\n",
+        " for one in kept if (fence, one) in emptied or fence in recent]\n",
         " for one in kept if False]\n",
         ("tests/state/test_form.py", "-k", "taken_away or clear_text"),
     ),

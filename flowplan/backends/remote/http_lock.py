@@ -32,7 +32,7 @@ from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import StateLock
 from flowplan.backends.waiting import wait_for
 from flowplan.backends.watch_lock import NoWatchLock
-from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.errors import FlowplanError, Locked, Remedied, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.form import Form
 
@@ -212,10 +212,7 @@ class HttpLock(FencedLock):
         """Raise StateError unless it is still ours. The server is asked where it has not said so for TRUST seconds."""
         if self._taken and (self._fresh(TRUST) or self._still_ours()):
             return
-        raise StateError(
-            f"the lock of {self.name} was lost while this command ran; flowplan changes nothing more",
-            hint="run the same command again",
-        )
+        raise Remedied(f"the lock of {self.name} was lost while this command ran; flowplan changes nothing more")
 
     def _still_ours(self) -> bool:
         """Where the server is away, the lock is ours as far as PATIENCE goes: nobody takes one that is held without

@@ -24,7 +24,7 @@ from flowplan.backends.remote.in_time import in_time, wanted_until
 from flowplan.backends.remote.place import Conflict, FencedLock, Lease, Leases
 from flowplan.backends.waiting import wait_for
 from flowplan.classes import define, frozen
-from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.errors import FlowplanError, Locked, Remedied, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.codec import no_constant, no_duplicates
 
@@ -297,10 +297,7 @@ class LeaseLock(FencedLock):
                 left = held.until
                 if in_time(lambda: self._renew(stop), lambda: left - self._clocks.since_boot(), self._name):
                     return
-        raise StateError(
-            f"the lock of {self._name} was lost while this command ran; flowplan changes nothing more",
-            hint="run the same command again",
-        )
+        raise Remedied(f"the lock of {self._name} was lost while this command ran; flowplan changes nothing more")
 
     # -- giving it back
 

@@ -35,7 +35,7 @@ from flowplan.backends.remote.objects import (
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved
 from flowplan.backends.sent import Sent
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import Remedied, StateError
 from flowplan.state.history import VersionId
 
 _MOST_LOOKS = 20
@@ -213,7 +213,7 @@ class ObjectPlace(Place, Leases):
             found = self._look(head, version)
             if found is not None and self._version() == version:
                 return found
-        raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
+        raise Remedied(f"{self._name} changed at each of {_MOST_LOOKS} looks")
 
     def _head(self) -> tuple[Head, str]:
         """The head, and its version; "": there is none, and what is left of a state says what is known."""
@@ -278,7 +278,7 @@ class ObjectPlace(Place, Leases):
     def _hold_moved(self, version: str) -> None:
         """Something is not there: raise StateError unless the head is another by now."""
         if self._version() == version:
-            raise StateError(
+            raise Remedied(
                 f"{self._name} is not whole: objects that its head names are missing",
                 hint="put them back from the versions that the store keeps of its objects; "
                 "`flowplan recover --from-live` rebuilds the state from the markers of live bids",
@@ -328,7 +328,7 @@ class ObjectPlace(Place, Leases):
             found = self._look(head, version)
             if found is not None:
                 return found
-        raise StateError(f"{self._name} changed at each of {_MOST_LOOKS} looks", hint="run the same command again")
+        raise Remedied(f"{self._name} changed at each of {_MOST_LOOKS} looks")
 
     def _begin_from(self, fence: int, seen: Contents) -> Contents | None:
         """Go on from what was `seen`, if it is what was read last, without another look: the seal is put at the number

@@ -34,7 +34,7 @@ from flowplan.backends.remote.postgres_errors import (
 )
 from flowplan.backends.remote.postgres_url import Target
 from flowplan.classes import frozen
-from flowplan.errors import StateError
+from flowplan.errors import Remedied, StateError
 from flowplan.masking import hide
 from flowplan.printable import shown
 
@@ -199,7 +199,7 @@ class Server:
             remedy = hint(code, str(error)) if _for_good(error) else AGAIN
             raise Unanswered(f"{name}: the server has not answered: {why}", hint=remedy) from None
         if code.startswith(UNDONE):
-            raise StateError(f"{name}: the server is too busy: {why}", hint="run the same command again") from None
+            raise Remedied(f"{name}: the server is too busy: {why}") from None
         kind = Forbidden if code == NO_RIGHTS else StateError
         raise kind(f"{name}: {why}", hint=hint(code, str(error))) from None
 

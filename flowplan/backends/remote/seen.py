@@ -18,7 +18,7 @@ from attrs import asdict, evolve
 from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Loaded
 from flowplan.classes import frozen
-from flowplan.errors import Damaged, StateError
+from flowplan.errors import Damaged, Remedied, StateError
 from flowplan.files.atomic import replace_file
 from flowplan.files.private import make_directory
 from flowplan.files.regular import read_regular
@@ -87,7 +87,7 @@ class Seen:
             return
         known = f"this machine has seen serial {last.serial} of it"
         if found.fresh:
-            raise StateError(
+            raise Remedied(
                 f"there is no state at {self.name}, but {known}",
                 hint="check that the URL and the credentials are right; "
                 "with the same --state, `flowplan state history` lists the versions that are left, and `flowplan state "

@@ -29,7 +29,7 @@ from flowplan.backends.remote.seen import Seen, Sight
 from flowplan.backends.remote.writing import RemoteJournal, RemoteParts, Writing
 from flowplan.backends.sent import Sent
 from flowplan.backends.store import Loaded, StateLock, Store
-from flowplan.errors import StateError, Unread
+from flowplan.errors import Remedied, StateError, Unread
 from flowplan.state.form import Form
 from flowplan.state.history import (
     AGED_EVERY,
@@ -164,7 +164,7 @@ class RemoteStore(Store):
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
         if overflowed := self._overflow.found():
-            raise StateError(
+            raise Remedied(
                 f"there is no state at {self.name}, but {overflowed[0]} holds results of an earlier run there",
                 hint=f"{NOT_RESTORED}; `flowplan apply --init` starts a new state",
             )

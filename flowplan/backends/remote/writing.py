@@ -19,7 +19,7 @@ from flowplan.backends.remote.in_time import in_time
 from flowplan.backends.remote.place import Conflict, Contents, Fault, FencedLock, Place, Saved
 from flowplan.backends.store import Journal
 from flowplan.classes import define, frozen
-from flowplan.errors import StateError, Unserved
+from flowplan.errors import Remedied, StateError, Unserved
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, fold
 from flowplan.state.journal import Journal as Records
@@ -94,10 +94,7 @@ class Writing:
         with self._asking():
             there = self.answered(lambda: self.place.begin(fence, seen), last=last)
         if not there.same_as(seen):
-            raise StateError(
-                f"{self.place.name} was changed by another run while this command ran",
-                hint="run the same command again",
-            )
+            raise Remedied(f"{self.place.name} was changed by another run while this command ran")
         self._fence, self._version, self.read = fence, there.version, there
         return there
 
@@ -174,9 +171,8 @@ class Writing:
         return in_time(ask, left, self.place.name)
 
     def _overtaken(self) -> StateError:
-        return StateError(
-            f"{self.place.name} was written by another run while this command ran; flowplan leaves it alone",
-            hint="run the same command again",
+        return Remedied(
+            f"{self.place.name} was written by another run while this command ran; flowplan leaves it alone"
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import field
 
 from flowplan.classes import define
-from flowplan.errors import Damaged, NotInUse, StateError, Unserved, Unwritten
+from flowplan.errors import Remedied, StateError, Unserved, Unwritten
 from flowplan.files.atomic import WRITABLE
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 IN_JOURNAL = "is in the journal, and the next run goes on from there"  # where it is recorded what was stopped
 
-_AGAIN = "run the same command again"
 # A state beside that on the server, made of the markers of live bids, with a lock of its own.
 _ELSEWHERE = "flowplan recover --from-live --state rescue.json && flowplan destroy --keep-volumes --state rescue.json"
 
@@ -100,9 +99,9 @@ class Stopping:
 
 def without_server(error: StateError) -> None:
     """Have `error`, by which a `destroy` was not begun because the server of the state does not let it, say what stops
-    what runs until that is mended; where all it takes is to run it again, or another way is named, that is enough: a
-    second state of the same bids is no remedy where the first one can be used."""
-    if error.hint != _AGAIN and "--from-live" not in (error.hint or "") and not isinstance(error, (Damaged, NotInUse)):
+    what runs until that is mended; where it is `Remedied`, that is enough: a second state of the same bids is no remedy
+    where the first one can be used."""
+    if not isinstance(error, Remedied):
         error.hint = "; ".join(filter(None, [error.hint, f"if your bids must stop before that helps: `{_ELSEWHERE}`"]))
 
 
