@@ -74,6 +74,11 @@ def test_a_plan_sets_off_planned_with_the_whole_plan(hooked: Place) -> None:
     assert events(hooked) == {"planned"}
 
 
+def test_a_plan_that_people_read_tells_its_hooks_the_digest_of_the_configuration(hooked: Place) -> None:
+    hooked.ok("plan")
+    assert len(body(hooked, "planned")["plan"]["stack"]["config_sha256"]) == 64
+
+
 def test_an_apply_and_a_destroy_set_off_applied_with_what_became_of_it(hooked: Place) -> None:
     hooked.ok(*APPLY)
     found = body(hooked, "applied")

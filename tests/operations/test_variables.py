@@ -98,6 +98,15 @@ def test_another_value_of_a_sensitive_variable_is_refused_with_its_name(stack: P
     assert again["stack"]["config_sha256"] != without["stack"]["config_sha256"]
 
 
+def test_a_plan_that_people_read_makes_no_key(stack: Place) -> None:
+    """It shows no digest of the configuration, and so it makes none."""
+    key = stack.path / ".flowplan/plan.key"
+    stack.ok("plan")
+    assert not key.exists()
+    stack.ok("plan", "--format", "json")
+    assert key.exists()
+
+
 def test_where_the_key_is_another_one_nothing_is_compared(stack: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(stack)
     (stack.path / ".flowplan/plan.key").unlink()

@@ -29,13 +29,14 @@ def document_of(
     wishes: Wishes | None = None,
 ) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
-    resources that stay as they are; `wishes`: with the policy files, and the variables where there is no
-    configuration."""
+    resources that stay as they are, and the digest of the configuration, neither of which people are shown; `wishes`:
+    with the policy files, and the variables where there is no configuration. Hooks are told the digest, too."""
     from flowplan.documents.plan import Circumstances, document
     from flowplan.operations.checking.sensitive import kept_of
 
     config = seen.config
-    sha256, sensitive = ("", None) if config is None else kept_of(session, config)
+    tells = unchanged or (wishes is not None and bool(wishes.hooks))
+    sha256, sensitive = kept_of(session, config) if tells and config is not None else ("", None)
     about = Circumstances(
         timestamp=session.now(),
         state=seen.state,
