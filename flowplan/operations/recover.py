@@ -28,7 +28,7 @@ from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State, with_ended
 
 if TYPE_CHECKING:
-    from flowplan.backends.store import Loaded, StateLock
+    from flowplan.backends.store import Journal, Loaded, StateLock
     from flowplan.clock import Clock, Moment
     from flowplan.operations.opening.session import Session
 
@@ -69,17 +69,7 @@ def settle(
             found = recover(state, loaded.pending, session.cloud(), live, window=window, clock=clock)
             if journal.appended or found.records or loaded.journaled:
                 lock.verify()
-                if found.records:
-                    (journal.append_anyway if isinstance(journal, Stopping) else journal.append)(found.records)
-                stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
-                try:
-                    state = save_state(
-                        session, found.state, found.absent.values(), before=loaded.before, stopped=stopped
-                    )
-                except StateError as error:
-                    done = f"what was stopped {stopped}" if stopped else ""
-                    error.detail = "\n".join(filter(None, [done, error.detail])) or None
-                    raise
+                state = _saved(session, journal, loaded, found)
         if interruption.stopped():
             runs_on = f"; {', '.join(failed)} may run on" if failed else ""
             raise interruption.interrupted(f"{session.came_of_it}{runs_on}")
@@ -95,6 +85,20 @@ def settle(
         [intent.address for intent in found.absent.values()],
         nothing=not (loaded.pending or found.notes or ids),
     )
+
+
+def _saved(session: Session, journal: Journal | Stopping, loaded: Loaded, found: Recovered) -> State:
+    """The state as it is saved, with what was found. Raises StateError, which says where it is recorded what was
+    stopped."""
+    if found.records:
+        (journal.append_anyway if isinstance(journal, Stopping) else journal.append)(found.records)
+    stopped = journal.where if isinstance(journal, Stopping) else ""  # what is settled may run on
+    try:
+        return save_state(session, found.state, found.absent.values(), before=loaded.before, stopped=stopped)
+    except StateError as error:
+        done = f"what was stopped {stopped}" if stopped else ""
+        error.detail = "\n".join(filter(None, [done, error.detail])) or None
+        raise
 
 
 def _hold_none(session: Session, loaded: Loaded, ids: Sequence[str]) -> None:
