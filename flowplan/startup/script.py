@@ -117,7 +117,8 @@ def render(inputs: Inputs, marker: Marker, *, root: str = "", patience: int = PA
 def check(inputs: Inputs, address: Address, stack: str) -> Diagnostic | None:
     """What keeps a script from being sent, or None. It has no position: the caller knows where the script is.
 
-    Works before ids are known, as `measure` does; renders only when `upper_bound` proves nothing.
+    Works before volume ids are known, which count as 20 characters, the marker's lineage, intent and generation at their
+    longest; renders only when `upper_bound` proves nothing.
     """
     if problem := _unsafe(inputs):
         return problem
@@ -127,13 +128,6 @@ def check(inputs: Inputs, address: Address, stack: str) -> Diagnostic | None:
     if compressed is None or len(compressed) <= LIMIT:
         return None
     return _too_long(len(inline), len(compressed))
-
-
-def measure(inputs: Inputs, address: Address, stack: str) -> int:
-    """How many characters would be sent, at most: unknown volume ids as 20 characters, the marker's lineage,
-    intent and generation at their longest. The length of the compressed form when inline is over LIMIT."""
-    inline, compressed = _measured_forms(inputs, address, stack)
-    return len(inline if compressed is None else compressed)
 
 
 def upper_bound(inputs: Inputs, address: Address, stack: str) -> int:
@@ -171,6 +165,7 @@ def _id_length(mount: Mount) -> int:
 
 
 def _measured_forms(inputs: Inputs, address: Address, stack: str) -> tuple[str, str | None]:
+    """What `_forms` makes of the longest ids that there may be."""
     from flowplan.model.live import Marker
 
     known = attrs.evolve(inputs, mounts=tuple(map(_with_id, inputs.mounts)))
