@@ -117,8 +117,8 @@ def render(inputs: Inputs, marker: Marker, *, root: str = "", patience: int = PA
 def check(inputs: Inputs, address: Address, stack: str) -> Diagnostic | None:
     """What keeps a script from being sent, or None. It has no position: the caller knows where the script is.
 
-    Works before volume ids are known, which count as 20 characters, the marker's lineage, intent and generation at their
-    longest; renders only when `upper_bound` proves nothing.
+    Works before the ids of volumes are known, which count as 20 characters, the marker's lineage, intent and generation
+    at their longest; renders only when `upper_bound` proves nothing.
     """
     if problem := _unsafe(inputs):
         return problem

@@ -37,13 +37,13 @@ class Streamed:
 @frozen
 class Settings:
     """`directory`: what every relative path starts from; a relative one is taken from the working directory of the
-    process. `state`: the file or URL of the state; "" leaves it to `environ` and the stack files. `api_url`, `project`,
-    `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`: seconds to wait
-    for the lock. `lock` False: only to look. `command` says what the lock tells others is running. `variables`: names
-    and texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
-    one. `allow_plaintext`: where there is a key, read also what is not encrypted. `endpoint`: the server of a state at
-    s3://; "" leaves it to `environ`. `typed`: what is said to type, as it is typed to work on this state and these
-    files."""
+    process. `state`: the file or URL of the state; "" leaves it to `environ` and the stack files. `given_api_url`,
+    `project`, `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`:
+    seconds to wait for the lock. `lock` False: only to look. `command` says what the lock tells others is running.
+    `variables`: names and texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or
+    what was read from one. `allow_plaintext`: where there is a key, read also what is not encrypted. `endpoint`: the
+    server of a state at s3://; "" leaves it to `environ`. `typed`: what is said to type, as it is typed to work on this
+    state and these files."""
 
     directory: Path = Path()
     state: str = ""
