@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -148,6 +149,29 @@ def without_contract(path: Path, module: ModuleType) -> list[str]:
 
     look(ast.parse(path.read_text()), module, "")
     return found
+
+
+# A name that a docstring begins to explain: "`a`:", "`a` and `b`:", "`a` None:".
+_EXPLAINED = re.compile(r"(?:^|[.;:] )((?:`\w+`(?:, | and )?)+)(?: (?:None|False|True))?:")
+
+
+def explained_in_vain(path: Path) -> list[str]:
+    """What docstrings of attrs classes explain, each as Class.name, though the class has no such field or method."""
+    found = []
+    text = path.read_text()
+    for node in ast.parse(text).body if "`:" in text else []:
+        if not isinstance(node, ast.ClassDef) or node.bases or not _is_of_attrs(node):
+            continue
+        said = " ".join((ast.get_docstring(node) or "").split())
+        names = {name for part in _EXPLAINED.findall(said) for name in re.findall(r"`(\w+)`", part)}
+        fields = {ast.unparse(one.target).lstrip("_") for one in node.body if isinstance(one, ast.AnnAssign)}
+        methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+        found += [f"{node.name}.{name}" for name in sorted(names - fields - methods)]
+    return found
+
+
+def _is_of_attrs(node: ast.ClassDef) -> bool:
+    return any(re.match(r"(frozen|define)\b", ast.unparse(one)) for one in node.decorator_list)
 
 
 def _joins(node: ast.FunctionDef | ast.ClassDef) -> bool:

@@ -17,7 +17,17 @@ import pytest
 
 import flowplan
 from flowplan.cli import COMMANDS
-from tests.imports import Package, circles, imports_of, layers_of, misplaced, private_names, strangers, without_contract
+from tests.imports import (
+    Package,
+    circles,
+    explained_in_vain,
+    imports_of,
+    layers_of,
+    misplaced,
+    private_names,
+    strangers,
+    without_contract,
+)
 from tests.mutants import MISTAKES
 
 ROOT = Path(flowplan.__file__).parent
@@ -203,6 +213,10 @@ def promising_nothing(path: Path) -> Collection[str]:
 
 def test_what_others_use_says_what_it_promises() -> None:
     assert wrong(modules_in(WITH_CONTRACTS), promising_nothing) == {}
+
+
+def test_what_a_class_says_of_its_fields_is_of_fields_that_it_has() -> None:
+    assert wrong(ROOT.rglob("*.py"), explained_in_vain) == {}
 
 
 def test_no_command_imports_another() -> None:

@@ -28,8 +28,8 @@ FORMAT_VERSION = "1.0"
 
 @frozen
 class Happened:
-    """`changes`: what it is about; `results` and `errors`: what became of these, by address; `ids`: those of what was
-    made since."""
+    """`changes`: what it is about; `results` and `errors`: what became of these, by address; `summary`, of an apply:
+    how many were added, and so on."""
 
     event: Event
     mode: Mode

@@ -55,7 +55,7 @@ class Next(NamedTuple):
 class Started:
     """What `init` wrote into `directory` ("" is the working directory), and what it found there and left as it is.
     `to_ignore`: lines that the .gitignore there lacks. `api_url`: the one that was given on the command line, which
-    the next command needs again. `asked`: None, or why the API could not be."""
+    the next command needs again. `unasked`: why the API could not be asked; None: it was."""
 
     directory: str
     form: Form
