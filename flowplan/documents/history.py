@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 @frozen
 class History:
     """The versions of the state called `name`, the newest first. `serial`, `lineage`: those of the state now; None:
-    it is lost, or does not read."""
+    it is lost, or does not read. `unsaved`: a run has recorded more since, so that no version is the state now."""
 
     name: str
     serial: int | None
     versions: tuple[Version, ...]
     lineage: str | None = None
+    unsaved: bool = False
 
 
 @frozen

@@ -26,17 +26,24 @@ if TYPE_CHECKING:
 def history(session: Session) -> History:
     """The versions of the state here, the newest first; also of one that is lost or damaged. Raises StateError."""
     store = session.store
+    unsaved = False
     try:
         loaded = store.read()
         lineage, serial = (None, None) if loaded.fresh else (loaded.state.lineage, loaded.state.serial)
+        unsaved = loaded.journaled
     except StateError:
         lineage = serial = None
     versions = store.versions()
     if lineage is None and versions:
         lineage = versions[-1].lineage
-    return History(
-        store.name, serial, tuple(one for one in reversed(versions) if one.lineage == lineage), lineage=lineage
-    )
+    if unsaved:
+        count = len(loaded.state.bindings)
+        session.listener.note(
+            f"a run has done more since, and has not saved it: there {'is' if count == 1 else 'are'} {count}"
+            f" resource{'' if count == 1 else 's'} now, and the next run that saves makes a version of that"
+        )
+    found = tuple(one for one in reversed(versions) if one.lineage == lineage)
+    return History(store.name, serial, found, lineage=lineage, unsaved=unsaved)
 
 
 def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:

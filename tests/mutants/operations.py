@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take the version that was saved last for the state, whatever a killed run did since",
+        "operations/history.py",
+        "unsaved = loaded.journaled",
+        "unsaved = False",
+        ("tests/operations/test_history.py", "-k", "killed_run_did"),
+    ),
+    Mistake(
         "say nothing of what an estimate counts past its lifetime",
         "operations/cost.py",
         "running = {one.id for one in live.bids.values() if not one.ended",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from flowplan.state.codec import dump, load
 from flowplan.state.state import without
 from tests.conftest import APPLY, BID, VOLUME, Place
 from tests.documents.test_schemas import fits
+from tests.loaded import client
 from tests.texts import storage, task_text
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -39,6 +41,25 @@ def test_each_save_is_a_version_with_who_and_what(applied: Place) -> None:
     assert "@" in first["change"]["who"]
     assert len(first["change"]["config_sha256"]) == 64
     assert "2  20" in applied.ok("state", "history")
+
+
+def test_what_a_killed_run_did_since_the_last_version_is_said(place: Place) -> None:
+    """Until a run saves it, no version is the state now."""
+    place.write(task_text("train"))
+    place.ok(*APPLY)
+    assert "(the state now)" in place.ok("state", "history")
+    place.write(task_text("second", more=storage("data")), "second.yaml")
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "kill")
+    killed = subprocess.run([*client(), *APPLY, "second.yaml"], cwd=place.path, capture_output=True, check=False)
+    assert killed.returncode == -9
+    shown = place.run("state", "history")
+    assert (shown.code, "1  20" in shown.out, "(the state now)" in shown.out) == (0, True, False)
+    count = len(place.ok("state", "list").splitlines())
+    assert f"has done more since, and has not saved it: there are {count} resources now" in " ".join(shown.err.split())
+    place.ok(*APPLY, "second.yaml")
+    shown = place.run("state", "history")
+    assert ("(the state now)" in shown.out, shown.err) == (True, "")
 
 
 def test_the_plan_and_the_commit_are_recorded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

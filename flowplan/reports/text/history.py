@@ -17,7 +17,8 @@ def history(found: History, paint: Paint) -> str:
     """A paragraph for each version, the newest first."""
     if not found.versions:
         return f"No versions of {shown(found.name)} are kept.\n"
-    return "\n".join(_version(one, paint, now=one.serial == found.serial) for one in found.versions)
+    now = None if found.unsaved else found.serial
+    return "\n".join(_version(one, paint, now=one.serial == now) for one in found.versions)
 
 
 def _version(version: Version, paint: Paint, *, now: bool) -> str:
