@@ -10,6 +10,7 @@ from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import Asking
 from flowplan.cloud.http.request import segment
 from flowplan.errors import Ambiguous
+from flowplan.model import bounds
 from flowplan.model.live import Made
 from flowplan.model.resources import Bid, Volume
 
@@ -49,13 +50,14 @@ class Changing(Asking):
     def create(
         self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
     ) -> Made:
-        """Make a volume or place a bid; returns what the answer says. Raises NameTaken, Refused, Ambiguous, others."""
+        """Make a volume or place a bid; returns what the answer says. Raises NameTaken, Refused, Ambiguous, others. An
+        id that no path could hold is none: what was made would never be found by it, and would run on."""
         path = _COLLECTIONS[kind]
         answer = self.http.call("POST", path, body=request, key=key, before=before)
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
-        if not isinstance(id, str) or not id:
-            raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
-        return reading.made(kind, id, answer.data, self.names)
+        if not bounds.is_name(id):
+            raise Ambiguous(f"POST {path} was accepted, but the answer has no valid id", status=answer.status)
+        return reading.made(kind, str(id), answer.data, self.names)
 
     def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> Made:
         """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`. Returns what the

@@ -91,6 +91,19 @@ def test_what_the_answer_does_not_tell_is_as_it_was_asked_for(place: Place, rout
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
+@pytest.mark.parametrize("id", ["..", "bid_../x", "bid_\x1b[2J", "bid_" + "x" * 200, "", 7, None])
+@pytest.mark.parametrize("route", [POST_BID, POST_VOLUME])
+def test_an_answer_whose_id_is_none_tells_nothing(place: Place, route: str, id: Any) -> None:
+    """Under such an id a destroy would not find what was made: it ran on, and no plan could be made any more."""
+    place.write(many(1))
+    answered(place, route, put={"fid": id})
+    result = place.run("apply", "--auto-approve")
+    assert (result.code, "the answer has no valid id" in " ".join(result.err.split())) == (0, True), result
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert live_ids(place) == []
+
+
 @pytest.mark.parametrize(
     ("put", "says"),
     [

@@ -294,6 +294,13 @@ MISTAKES = (
         ("tests/cloud/test_sockets.py", "-k", "interim"),
     ),
     Mistake(
+        "a bid is recorded under an id by which nothing can cancel it",
+        "cloud/changing.py",
+        "        if not bounds.is_name(id):\n",
+        "        if not isinstance(id, str) or not id:\n",
+        ("tests/faults/test_create_answers.py", "-k", "id_is_none"),
+    ),
+    Mistake(
         "an answer that is lost proves that nothing was sent",
         "cloud/http/network.py",
         "fault = UNREACHABLE if unsent else LOST",
