@@ -125,17 +125,22 @@ def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen:
 
 def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
     """The bounds that `bid` may have reached by what it runs now and its bill, though it can be read, does not have. An
-    instance that is seen not to be charged is none of that; where no list shows any of the bid, all may run."""
+    instance of it that is seen not to be charged is none of that; one that neither the list nor the bill has may run,
+    since a bid has all of its instances or none."""
     periods = [one for one in seen.bills.get(bid.id, ()) if one.start <= seen.now]
     running = {one.instance for one in periods if one.end is None or one.end >= seen.now}
     machines = [one for one in seen.instances or () if one.bid == bid.id]
     unbilled = [one for one in machines if one.status not in _NOT_CHARGED and one.id not in running]
-    lacking = len(unbilled) if machines else bid.bid.instance_quantity - len(running)
-    if not bid.is_billed or lacking <= 0:
+    idle = {one.id for one in machines if one.status in _NOT_CHARGED}
+    if bid.instances:  # others are earlier ones of the bid
+        idle &= set(bid.instances)
+    seen_so = running | idle | {one.id for one in unbilled}
+    lacking = len(unbilled) + max(bid.bid.instance_quantity - len(seen_so), 0)
+    if not bid.is_billed or not lacking:
         return []
     by_start = sorted(periods, key=lambda one: one.start)
     ends = {one.instance: one.end for one in by_start if one.end is not None and one.instance not in running}
-    since = _since(unbilled, ends, lacking, bid, seen.now)
+    since = _since(unbilled, ends, lacking, bid, seen)
     left = _left(lifetime, seen.now, periods)
     passed = None if since is None else hours_between(since, max(since, seen.now))
     most = None if passed is None or "limit_price" in bid.bid.unreported else passed * lacking * bid.bid.limit_price
@@ -144,18 +149,21 @@ def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
 
 
 def _since(
-    unbilled: Collection[Machine], ends: Mapping[str, datetime], lacking: int, bid: LiveBid, now: datetime
+    unbilled: Collection[Machine], ends: Mapping[str, datetime], lacking: int, bid: LiveBid, seen: Seen
 ) -> datetime | None:
     """Since when instances of `bid` may run that its bill lacks; None: nobody knows. Each listed one, `unbilled`, since
     its own bill breaks off (`ends`), or since it was made: the bid may have waited for long, and others ended since.
-    Where that is not known of each, or none is listed, since so many bills broke off as are `lacking`, or else since
-    the bid was placed."""
-    begun = [ends.get(one.id) or _moment(one.created_at, now) for one in unbilled]
-    told = [at for at in begun if at is not None]
-    if told and len(told) == len(begun):
-        return min(told)
-    latest = sorted(ends.values(), reverse=True)[:lacking]
-    return latest[-1] if len(latest) == lacking else placed_at(bid, now)
+    The rest of those `lacking`, of which that is not known, since so many other bills broke off, or else since the bid
+    was placed. Where the instances are not known, each of these bills may be that of one that runs."""
+    begun = {one.id: ends.get(one.id) or _moment(one.created_at, seen.now) for one in unbilled}
+    told = {id: at for id, at in begun.items() if at is not None}
+    rest = lacking - len(told)
+    if not rest:
+        return min(told.values())
+    others = sorted((at for id, at in ends.items() if id not in told), reverse=True)
+    latest = others if seen.instances is None else others[:rest]
+    since = latest[-1] if len(latest) >= rest else placed_at(bid, seen.now)
+    return None if since is None else min((since, *told.values()))
 
 
 def _reaches(most: Decimal | None, left: Decimal) -> bool:

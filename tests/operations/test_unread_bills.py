@@ -187,8 +187,9 @@ def test_the_watch_raises_no_limit_whose_bid_may_be_past_its_lifetime(place: Pla
     assert only(look(place)).act == "raise"
 
 
-def shorten_bill(place: Place, bid: str, seconds: float | None) -> None:
-    """The bill of `bid` breaks off so many seconds after it begins; None: it is not in the bill at all."""
+def shorten_bill(place: Place, bid: str, seconds: float | None, *more: dict[str, Any]) -> None:
+    """The bill of `bid` breaks off so many seconds after it begins; None: it is not in the bill at all. It has `more`
+    instances."""
     project = get(place, "/v2/projects")[0]["fid"]
     bill = get(place, f"{BILL}?project={project}&limit=100")
     others = [one for one in bill["instances"] if one["bid_fid"] != bid]
@@ -197,7 +198,7 @@ def shorten_bill(place: Place, bid: str, seconds: float | None) -> None:
         first = one["events"][0]
         end = datetime.fromisoformat(first["start_time"]) + timedelta(seconds=seconds)
         one["events"] = [{**first, "end_time": end.isoformat()}]
-    answers(place, BILL, {**bill, "instances": [*others, *cut]})
+    answers(place, BILL, {**bill, "instances": [*others, *cut, *more]})
 
 
 @pytest.mark.parametrize("seconds", [None, 600.0])
@@ -234,3 +235,14 @@ def test_what_waited_for_long_and_runs_for_minutes_is_within_its_lifetime(ran: P
     assert "may be past its lifetime" not in said(planned.out) and "the bill" not in said(planned.err)
     assert "what is left is unknown" not in said(ran.ok("status"))
     assert ran.run("watch", "--once").code == 0
+
+
+def test_what_ended_later_hides_no_instance_whose_bill_breaks_off(ran: Place) -> None:
+    """The bid had a second instance for a minute, which ended an hour ago: which of the two runs on, only the list of
+    instances tells."""
+    id = bid_id(ran, "bid.train")
+    period = {"price_cents": 50, "start_time": "2026-11-02T20:59:00Z", "end_time": "2026-11-02T21:00:00Z"}
+    shorten_bill(ran, id, 600.0, {"instance_fid": "inst_odd", "bid_fid": id, "events": [period]})
+    planned = ran.run("plan")
+    assert "bid.train may be past its lifetime: flowplan cannot check its max_hours now" in said(planned.out)
+    assert "what is left is unknown: it may be over" in said(ran.ok("status"))

@@ -176,7 +176,8 @@ def told(
     """What of a lifetime cannot be checked, of a bid of $10 an hour placed so many hours ago."""
     created = "" if placed is None else (NOON - timedelta(hours=placed)).isoformat()
     wanted = bid(instance_quantity=how.get("quantity", 1), limit_price=Decimal(10))
-    there = live(live_bid(wanted, status=how.get("status", "Allocated"), created_at=created))
+    status, named = how.get("status", "Allocated"), how.get("named", ())
+    there = live(live_bid(wanted, status=status, created_at=created, instances=named))
     machines = tuple(Machine(f"i{index}", "bid_1", one) for index, one in enumerate(statuses))
     return unknown({TASK: of}, state(bound(TASK, "bid_1", bid())), there, Seen(NOON, Bills(periods), machines)).get(
         TASK
@@ -212,6 +213,24 @@ def test_what_runs_and_is_in_no_bill_may_be_past_its_lifetime(
     of: Lifetime, periods: list[Billed], placed: float | None, statuses: tuple[str, ...], expected: str | None
 ) -> None:
     assert told(of, *periods, placed=placed, statuses=statuses, quantity=max(len(statuses), 1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("of", "periods", "statuses", "named", "expected"),
+    [
+        (lifetime(cost="100"), [runs(9)], (RUNS,), (), "max_cost"),  # the other one may have cost as much
+        (lifetime(cost="200"), [runs(9)], (RUNS,), (), None),
+        (lifetime("8"), [], (STARTS,), (), "max_hours"),
+        (lifetime("8"), [], (STARTS, STARTS), (), None),
+        (lifetime("8"), [], (SHUT[0], STARTS), ("i1", "i2"), "max_hours"),  # the first is an earlier one of the bid
+    ],
+)
+def test_an_instance_that_neither_list_nor_bill_has_may_run(
+    of: Lifetime, periods: list[Billed], statuses: tuple[str, ...], named: tuple[str, ...], expected: str | None
+) -> None:
+    """A bid has all of its instances, or none."""
+    found = told(of, *periods, placed=9.0, statuses=statuses, quantity=2, named=named)
+    assert found == expected
 
 
 @pytest.mark.parametrize("status", ["Open", "Paused", "Relocating"])

@@ -40,10 +40,11 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     machines = single(instances).or_error() if needs_instances(there) else known(())
     billed, seen = cloud.read(bills.beside(machines))
     read, now = _fetched(session, "what they were billed", billed), cloud.time()
-    lacking = _lacking(there, ids, live, Seen(now, read, () if isinstance(seen, CloudError) else seen))
-    if lacking and not needs_instances(there):
+    asked = needs_instances(there)
+    lacking = _lacking(there, ids, live, Seen(now, read, seen if asked and not isinstance(seen, CloudError) else None))
+    if lacking and not asked:
         seen = cloud.read(single(instances).or_error())
-        lacking = _lacking(there, ids, live, Seen(now, read, () if isinstance(seen, CloudError) else seen))
+        lacking = _lacking(there, ids, live, Seen(now, read, None if isinstance(seen, CloudError) else seen))
     for address in lacking:
         status = live.bids[ids[address]].status
         cloud.note(f"{address}: its bill has nothing of what it runs now, though the bid is {status}")
