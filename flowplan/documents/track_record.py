@@ -24,6 +24,7 @@ from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Bills
 from flowplan.pricing.lifetime import ENDLESS
+from flowplan.pricing.notable import hardly_differ
 from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.known import is_raised
 from flowplan.state.state import State
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 NOMINAL = "0.8"
 _OVER = Decimal("1.005")  # times
-_CENTS, _SHARE = Decimal("0.05"), Decimal("0.05")  # by so much, or such a share of the most, alike amounts may differ
 
 
 @frozen
@@ -181,7 +181,7 @@ def amounts_of(rows: Sequence[shape.Judged]) -> tuple[list[Decimal], list[Decima
 def are_near(rows: Sequence[shape.Judged]) -> bool:
     """Whether what was expected, and what was paid, is the same of all, or differs by as little as the seconds between
     the placing of many cost."""
-    return all(max(some) - min(some) <= max(_CENTS, max(some) * _SHARE) for some in amounts_of(rows) if some)
+    return all(map(hardly_differ, amounts_of(rows)))
 
 
 def is_rounded_apart(rows: Sequence[shape.Judged], whole: Sequence[shape.Judged]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 _ALWAYS = Decimal("0.99")  # of the time
@@ -10,6 +11,7 @@ _HARDLY = Decimal("0.05")  # times a day
 _RAISED = Decimal("0.005")  # of the price
 _BESIDE = Decimal("0.01")  # of the largest
 _RISEN = Decimal("0.05")  # of what was shown
+_CENTS, _SHARE = Decimal("0.05"), Decimal("0.05")  # by so much, or such a share of the most, alike amounts may differ
 
 
 def runs_always(share: Decimal) -> bool:
@@ -41,6 +43,12 @@ def raises_the_price(impact: Decimal) -> bool:
 def hardly_moves(by: Decimal, most: Decimal) -> bool:
     """Whether what changes a total by so much is no news beside what changes it by `most`."""
     return abs(by) < abs(most) * _BESIDE
+
+
+def hardly_differ(amounts: Sequence[Decimal]) -> bool:
+    """Whether amounts of dollars are the same, or differ by as little as the seconds between the placing of many bids
+    cost."""
+    return not amounts or max(amounts) - min(amounts) <= max(_CENTS, max(amounts) * _SHARE)
 
 
 def has_risen(shown: Decimal, now: Decimal) -> bool:

@@ -173,4 +173,18 @@ MISTAKES = (
         "or saved or recorded",
         ("tests/cli/test_github.py", "-k", "has_changes"),
     ),
+    Mistake(
+        "show bids as one block whose forecasts are far apart",
+        "reports/text/folding.py",
+        "one.words == other.words and all(map(hardly_differ, zip(one.amounts, other.amounts, strict=True)))",
+        "one.words == other.words",
+        ("tests/reports/test_folding.py", "-k", "far_apart"),
+    ),
+    Mistake(
+        "say of bids whose forecasts differ what is expected of the first",
+        "reports/text/cost.py",
+        "from_to(_each(amount, forecasts)) if forecasts else _price(found[amount])",
+        "_price(found[amount])",
+        ("tests/reports/test_folding.py", "-k", "from_what_to_what"),
+    ),
 )

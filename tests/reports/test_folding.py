@@ -170,6 +170,68 @@ def test_whatever_else_differs_is_a_difference(path: tuple[str, ...], value: Any
     assert in_common(one) != in_common(other)
 
 
+def forecast(name: str, expected: str | None, worst: str = "4.98", **other: Any) -> Any:
+    """A bid whose limit changes, with what it is expected to cost."""
+    entry = create("bid", name, volumes=[], mounts=[], **other)
+    entry["change"] |= {"actions": ["update"], "before": {**entry["change"]["after"], "limit_price": "9.00"}}
+    low, high = ("2.09", "3.85") if expected else (None, None)
+    ahead = entry["cost"]["cost"]["horizon"] | {"p10": low, "p90": high, "expected": expected, "worst": worst}
+    entry["cost"]["cost"] |= {"horizon": ahead, "month": {**ahead, "worst": "7.00"}, "day": ahead}
+    entry["cost"] |= {"monthlyCost": expected, "savings_vs_limit": f"0.{worst[-2:]}"}
+    return entry
+
+
+def test_bids_whose_forecasts_differ_by_cents_are_one_block_that_says_from_what_to_what() -> None:
+    entries = [forecast(f"t-{n:02}", f"3.{10 + n % 3}", f"4.{97 + n % 2}") for n in range(40)]
+    entries[7]["cost"]["cost"]["horizon"] |= {"p10": "2.07", "p90": "3.86"}
+    (fold,) = folded(entries)
+    assert fold.addresses == [f"bid.t-{n:02}" for n in range(40)]
+    said = " ".join(" ".join(changes(entries, PAINT)).split())
+    assert "bid.t-00 … 39 (40 alike) will be updated in place" in said
+    assert "about $3.10 to $3.12 ($2.07 to $3.86 in 8 of 10 cases)" in said
+    assert "Their forecasts may differ a little: a block shows the least and the most." in said
+    same = " ".join(changes([forecast(f"t-{n}", "3.10") for n in range(40)], PAINT))
+    assert "(40 alike)" in same
+    assert "forecasts" not in same
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"limit_price": "17.93"},
+        {"instance_quantity": 2},
+        {"region": "us-central1-a"},
+    ],
+)
+def test_bids_that_differ_in_what_is_approved_are_not_one_however_near_their_forecasts_are(other: Any) -> None:
+    entries = [forecast(f"t-{n}", f"3.1{n}", **(other if n % 2 else {})) for n in range(8)]
+    assert [len(one.entries) for one in folded(entries)] == [4, 4]
+    replaced = [forecast(f"t-{n}", f"3.1{n}") for n in range(8)]
+    for one in replaced[::2]:
+        one["change"] |= {"actions": ["delete", "create"]}
+    assert [len(one.entries) for one in folded(replaced)] == [4, 4]
+
+
+def test_bids_whose_forecasts_are_far_apart_or_unknown_are_not_one_with_the_others() -> None:
+    entries = [forecast(f"t-{n}", f"3.1{n % 2}") for n in range(4)]
+    dear = [forecast(f"u-{n}", f"3.7{n % 2}") for n in range(4)]
+    unknown = [forecast(f"v-{n}", None, f"4.9{n}") for n in range(4)]
+    folds = folded([*entries, *dear, *unknown])
+    assert [len(one.entries) for one in folds] == [4, 4, 4]
+    texts = [" ".join(block_of(one, PAINT).split()) for one in folds]
+    assert "about $3.10 to $3.11 (" in texts[0]
+    assert "about $3.70 to $3.71 (" in texts[1]
+    assert "unknown, at most $4.90 to $4.93" in texts[2]
+
+
+def test_bids_that_are_cancelled_are_one_whatever_was_forecast_of_them() -> None:
+    entries = [forecast(f"t-{n}", f"{n + 1}.00") for n in range(8)]
+    for one in entries:
+        one["change"] |= {"actions": ["delete"], "after": None}
+    (fold,) = folded(entries)
+    assert "saves of each: $" in block_of(fold, PAINT)
+
+
 def test_the_data_of_volumes_goes_one_by_one() -> None:
     entries = [create("volume", f"data-{n}") for n in range(5)]
     assert len(folded(entries)) == 1

@@ -101,7 +101,7 @@ def anchors_of(entries: Iterable[Entry]) -> dict[str, str]:
 
 def _card(fold: Fold, kind: str, anchors: Mapping[str, str], *, is_open: bool) -> Card:
     entry, many = fold.shown, len(fold.entries)
-    rows, line, first = fields_of(entry), cost_line(entry), fold.entries[0]
+    rows, line, first = fields_of(entry), cost_line(entry, fold.forecasts), fold.entries[0]
     sources = [_source(one) for one in fold.entries]
     alike = f"{', '.join(ranges(fold.addresses))} ({many:,} alike)"
     each = " of each" if many > 1 else ""

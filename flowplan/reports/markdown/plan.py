@@ -186,7 +186,7 @@ def _section(head: str, pieces: Sequence[Piece]) -> Iterator[Piece]:
 def _resource(fold: Fold) -> Piece:
     """The addresses and what happens to them; folded, the diff."""
     entry, count, says = fold.shown, len(fold.entries), head_of(fold.shown)
-    cost, saves = cost_line(entry), entry["change"]["actions"] == ["delete"]
+    cost, saves = cost_line(entry, fold.forecasts), entry["change"]["actions"] == ["delete"]
     beside = f": {'saves ' if saves else ''}{cost}" if cost else ""
     if count > 1:
         says, beside = f"({count} alike) {says}", f"{beside} (each)" if cost else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from flowplan.documents.amounts import an_amount, number
+from flowplan.documents.amounts import an_amount, from_to, number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
 from flowplan.documents.totals import (
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
     from flowplan.documents.shapes.plan import Entry, Lifetime, PlanBody
 
+_Amount: TypeAlias = Literal["expected", "p10", "p90", "worst"]
+_AMOUNTS: tuple[_Amount, ...] = ("expected", "p10", "p90", "worst")
 _MOST, _LARGEST, _KNOWN = "most of it: ", "the largest of it: ", "the largest that are known: "
 
 
-def cost_line(entry: Entry) -> str:
-    """What a change costs or saves, in one line; "" for what is free."""
+def cost_line(entry: Entry, forecasts: Sequence[shape.BidCost] = ()) -> str:
+    """What a change costs or saves, in one line; "" for what is free. `forecasts`: the costs of changes that are alike
+    but for these, whose least and most are said; none: those of `entry` alone."""
     if entry["type"] == "ports" or entry["cost"] is None:
         return ""
     if entry["type"] == "volume":
@@ -51,7 +54,31 @@ def cost_line(entry: Entry) -> str:
     if entry["change"]["actions"] == ["delete"]:
         most = "at most " if is_at_most(entry["cost"]) else ""
         return f"{most}{an_amount(entry['cost']['cost']['hour']['now'])} an hour now"
-    return bidding(entry["cost"], entry.get("lifetime"))
+    return bidding(entry["cost"], entry.get("lifetime"), forecasts=forecasts)
+
+
+class Forecast(NamedTuple):
+    """What `cost_line` says of what is forecast of a change. `words`: all but the amounts; `amounts`: dollars that are
+    known."""
+
+    words: tuple[object, ...]
+    amounts: list[Decimal]
+
+
+def forecast_of(entry: Entry) -> Forecast | None:
+    """What `cost_line` says of the forecast of a change; None: nothing."""
+    if entry["type"] != "bid" or entry["change"]["actions"] == ["delete"]:
+        return None
+    cost = entry["cost"]
+    found = None if cost is None else cost["cost"]["horizon"]
+    if cost is None or found is None or cost["outlook"] in ("paused", "cannot_win"):
+        return None
+    amounts = [found[key] for key in _AMOUNTS]
+    finish = cost["finish_time"]
+    unknown = tuple(one is None for one in amounts)
+    words = (found["hours"], found["basis"], _interrupted(cost, ""), finish and finish["work"], _done(finish, its=True))
+    known = [Decimal(one) for one in amounts if one is not None]
+    return Forecast((*words, unknown, _is_sure(found), _is_apart(found)), known)
 
 
 def stored(cost: shape.VolumeCost) -> str:
@@ -59,9 +86,15 @@ def stored(cost: shape.VolumeCost) -> str:
     return f"{_price(cost['cost']['month']['now'])} a month for storage"
 
 
-def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False) -> str:
+def bidding(
+    cost: shape.BidCost,
+    lifetime: Lifetime | None = None,
+    *,
+    ends: bool = False,
+    forecasts: Sequence[shape.BidCost] = (),
+) -> str:
     """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends. `ends`: it does, though
-    which one it is is not known."""
+    which one it is is not known. `forecasts`: as in `cost_line`."""
     hour, outlook = cost["cost"]["hour"], cost["outlook"]
     at_most = f"at most {_price(hour['worst'])}"
     if outlook == "paused":
@@ -72,7 +105,7 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
         return f"cost unknown: the API does not report its {missing}"
     if outlook == "cannot_win":
         return _never(cost, at_most)
-    ahead = _ahead(cost, lifetime, ends=ends)
+    ahead = _ahead(cost, lifetime, forecasts, ends=ends)
     if outlook == "unknown":
         found = cost["cost"]["horizon"]
         ahead = ahead if found is not None and found["expected"] is not None else ""
@@ -138,8 +171,9 @@ def _from_to(found: tuple[Decimal, Decimal]) -> str:
     return f"{usd(found[0])} to {usd(found[1])}"
 
 
-def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str:
-    """What is expected over the horizon with its band, when it is forecast."""
+def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, forecasts: Sequence[shape.BidCost], *, ends: bool) -> str:
+    """What is expected over the horizon with its band, when it is forecast; of several `forecasts`, from the least to
+    the most."""
     found = cost["cost"]["horizon"]
     if found is None:
         return ""
@@ -152,18 +186,47 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str
     if bounded:
         over += ", or until its lifetime ends:"
     if found["expected"] is None:
-        return f"{over} unknown, at most {_price(found['worst'])}"
+        return f"{over} unknown, at most {_least_to_most(found, 'worst', forecasts)}"
     after = f"{_interrupted(cost, 'the time until then' if bounded else 'it')}{_done(finish, its=its)}"
-    if found["p10"] == found["p90"]:
-        return f"{over} {_price(found['expected'])}{after}"
-    return f"{over} {banded(found['expected'], found['p10'], found['p90'])}{after}"
+    expected = _least_to_most(found, "expected", forecasts)
+    if _is_sure(found):
+        return f"{over} {expected}{after}"
+    low, high = _price(found["p10"]), _price(found["p90"])
+    if forecasts:
+        low, high = usd(min(_each("p10", forecasts), default=None)), usd(max(_each("p90", forecasts), default=None))
+    return f"{over} {_in_band(expected, low, high, apart=_is_apart(found))}{after}"
+
+
+def _least_to_most(found: shape.Over, amount: _Amount, forecasts: Sequence[shape.BidCost]) -> str:
+    """An amount of `found`, or of all `forecasts`."""
+    return from_to(_each(amount, forecasts)) if forecasts else _price(found[amount])
+
+
+def _each(amount: _Amount, forecasts: Iterable[shape.BidCost]) -> list[Decimal]:
+    """An amount of each forecast, but for what is unknown."""
+    found = (one["cost"]["horizon"] for one in forecasts)
+    return [Decimal(value) for one in found if one is not None and (value := one[amount]) is not None]
+
+
+def _is_sure(found: shape.Over) -> bool:
+    return found["p10"] == found["p90"]
+
+
+def _is_apart(found: shape.Over) -> bool:
+    expected, low, high = found["expected"], found["p10"], found["p90"]
+    known = expected is not None and low is not None and high is not None
+    return known and lies_apart(number(expected), number(low), number(high))
 
 
 def banded(expected: str | None, low: str | None, high: str | None) -> str:
     """What is expected, with its band, and how often it is in that; "on average" where it lies outside itself."""
-    band = f"{_price(low)} to {_price(high)} in 8 of 10 cases"
     apart = lies_apart(number(expected), number(low), number(high))
-    return f"{_price(expected)} on average ({band})" if apart else f"about {_price(expected)} ({band})"
+    return _in_band(_price(expected), _price(low), _price(high), apart=apart)
+
+
+def _in_band(expected: str, low: str, high: str, *, apart: bool) -> str:
+    band = f"{low} to {high} in 8 of 10 cases"
+    return f"{expected} on average ({band})" if apart else f"about {expected} ({band})"
 
 
 def _lives(lifetime: Lifetime | None, work: float, horizon: float) -> bool:

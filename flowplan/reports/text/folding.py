@@ -3,6 +3,7 @@
 Two are alike if all that the document says of them is equal but the name and what follows from it: the address, the id,
 the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count
 or region is not alike. A script that is new with the resource may differ, as those of a sweep do: then it says so.
+Forecasts may differ by as little as the seconds between the placing of many bids cost: then it says from what to what.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.classes import frozen
 from flowplan.patterns import regex
+from flowplan.pricing.notable import hardly_differ
+from flowplan.reports.text.cost import Forecast, forecast_of
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.cost import BidCost
     from flowplan.documents.shapes.plan import Entry
 
 OWN = "*"  # in what is shown of several: the name or key of each; no name in a file has it
@@ -23,15 +27,30 @@ _ALONE = 3  # so many that are alike are shown one by one
 _KIND = regex(r"(?<![\w.@-])((?:bid|volume|ports)\.)")  # what the name of an address follows
 _WORD = regex(r"[A-Za-z0-9_]")
 _CANONICAL = 0  # the format in which equal texts are equal bytes; nothing outside of this process sees them
+_BLANK = dict.fromkeys(  # what of a cost depends on how the prices go, or is of another time for each
+    (
+        "price_paid",
+        "availability",
+        "preemptions_per_day",
+        "finish_time",
+        "advice",
+        "savings_vs_limit",
+        "savings_vs_list",
+        "hourlyCost",
+        "monthlyCost",
+    )
+)
 
 
 @frozen
 class Fold:
     """Changes shown as one. `shown`: what they have in common, with OWN where each has its name, or, of one alone, that
-    one; `entries`: all of them, in the order in which they were."""
+    one; `entries`: all of them, in the order in which they were; `forecasts`: the cost of each, where what is shown of
+    it may differ."""
 
     shown: Entry
     entries: tuple[Entry, ...]
+    forecasts: tuple[BidCost, ...] = ()
 
     @property
     def addresses(self) -> list[str]:
@@ -46,20 +65,56 @@ def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
     shapes: dict[str | bytes, Entry] = {}
     for one in entries:
         shape = None if each or _loses_data(one) else in_common(one)
-        key = one["address"] if shape is None else marshal.dumps([shape, _shown_script(one)], _CANONICAL)
+        key = one["address"] if shape is None else marshal.dumps([_unforecast(shape), _shown_script(one)], _CANONICAL)
         groups.setdefault(key, []).append(one)
         if shape is not None:
             shapes[key] = shape
-    return [fold for key, found in groups.items() for fold in _folds(found, shapes.get(key))]
+    return [fold for key, found in groups.items() for near in _near(found) for fold in _folds(*near, shapes.get(key))]
 
 
-def _folds(found: list[Entry], shape: Entry | None) -> list[Fold]:
+def _unforecast(shape: Entry) -> Any:
+    """`shape` but for what is forecast."""
+    cost = shape["cost"]
+    if cost is None or cost["unit"] != "USD/instance-hour":
+        return shape
+    hour = cost["cost"]["hour"]
+    return {**shape, "cost": {**cost, **_BLANK, "cost": [hour["now"], hour["if_won"], hour["worst"]]}}
+
+
+def _near(found: list[Entry]) -> list[tuple[list[Entry], tuple[BidCost, ...]]]:
+    """Those together of which the same is forecast but for amounts, and these are near those of the first; with their
+    costs, where one differs."""
+    if all(one["cost"] == found[0]["cost"] for one in found):
+        return [(found, ())]
+    groups: list[tuple[Forecast | None, list[Entry]]] = []
+    for one in found:
+        said = forecast_of(one)
+        near = next((these for first, these in groups if _is_near(first, said)), None)
+        if near is None:
+            groups.append((said, [one]))
+        else:
+            near.append(one)
+    return [(these, () if said is None else _costs(these)) for said, these in groups]
+
+
+def _costs(entries: Iterable[Entry]) -> tuple[BidCost, ...]:
+    return tuple(one["cost"] for one in entries if one["type"] == "bid" and one["cost"] is not None)
+
+
+def _is_near(one: Forecast | None, other: Forecast | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.words == other.words and all(map(hardly_differ, zip(one.amounts, other.amounts, strict=True)))
+
+
+def _folds(found: list[Entry], forecasts: tuple[BidCost, ...], shape: Entry | None) -> list[Fold]:
     if shape is None or len(found) <= _ALONE:
         return [Fold(one, (one,)) for one in found]
     scripts = {json.dumps(script) for one in found if (script := _new_script(one)) is not None}
     if len(scripts) == 1:  # of all: one without a script has another shape
         shape = _with_script(shape, json.loads(scripts.pop()))
-    return [Fold(shape, tuple(found))]
+    shape = cast("Entry", {**shape, "cost": found[0]["cost"]})
+    return [Fold(shape, tuple(found), forecasts)]
 
 
 def _shown_script(entry: Entry) -> Any:

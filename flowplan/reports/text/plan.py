@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
 
 _FOLDING = "Changes that are alike in all but the name are shown once; --verbose shows each."
+_FORECASTS = " Their forecasts may differ a little: a block shows the least and the most."
 
 
 def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
@@ -155,6 +156,8 @@ def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
     folds = folded(changing, each=paint.verbose)
     blocks = [block_of(one, paint) for one in folds]
     said = _FOLDING if len(folds) < len(changing) else ""
+    if any(cost_line(one.shown, one.forecasts) != cost_line(one.shown) for one in folds if one.forecasts):
+        said += _FORECASTS
     if said and any(OWN in line for line in blocks):
         said += f" In them {OWN} stands for the name, key or id of each."
     return [legend(changing, paint), "\n".join(wrapped(said, "", "", paint.width)), *blocks]
@@ -189,7 +192,7 @@ def block_of(fold: Fold, paint: Paint) -> str:
         from flowplan.reports.text.scripts import script_of
 
         lines += script_of(fold.entries[0], paint)
-    if line := cost_line(entry):
+    if line := cost_line(entry, fold.forecasts):
         each = "" if len(fold.entries) == 1 else " of each"
         word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ", paint.width)
