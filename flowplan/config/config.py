@@ -134,7 +134,7 @@ class Task:
 
 
 @frozen
-class Output:
+class OutputWanted:
     """A value that a stack reports. `template`: its text with the `${...}` of what is known only later left in it."""
 
     name: str
@@ -187,7 +187,7 @@ class Config:
     stack: str = ""
     name_prefix: str = ""
     state: StatePlace | None = field(default=None, eq=False)
-    outputs: Mapping[str, Output] = field(factory=dict)
+    outputs: Mapping[str, OutputWanted] = field(factory=dict)
     empty: frozenset[Address] = field(default=frozenset(), eq=False)  # what has a for_each that holds nothing
     moved: tuple[Moved, ...] = ()
     removed: tuple[Removed, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from flowplan.config import keys
-from flowplan.config.config import Output
+from flowplan.config.config import OutputWanted
 from flowplan.config.section import open_section
 from flowplan.config.stack.names import Names
 from flowplan.config.stack.substitution import Scope
@@ -18,7 +18,7 @@ from flowplan.model.address import Address
 from flowplan.model.outputs import ATTRIBUTES, references
 
 
-def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, Output]) -> None:
+def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, OutputWanted]) -> None:
     """Add the outputs that `node`, the section of one document, declares. Problems are reported."""
     if not isinstance(node, MappingNode):
         hint = f"write {keys.OUTPUT.example}"
@@ -37,7 +37,7 @@ def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, 
 
 
 def unknown_references(
-    outputs: Mapping[str, Output], known: Collection[Address], declared: Names
+    outputs: Mapping[str, OutputWanted], known: Collection[Address], declared: Names
 ) -> Iterator[tuple[Position, str, str | None]]:
     """What outputs name and nothing is, each with its place, summary and hint. `known`: every task and volume;
     `declared`: their names, also of those that are faulty."""
@@ -68,7 +68,7 @@ def _is_alone(template: str) -> bool:
     return template.startswith("${") and template.find("}") == len(template) - 1
 
 
-def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, found: dict[str, Output]) -> None:
+def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, found: dict[str, OutputWanted]) -> None:
     description, sensitive, value = "", False, node
     if isinstance(node, MappingNode):
         section = open_section(document, node, f"outputs.{name}", keys.OUTPUT)
@@ -91,4 +91,4 @@ def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, 
         hint = f"write {{value: ..., sensitive: true}} for {name}"
         document.problem(value, f"output {name} holds the value of a sensitive variable", hint, code="sensitive")
         return
-    found[name] = Output(name, made.text, description, sensitive, document.position(key))
+    found[name] = OutputWanted(name, made.text, description, sensitive, document.position(key))

@@ -10,7 +10,7 @@ from flowplan.classes import define
 from flowplan.config.stack.names import Names
 
 if TYPE_CHECKING:
-    from flowplan.config.config import Import, Moved, Output, Removed, StatePlace, Task, VolumeWanted
+    from flowplan.config.config import Import, Moved, OutputWanted, Removed, StatePlace, Task, VolumeWanted
     from flowplan.model.budget import Budget
     from flowplan.model.given import GivenValue
     from flowplan.model.hooks import Hook
@@ -28,7 +28,7 @@ class Stack:
     budgets: list[Budget] = field(factory=list)
     policies: list[Policies] = field(factory=list)
     hooks: list[Hook] = field(factory=list)
-    outputs: dict[str, Output] = field(factory=dict)
+    outputs: dict[str, OutputWanted] = field(factory=dict)
     moved: list[Moved] = field(factory=list)
     removed: list[Removed] = field(factory=list)
     imports: list[Import] = field(factory=list)
