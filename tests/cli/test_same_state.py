@@ -101,6 +101,8 @@ def test_what_a_status_says_to_type_is_for_that_state(place: Place) -> None:
     assert f"this cancels it: {typed}" in " ".join(place.ok("status", *words).split())
     (bid,) = json.loads(place.ok("status", "--format", "json", *words))["bids"]
     assert bid["lifetime"]["ended_by"] == typed
+    page = regex(r"<[^>]*>").sub("", place.ok("status", "--format", "html", *words))
+    assert f"this cancels it: {typed}" in " ".join(html.unescape(page).split())
     place.ok(*shlex.split(typed)[1:], "--auto-approve")
 
 

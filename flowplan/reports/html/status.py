@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flowplan.classes import frozen
 from flowplan.documents.about import moment
@@ -35,7 +35,7 @@ class Bid:
     ports: str
 
 
-def page(found: Status, _: Paint) -> str:
+def page(found: Status, paint: Paint) -> str:
     """The whole page, ending in a newline."""
     body = filled(
         "status.html.j2",
@@ -46,14 +46,18 @@ def page(found: Status, _: Paint) -> str:
         paid=usd(found.paid),
         running=sum(row.charge == "charged" for row in found.bids),
         waiting=sum(row.charge == "waits" for row in found.bids),
-        said=[*map(typed, said_in_all(found) if found.bids or found.volumes else [_NOTHING])],
-        bids=[_bid(row) for row in found.bids],
+        said=_parts(said_in_all(found) if found.bids or found.volumes else [_NOTHING], paint),
+        bids=[_bid(row, paint) for row in found.bids],
         volumes=[_volume(row) for row in found.volumes],
     )
     return framed(f"flowplan status: {found.state.stack}", body)
 
 
-def _bid(row: BidRow) -> Bid:
+def _parts(said: Iterable[str], paint: Paint) -> list[list[str]]:
+    return [typed(paint.typed(one)) for one in said]
+
+
+def _bid(row: BidRow, paint: Paint) -> Bid:
     kind = row.bid.instance_type_name or row.bid.instance_type
     return Bid(
         address=str(row.address),
@@ -62,7 +66,7 @@ def _bid(row: BidRow) -> Bid:
         tone=_TONES[row.charge],
         what=f"{counted(row.bid.quantity, kind)} in {row.bid.region}",
         hour=f"{usd(row.hour)} an hour",
-        said=[*map(typed, said_of(row))],
+        said=_parts(said_of(row), paint),
         instances=present(row),
         ports=", ".join(ranges(listed(row.pairs))),
     )
