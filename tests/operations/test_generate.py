@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.errors import StateError
-from flowplan.files.atomic import create_file
+from flowplan.errors import NoRoom, StateError
+from flowplan.files.atomic import WRITABLE, create_file
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
 
@@ -128,6 +128,22 @@ def test_what_is_cut_off_once_the_file_is_written_says_what_does_the_rest(
     assert (again.code, "`flowplan apply got.yaml` does the rest" in " ".join(again.err.split())) == (64, True)
     live.ok("apply", "got.yaml", "--auto-approve")
     assert {one["address"] for one in kept(live)["resources"]} >= {"bid.train", "bid.plain", "volume.data"}
+
+
+def test_without_room_for_the_state_the_hint_names_the_command_that_goes_on(
+    live: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(*_: object, **__: object) -> None:
+        raise NoRoom("flowplan.state.json cannot be written: No space left on device", hint=WRITABLE)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "save", save)
+        cut = live.run(*ALL)
+    said = " ".join(cut.err.split())
+    assert cut.code == 5, cut
+    assert "make the directory writable, and run `flowplan apply got.yaml`" in said, cut.err
+    assert "same command" not in said
+    live.ok("apply", "got.yaml", "--auto-approve")
 
 
 def test_what_another_stack_has_is_left_out(live: Place) -> None:
