@@ -16,6 +16,7 @@ from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.names import Said
 from flowplan.operations.files import write_new
 from flowplan.operations.looking.importable import found_live, importable, parsed
+from flowplan.operations.looking.live import say_assumed
 from flowplan.operations.looking.observe import observe
 from flowplan.operations.opening.loading import has_begun_none, load_state
 from flowplan.operations.opening.saving import save_state
@@ -190,6 +191,7 @@ def _settle(
         try:
             config = configuration(session, [Source(path, written.encode())])
             seen = observe(session, config, loaded.state, {})
+            say_assumed(session.cloud(), seen.live)
             plan = make_plan(seen.desired, seen.state, seen.live, Wishes(in_scope=lambda _: False))
             wrong = {one.address: _why(one) for one in plan.changes if not _is_quiet(one)}
             wrong |= {Address.parse(one.about): one.summary for one in plan.uncompared if one.about is not None}

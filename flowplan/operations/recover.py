@@ -17,7 +17,7 @@ from flowplan.documents.state import AfterRecovery
 from flowplan.errors import CloudError, FlowplanError, GuardRefused, StateError
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
-from flowplan.operations.looking.live import with_bids
+from flowplan.operations.looking.live import say_assumed, with_bids
 from flowplan.operations.looking.observe import observe
 from flowplan.operations.opening.loading import has_begun_none, load_state
 from flowplan.operations.opening.saving import save_state
@@ -54,6 +54,7 @@ def settle(
         live = with_bids(
             session.cloud(), observe(session, None, loaded.state, loaded.pending, stops=bool(ids)).live, ids
         )
+        say_assumed(session.cloud(), live)
         # All are looked at before one is cancelled.
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
         state, clock, failed = loaded.state, interruption.clock(), dict[str, CloudError]()
@@ -105,6 +106,7 @@ def _hold_none(session: Session, loaded: Loaded, ids: Sequence[str]) -> None:
     """Raise GuardRefused for bids `ids` that are to be cancelled where there is no state: none is its duplicate."""
     if ids:
         live = with_bids(session.cloud(), observe(session, None, loaded.state, {}, stops=True).live, ids)
+        say_assumed(session.cloud(), live)
         for id in ids:
             duplicate(live, loaded, id)
 

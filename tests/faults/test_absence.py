@@ -154,6 +154,7 @@ def test_what_was_placed_a_moment_ago_is_not_gone_because_it_does_not_show(appli
         "may not show it yet, so nothing proves that it is gone hint: run the same command again in 120 s"
         in " ".join(done.err.split())
     )
+    assert " ".join(done.err.split()).count("nothing proves that it is gone") == 1, "once, as what refuses the plan"
     heals(applied)
     assert live_ids(applied) == [id]
     assert "No changes" in applied.ok("plan")

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 
-def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False) -> Live:
+def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False, says: bool = True) -> Live:
     """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, one or
     two for all missing volumes, none when all is listed. What cannot be looked at is there as it was applied; so is,
-    `hurried` as who is about to cancel whatever a bid shows, one that does not answer soon."""
-    for kind, why in live.unlisted.items():
-        cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
+    `hurried` as who is about to cancel whatever a bid shows, one that does not answer soon. `says`: that is noted; who
+    may raise it instead, notes it where he does not (`say_assumed`)."""
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
     missing = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
@@ -46,9 +45,19 @@ def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False) -> L
             volumes |= {id: one.volumes[id] for id in which if id in one.volumes}
             gone |= one.gone
     live = attrs.evolve(live, bids=found, volumes=volumes, gone=frozenset(gone)) if calls else live
-    for id, why in unread.items():
+    live = standing_in(state, live, unread) if unread else live
+    if says:
+        say_assumed(cloud, live)
+    return live
+
+
+def say_assumed(cloud: Fcp, live: Live) -> None:
+    """Note what `live` lacks, since it could not be listed, and what it has as it was last applied, since it could not
+    be looked at."""
+    for kind, why in live.unlisted.items():
+        cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
+    for id, why in live.unread.items():
         cloud.note(f"{id} could not be read; flowplan assumes that it is as last applied: {why}")
-    return standing_in(state, live, unread) if unread else live
 
 
 def listed(cloud: Fcp) -> Looks[Live]:

@@ -119,7 +119,7 @@ def _made_of(
     state = _headed(session, config, state, project)
     live = _with_strays(session, state, live, hurried=hurried)
     if any(intent.op == "delete" for intent in pending.values()):
-        live = certain(cloud, state, live)  # what an interrupted run cancelled may be in no list any more
+        live = certain(cloud, state, live, says=False)  # what an interrupted run cancelled may be in no list any more
     recorded = state = presume(state, pending, live)
     taken = None
     if config is not None:
@@ -127,7 +127,7 @@ def _made_of(
 
         taken = hand_over(session, config, state, pending.values(), live)
         state, live = taken.state, taken.live
-    live = certain(cloud, state, live, hurried=hurried)
+    live = certain(cloud, state, live, hurried=hurried, says=False)
     catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
     seen = Observed(config, recorded, state, pending, Desired(), catalogue, live)

@@ -38,6 +38,7 @@ def priced_plan(
     from flowplan.operations.checking import environment
     from flowplan.operations.checking.policing import refused_by_policies, unheeded
     from flowplan.operations.checking.recipients import other_recipients
+    from flowplan.operations.looking.live import say_assumed
     from flowplan.planning.actions import Delete
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
@@ -47,6 +48,7 @@ def priced_plan(
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
     plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
+    say_assumed(session.cloud(), seen.live)
     prices = prices_of(session, plan, seen, pasts=forecasts(plan))
     markets = prices.markets
     for address, why in plan.staying:
