@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 import attrs
 from attrs import field
 
+from flowplan.apply import without_call
 from flowplan.apply.exhausted import Exhausted
 from flowplan.apply.gates import Gates
 from flowplan.apply.outcome import Outcome, in_doubt
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.unproved import Unproved
+from flowplan.apply.without_call import Uncalled
 from flowplan.apply.workers import Result, unseen
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work
@@ -35,6 +37,7 @@ class Results:
     _exhausted: Exhausted
     _changes: Mapping[Address, Change]
     expired: dict[Step, Expire] = field(factory=dict, init=False)  # steps that no plan has
+    along: dict[Step, list[Uncalled]] = field(factory=dict, init=False)  # what is done with a step, and not told yet
     doubts: list[Work] = field(factory=list, init=False)  # creates to be looked up
     failed: dict[Step, FlowplanError] = field(factory=dict, init=False)
     lost: dict[Step, FlowplanError] = field(factory=dict, init=False)  # creates in doubt that stay so, and why
@@ -72,17 +75,17 @@ class Results:
             self._unproved.add(result)
             return []
         if error is None:
-            self._schedule.succeed(step)
+            also = self._schedule.succeed(step)
             if step in self.expired:
                 self._gates.ended(step.address)
-            return self._finished(work, result.binding)
+            return self._finished(work, result.binding, also)
         if result.binding is not None:
             # What waits for it may begin, but not with a volume that is not as it was asked for, nor is an old bid
             # cancelled for a successor that is not.
             frees = step.address.kind == "bid" and not isinstance(work.change, CreateFirst)
-            self._schedule.half(step, frees=frees)
+            also = self._schedule.half(step, frees=frees)
             self._take_in(step, error)
-            return self._finished(work, result.binding)
+            return self._finished(work, result.binding, also)
         if isinstance(error, Held):  # its intent stays: the next run looks what became of it
             self.fail(step, error)
             return []
@@ -93,12 +96,19 @@ class Results:
         self.fail(step, error)
         return [self._working.close(work.intent, type(error).__name__)]
 
-    def _finished(self, work: Work, binding: Binding | None) -> list[Record]:
-        """What to make durable of a call that is done. Of a successor, in the same frame, where the old one stands from
-        now on: whatever ends this run, the next one knows both."""
+    def _finished(self, work: Work, binding: Binding | None, also: Iterable[Step]) -> list[Record]:
+        """What to make durable of a call that is done, and of the steps that are `also` done with it. Of a successor,
+        in the same frame, where the old one stands from now on: whatever ends this run, the next one knows both."""
         made_first = isinstance(work.change, CreateFirst) and work.step.way == "up"
-        before = [self._working.set_aside(work.intent)] if made_first else []
-        return [*before, self._working.finish(work.intent, binding)]
+        records: list[Record] = [*self._working.set_aside(work.intent)] if made_first else []
+        records.append(self._working.finish(work.intent, binding))
+        if work.step in self.expired:
+            records += self._working.end_ports(work.intent)
+        for step in also:
+            one, done = without_call.do(step, self._changes[step.address], self._working, work.intent.intent)
+            self.along.setdefault(work.step, []).append(one)
+            records += [done] if done is not None else []
+        return records
 
     def fail(self, step: Step, error: FlowplanError) -> None:
         """`step` came to nothing, because of `error`."""

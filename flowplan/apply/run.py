@@ -13,11 +13,12 @@ run sees that they have ended, and to cancel one twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 
 import attrs
 
+from flowplan.apply import without_call
 from flowplan.apply.doubts import find_out
 from flowplan.apply.durable import Durable
 from flowplan.apply.exhausted import Exhausted
@@ -31,11 +32,12 @@ from flowplan.apply.schedule import Schedule
 from flowplan.apply.telling import tell
 from flowplan.apply.unproved import Unproved
 from flowplan.apply.unrecorded import Unrecorded
+from flowplan.apply.without_call import Uncalled
 from flowplan.apply.workers import GRACE, Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import CloudError, FlowplanError, Refused, StateError, Unwritten
-from flowplan.planning.actions import Change, Expire, Forget
+from flowplan.planning.actions import Change, Expire
 from flowplan.planning.lifetimes import again, past
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
@@ -101,7 +103,7 @@ class Applying:
         self._asked: list[Announcement] = []  # while a frame was on its way
         self._unrecorded: Unrecorded | None = None  # what goes on where nothing is recorded any more
         self._untold: list[Result] = []  # creates since then
-        self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
+        self._unannounced: list[Uncalled] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
         self._restated: list[Record] = [] if now is None else [*self._working.restate(now)]
@@ -224,7 +226,9 @@ class Applying:
 
     def _record_no_more(self, why: Unwritten) -> None:
         """What is not durable now, and all that comes, is not recorded where the state is, because of `why`."""
-        loose = {result.work.step for result in self._back} | {step for step, _, _ in self._unannounced}
+        back = {result.work.step for result in self._back}
+        untold = [*self._unannounced, *(one for step in back for one in self._results.along.get(step, ()))]
+        loose = back | {one.step for one in untold}
         self._unrecorded = Unrecorded(why, self._plan, self._schedule, frozenset(loose))
         if any(self._may_go(step, self._results.change(step)) for step in self._schedule.not_started):
             self._events.note(f"{why}; what cancels bids goes on, and nothing else is begun")
@@ -303,7 +307,7 @@ class Applying:
                 self._schedule.hold(step)
                 continue
             if not needs_call(change):
-                local.append(self._without_call(step, change))
+                local += self._without_call(step)
                 continue
             try:
                 self._exhausted.hold(change)
@@ -346,7 +350,7 @@ class Applying:
         step, why = Step("end", change.address), str(change.note)
         self._events.note(f"the lifetime of {change.address} is over: {why}")
         self._results.expired[step] = change
-        self._refreshed += self._working.expire(change.address)
+        self._refreshed.append(self._working.expire(change.address))
         how = again(change.address, late=past(change.lifetime, self._around.cloud.time()) is not None)
         for held in self._gates.ends(change.address, why, how):
             hint = f"to run it again: {how}"
@@ -357,12 +361,14 @@ class Applying:
         self._results.fail(step, error)
         self._events.failed(step, self._changes[step.address], error)
 
-    def _without_call(self, step: Step, change: Change) -> Record:
-        binding = self._works.without_call(step, change)
-        self._schedule.succeed(step)
-        self._unannounced.append((step, change, binding))
-        released = change.id if isinstance(change, Forget) and change.released and step.address.kind == "bid" else ""
-        return self._working.bind(step.address, binding, released=released or "")
+    def _without_call(self, step: Step) -> list[Record]:
+        """Do `step`, and what is done with it."""
+        records: list[Record] = []
+        for one in (step, *self._schedule.succeed(step)):
+            told, done = without_call.do(one, self._changes[one.address], self._working)
+            self._unannounced.append(told)
+            records += [done] if done is not None else []
+        return records
 
     def _tell(self, back: Sequence[Result]) -> None:
         for result in back:
@@ -371,12 +377,20 @@ class Applying:
             if self._unrecorded is not None and result.binding is not None and result.work.intent.op == "create":
                 self._untold.append(result)  # the error that ends the run says what was made
                 continue
-            tell(self._events, result, failed=result.work.step in self._results.failed)
-        for step, change, binding in self._unannounced:
-            if self._unrecorded is not None and step.way == "up":
-                continue
-            self._events.done(step, change, binding.id if binding else None, 0.0)
+            step = result.work.step
+            also = self._results.along.pop(step, [])
+            if step.way != "up":  # in the reverse of the order in which it was made
+                self._tell_uncalled(also)
+            tell(self._events, result, failed=step in self._results.failed)
+            if step.way == "up":
+                self._tell_uncalled(also)
+        self._tell_uncalled(self._unannounced)
         self._unannounced.clear()
+
+    def _tell_uncalled(self, done: Iterable[Uncalled]) -> None:
+        for one in done:
+            if self._unrecorded is None or one.step.way != "up":
+                self._events.done(one.step, one.change, one.id, 0.0)
 
     # -- creates in doubt
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Literal, TypeAlias
 
 from flowplan.planning.steps import Order, Step, is_last
@@ -24,6 +24,9 @@ class Schedule:
     freed goes before what waits for nothing: of many bids that are replaced, each is placed again before others are
     cancelled. The second half of a replacement goes before what is announced, too: until then a bid is down, or paid
     for twice. A removal for good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
+
+    What a bid does to its ports is no call: such a step takes no place, and is done with the last one that it waits
+    for. Should the run end there, nobody would take the ports of a bid that has ended for open, or the reverse.
     """
 
     def __init__(self, order: Order, parallelism: int, ahead: int = 0) -> None:
@@ -123,16 +126,16 @@ class Schedule:
         self._leave(step)
         self._under_way |= {step}
 
-    def succeed(self, step: Step) -> None:
-        """It did all that it was to do."""
+    def succeed(self, step: Step) -> tuple[Step, ...]:
+        """It did all that it was to do. Returns what is done with it."""
         self._end(step, "done")
-        self._free(step)
+        return tuple(self._free(step))
 
-    def half(self, step: Step, *, frees: bool) -> None:
-        """It made its object, but not as it was asked for. `frees`: what waits for the step may start anyway."""
+    def half(self, step: Step, *, frees: bool) -> tuple[Step, ...]:
+        """It made its object, but not as it was asked for. `frees`: what waits for the step may start anyway. Returns
+        what is done with it."""
         self._end(step, "half done")
-        if frees:
-            self._free(step)
+        return tuple(self._free(step)) if frees else ()
 
     def fail(self, step: Step) -> None:
         """Nothing came of it."""
@@ -173,11 +176,16 @@ class Schedule:
         self._in_doubt.discard(step)
         self._held.discard(step)
 
-    def _free(self, step: Step) -> None:
+    def _free(self, step: Step) -> Iterator[Step]:
+        """Let go what waits for `step` alone; yields what is done with it."""
         freed = []
         for user in self._users[step]:
             self._waits[user].discard(step)
-            if not self._waits[user]:
+            if not self._waits[user] and user.address.kind == "ports":
+                self._ends[user] = "done"
+                yield user
+                yield from self._free(user)
+            elif not self._waits[user]:
                 freed.append(user)
         for user in reversed(freed):
             if is_last(user, self._waits):  # what stops paying goes before it

@@ -85,11 +85,19 @@ class WorkingState:
                 adopted = binding.id if binding.id in new else ""
                 yield self.bind(address, binding, adopted=adopted, placed_at=_placed_at(address, now, self.state))
 
-    def set_aside(self, intent: Intent) -> Done:
+    def set_aside(self, intent: Intent) -> Iterator[Done]:
         """What the address of `intent` is bound to has a successor, which that has made: it stands elsewhere until it
-        is taken away. It is a result of `intent` too: wherever that is kept, this is."""
+        is taken away, and its ports, which no address has there, are no longer those of the successor. It is a result
+        of `intent` too: wherever that is kept, this is."""
         aside = self.bindings[intent.address].before(intent.generation, intent.source)
-        return self.bind(aside.address, aside, intent=intent.intent)
+        yield self.bind(aside.address, aside, intent=intent.intent)
+        yield from self.end_ports(intent)
+
+    def end_ports(self, intent: Intent) -> Iterator[Done]:
+        """By `intent`, the ports of its bid are no longer at its address."""
+        ports = Address("ports", intent.address.name)
+        if intent.address.kind == "bid" and ports in self.bindings:
+            yield self.bind(ports, None, intent=intent.intent)
 
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""
@@ -113,12 +121,9 @@ class WorkingState:
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
 
-    def expire(self, bid: Address) -> Iterator[Done]:
-        """The lifetime of what `bid` is bound to is over: it is to be cancelled, and its ports go with it."""
-        yield self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))
-        ports = Address("ports", bid.name)
-        if ports in self.bindings:
-            yield self.bind(ports, None)
+    def expire(self, bid: Address) -> Done:
+        """The lifetime of what `bid` is bound to is over: it is to be cancelled."""
+        return self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))
 
     def _expiring(self, change: Expire) -> Binding | None:
         """That its lifetime is over is kept before it is cancelled: after a kill the next run does not place it."""

@@ -113,15 +113,6 @@ class Works:
             return attrs.evolve(known, ended=CANCELLED)
         return known if isinstance(change, Expire) else None
 
-    def without_call(self, step: Step, change: Change) -> Binding | None:
-        """What `step`, which needs no call, leaves of its address (None: it is forgotten)."""
-        if step.way == "down" or change.after is None:
-            return None
-        # Only what is live already, and ports, are made without a call.
-        owner = change.address if isinstance(change, Import) else Address("bid", step.address.name)
-        id = self._working.bindings[owner].id
-        return change.bound(id, change.after)
-
     def deleted(self) -> frozenset[str]:
         """The ids of the volumes that are listed as deleted. Raises CloudError."""
         return self._removals.deleted()

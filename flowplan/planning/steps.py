@@ -3,7 +3,8 @@ delete a volume that a bid still uses until that bid's own update.
 
     up(x)    after up(n) for every n that x needs
     up(x)    after down(x); if x is made first, down(x) after up(x)
-    down(n)  after down(x), or else up(x), for every x that used n before
+    down(n)  after down(x), or else up(x), for every x that used n before, but for ports:
+    down(p)  after down(x), where p are the ports of the bid x: they end with it, and what keeps it keeps them
     up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
     down(y)  then too, unless x waits for it itself: should x fail, y stays
     down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
@@ -99,17 +100,26 @@ def _by_needs(
     for address, up in ups.items():
         waits[up].update(ups[need] for need in needs_after.get(address, ()) if need in ups)
         if (down := downs.get(address)) is not None:
-            first, then = (up, down) if address in made_first else (down, up)
+            first, then = (up, down) if _bid_of(address) in made_first else (down, up)
             waits[then].add(first)
     for address, down in downs.items():
         for need in needs_after.get(address, ()):
             if need in ups and (need in made_first or need not in downs):
                 waits[down].add(ups[need])
+        if address.kind == "ports" and (ends := downs.get(_bid_of(address))) is not None:
+            waits[down].add(ends)
     for user, needs in needs_before.items():
+        if user.kind == "ports":
+            continue
         last_use = downs.get(user) or ups.get(user)
         for need in needs:
             if last_use is not None and need in downs:
                 waits[downs[need]].add(last_use)
+
+
+def _bid_of(address: Address) -> Address:
+    """The bid whose ports `address` is; of anything else, itself."""
+    return Address("bid", address.name) if address.kind == "ports" else address
 
 
 def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool:
@@ -161,5 +171,5 @@ def _ordered(steps: Collection[Step]) -> tuple[Step, ...]:
 
 def is_last(step: Step, known: Container[Step]) -> bool:
     """Whether `step`, once it is free, goes after all that is: a removal for good. What waited is a volume, which costs
-    little; what did not may be a bid."""
-    return step.way == "down" and Step("up", step.address) not in known
+    little; what did not may be a bid. Ports, which end with their bid, take no time."""
+    return step.way == "down" and step.address.kind != "ports" and Step("up", step.address) not in known

@@ -114,6 +114,22 @@ def test_an_apply_is_stopped_from_another_thread_and_the_next_goes_on(place: Pla
 
 
 @pytest.mark.parametrize("act", ["apply", "destroy"])
+def test_what_a_bid_does_to_its_ports_is_done_though_the_run_is_stopped(
+    act: str, place: Place, asked: threading.Event
+) -> None:
+    """They are open by then, or closed: nobody has to do anything for that."""
+    stack, stop = stack_in(place.path, *tasks("ab", ports=[8080])), threading.Event()
+    if act == "destroy":
+        stack.apply(stack.plan())
+    going = stack.apply if act == "apply" else stack.destroy
+    given = [stack.plan()] if act == "apply" else []
+    error = ended(lambda: going(*given, parallelism=1, stop=stop, reporter=AfterOne(stop, asked)))
+    assert error.outcome is not None and set(names(error.outcome.done)) == {"bid.a", "ports.a"}
+    there = "a" if act == "apply" else "b"
+    assert sorted(map(str, stack.state().bindings)) == [f"bid.{there}", f"ports.{there}"]
+
+
+@pytest.mark.parametrize("act", ["apply", "destroy"])
 def test_a_run_that_is_stopped_before_its_first_step_does_not_say_that_something_was_done(
     act: str, place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,6 @@ def test_every_bid_is_cancelled_before_a_volume_is_deleted(parallelism: int) -> 
     ("order", "succeeded", "freed"),
     [
         (CHAIN, [V], [B]),
-        (CHAIN, [V, B], [P]),
         (FORK, [V], [C]),
         (FORK, [W], []),
         (FORK, [V, W], [C, B]),
@@ -202,6 +201,38 @@ def test_a_success_frees_what_waits_for_it_alone(order: Order, succeeded: list[S
         schedule.succeed(step)
         found = [*found, *drawn(schedule)]
     assert [step for step in found if step not in succeeded] == freed
+
+
+GONE = Step("down", B.address)
+PORTS = {way: Step(way, P.address) for way in ("down", "up")}
+REPLACED: Order = {GONE: (), PORTS["down"]: (GONE,), B: (GONE,), PORTS["up"]: (PORTS["down"], B)}
+
+
+def test_what_happens_to_ports_is_done_with_what_happens_to_their_bid() -> None:
+    """It takes no place: a run that ends between the two would leave ports without a bid, or a bid without its own."""
+    schedule = Schedule(REPLACED, 1)
+    assert drawn(schedule) == [GONE]
+    assert schedule.linger(GONE) is False
+    assert schedule.succeed(GONE) == (PORTS["down"],)
+    assert drawn(schedule) == [B]
+    assert schedule.half(B, frees=True) == (PORTS["up"],)
+    assert (drawn(schedule), schedule.not_started) == ([], ())
+
+
+@pytest.mark.parametrize("end", ["fail", "lose", "half"])
+def test_ports_stay_as_they_are_where_their_bid_does(end: str) -> None:
+    schedule = Schedule(REPLACED, 1)
+    drawn(schedule)
+    if end == "half":
+        assert schedule.half(GONE, frees=False) == ()
+    else:
+        getattr(schedule, end)(GONE)
+    assert (drawn(schedule), schedule.not_started) == ([], (PORTS["down"], B, PORTS["up"]))
+
+
+def test_ports_that_wait_for_nothing_are_a_step_as_any_other() -> None:
+    schedule = Schedule({PORTS["down"]: (), V: ()}, 10)
+    assert drawn(schedule) == [PORTS["down"], V]
 
 
 @pytest.mark.parametrize("end", ["fail", "lose"])

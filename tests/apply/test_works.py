@@ -15,8 +15,8 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.inside import Inside
 from flowplan.errors import Ambiguous, CloudError, Refused
 from flowplan.model.address import Address
-from flowplan.model.resources import Inputs, PortMapping, Script
-from flowplan.planning.actions import Action, Create, Delete, Forget
+from flowplan.model.resources import Inputs, Script
+from flowplan.planning.actions import Action, Create, Delete
 from flowplan.planning.steps import Step
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
@@ -105,9 +105,6 @@ def test_what_is_proved_absent_and_not_planned_any_more_is_superseded(made_now: 
     assert (len(working.pending), len(made.superseded())) == (left, 1 - left)
 
 
-# ---- steps without a call ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("address", "action", "needed"),
     [
@@ -122,18 +119,6 @@ def test_what_is_proved_absent_and_not_planned_any_more_is_superseded(made_now: 
 )
 def test_what_needs_a_call(address: Address, action: Action, needed: bool) -> None:
     assert needs_call(planned(action, bid(), bid(), address)) is needed
-
-
-def test_ports_have_the_id_of_their_bid() -> None:
-    ports = PortMapping(TRAIN, ())
-    left = works(WorkingState(state(BOUND_TRAIN))).without_call(Step("up", PORTS), Create(PORTS, after=ports))
-    assert left is not None and (left.id, left.applied) == ("bid_1", ports)
-
-
-@pytest.mark.parametrize("address", [TRAIN, PORTS])
-def test_what_goes_leaves_nothing(address: Address) -> None:
-    change = Forget(address, before=bid(), id="bid_1")
-    assert works(WorkingState(state(BOUND_TRAIN))).without_call(Step("down", address), change) is None
 
 
 # ---- the call ----------------------------------------------------------------------------------------------------

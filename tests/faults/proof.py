@@ -13,7 +13,7 @@ from attrs import frozen
 from flowplan.errors import StateError
 from flowplan.model.resources import Bid
 from flowplan.state.codec import load
-from flowplan.state.state import Binding
+from flowplan.state.state import Binding, State
 from tests.faults.points import Act
 from tests.faults.runner import Ran, Runner
 from tests.faults.scenarios import KEEPING, RESTORE, STATE, Cloud, Folder, Scenario
@@ -192,6 +192,21 @@ class Proof:
             lost = [id for id in lost if cloud.live[id].startswith("bid")]
         self.orphans += len(lost)
         self._hold(not lost, where, f"orphans: {[cloud.live[id] for id in lost]}")
+        self._hold_ports(loaded.state, where)
+
+    def _hold_ports(self, state: State, where: str) -> None:
+        """The ports in the state are those of the bids in it."""
+        of = {a.name: binding.id for a, binding in state.bindings.items() if a.kind == "ports"}
+        bids = {a.name: binding for a, binding in state.bindings.items() if a.kind == "bid"}
+        stray = {name: id for name, id in of.items() if name not in bids or bids[name].id != id}
+        self._hold(not stray, where, f"ports without their bid: {stray}")
+        lack = [
+            name
+            for name, one in bids.items()
+            if isinstance(one.applied, Bid) and one.applied.inputs and one.applied.inputs.ports and not one.ended
+            if name not in of
+        ]
+        self._hold(not lack, where, f"bids without their ports: {lack}")
 
     def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:
         """The state is the old one, or a whole new one: every run makes one, or as many as its command saves."""

@@ -160,6 +160,42 @@ MISTAKES = (
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
+        "leave out what a bid did to its ports where the run is stopped right after it",
+        "apply/schedule.py",
+        'if not self._waits[user] and user.address.kind == "ports":',
+        'if not self._waits[user] and user.address.kind == "":',
+        ("tests/apply/test_schedule.py", "-k", "ports"),
+    ),
+    Mistake(
+        "forget the ports of a successor with those of the old bid",
+        "apply/without_call.py",
+        "bound is not None and bound.id != change.id:",
+        "bound is not None and not bound.id:",
+        ("tests/operations/test_ports.py", "-k", "successor"),
+    ),
+    Mistake(
+        "keep the ports of the old bid at the address of a successor that has none",
+        "apply/working_state.py",
+        "        yield from self.end_ports(intent)\n",
+        "",
+        ("tests/operations/test_ports.py", "-k", "successor"),
+    ),
+    Mistake(
+        "forget the ports of a bid past its lifetime although it could not be cancelled",
+        "apply/working_state.py",
+        "        return self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))\n",
+        '        self.bindings.pop(Address("ports", bid.name), None)\n'
+        "        return self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))\n",
+        ("tests/operations/test_lifetimes_meanwhile.py", "-k", "cannot_be_cancelled"),
+    ),
+    Mistake(
+        "keep the ports of a bid past its lifetime in the state although it is cancelled",
+        "apply/results.py",
+        "            records += self._working.end_ports(work.intent)\n",
+        "            pass\n",
+        ("tests/operations/test_lifetimes_meanwhile.py", "-k", "and_goes_on"),
+    ),
+    Mistake(
         "cancel all that is replaced before any of it is placed again",
         "apply/schedule.py",
         "                self._ready.appendleft(user)",

@@ -412,6 +412,13 @@ MISTAKES = (
         ("tests/planning/test_steps.py",),
     ),
     Mistake(
+        "count the ports of a bid as destroyed that could not be cancelled",
+        "planning/steps.py",
+        "            waits[down].add(ends)\n",
+        "            waits[ends].add(down)\n",
+        ("tests/operations/test_ports.py", "-k", "cancels_nothing"),
+    ),
+    Mistake(
         "place the next user of a Block volume before the last is gone",
         "planning/steps.py",
         "        if gone is not None and taker in ups:\n",

@@ -51,7 +51,7 @@ def test_a_run_that_waits_cancels_what_is_past_its_lifetime_and_goes_on(running_
     assert running_on.run("plan", "--detailed-exitcode").code == 0
     found = entries(running_on)
     assert found["bid.pre"]["action_reason"] == "completed"
-    assert "(ports.pre" not in running_on.ok("state", "list")
+    assert running_on.ok("state", "list").split() == ["bid.pre", "bid.train"]
 
 
 def test_what_waits_for_it_to_run_is_not_placed(running_on: Place) -> None:
@@ -75,6 +75,7 @@ def test_what_cannot_be_cancelled_ends_the_wait(running_on: Place) -> None:
     said = " ".join(failed.err.split())
     assert "bid.train: waits until bid.pre is terminated; its lifetime is over, but it could not be cancelled" in said
     assert created(running_on) == {"pre": 1}
+    assert "ports.pre" in running_on.ok("state", "list").split(), "which are open as long as it runs"
     with running_on.simulator() as simulator:
         simulator.faults.clear()
     assert "1 added, 0 changed, 2 destroyed" in running_on.ok(*WAITS)

@@ -18,6 +18,7 @@ from flowplan.planning.differences import differences
 from flowplan.planning.guards import refusals
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Mode, Plan, Unread, Wishes
+from flowplan.planning.steps import Step
 from flowplan.state.state import State
 from tests.builders import (
     DATA,
@@ -326,12 +327,13 @@ def test_the_successor_is_made_before_the_old_one_goes() -> None:
     assert steps(plan) == ["up(bid.train)", "down(bid.train)"]
 
 
-def test_the_ports_go_over_once_the_successor_is_there() -> None:
+def test_the_ports_come_with_the_successor_and_end_with_the_old_one() -> None:
     publishes = bid(inputs=Inputs(ports=HTTP))
     known = state(bound(TRAIN, "bid_1", publishes), bound(PORTS, "bid_1", PortMapping(TRAIN, HTTP), needs=(TRAIN,)))
     wanted: dict[Address, Resource] = {TRAIN: attrs.evolve(publishes, region="s"), PORTS: PortMapping(TRAIN, HTTP)}
-    found = steps(planned(treated(wanted, train=FIRST), known, live(live_bid(publishes))))
-    assert found == ["up(bid.train)", "down(ports.train)", "down(bid.train)", "up(ports.train)"]
+    found = planned(treated(wanted, train=FIRST), known, live(live_bid(publishes))).order
+    assert found[Step("up", PORTS)] == (Step("up", TRAIN),)
+    assert Step("down", TRAIN) in found[Step("down", PORTS)]
 
 
 def test_a_long_name_is_shortened_to_stay_one() -> None:

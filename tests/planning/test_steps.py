@@ -17,15 +17,34 @@ def test_create_goes_from_volume_to_ports() -> None:
     assert list(order(steps, {B: [V], P: [B]}, {})) == [Step("up", V), Step("up", B), Step("up", P)]
 
 
-def test_destroy_is_the_reverse() -> None:
-    steps = [Step("down", address) for address in (V, B, P)]
-    assert list(order(steps, {}, {B: [V], P: [B]})) == [Step("down", P), Step("down", B), Step("down", V)]
+@pytest.mark.parametrize("needs", [{B: [V], P: [B]}, {B: [V]}])
+def test_destroy_is_the_reverse_and_ports_end_with_their_bid(needs: dict[Address, list[Address]]) -> None:
+    """Also those that the state does not have yet. What keeps the bid from ending keeps its ports, and its volume."""
+    found = order([Step("down", address) for address in (V, B, P)], {}, needs)
+    assert list(found) == [Step("down", B), Step("down", P), Step("down", V)]
+    assert found[Step("down", P)] == found[Step("down", V)] == (Step("down", B),)
 
 
 def test_replacing_goes_down_before_it_goes_up() -> None:
     steps = [Step(way, address) for way in ("up", "down") for address in (B, P)]  # type: ignore[arg-type]
     done = list(order(steps, {P: [B]}, {P: [B]}))
-    assert done == [Step("down", P), Step("down", B), Step("up", B), Step("up", P)]
+    assert done == [Step("down", B), Step("down", P), Step("up", B), Step("up", P)]
+
+
+def test_the_ports_of_what_is_made_first_go_with_the_old_bid() -> None:
+    """Those of its successor are open by then."""
+    steps = [Step(way, address) for way in ("up", "down") for address in (B, P)]  # type: ignore[arg-type]
+    found = order(steps, {P: [B]}, {P: [B]}, made_first=[B])
+    assert found == {
+        Step("up", B): (),
+        Step("down", B): (Step("up", B),),
+        Step("up", P): (Step("up", B),),
+        Step("down", P): (Step("down", B), Step("up", B), Step("up", P)),
+    }
+
+
+def test_ports_that_go_alone_wait_for_nothing() -> None:
+    assert order([Step("down", P), Step("up", B)], {}, {P: [B]})[Step("down", P)] == ()
 
 
 def test_a_volume_dropped_from_a_bid_goes_after_that_bids_update() -> None:
