@@ -148,8 +148,8 @@ MISTAKES = (
     Mistake(
         "forget a bid whose successor is made",
         "apply/results.py",
-        "return [*before, self._working.finish(work.intent, binding)]",
-        "return [self._working.finish(work.intent, binding)]",
+        "[*self._working.set_aside(work.intent)] if made_first else []\n",
+        "[]\n",
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
@@ -443,8 +443,8 @@ MISTAKES = (
     Mistake(
         "start a step before all that it needs is there",
         "apply/schedule.py",
-        "            if not self._waits[user]:\n",
-        "            if user not in self._ready:\n",
+        "            elif not self._waits[user]:\n",
+        "            elif user not in self._ready:\n",
         ("tests/apply/test_schedule.py",),
     ),
     Mistake(
@@ -854,9 +854,9 @@ MISTAKES = (
     ),
     Mistake(
         "forget that a removed bid was released",
-        "apply/run.py",
-        '        return self._working.bind(step.address, binding, released=released or "")\n',
-        "        return self._working.bind(step.address, binding)\n",
+        "apply/without_call.py",
+        'released=released or "", intent=intent)',
+        "intent=intent)",
         ("tests/operations/test_hand_over.py", "-k", "removed_and_kept"),
     ),
     Mistake(

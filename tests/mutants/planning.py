@@ -176,7 +176,7 @@ MISTAKES = (
     Mistake(
         "take a bid away before its successor is made first",
         "planning/steps.py",
-        "(up, down) if address in made_first else (down, up)",
+        "(up, down) if _bid_of(address) in made_first else (down, up)",
         "(down, up)",
         ("tests/planning/test_lifecycle.py",),
     ),
