@@ -13,6 +13,7 @@ from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
 from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.classes import frozen
 from flowplan.clock import Clock
+from flowplan.model.address import Address
 from flowplan.model.live import Live
 from flowplan.state.doubts import became_of, preceded
 from flowplan.state.journal import fold
@@ -92,7 +93,11 @@ def _settled(finding: Finding, state: State, live: Live) -> tuple[list[Record], 
         said = f"{id}, which an interrupted run created as {intent.address}, {known}"
         return [Closed(intent.intent, known)], said
     earlier = preceded(id, intent, state.bindings.get(intent.address), live)
-    aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []
+    aside: list[Record] = []
+    if earlier is not None:  # and its ports are not those of its successor
+        aside.append(Done("", earlier.address, earlier))
+        ports = Address("ports", intent.address.name)
+        aside += [Done("", ports, None)] if ports in state.bindings else []
     said = f"{intent.address} was created by an interrupted run ({id}); it is kept"
     return [*aside, Done(intent.intent, intent.address, finding.binding)], said
 

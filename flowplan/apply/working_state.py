@@ -95,9 +95,12 @@ class WorkingState:
 
     def end_ports(self, intent: Intent) -> Iterator[Done]:
         """By `intent`, the ports of its bid are no longer at its address."""
-        ports = Address("ports", intent.address.name)
-        if intent.address.kind == "bid" and ports in self.bindings:
-            yield self.bind(ports, None, intent=intent.intent)
+        yield from self._end_ports(intent.address, intent.intent)
+
+    def _end_ports(self, bid: Address, intent: str = "") -> Iterator[Done]:
+        ports = Address("ports", bid.name)
+        if bid.kind == "bid" and ports in self.bindings:
+            yield self.bind(ports, None, intent=intent)
 
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""
@@ -120,6 +123,8 @@ class WorkingState:
                 continue
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
+            if isinstance(change, Completed):
+                yield from self._end_ports(change.address)
 
     def expire(self, bid: Address) -> Done:
         """The lifetime of what `bid` is bound to is over: it is to be cancelled."""

@@ -39,7 +39,7 @@ def _wanted(
     address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, owner: str | None
 ) -> Change:
     generation = bid.generation if bid else 1
-    if before is None and isinstance(bid, (NoOp, Update, Completed, Delete)):
+    if isinstance(bid, Completed) or (before is None and isinstance(bid, (NoOp, Update, Delete))):
         return Presumed(address, after=wanted, needs=wanted.needs, generation=generation)
     if bid is None or before is None or owner is None or isinstance(bid, Create):
         # What is gone is named too.

@@ -49,6 +49,7 @@ def _with_what_is_in_doubt(state: State, pending: Mapping[str, Intent], live: Li
         if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
             if (earlier := preceded(found[0].id, intent, bindings.get(intent.address), live)) is not None:
                 bindings[earlier.address] = earlier
+                bindings.pop(Address("ports", intent.address.name), None)
             bindings[intent.address] = binding_of(intent, found[0].id)
     return attrs.evolve(state, bindings=bindings)
 

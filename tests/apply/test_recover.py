@@ -14,9 +14,24 @@ from flowplan.apply.recover import Recovered, recover
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
+from flowplan.model.resources import PortMapping
+from flowplan.state.ownership import presume
 from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import State
-from tests.builders import DATA, TRAIN, bid, bound, create_of, intent_of, live, live_bid, live_volume, state, volume
+from tests.builders import (
+    DATA,
+    PORTS,
+    TRAIN,
+    bid,
+    bound,
+    create_of,
+    intent_of,
+    live,
+    live_bid,
+    live_volume,
+    state,
+    volume,
+)
 
 
 class Cloud:
@@ -74,6 +89,21 @@ def test_what_was_created_is_kept_and_counts_at_once() -> None:
     assert found.state.bindings[TRAIN].id == "bid_1" and not found.absent
     assert found.notes == ("bid.train was created by an interrupted run (bid_1); it is kept",)
     assert cloud.seconds == 1000.0
+
+
+def test_the_ports_of_an_old_bid_are_not_those_of_its_successor() -> None:
+    """The next plan reads them off its marker."""
+    old = live_bid(bid("train-g1"), "bid_0", ours=False)
+    open_ = bound(PORTS, "bid_0", PortMapping(TRAIN, ()), needs=(TRAIN,))
+    known = state(bound(TRAIN, "bid_0", bid("train-g1")), open_)
+    successor = attrs.evolve(CREATE, generation=2)
+    found, _ = settled([live(OURS, old)], successor, known=known)
+    assert {str(a): one.id for a, one in found.state.bindings.items()} == {
+        "bid.train": "bid_1",
+        "bid.train@g1": "bid_0",
+    }
+    forecast = presume(known, {"i-1": successor}, live(OURS, old))
+    assert forecast.bindings.keys() == found.state.bindings.keys()
 
 
 def test_what_shows_late_is_found_within_the_window() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from flowplan.errors import StateError
+from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.state.codec import load
 from flowplan.state.state import Binding, State
@@ -195,17 +196,15 @@ class Proof:
         self._hold_ports(loaded.state, where)
 
     def _hold_ports(self, state: State, where: str) -> None:
-        """The ports in the state are those of the bids in it."""
-        of = {a.name: binding.id for a, binding in state.bindings.items() if a.kind == "ports"}
-        bids = {a.name: binding for a, binding in state.bindings.items() if a.kind == "bid"}
-        stray = {name: id for name, id in of.items() if name not in bids or bids[name].id != id}
+        """The ports in the state are those of the bids in it; and a bid that had ports has them until it has ended, or
+        a successor has its address."""
+        ports, bids = ({a.name: b.id for a, b in state.bindings.items() if a.kind == kind} for kind in ("ports", "bid"))
+        stray = {name: id for name, id in ports.items() if bids.get(name) != id}
         self._hold(not stray, where, f"ports without their bid: {stray}")
-        lack = [
-            name
-            for name, one in bids.items()
-            if isinstance(one.applied, Bid) and one.applied.inputs and one.applied.inputs.ports and not one.ended
-            if name not in of
-        ]
+        old = load(self.old.state, STATE).bindings if self.old.state and not self.restores else {}
+        had = {a.name: b.id for a, b in old.items() if a.kind == "ports"}
+        lack = {name: id for name, id in had.items() if bids.get(name) == id and name not in ports}
+        lack = {name: id for name, id in lack.items() if not state.bindings[Address("bid", name)].ended}
         self._hold(not lack, where, f"bids without their ports: {lack}")
 
     def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:

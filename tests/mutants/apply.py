@@ -155,8 +155,8 @@ MISTAKES = (
     Mistake(
         "forget a bid whose successor an interrupted run made",
         "apply/recover.py",
-        '    aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []\n',
-        "    aside: list[Record] = []\n",
+        '        aside.append(Done("", earlier.address, earlier))\n',
+        "",
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
@@ -187,6 +187,20 @@ MISTAKES = (
         '        self.bindings.pop(Address("ports", bid.name), None)\n'
         "        return self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))\n",
         ("tests/operations/test_lifetimes_meanwhile.py", "-k", "cannot_be_cancelled"),
+    ),
+    Mistake(
+        "keep the ports of a job that has ended in the state",
+        "apply/working_state.py",
+        "                yield from self._end_ports(change.address)\n",
+        "                pass\n",
+        ("tests/operations/test_ports.py", "-k", "job"),
+    ),
+    Mistake(
+        "take the ports of the old bid for those of its successor, which an interrupted run has placed",
+        "apply/recover.py",
+        "if ports in state.bindings else []",
+        "if not ports else []",
+        ("tests/apply/test_recover.py", "-k", "ports"),
     ),
     Mistake(
         "keep the ports of a bid past its lifetime in the state although it is cancelled",

@@ -138,6 +138,18 @@ def test_a_successor_without_ports_has_none_although_the_old_bid_runs_on(place: 
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_job_that_has_ended_has_no_ports_any_more(place: Place) -> None:
+    """Whoever ended it: nobody else would forget them."""
+    place.write(task_text("train", more=f"{PORTS}lifetime: {{max_hours: 12}}\n"))
+    place.ok(*APPLY)
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    place.ok(*APPLY)
+    assert place.ok("state", "list").split() == ["bid.train"]
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert "2 added" in place.ok(*APPLY, "--replace", "bid.train")
+    assert open_ports(place) == {"ports.train": bid_id(place, "bid.train")}
+
+
 @pytest.mark.parametrize("target", ["ports.train", "bid.train"])
 def test_a_target_ends_both_or_neither(published: Place, target: str) -> None:
     refuse_to_cancel(published)

@@ -319,5 +319,5 @@ def test_what_stands_aside_for_a_new_bid_was_not_placed_with_it() -> None:
     intent, binding = attrs.evolve(create_of(address, made), generation=2), bound(address, "bid_2", made)
     working = WorkingState(before)
     working.intend(intent)
-    records = [intent, working.set_aside(intent), working.finish(intent, binding)]
+    records = [intent, *working.set_aside(intent), working.finish(intent, binding)]
     assert fold(before, records)[0].placed == working.snapshot().placed == {"bid_2": 1000.0}
