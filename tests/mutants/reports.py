@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "leave what was paid out of the page of a stack that has ended",
+        "reports/html/status.py",
+        "[_NOTHING, *said_over_life(found)]",
+        "[_NOTHING]",
+        ("tests/reports/test_page.py", "-k", "status_without_a_bid"),
+    ),
+    Mistake(
         "an hour counts what waits for its auction without a word",
         "reports/text/cost.py",
         '    return [f"{said} until the next auction"] if count else []\n',

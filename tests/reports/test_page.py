@@ -29,7 +29,7 @@ from flowplan.reports.html.status import page as status_page
 from flowplan.reports.text.paint import Paint
 from flowplan.state.state import State
 from tests.builders import LINEAGE, bid
-from tests.conftest import Place
+from tests.conftest import APPLY, Place
 from tests.reports.pages import marked
 from tests.reports.test_status import Machine
 from tests.texts import storage, task_text
@@ -269,6 +269,18 @@ def test_the_status_is_a_page(place: Place) -> None:
         assert said in found.text
     assert "volume.data" in found.text and "6006" in found.text
     assert not {tag for tag, _ in found.elements} & {"script", "link", "img"}
+
+
+def test_a_status_without_a_bid_has_what_was_paid_and_names_the_state_in_what_it_says_to_type(place: Place) -> None:
+    place.write(task_text("train"))
+    place.ok("--state", "other.json", *APPLY)
+    place.ok("simulator", "advance", "2h")
+    place.ok("--state", "other.json", "destroy", "--auto-approve")
+    text = " ".join(place.ok("--state", "other.json", "status").split())
+    found = Page(place.ok("--state", "other.json", "status", "--format", "html"))
+    paid = text[text.index("Paid for instances over the life") :].replace("`", "")
+    assert paid.endswith("flowplan cost --state other.json shows it by task.")
+    assert found.faults == [] and paid in " ".join(found.text.split())
 
 
 def test_in_a_status_whatever_a_name_is_it_is_text() -> None:

@@ -299,9 +299,14 @@ def said_of(row: BidRow) -> list[str]:
 
 def said_in_all(found: Status) -> list[str]:
     """What is paid an hour, and what was paid so far: a sentence each."""
-    life = " ".join(line.strip() for line in _paid_over_life(found, PLAIN))
     paid = [_paid_in_all(found, [[row] for row in found.bids])] if found.bids else []
-    return [_total(found), *paid, *([life] if life else [])]
+    return [_total(found), *paid, *said_over_life(found)]
+
+
+def said_over_life(found: Status) -> list[str]:
+    """What was paid with the bids that the stack has no longer: a sentence, where it had some."""
+    life = " ".join(line.strip() for line in _paid_over_life(found, PLAIN))
+    return [life] if life else []
 
 
 def present(row: BidRow) -> list[tuple[str, str, str]]:
