@@ -13,6 +13,7 @@ from flowplan.classes import frozen
 from flowplan.clock import since_boot
 from flowplan.errors import UsageProblem
 from flowplan.operations.looking.hand_over import hand_over
+from flowplan.operations.looking.live import say_assumed
 from flowplan.operations.looking.observe import Observed, observe, observe_beside
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.running.begun_once import hold_not_begun
@@ -126,6 +127,7 @@ class Settling:
         if loaded.pending and not stays:
             count = len(loaded.pending)
             session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
+            say_assumed(session.cloud(), seen.live)
         with session.interruption.listening():
             found, doubt = (Recovered(state, (), {}), None) if stays else self._settled(state, loaded, seen)
         journal = self.journal(state)

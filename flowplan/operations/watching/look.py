@@ -16,6 +16,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.model.watch import ONLY_LOOKS, Watching
+from flowplan.operations.looking.live import say_assumed
 from flowplan.operations.looking.observe import Observed, observe_beside
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
@@ -94,6 +95,7 @@ def look(session: Session, request: Request) -> Looked:
         loaded = load_state(session)
         places = _places(loaded.state, policy)
         _, seen = observe_beside(session, loaded, config, kept=places)
+        say_assumed(session.cloud(), seen.live)
         ended = {a: place for a, place in places.items() if not is_live(seen.state.bindings.get(a), seen.live)}
         wishes = attrs.evolve(wishes, places=ended)
         plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
