@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -143,15 +144,11 @@ def converter() -> Converter:
     made.register_unstructure_hook(Ref, str)
     made.register_structure_hook(Resource, lambda value, _: _resource(made, value))
     made.register_unstructure_hook(Resource, lambda value: made.unstructure(value, type(value)))
-    made.register_unstructure_hook(Bounds, _writer(made, Bounds, max_hours=_EXACT, end_at={"unstruct_hook": _written}))
-    moment = {"struct_hook": lambda value, _: None if value is None else _moment(value)}
-    made.register_structure_hook(Bounds, _reader(made, Bounds, end_at=moment))
-    plain = _writer(made, Inputs)
-    made.register_unstructure_hook(Inputs, lambda inputs: plain(inputs.shown))
-    made.register_unstructure_hook(Binding, _binding_out(made))
-    made.register_structure_hook(Binding, _binding_in(made))
-    made.register_unstructure_hook(State, _state_out(made))
-    made.register_structure_hook(State, _state_in(made))
+    # Each is compiled when it is first needed: what only looks writes no state, and a first apply reads none.
+    for cls, out in ((Bounds, _bounds_out), (Inputs, _inputs_out), (Binding, _binding_out), (State, _state_out)):
+        made.register_unstructure_hook_factory(partial(is_, cls), lambda _, out=out: out(made))
+    for cls, into in ((Bounds, _bounds_in), (Binding, _binding_in), (State, _state_in)):
+        made.register_structure_hook_factory(partial(is_, cls), lambda _, into=into: into(made))
     return made
 
 
@@ -187,6 +184,19 @@ def _hold_complete(value: Mapping[str, Any], needed: Set[str]) -> None:
     """Raise KeyError where one of the keys `needed` is missing."""
     if not needed <= value.keys():
         raise KeyError(min(needed - value.keys()))
+
+
+def _bounds_out(made: Converter) -> Callable[[Bounds], dict[str, Any]]:
+    return _writer(made, Bounds, max_hours=_EXACT, end_at={"unstruct_hook": _written})
+
+
+def _bounds_in(made: Converter) -> Callable[[Any, Any], Bounds]:
+    return _reader(made, Bounds, end_at={"struct_hook": lambda value, _: None if value is None else _moment(value)})
+
+
+def _inputs_out(made: Converter) -> Callable[[Inputs], dict[str, Any]]:
+    plain = _writer(made, Inputs)
+    return lambda inputs: plain(inputs.shown)
 
 
 def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
