@@ -63,7 +63,7 @@ def test_what_has_ended_by_itself_keeps_nothing_from_being_stopped(place: Place)
     place.write(many(2))
     place.ok(*APPLY)
     place.call("DELETE", f"/v2/spot/bids/{live_ids(place)[0]}")
-    place.write(BARE)
+    place.write(BARE.replace("name: s\n", "name: work\n"))  # as the files were called by their directory
     with full():
         stopped = place.run(*APPLY, "--allow-volume-destroy", "*", "--target", "bid.*")
     assert stopped.code == 0, stopped
