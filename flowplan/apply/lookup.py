@@ -39,13 +39,14 @@ class Reads(Protocol):
 
 @frozen
 class Finding:
-    """What the look-up of one intent came to. `ids`: the live objects it is about."""
+    """What the look-up of one intent came to. `ids`: the live objects it is about; `made`: what was `found`."""
 
     intent: CreateIntent
     verdict: Verdict
     binding: Binding | None = None
     ids: tuple[str, ...] = ()
     error: CloudError | None = None
+    made: LiveBid | LiveVolume | None = None
 
 
 def look_up(
@@ -122,7 +123,7 @@ def _finding(intent: CreateIntent, lineage: str, live: Live) -> Finding:
     found = find_created(intent, lineage, live)
     ids = tuple(one.id for one in sorted(found, key=lambda one: (one.created_at, one.id)))
     if len(found) == 1:
-        return Finding(intent, "found", binding_of(intent, ids[0]), ids)
+        return Finding(intent, "found", binding_of(intent, ids[0]), ids, made=found[0])
     if found:
         return Finding(intent, "several", ids=ids)
     ended = tuple(b.id for b in live.bids.values() if b.ended and b.marker and b.marker.intent == intent.intent)

@@ -63,10 +63,12 @@ def recover(
         if not isinstance(intent, CreateIntent)
     ]
     sofar, notes = state, list[str]()
+    now = clock.moment(cloud.now())  # the look-up may have taken long
+    new = new_bids((one.made for one in findings.values() if one.made is not None), now.by_server)
     for finding in findings.values():
         if finding.verdict == "absent":
             continue
-        settled, note = _settled(finding, sofar, live)
+        settled, note = _settled(finding, sofar, live, new)
         sofar, _ = fold(sofar, [finding.intent, *settled])
         records += settled
         notes.append(note)
@@ -74,7 +76,7 @@ def recover(
     ended = tuple(_note(one) for one in findings.values() if one.verdict == "ended")
     folded, _ = fold(state, [*pending.values(), *records])
     found = strays(folded, live)
-    new = new_bids((live.bids[stray.id] for stray in found), clock.moment(cloud.now()).by_server)
+    new = new_bids((live.bids[stray.id] for stray in found), now.by_server)
     adopted = [Done("", stray.address, stray, placed_at=new.get(stray.id, 0.0)) for stray in found]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
@@ -83,8 +85,10 @@ def recover(
     return Recovered(folded, (*records, *adopted), absent, tuple(notes), ended)
 
 
-def _settled(finding: Finding, state: State, live: Live) -> tuple[list[Record], str]:
-    """What the journal records of a create that is settled, by the `state` so far, and what is said of it."""
+def _settled(finding: Finding, state: State, live: Live, new: Mapping[str, float]) -> tuple[list[Record], str]:
+    """What the journal records of a create that is settled, by the `state` so far, and what is said of it. `new`: the
+    bids that were placed a moment ago, with when: that may be long after they were asked for, as where somebody had to
+    approve it."""
     intent = finding.intent
     if finding.verdict != "found":
         return [Closed(intent.intent, finding.verdict)], _note(finding)
@@ -99,7 +103,7 @@ def _settled(finding: Finding, state: State, live: Live) -> tuple[list[Record], 
         ports = Address("ports", intent.address.name)
         aside += [Done("", ports, None)] if ports in state.bindings else []
     said = f"{intent.address} was created by an interrupted run ({id}); it is kept"
-    return [*aside, Done(intent.intent, intent.address, finding.binding)], said
+    return [*aside, Done(intent.intent, intent.address, finding.binding, placed_at=new.get(id, 0.0))], said
 
 
 def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:

@@ -266,6 +266,22 @@ def test_nor_is_what_a_run_in_doubt_had_placed(place: Place) -> None:
     assert f"{id} is in the state, but the API does not show it" in " ".join(place.run("plan").err.split())
 
 
+def test_nor_is_what_was_placed_long_after_it_was_asked_for(place: Place) -> None:
+    """As where somebody approves it minutes later."""
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", late=1000)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run(*APPLY).code == 6
+    heals(place)
+    passes(place, 1000)
+    place.ok("recover")
+    id = bid_id(place, "bid.task-000")
+    assert live_ids(place) == [id]
+    vanishes(place, id)
+    assert f"{id} is in the state, but the API does not show it" in " ".join(place.run("plan").err.split())
+
+
 def forget(place: Place, address: str, released: frozenset[str]) -> None:
     """The state knows neither `address` any more, nor which bids were placed, as if it were an older copy. No run takes
     in by itself what was `released`."""

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/faults/test_absence.py", "-k", "in_doubt"),
     ),
     Mistake(
+        "a bid in doubt was placed when it was asked for, however long somebody took to approve it",
+        "apply/recover.py",
+        "finding.binding, placed_at=new.get(id, 0.0))",
+        "finding.binding)",
+        ("tests/faults/test_absence.py", "-k", "long_after"),
+    ),
+    Mistake(
         "a bid of ours that a state lacks is old, however new it is",
         "apply/recover.py",
         "stray, placed_at=new.get(stray.id, 0.0))",
