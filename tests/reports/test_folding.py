@@ -195,6 +195,15 @@ def test_bids_whose_forecasts_differ_by_cents_are_one_block_that_says_from_what_
     assert "forecasts" not in same
 
 
+def test_bids_that_cost_the_same_in_nearly_all_cases_are_one_block_on_whichever_side_of_that_their_average_is() -> None:
+    """No band is shown of them, which a rounded average could lie beside."""
+    entries = [forecast(f"t-{n}", f"3.1{n}") for n in range(6)]
+    for n, one in enumerate(entries):
+        one["cost"]["cost"]["horizon"] |= dict.fromkeys(("p10", "p90"), f"3.1{n - n % 2}")
+    (fold,) = folded(entries)
+    assert block_of(fold, PAINT).rstrip().endswith("over a day $3.10 to $3.15")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -78,7 +78,8 @@ def forecast_of(entry: Entry) -> Forecast | None:
     unknown = tuple(one is None for one in amounts)
     words = (found["hours"], found["basis"], _interrupted(cost, ""), finish and finish["work"], _done(finish, its=True))
     known = [Decimal(one) for one in amounts if one is not None]
-    return Forecast((*words, unknown, _is_sure(found), _is_apart(found)), known)
+    sure = _is_sure(found)  # then no band is shown that the expected amount could lie beside
+    return Forecast((*words, unknown, sure, not sure and _is_apart(found)), known)
 
 
 def stored(cost: shape.VolumeCost) -> str:
