@@ -117,5 +117,5 @@ def open_section(
             if key not in keys.every and not key.startswith("x-"):  # a place to hang anchors on
                 of_defaults = defaults is not None and key in defaults.entries and defaults.key(key) is node.key(key)
                 within = "defaults" if of_defaults else title
-                section.misspelt |= report(document, node.key(key), key, keys, within, title)
+                section.misspelt |= report(document, node, key, keys, within, title)
     return section

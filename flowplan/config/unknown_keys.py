@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import re
 
-from flowplan.config.keys import HOMES, MEANINGS, STACK, Keys
-from flowplan.config.yaml import Document, Node, quoted, strange_character
+from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, STACK_TASK, STACK_VERSION, STACK_VOLUME, Keys
+from flowplan.config.yaml import Document, Mapping, Node, Scalar, quoted, strange_character
 from flowplan.diagnostics import looks_like
 from flowplan.masking import looks_secret
 
 _ALIKE = 0.75  # of two keys that are one with a slip; below it they only have letters in common
+_TOP_OF_STACK = frozenset(STACK_FILE.known) - frozenset(STACK_TASK.known)
 
 
-def report(document: Document, node: Node, key: str, keys: Keys, within: str, title: str) -> set[str]:
-    """Report `key`, at `node` of the section `title`, which has `keys` and is called `within` by messages. Returns the
+def report(document: Document, section: Mapping, key: str, keys: Keys, within: str, title: str) -> set[str]:
+    """Report `key` of the `section` with this `title`, which has `keys` and is called `within` by messages. Returns the
     known ones that it was probably meant to be."""
+    node = section.key(key)
     meant = looks_like(key, keys.known, _ALIKE)
     misspelt = {meant} if meant else set()
     if looks_secret(key):
         hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file soon ends up in a repository"
         document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
         return misspelt
-    hint, others = _remedy(key, keys, title)
+    hint, others = _remedy(document, section, key, keys, title)
     where = f" in {within}" if within else ""
     summary, detail = f"unknown key {quoted(key)}{where}", strange_character(key)
     document.problem(node, summary, hint, detail=detail, code="unknown-key")
     return misspelt | others
 
 
-def _remedy(key: str, keys: Keys, title: str) -> tuple[str, set[str]]:
-    """What to do about `key`; and the known keys that it names."""
+def _remedy(document: Document, section: Mapping, key: str, keys: Keys, title: str) -> tuple[str, set[str]]:
+    """What to do about `key` of `section`; and the known keys that it names."""
     plain = key.lower().replace("-", "_")
     hint = keys.instead.get(key) or (MEANINGS.get(plain) if key not in HOMES and key not in STACK else None)
     if hint is not None:
@@ -40,11 +42,36 @@ def _remedy(key: str, keys: Keys, title: str) -> tuple[str, set[str]]:
     near = looks_like(key, keys.known, _ALIKE)
     if near and key not in HOMES:
         return f"did you mean '{near}'?", set()
-    return _home_of(key, title) or f"known here: {', '.join(keys.known)}", set()
+    if keys is STACK_FILE and (kind := _resource_in(section.value(key))):
+        return f"indent it: it belongs under {kind}", {kind}
+    home = (_home_in_stack(key, keys) if _is_stack(document) else None) or _home_of(key, title)
+    return home or f"known here: {', '.join(keys.known)}", set()
+
+
+def _is_stack(document: Document) -> bool:
+    version = document.root.get("version") if isinstance(document.root, Mapping) else None
+    return isinstance(version, Scalar) and version.text == STACK_VERSION
+
+
+def _resource_in(value: Node) -> str | None:
+    """Where `value` belongs, at the top of a stack by its indentation; None: it is no task and no volume."""
+    entries = value.entries if isinstance(value, Mapping) else ()
+    if any(key in STACK_TASK.known and key not in STACK_FILE.known for key in entries):
+        return "tasks"
+    return "volumes" if any(key in STACK_VOLUME.required for key in entries) else None
+
+
+def _home_in_stack(key: str, keys: Keys) -> str | None:
+    """Where a stack has `key`, if not in the section with `keys`; None: where a task file has it, if it does."""
+    if key in _TOP_OF_STACK:
+        return "it belongs at the top of the stack"
+    if keys is STACK_FILE and key in STACK_TASK.known:
+        return "it belongs in a task, or in defaults"
+    return "it belongs at the top of the task" if key in STACK else None
 
 
 def _home_of(key: str, title: str) -> str | None:
-    """Where `key` belongs, if not in the section `title`; None: nothing is like it."""
+    """Where a task file has `key`, if not in the section `title`; None: nothing is like it."""
     if HOMES.get(key, title) != title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:

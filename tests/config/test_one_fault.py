@@ -252,3 +252,63 @@ def test_two_names_that_cannot_be_are_two_problems() -> None:
     ]
     twice = [one.summary for one in problems(text.replace(f"  a-b: {{{TYPE}}}\n", ""))]
     assert twice == ["'a b' is not a name under tasks", "'a/b' is not a name under tasks"]
+
+
+# ---- a key at the wrong depth
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"tasks:\ntrain:\n  {TYPE}\n",
+            ["a.yaml:3:1: unknown key 'train'; indent it: it belongs under tasks"],
+        ),
+        (
+            f"volumes:\ndata: {{size: 5}}\ntasks:\n  a: {{{TYPE}, persistent_storage: {{attach: {{volume: data}}}}}}\n",
+            ["a.yaml:3:1: unknown key 'data'; indent it: it belongs under volumes"],
+        ),
+        (
+            f"tasks:\n  train:\n  {TYPE}\n  ports: [8888]\noutputs: {{id: '${{task.train.id}}'}}\n",
+            ["a.yaml:4:3: 'resources_specification' is a key of a task, not a task; indent it, under train"],
+        ),
+        (
+            f"tasks:\n  a: {{{TYPE}}}\n  lifetime: {{max_hours: 1}}\n  ports: [1]\n  b: {{{TYPE}}}\n  paused: true\n",
+            [
+                "a.yaml:4:3: 'lifetime' is a key of a task, not a task; indent it, under a",
+                "a.yaml:7:3: 'paused' is a key of a task, not a task; indent it, under b",
+            ],
+        ),
+        (
+            f"tasks:\n  {TYPE}\n",
+            [
+                "a.yaml:3:3: 'resources_specification' is a key of a task, not a task; "
+                "write tasks: {NAME: {resources_specification: ...}}"
+            ],
+        ),
+        (
+            f"volumes:\n  d:\n  size: 5\ntasks:\n  a: {{{TYPE}, persistent_storage: {{attach: {{volume: d}}}}}}\n",
+            ["a.yaml:4:3: 'size' is a key of a volume, not a volume; indent it, under d"],
+        ),
+        (
+            f"tasks:\n  a:\n    {TYPE}\n    volumes: {{}}\n    variables: {{}}\n",
+            [
+                "a.yaml:5:5: unknown key 'volumes' in tasks.a; write persistent_storage: {attach: {volume: NAME, "
+                "mount_point: /mnt/NAME}}; the volumes themselves belong at the top of the stack",
+                "a.yaml:6:5: unknown key 'variables' in tasks.a; it belongs at the top of the stack",
+            ],
+        ),
+        (
+            "tasks:\n  a:\n    resources_specification: {fcp_instance: 8xh100, guards: {}, depends_on: b}\n",
+            [
+                "a.yaml:4:53: unknown key 'guards' in resources_specification; it belongs at the top of the stack",
+                "a.yaml:4:65: unknown key 'depends_on' in resources_specification; it belongs at the top of the task",
+            ],
+        ),
+        ("for_each: [a]\n", ["a.yaml:2:1: unknown key 'for_each'; it belongs in a task, or in defaults"]),
+        (f"tasks:\n  lifetime: {{{TYPE}}}\n  ports: {{{TYPE}, ports: [8888]}}\n", []),
+        (f"defaults: {{{TYPE}}}\ntasks:\n  ports:\n  paused: {{}}\n  lifecycle: {{ports: [8888]}}\n", []),
+    ],
+)
+def test_a_key_at_the_wrong_depth_is_sent_where_it_belongs(text: str, said: list[str]) -> None:
+    assert [f"{one.position}: {one.summary}; {one.hint}" for one in problems(f"version: 2\n{text}")] == said

@@ -25,6 +25,7 @@ from flowplan.config.keys.task import (
     PORT,
     SECTIONS,
     SPECIFICATION,
+    STACK_VERSION,
     STORAGE,
     TASK,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "STACK",
     "STACK_FILE",
     "STACK_TASK",
+    "STACK_VERSION",
     "STACK_VOLUME",
     "STORAGE",
     "TASK",

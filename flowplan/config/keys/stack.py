@@ -52,7 +52,11 @@ STACK_TASK = Keys(
         ),
     },
     TASK.example,
-    {**TASK.instead, "guards": "it belongs at the top of the stack"},
+    {
+        **TASK.instead,
+        "volumes": "write persistent_storage: {attach: {volume: NAME, mount_point: /mnt/NAME}}; the volumes themselves "
+        "belong at the top of the stack",
+    },
 )
 STACK_VOLUME = Keys(
     {

@@ -302,6 +302,8 @@ TASK = Keys(
     required=("resources_specification",),
 )
 
+STACK_VERSION = "2"  # what `version` says in a stack file
+
 # The mappings by the names that messages give them; a key's first home is where people are sent to.
 MAPPINGS: dict[str, Keys] = {
     "": TASK,

@@ -254,7 +254,11 @@ class _Reading:
             return
         findings = section.document.text.findings.all
         taken = set(node.entries)
+        lost = self._astray(section.document, key, node)
         for name in node.entries:
+            if name in lost:
+                self._note(Address(kind, name), True)
+                continue
             before = len(findings)
             own = self._own(section, key, node, name)
             named = node.key(name) if own is None or _KEY.fullmatch(name) else _fit(node.key(name))
@@ -264,6 +268,22 @@ class _Reading:
                 merged = own if defaults is None else under(defaults, own, ("used here", named.start))
                 yield from self._instances(section, Address(kind, named.text), named, merged)
             self._note(Address(kind, name), any(one.severity == "error" for one in findings[before:]))
+
+    def _astray(self, document: Document, key: str, node: MappingNode) -> set[str]:
+        """Report what stands under `key` among the names and is what one of them has, one level too far to the left.
+        Returns that, and the names that are left with nothing by it."""
+        known, lost, above = _keys_under(key), set[str](), None
+        for name, (where, value) in node.entries.items():
+            if name in known.known and _is_astray(name, value):
+                if above not in lost:  # one problem for what stands together
+                    kind = key.removesuffix("s")
+                    hint = f"write {key}: {{NAME: {{{name}: ...}}}}" if above is None else f"indent it, under {above}"
+                    document.problem(where, f"{quoted(name)} is a key of a {kind}, not a {kind}", hint, code="value")
+                if above is not None and _is_nothing(node.value(above)):
+                    lost.add(above)
+                lost.add(name)
+            above = name
+        return lost
 
     def _title(self, key: str, name: str) -> str:
         return self.titles.get((key, name), f"{key}.{name}")
@@ -283,7 +303,7 @@ class _Reading:
             return None
         if not _KEY.fullmatch(name):
             section.document.problem(where, f"{quoted(name)} is not a name under {key}", _KEY_HINT, code="value")
-        if isinstance(own, Scalar) and own.is_null:
+        if _is_nothing(own):
             return MappingNode(where.start)
         if not isinstance(own, MappingNode):
             summary = f"{_title(key, name)} must be a mapping, not {KINDS[own.kind]}"
@@ -297,7 +317,8 @@ class _Reading:
     ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
         scope = self._scope(section)
         of = template.get("for_each")
-        kind, known = ("volumes", keys.STACK_VOLUME) if address.kind == "volume" else ("tasks", keys.STACK_TASK)
+        kind = "volumes" if address.kind == "volume" else "tasks"
+        known = _keys_under(kind)
         if of is None and looks_like("for_each", [name for name in template.entries if name not in known.every]):
             open_section(section.document, template, self._title(kind, key.text), known)  # reports it
             return
@@ -337,6 +358,25 @@ def _twice(key: str, section: Section, first: Section) -> None:
     place = section.document.position(section.node.key(key))
     hint = "a stack has one: put all of it in one place"
     section.document.text.problem(place, f"{key} is given twice", hint, code="duplicate", also=also)
+
+
+def _keys_under(section: str) -> keys.Keys:
+    return keys.STACK_VOLUME if section == "volumes" else keys.STACK_TASK
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.is_null
+
+
+def _is_astray(name: str, value: Node) -> bool:
+    """Whether `value` is that of the key `name` of a resource, and not a resource with this name."""
+    if not isinstance(value, MappingNode):
+        return value.kind != "broken" and not _is_nothing(value)
+    own = keys.MAPPINGS[name].known if name in keys.MAPPINGS else ()
+    has = value.entries
+    return "resources_specification" not in has and any(
+        key in own and key not in keys.STACK_TASK.known and key not in keys.STACK_VOLUME.known for key in has
+    )
 
 
 def _kind(section: str) -> Kind:

@@ -23,7 +23,6 @@ from flowplan.patterns import regex
 from flowplan.printable import shown
 
 KEY = "state"
-STACK_VERSION = "2"
 _URL = regex(r"([A-Za-z][A-Za-z0-9+.-]+)://(?:([^/?#]*)@)?[^?#]*(?:\?([^#]*))?.*", re.DOTALL)
 # Where a client finds the credentials that a URL would hold.
 _HTTP = "FLOWPLAN_HTTP_USERNAME and FLOWPLAN_HTTP_PASSWORD"
@@ -69,7 +68,7 @@ def find_place(sources: Iterable[Source]) -> Found:
 def is_stack(document: Document) -> bool:
     """Whether `document` says that it is one of a stack file."""
     node = document.root.get("version") if isinstance(document.root, Mapping) else None
-    return isinstance(node, Scalar) and node.text == STACK_VERSION
+    return isinstance(node, Scalar) and node.text == keys.STACK_VERSION
 
 
 def read_place(section: Section) -> StatePlace | None:
