@@ -15,8 +15,10 @@ import pytest
 
 from flowplan.backends.remote import object_place
 from flowplan.backends.remote.foreseen import NAMED
+from flowplan.backends.remote.in_time import in_time
 from flowplan.backends.remote.lease import Clocks, Terms
 from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.place import Saved, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import StateError
@@ -129,6 +131,24 @@ def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
     server.saved(store)
     store.close()
     assert len(deleted) > 1
+
+
+def test_a_state_that_was_put_by_a_save_that_was_given_up_is_named_by_no_later_one(server: Hanging) -> None:
+    """The save in between has removed it: it is nothing that a head names."""
+    site = server.site
+    place = site.place()
+    first = place.begin(1, place.read())
+    site.objects.asked = lambda call, key: None
+    site.objects.answered = lambda call, key: server.asked(call, key)
+    server.hangs = lambda call, key: call == "put" and "/states/" in key and not server.met
+    saved = Saved(b"1", None, b"", "lineage", 1)
+    with pytest.raises(Unanswered):
+        in_time(lambda: place.save(1, first.version, saved), lambda: 0.0 if server.met else 0.02, site.url)
+    version = place.save(1, first.version, saved)
+    server.end()
+    place.save(1, version, Saved(b"2", b"1", b"", "lineage", 2))
+    there = site.place().read()
+    assert (there.snapshot, there.backup) == (b"2", b"1")
 
 
 # Interrupted while it waits for several calls that are not answered.

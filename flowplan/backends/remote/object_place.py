@@ -409,6 +409,7 @@ class ObjectPlace(Place, Leases):
         if data not in self._names:
             name = f"{saved.serial:08}-{fence}-{uuid.uuid4().hex[:8]}.json"
             self._put(self._below("states", name), data, "")
+            hold_wanted()  # else this run has gone on, and may have removed it
             self._names[data] = name
         return self._names[data]
 
