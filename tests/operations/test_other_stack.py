@@ -73,6 +73,18 @@ def test_a_stack_that_is_renamed_goes_on(second: Place, text: str) -> None:
     assert (code, "another stack's state?" in told, live_ids(second)) == (0, False, []), told
 
 
+def test_a_stack_that_was_named_later_goes_on_with_the_name_that_its_state_keeps(place: Place) -> None:
+    """That of its directory: what replaces all that it has at once would be refused again and again."""
+    place.write(FIRST.replace("name: alpha\n", ""))
+    place.ok(*APPLY)
+    place.write(SECOND)
+    code, told = said(place, *APPLY)
+    name = place.path.name
+    assert (code, f"(`name: {name}`)" in told) == (3, True), told
+    place.write(SECOND.replace("beta", name))
+    assert "1 added, 0 changed, 1 destroyed" in place.ok(*APPLY)
+
+
 def test_what_the_files_do_not_end_is_nobodys_business_here(second: Place) -> None:
     code, told = said(second, *APPLY, "--target", "bid.serve")
     assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 2), told

@@ -71,8 +71,11 @@ def other_stack(seen: Observed, wishes: Wishes, plan: Plan) -> Diagnostic | None
         f"the state is that of stack {shown(state.stack)}; the files are of {shown(name)}, and name nothing of what it "
         "has: another stack's state?"
     )
-    hint = "give each stack a state of its own, with --state, FLOWPLAN_STATE or `state:`; if this one is meant: "
-    return Diagnostic(_OTHER_STACK, summary, hint + _HOW[wishes.mode], severity="warning")
+    hint = (
+        "give each stack a state of its own, with --state, FLOWPLAN_STATE or `state:`; if this one is meant: give the "
+        f"stack the name that its state keeps (`name: {shown(state.stack)}`), or {_HOW[wishes.mode]}"
+    )
+    return Diagnostic(_OTHER_STACK, summary, hint, severity="warning")
 
 
 def _named_by(config: Config | None, wishes: Wishes) -> frozenset[Address]:
