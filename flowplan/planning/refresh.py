@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
-from flowplan.planning.actions import Change, Forget, NoOp
+from flowplan.planning.actions import Change, Completed, Forget, NoOp, Presumed
 from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
@@ -27,8 +27,10 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
     volume, bid = live.volumes.get(id), live.bids.get(id)
     one = volume if address.kind == "volume" else None if bid is None or bid.ended else bid
     if address.kind == "ports":  # they have the id of their bid, and are what was applied
-        one = None
-        gone = isinstance(found.get(Address("bid", address.name)), Forget)
+        one, owner = None, found.get(Address("bid", address.name))
+        if isinstance(owner, Completed):  # they leave the state with what is recorded of their bid
+            return Presumed(address, after=binding.applied, needs=binding.needs, generation=binding.generation)
+        gone = isinstance(owner, Forget)
     else:
         if one is None and (done := completed(binding, desired, live)) is not None:
             return done

@@ -1048,4 +1048,11 @@ MISTAKES = (
         "        return lineage",
         ("tests/operations/test_ways_out.py", "-k", "given_up"),
     ),
+    Mistake(
+        "a refresh ends the ports of a job that has ended, and records them again right after it",
+        "planning/refresh.py",
+        "if isinstance(owner, Completed):",
+        "if isinstance(owner, Completed) and owner.id != id:",
+        ("tests/operations/test_ports.py", "-k", "refresh"),
+    ),
 )

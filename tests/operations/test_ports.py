@@ -150,6 +150,19 @@ def test_a_job_that_has_ended_has_no_ports_any_more(place: Place) -> None:
     assert open_ports(place) == {"ports.train": bid_id(place, "bid.train")}
 
 
+def test_a_refresh_takes_the_ports_of_a_job_that_has_ended_out_of_the_state_too(place: Place) -> None:
+    """And the next one has nothing to record."""
+    place.write(task_text("train", more=f"{PORTS}lifetime: {{max_hours: 12}}\n"))
+    place.ok(*APPLY)
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    serials = set()
+    for _ in range(2):
+        assert "No changes. The state matches what is live." in place.ok("apply", "--refresh-only", "--auto-approve")
+        assert place.ok("state", "list").split() == ["bid.train"]
+        serials.add(kept(place)["serial"])
+    assert len(serials) == 1
+
+
 @pytest.mark.parametrize("target", ["ports.train", "bid.train"])
 def test_a_target_ends_both_or_neither(published: Place, target: str) -> None:
     refuse_to_cancel(published)
