@@ -708,8 +708,8 @@ MISTAKES = (
     Mistake(
         "--refresh-only counts ports as bids",
         "planning/refresh.py",
-        "        one = None\n        gone =",
-        "        gone =",
+        "one, owner = None, found.get(",
+        "owner = found.get(",
         ("tests/operations/test_refresh_only.py", "-k", "cost"),
     ),
     Mistake(
