@@ -24,8 +24,9 @@ from flowplan.backends.remote import http_lock
 from flowplan.backends.remote.asked import Asked
 from flowplan.backends.remote.foreseen import NAMED
 from flowplan.backends.remote.http_client import UNRETURNED
+from flowplan.backends.remote.in_time import wanted_until
 from flowplan.backends.remote.lease import Clocks, Record
-from flowplan.backends.remote.place import Conflict
+from flowplan.backends.remote.place import Conflict, Unanswered
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import FlowplanError, Locked, StateError, Unserved
 from flowplan.model.owner import Owner
@@ -447,6 +448,20 @@ def test_a_save_that_was_not_answered_and_arrived_is_not_taken_for_another_runs(
         run.save(state)
     site.got = lambda asked: None
     assert run.save(state).bindings == {DATA: BINDING}
+    store.lock.release()
+
+
+def test_what_was_given_up_and_not_sent_leaves_the_run_in_no_doubt(site: HttpSite) -> None:
+    """A thread of an earlier round, which wakes under the lock of the next one, sends nothing, and is in no way."""
+    store, over = site.open(), threading.Event()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    run.append([INTENT])
+    over.set()
+    with wanted_until(over), pytest.raises(Unanswered):
+        store._place.keep_version(("lineage", 1), b"{}", replace=True)
+    run.append([DONE])
+    assert run.save(run.read().state).bindings == {DATA: BINDING}
     store.lock.release()
 
 

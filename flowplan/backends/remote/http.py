@@ -25,6 +25,7 @@ from flowplan import __version__
 from flowplan.backends.parts import Part
 from flowplan.backends.remote.http_client import HttpClient, LockInfo
 from flowplan.backends.remote.http_document import ASIDE, Aside, Document, Packed
+from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered
 from flowplan.backends.remote.seen import Seen
@@ -148,6 +149,7 @@ class HttpPlace(Place):
     def _put(self, base: Document, new: Document) -> Document:
         """Write `new` in the place of `base`. An answer that is lost, or no success, is looked up. What may have been
         done is sent again only where a second arrival of the first could do no harm: its serial is taken by then."""
+        hold_wanted()  # what is not sent is in no doubt, maybe under another lock by now
         pause, data, self._doubt = _PAUSE, new.dump(), new.write
         for left in reversed(range(_TRIES)):
             asked = self._clocks.since_boot(), self._clocks.wall()
