@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from flowplan.cloud import fields
@@ -22,10 +23,11 @@ class Asking:
     """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
 
     `project`: the id of the project that lists and creates are of; empty until `enter`. `ended`: the ids
-    of what this stack has ended. `placed_lately`: the ids of its bids that may be so new that the API does not show
-    them yet, neither in a list nor by their id. `seen_projects`: those that were listed, id -> name. `names`: the
-    catalogue that was listed last; the type and the keys of a bid that is read have their names from it, and are called
-    by their ids where it does not have them.
+    of what this stack has ended. `placed`: when bids were placed, by their ids, in seconds since the epoch: those of
+    the state, what this client places, and what it is told of besides. One may be so new that the API does not show it
+    yet, neither in a list nor by its id. `seen_projects`: those that were listed, id -> name. `names`: the catalogue
+    that was listed last; the type and the keys of a bid that is read have their names from it, and are called by their
+    ids where it does not have them.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Asking:
         self.project = ""
         self.names = Catalogue((), ())
         self.ended: Collection[str] = ()
-        self.placed_lately: Collection[str] = ()
+        self.placed: dict[str, float] = {}
         self.seen_projects: Mapping[str, str] = {}
         self._note = note
         self._noted: set[str] = set()
@@ -46,10 +48,12 @@ class Asking:
         if self._together.close():
             self.http.close()
 
-    def enter(self, project: str, *, ended: Collection[str] = (), placed_lately: Collection[str] = ()) -> None:
+    def enter(
+        self, project: str, *, ended: Collection[str] = (), placed: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
-        still show it, and it is left out of them. `placed_lately`: as of the class."""
-        self.project, self.ended, self.placed_lately = project, ended, placed_lately
+        still show it, and it is left out of them. `placed`: as of the class."""
+        self.project, self.ended, self.placed = project, ended, dict(placed)
 
     def note(self, sentence: str) -> None:
         """Tell the user, once, of something in the answers that was left out or counts as unknown."""

@@ -57,6 +57,8 @@ class Changing(Asking):
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
         if not bounds.is_name(id):
             raise Ambiguous(f"POST {path} was accepted, but the answer has no valid id", status=answer.status)
+        if kind == "bid":
+            self.placed[str(id)] = self.time().timestamp()
         return reading.made(kind, str(id), answer.data, self.names)
 
     def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> Made:

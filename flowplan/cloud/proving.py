@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowplan.cloud import fields
@@ -10,7 +10,7 @@ from flowplan.cloud import rows as reading
 from flowplan.cloud.http.request import segment
 from flowplan.cloud.observing import Observing
 from flowplan.errors import CloudError, NotFound, Refused
-from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid
+from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid, is_new
 
 
 class Proving(Observing):
@@ -44,7 +44,7 @@ class Proving(Observing):
         volume is gone when it is among the deleted ones. `by`: as in `Transport.call`, of bids.
         Raises CloudError for what is neither there nor proved gone.
         """
-        return self._looked_again(live, bids, volumes, by, new=self.placed_lately)
+        return self._looked_again(live, bids, volumes, by)
 
     def _looked_again(
         self,
@@ -53,9 +53,9 @@ class Proving(Observing):
         volumes: Iterable[str],
         by: float | None = None,
         *,
-        new: Collection[str] = (),
+        asked: bool = False,
     ) -> Live:
-        """The same. `new`: the bids that the API need not know yet."""
+        """The same. `asked`: as of `is_gone`."""
         found = dict(live.bids)
         gone: set[str] = set(live.gone)
         unclear: list[str] = []
@@ -65,7 +65,7 @@ class Proving(Observing):
             try:
                 found[id] = self.bid(id, by)
             except NotFound as error:
-                if id in new:
+                if not asked and self._is_new(id):
                     raise _may_be_new(id) from error
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]
@@ -107,13 +107,18 @@ class Proving(Observing):
         live = self.live()
         if kind == "volume":
             return id not in live.volumes and id in self.look_again(live, [], [id]).gone
-        live = self._looked_again(live, [id], [], new=() if asked else self.placed_lately)
+        live = self._looked_again(live, [id], [], asked=asked)
         return id in live.gone or live.bids[id].ended
+
+    def _is_new(self, id: str) -> bool:
+        """Whether a bid may be so new that the API need not know it yet."""
+        at = self.placed.get(id)
+        return at is not None and is_new(at, self.time().timestamp())
 
 
 def _may_be_new(id: str) -> CloudError:
     return CloudError(
-        f"{id} is in the state, but the API does not show it; it may have been placed in the last "
+        f"flowplan knows {id}, but the API does not show it; it may have been placed in the last "
         f"{SHOWS_WITHIN:.0f} s, and then the API may not show it yet, so nothing proves that it is gone",
         hint=f"run the same command again in {SHOWS_WITHIN:.0f} s",
     )

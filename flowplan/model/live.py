@@ -28,6 +28,12 @@ _MARKED = regex(r"[^\n]*\n# flowplan:")  # by a flowplan that this one does not 
 _ENCODED = regex(r"(?:IyE|H4sI)[A-Za-z0-9+/\s]*={0,2}")  # base64 of what begins with #!, or of gzip
 
 
+def is_new(placed: float, now: float) -> bool:
+    """Whether the API need not show a bid yet at `now` that was placed at `placed` (seconds since the epoch): that it
+    does not know the id either proves nothing then."""
+    return abs(now - placed) < SHOWS_WITHIN
+
+
 def _is_no_script(sent: str) -> bool:
     """Whether what an API shows as a startup script cannot be what somebody wrote as one."""
     return any(

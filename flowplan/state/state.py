@@ -15,7 +15,7 @@ from attrs import field
 from flowplan.classes import frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
-from flowplan.model.live import SHOWS_WITHIN
+from flowplan.model.live import SHOWS_WITHIN, is_new
 from flowplan.model.resources import PortMapping, Resource
 from flowplan.state.paid import Ledger, OpenLedger, merged
 
@@ -237,9 +237,8 @@ def with_placed(placed: Mapping[str, float], new: Mapping[str, float]) -> Mappin
 
 
 def may_not_show(state: State, now: float) -> frozenset[str]:
-    """The bids of `state` that were placed so lately at `now` that the API may not show them yet: that it does not know
-    the id either proves nothing then."""
-    return frozenset(id for id, at in state.placed.items() if abs(now - at) < SHOWS_WITHIN)
+    """The bids of `state` that were placed so lately at `now` that the API may not show them yet."""
+    return frozenset(id for id, at in state.placed.items() if is_new(at, now))
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:

@@ -8,9 +8,23 @@ MISTAKES = (
     Mistake(
         "forget a bid that was just placed, as the API does not know yet what is to be cancelled",
         "cloud/proving.py",
-        "new=() if asked else self.placed_lately)",
-        "new=())",
+        "self._looked_again(live, [id], [], asked=asked)",
+        "self._looked_again(live, [id], [], asked=True)",
         ("tests/faults/test_absence.py", "-k", "does_not_know_the_id"),
+    ),
+    Mistake(
+        "forget a bid that this run has placed itself, as the API does not know yet what is to be cancelled",
+        "cloud/changing.py",
+        "            self.placed[str(id)] = self.time().timestamp()\n",
+        "            pass\n",
+        ("tests/faults/test_absence.py", "-k", "itself_gone"),
+    ),
+    Mistake(
+        "for as long as a run lasts, no bid is ever gone that was new when it began",
+        "cloud/proving.py",
+        "return at is not None and is_new(at, self.time().timestamp())",
+        "return at is not None",
+        ("tests/faults/test_absence.py", "-k", "itself_gone"),
     ),
     Mistake(
         "wait for minutes because the API asks for it, and say nothing",
@@ -36,14 +50,14 @@ MISTAKES = (
     Mistake(
         "no bid is ever proved to be gone while the stack places others",
         "cloud/proving.py",
-        "if id in new:",
-        "if new:",
+        "at = self.placed.get(id)",
+        "at = max(self.placed.values(), default=None)",
         ("tests/faults/test_absence.py", "-k", "gone_for_long"),
     ),
     Mistake(
         "a bid that was placed a moment ago is gone when neither a list nor its id shows it",
         "operations/opening/project.py",
-        ", placed_lately=may_not_show(state, now))",
+        ", placed=state.placed)",
         ")",
         ("tests/faults/test_absence.py", "-k", "moment"),
     ),

@@ -55,6 +55,20 @@ MISTAKES = (
         ("tests/faults/test_absence.py", "-k", "from-live"),
     ),
     Mistake(
+        "a duplicate that was just placed counts as cancelled when one replica does not know it",
+        "operations/recover.py",
+        "    cloud.placed.update(new_bids((bid for bid, _ in duplicates), now.by_server))  # which no state has\n",
+        "",
+        ("tests/faults/test_absence.py", "-k", "duplicate"),
+    ),
+    Mistake(
+        "so does what an import block names, where it is to end at once",
+        "operations/looking/hand_over.py",
+        "    session.cloud().placed.update(new)\n",
+        "",
+        ("tests/faults/test_absence.py", "-k", "imports_and_ends"),
+    ),
+    Mistake(
         "leave who may not write the state on its server without a way to stop paying",
         "operations/running/run.py",
         "                without_server(error)\n",

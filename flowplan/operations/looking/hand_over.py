@@ -72,6 +72,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     released = state.released - set(imports.values())
     taken = [live.bids[id] for id in imports.values() if id in live.bids]
     new = new_bids(taken, session.cloud().time().timestamp()) if taken else {}
+    session.cloud().placed.update(new)
     state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released, placed={**state.placed, **new})
     return HandedOver(state, moved.previous, frozenset(imports), live)
 

@@ -11,7 +11,7 @@ from flowplan.config import Config
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.catalogue import Named
-from flowplan.state.state import State, lately, may_not_show
+from flowplan.state.state import State, lately
 
 if TYPE_CHECKING:
     from flowplan.cloud.looks import Looks
@@ -32,7 +32,7 @@ def entered(
     what is wrong with the project before what is wrong with a list.
     """
     if state.project:
-        cloud.enter(state.project, ended=cloud.ended, placed_lately=cloud.placed_lately)
+        cloud.enter(state.project, ended=cloud.ended, placed=cloud.placed)
     ahead = lists.calls if state.project else lists.of_all
     projects = or_why(cloud.projects) if state.project else cloud.projects
     visible, *found = cloud.side_by_side([projects, *map(_kept_back, ahead)])
@@ -41,7 +41,7 @@ def entered(
     project = _chosen(visible, settings, state, config)
     now = cloud.time().timestamp()
     bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
-    cloud.enter(project.id, ended=lately(state.ended, now) - bound, placed_lately=may_not_show(state, now))
+    cloud.enter(project.id, ended=lately(state.ended, now) - bound, placed=state.placed)
     results = [one() for one in found]
     if not state.project:
         results += cloud.side_by_side(lists.of_project)
