@@ -238,7 +238,7 @@ def test_bids_that_are_cancelled_are_one_whatever_was_forecast_of_them() -> None
     for one in entries:
         one["change"] |= {"actions": ["delete"], "after": None}
     (fold,) = folded(entries)
-    assert "saves of each: $" in block_of(fold, PAINT)
+    assert "each saves: $" in block_of(fold, PAINT)
 
 
 def test_the_data_of_volumes_goes_one_by_one() -> None:

@@ -14,7 +14,7 @@ from flowplan.reports.text.actions import head_of, ordered, symbol_of
 from flowplan.reports.text.cost import cost_line
 from flowplan.reports.text.fields import fields_of
 from flowplan.reports.text.folding import Fold, folded
-from flowplan.reports.text.plan import ending_of
+from flowplan.reports.text.plan import ending_of, word_of
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.offers import Candidate
@@ -104,7 +104,6 @@ def _card(fold: Fold, kind: str, anchors: Mapping[str, str], *, is_open: bool) -
     rows, line, first = fields_of(entry), cost_line(entry, fold.forecasts), fold.entries[0]
     sources = [_source(one) for one in fold.entries]
     alike = f"{', '.join(ranges(fold.addresses))} ({many:,} alike)"
-    each = " of each" if many > 1 else ""
     return Card(
         id=f"{anchors[first['address']]}-all" if many > 1 else anchors[first["address"]],
         symbol=symbol_of(entry) or "",
@@ -115,7 +114,7 @@ def _card(fold: Fold, kind: str, anchors: Mapping[str, str], *, is_open: bool) -
         said=[*_said(entry)],
         rows=[(_ROWS[row.symbol], row) for row in rows],
         places=[_place(one) for one in entry.get("candidates", ())],
-        word=f"{'Saves' if kind == 'delete' else 'Cost'}{each}",
+        word=word_of(fold, saves=kind == "delete").capitalize(),
         cost=line,
         source="" if many > 1 else sources[0],
         members=_members(fold, anchors) if many > 1 else (),

@@ -193,10 +193,17 @@ def block_of(fold: Fold, paint: Paint) -> str:
 
         lines += script_of(fold.entries[0], paint)
     if line := cost_line(entry, fold.forecasts):
-        each = "" if len(fold.entries) == 1 else " of each"
-        word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
-        lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ", paint.width)
+        word = word_of(fold, saves=symbol == "-")
+        lines += wrapped(f"{paint(f'{word}:', 'cyan')} {line}", "      ", "            ", paint.width)
     return "\n".join(lines)
+
+
+def word_of(fold: Fold, *, saves: bool) -> str:
+    """What stands before the costs of a block."""
+    many = len(fold.entries) > 1
+    if saves:
+        return "each saves" if many else "saves"
+    return "cost of each" if many else "cost"
 
 
 def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
