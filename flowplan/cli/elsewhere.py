@@ -18,6 +18,8 @@ _DESTROY = (
     "flowplan destroy ends what flowplan.yaml asks for, destroy FILE what FILE does, destroy --target task.NAME one "
     "task; what the files still ask for, the next apply places again: to end it for good, delete it there and apply"
 )
+_PAUSE = "`paused: true` in the task, and apply: its instances stop, and cost nothing"
+_RESUME = "`paused: false` in the task, and apply"
 _STATUS = "flowplan status shows the bids, instances, ssh destinations and ports"
 _WORKSPACES = "give each environment a --state and a --var-file of its own"
 _NO_PROVIDERS = "leave it out: there are no providers to fetch; flowplan init writes a first configuration"
@@ -27,34 +29,32 @@ _FIND = "flowplan status lists them; flowplan market shows what is offered"
 
 COMMANDS: Mapping[str, str] = MappingProxyType({
     # Terraform's
-    "workspace": _WORKSPACES,
-    "env": _WORKSPACES,
+    **dict.fromkeys(("workspace", "env"), _WORKSPACES),
     "taint": "flowplan apply --replace ADDR replaces a resource",
     "untaint": "nothing stays marked: leave out --replace",
     "refresh": "flowplan apply --refresh-only records in the state what changed outside",
     "console": "flowplan output prints values of the stack, flowplan show the state",
-    "providers": _NO_PROVIDERS,
-    "get": _NO_PROVIDERS,
-    "modules": _NO_PROVIDERS,
+    **dict.fromkeys(("providers", "get", "modules"), _NO_PROVIDERS),
     "history": "flowplan state history lists the versions of the state, and who changed what",
     "version": "flowplan --version",
     "help": "flowplan --help lists the commands, flowplan COMMAND --help explains one",
     # of Foundry's tools, SkyPilot, and what people type
-    **dict.fromkeys(("submit", "run", "launch", "create", "up", "start", "exec", "jobs"), _APPLY),
-    **dict.fromkeys(("cancel", "down", "stop", "delete", "kill", "rm", "terminate"), _DESTROY),
+    **dict.fromkeys(("submit", "run", "launch", "create", "up", "exec", "jobs"), _APPLY),
+    **dict.fromkeys(("cancel", "down", "delete", "kill", "rm", "terminate"), _DESTROY),
     **dict.fromkeys(("list", "ls", "ps", "get-bids", "bids", "instances", "info", "queue"), _STATUS),
     **dict.fromkeys(("login", "logout", "auth", "configure", "setup"), _LOGIN),
     **dict.fromkeys(("price", "prices", "pricing", "types", "gpus", "show-gpus"), "flowplan market shows the prices"),
     **dict.fromkeys(("volume", "volumes", "storage", "key", "keys"), _FIND),
     **dict.fromkeys(("logs", "tail"), "log in (flowplan status shows how): the log is /var/log/flowplan-startup.log"),
     "ssh": "flowplan status shows the ssh destination of each instance",
-    "pause": "write `paused: true` in the task, and apply",
-    "resume": "write `paused: false` in the task, and apply",
+    "start": f"{_APPLY}; after a pause, write {_RESUME}",
+    "stop": f"for a pause, write {_PAUSE}; {_DESTROY}",
+    "pause": f"write {_PAUSE}",
+    "resume": f"write {_RESUME}",
     "edit": "edit the file and run flowplan plan",
     "lint": "flowplan validate",
     "check": "flowplan validate; flowplan doctor checks the account",
-    "diff": "flowplan plan",
-    "preview": "flowplan plan",
+    **dict.fromkeys(("diff", "preview"), "flowplan plan"),
 })  # fmt: skip
 
 # An option -> where it is, for a command that does not have it. The names that have a dash before them are short.

@@ -24,6 +24,8 @@ from tests.texts import task_text
         (("--state", "postgre://h/d", "state", "list"), "did you mean postgres://?"),
         (("plan", "--formt", "json"), "Did you mean '--format'?"),
         (("explain", "stale-pln"), "did you mean stale-plan?"),
+        (("stop", "train"), "for a pause, write `paused: true` in the task, and apply"),
+        (("start", "train"), "after a pause, write `paused: false` in the task, and apply"),
     ],
 )
 def test_it_is_told(place: Place, words: tuple[str, ...], meant: str) -> None:
