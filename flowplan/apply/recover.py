@@ -13,11 +13,10 @@ from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
 from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.classes import frozen
 from flowplan.clock import Clock
-from flowplan.model.address import Address
 from flowplan.model.live import Live
 from flowplan.state.doubts import became_of, preceded
 from flowplan.state.journal import fold
-from flowplan.state.ownership import bound_bids, known_otherwise, new_bids, strays
+from flowplan.state.ownership import bound_bids, known_otherwise, new_bids, ports_before, strays
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State
 
@@ -77,12 +76,13 @@ def recover(
     folded, _ = fold(state, [*pending.values(), *records])
     found = strays(folded, live)
     new = new_bids((live.bids[stray.id] for stray in found), now.by_server)
+    ports = [Done("", one, None) for stray in found for one in ports_before(stray.address, stray.id, folded.bindings)]
     adopted = [Done("", stray.address, stray, placed_at=new.get(stray.id, 0.0)) for stray in found]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
     ]
-    folded, _ = fold(folded, adopted)
-    return Recovered(folded, (*records, *adopted), absent, tuple(notes), ended)
+    folded, _ = fold(folded, [*ports, *adopted])
+    return Recovered(folded, (*records, *ports, *adopted), absent, tuple(notes), ended)
 
 
 def _settled(finding: Finding, state: State, live: Live, new: Mapping[str, float]) -> tuple[list[Record], str]:
@@ -97,11 +97,8 @@ def _settled(finding: Finding, state: State, live: Live, new: Mapping[str, float
         said = f"{id}, which an interrupted run created as {intent.address}, {known}"
         return [Closed(intent.intent, known)], said
     earlier = preceded(id, intent, state.bindings.get(intent.address), live)
-    aside: list[Record] = []
-    if earlier is not None:  # and its ports are not those of its successor
-        aside.append(Done("", earlier.address, earlier))
-        ports = Address("ports", intent.address.name)
-        aside += [Done("", ports, None)] if ports in state.bindings else []
+    aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []
+    aside += [Done("", ports, None) for ports in ports_before(intent.address, id, state.bindings)]
     said = f"{intent.address} was created by an interrupted run ({id}); it is kept"
     return [*aside, Done(intent.intent, intent.address, finding.binding, placed_at=new.get(id, 0.0))], said
 

@@ -28,8 +28,16 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     A plan is only a forecast; apply looks the intents up itself, with the settle window, before it plans.
     """
     presumed = _with_what_is_in_doubt(state, pending, live) if pending else state
-    adoptions = {binding.address: binding for binding in strays(presumed, live)}
-    return attrs.evolve(presumed, bindings={**presumed.bindings, **adoptions})
+    bindings = dict(presumed.bindings)
+    for binding in strays(presumed, live):
+        _bind(bindings, binding)
+    return attrs.evolve(presumed, bindings=bindings)
+
+
+def _bind(bindings: dict[Address, Binding], found: Binding) -> None:
+    for ports in ports_before(found.address, found.id, bindings):
+        del bindings[ports]
+    bindings[found.address] = found
 
 
 def _with_what_is_in_doubt(state: State, pending: Mapping[str, Intent], live: Live) -> State:
@@ -49,8 +57,7 @@ def _with_what_is_in_doubt(state: State, pending: Mapping[str, Intent], live: Li
         if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
             if (earlier := preceded(found[0].id, intent, bindings.get(intent.address), live)) is not None:
                 bindings[earlier.address] = earlier
-                bindings.pop(Address("ports", intent.address.name), None)
-            bindings[intent.address] = binding_of(intent, found[0].id)
+            _bind(bindings, binding_of(intent, found[0].id))
     return attrs.evolve(state, bindings=bindings)
 
 
@@ -69,6 +76,14 @@ def strays(state: State, live: Live) -> list[Binding]:
         if bound is None or has_ended(bound.id, live):
             found.setdefault(address, []).append(bid)
     return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
+
+
+def ports_before(address: Address, id: str, bindings: Mapping[Address, Binding]) -> tuple[Address, ...]:
+    """The ports that the state has at `address`, if the bid `id`, which is found to be its own, is not theirs: they are
+    those of the one before it. What it publishes itself, its marker says."""
+    ports = Address("ports", address.name)
+    others = address.kind == "bid" and ports in bindings and bindings[ports].id != id
+    return (ports,) if others else ()
 
 
 def known_otherwise(id: str, address: Address, state: State) -> str | None:

@@ -15,6 +15,7 @@ from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import PortMapping
+from flowplan.state.journal import fold
 from flowplan.state.ownership import presume
 from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import State
@@ -103,6 +104,19 @@ def test_the_ports_of_an_old_bid_are_not_those_of_its_successor() -> None:
         "bid.train@g1": "bid_0",
     }
     forecast = presume(known, {"i-1": successor}, live(OURS, old))
+    assert forecast.bindings.keys() == found.state.bindings.keys()
+
+
+@pytest.mark.parametrize("pending", [(attrs.evolve(CREATE, generation=2),), ()], ids=["in doubt", "unknown"])
+def test_the_ports_of_a_bid_that_is_gone_are_not_those_of_the_one_that_is_kept(pending: tuple[Intent, ...]) -> None:
+    """Their id would be that of the gone bid for good: nothing that they publish has changed."""
+    gone = live_bid(bid(), "bid_0", status="Terminated")
+    open_ = bound(PORTS, "bid_0", PortMapping(TRAIN, ()), needs=(TRAIN,))
+    known = state(bound(TRAIN, "bid_0", bid()), open_)
+    found, _ = settled([live(OURS, gone)], *pending, known=known)
+    assert {str(a): one.id for a, one in found.state.bindings.items()} == {"bid.train": "bid_1"}
+    assert fold(known, [*pending, *found.records])[0].bindings == found.state.bindings
+    forecast = presume(known, {one.intent: one for one in pending}, live(OURS, gone))
     assert forecast.bindings.keys() == found.state.bindings.keys()
 
 

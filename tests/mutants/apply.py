@@ -162,8 +162,8 @@ MISTAKES = (
     Mistake(
         "forget a bid whose successor an interrupted run made",
         "apply/recover.py",
-        '        aside.append(Done("", earlier.address, earlier))\n',
-        "",
+        "if earlier is not None else []",
+        "if earlier is not None and not id else []",
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
@@ -205,8 +205,15 @@ MISTAKES = (
     Mistake(
         "take the ports of the old bid for those of its successor, which an interrupted run has placed",
         "apply/recover.py",
-        "if ports in state.bindings else []",
-        "if not ports else []",
+        "in ports_before(intent.address, id, state.bindings)]",
+        "in ()]",
+        ("tests/apply/test_recover.py", "-k", "ports"),
+    ),
+    Mistake(
+        "take the ports of a bid that is gone for those of one that the state did not know",
+        "apply/recover.py",
+        "(*records, *ports, *adopted)",
+        "(*records, *adopted)",
         ("tests/apply/test_recover.py", "-k", "ports"),
     ),
     Mistake(

@@ -616,4 +616,11 @@ MISTAKES = (
         "            if False:\n",
         ("tests/state/test_form.py", "-k", "was_changed"),
     ),
+    Mistake(
+        "a plan takes the ports of a bid that is gone for those of the one that an interrupted run has placed",
+        "state/ownership.py",
+        "        del bindings[ports]\n",
+        "        pass\n",
+        ("tests/apply/test_recover.py", "-k", "ports"),
+    ),
 )

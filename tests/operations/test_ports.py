@@ -163,6 +163,20 @@ def test_a_refresh_takes_the_ports_of_a_job_that_has_ended_out_of_the_state_too(
     assert len(serials) == 1
 
 
+def test_ports_have_the_id_of_a_bid_that_an_interrupted_run_placed_in_the_stead_of_one_that_was_gone(
+    published: Place,
+) -> None:
+    gone = bid_id(published, "bid.train")
+    published.call("DELETE", f"/v2/spot/bids/{gone}")
+    with published.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert published.run(*APPLY).code == 6
+    allow(published)
+    published.ok(*APPLY)
+    assert open_ports(published)["ports.train"] == bid_id(published, "bid.train") != gone
+
+
 @pytest.mark.parametrize("target", ["ports.train", "bid.train"])
 def test_a_target_ends_both_or_neither(published: Place, target: str) -> None:
     refuse_to_cancel(published)
