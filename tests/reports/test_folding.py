@@ -125,6 +125,17 @@ def test_of_what_is_there_another_script_is_a_difference() -> None:
     assert len(folded(entries)) == 4
 
 
+def test_a_script_that_an_update_leaves_as_it_is_is_no_difference() -> None:
+    entries = sweep(["0", "1", "2", "3"])
+    for entry in entries:
+        change = entry["change"]
+        change |= {"actions": ["update"], "before": {**change["after"], "limit_price": "9.00"}}
+    (fold,) = folded(entries)
+    assert "limit_price = $9.00 -> " in block_of(fold, PAINT) and "script" not in block_of(fold, PAINT)
+    entries[3]["change"]["before"]["startup_script"] = {"sha256": "4" * 64, "size": 7}
+    assert len(folded(entries)) == 4
+
+
 def test_of_what_is_gone_the_id_in_the_reason_is_no_difference() -> None:
     entries = []
     for name in ("0", "1", "2", "3"):

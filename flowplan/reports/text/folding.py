@@ -2,8 +2,9 @@
 
 Two are alike if all that the document says of them is equal but the name and what follows from it: the address, the id,
 the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count
-or region is not alike. A script that is new with the resource may differ, as those of a sweep do: then it says so.
-Forecasts may differ by as little as the seconds between the placing of many bids cost: then it says from what to what.
+or region is not alike. Scripts may differ, as those of a sweep do, where they are new with the resource (then it says
+so), or where an update leaves them as they are (then it shows none). Forecasts may differ by as little
+as the seconds between the placing of many bids cost: then it says from what to what.
 """
 
 from __future__ import annotations
@@ -129,6 +130,13 @@ def _new_script(entry: Entry) -> Any:
     return after.get("startup_script") if is_new else None
 
 
+def _same_script(change: Any) -> Any:
+    """The script of what is there, which a change leaves as it is; None: it has none, or another one then."""
+    before, after = change["before"], change["after"]
+    script = before.get("startup_script") if isinstance(before, Mapping) else None
+    return script if isinstance(after, Mapping) and script == after.get("startup_script") else None
+
+
 def _with_script(entry: Entry, script: Mapping[str, Any]) -> Entry:
     change: Any = entry["change"]
     return cast("Entry", {**entry, "change": {**change, "after": {**change["after"], "startup_script": script}}})
@@ -154,6 +162,8 @@ def in_common(entry: Entry) -> Entry:
     change["before"], change["after"] = _side(change["before"], without), _side(change["after"], without)
     if _new_script(entry) is not None:
         change["after"]["startup_script"] = {"sha256": OWN, "size": 0}
+    elif change["actions"] == ["update"] and _same_script(change) is not None:
+        change["before"]["startup_script"] = change["after"]["startup_script"] = {"sha256": OWN, "size": 0}
     if entry["id"] is not None:
         shape["id"] = OWN
     for name in ("note", "needs", "waits_for"):
