@@ -244,6 +244,15 @@ def test_bids_whose_forecasts_are_far_apart_or_unknown_are_not_one_with_the_othe
     assert "unknown, at most $4.90 to $4.93" in texts[2]
 
 
+def test_no_two_forecasts_of_a_block_are_further_apart_than_any_two_may_be() -> None:
+    """Whichever of them comes first."""
+    entries = [forecast(f"t-{n}", ("3.10", "3.22", "2.98")[n % 3]) for n in range(12)]
+    assert [[one["cost"]["cost"]["horizon"]["expected"] for one in fold.entries] for fold in folded(entries)] == [
+        ["3.10", "3.22"] * 4,
+        ["2.98"] * 4,
+    ]
+
+
 def test_bids_that_are_cancelled_are_one_whatever_was_forecast_of_them() -> None:
     entries = [forecast(f"t-{n}", f"{n + 1}.00") for n in range(8)]
     for one in entries:

@@ -14,12 +14,14 @@ import marshal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from flowplan.classes import frozen
+from flowplan.classes import define, frozen
 from flowplan.patterns import regex
 from flowplan.pricing.notable import hardly_differ
 from flowplan.reports.text.cost import Forecast, forecast_of
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from flowplan.documents.shapes.cost import BidCost
     from flowplan.documents.shapes.plan import Entry
 
@@ -83,29 +85,48 @@ def _unforecast(shape: Entry) -> Any:
 
 
 def _near(found: list[Entry]) -> list[tuple[list[Entry], tuple[BidCost, ...]]]:
-    """Those together of which the same is forecast but for amounts, and these are near those of the first; with their
-    costs, where one differs."""
+    """Those together of which the same is forecast but for amounts, and these are near each other; with their costs,
+    where one differs."""
     if all(one["cost"] == found[0]["cost"] for one in found):
         return [(found, ())]
-    groups: list[tuple[Forecast | None, list[Entry]]] = []
+    groups: list[_Group] = []
     for one in found:
         said = forecast_of(one)
-        near = next((these for first, these in groups if _is_near(first, said)), None)
-        if near is None:
-            groups.append((said, [one]))
-        else:
-            near.append(one)
-    return [(these, () if said is None else _costs(these)) for said, these in groups]
+        if not any(group.takes(one, said) for group in groups):
+            groups.append(_Group.of(one, said))
+    return [(one.entries, () if one.words is None else _costs(one.entries)) for one in groups]
 
 
 def _costs(entries: Iterable[Entry]) -> tuple[BidCost, ...]:
     return tuple(one["cost"] for one in entries if one["type"] == "bid" and one["cost"] is not None)
 
 
-def _is_near(one: Forecast | None, other: Forecast | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.words == other.words and all(map(hardly_differ, zip(one.amounts, other.amounts, strict=True)))
+@define
+class _Group:
+    """Changes with forecasts that are near each other: `words` as of Forecast, None: nothing is forecast of them;
+    `spans`: the least and the most of each amount."""
+
+    words: tuple[object, ...] | None
+    spans: list[tuple[Decimal, Decimal]]
+    entries: list[Entry]
+
+    @classmethod
+    def of(cls, entry: Entry, said: Forecast | None) -> _Group:
+        if said is None:
+            return cls(None, [], [entry])
+        return cls(said.words, [(one, one) for one in said.amounts], [entry])
+
+    def takes(self, entry: Entry, said: Forecast | None) -> bool:
+        """Take `entry` in, of which this is `said`, if that is near to what is said of all that are here."""
+        words, amounts = (None, []) if said is None else said
+        if words != self.words:
+            return False
+        spans = [(min(least, one), max(most, one)) for (least, most), one in zip(self.spans, amounts, strict=True)]
+        if not all(map(hardly_differ, spans)):
+            return False
+        self.spans = spans
+        self.entries.append(entry)
+        return True
 
 
 def _folds(found: list[Entry], forecasts: tuple[BidCost, ...], shape: Entry | None) -> list[Fold]:
