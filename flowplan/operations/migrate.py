@@ -183,9 +183,12 @@ class _Move:
             # Whoever closed it may have been killed before the rest of it was written, and no later run writes there.
             self._close(self.found.state)
             return self._open(there, pending)
-        self._keep_left(self.found.state)
-        for one in (self.old, self.new):
-            one.store.purge()
+        if self._encrypts:  # a server removes what a save has replaced, and may have refused that the first time
+            self._close(self.found.state)
+        else:
+            self._keep_left(self.found.state)
+            self.old.store.purge()
+        self.new.store.purge()
         return self._done(there, pending, already=True)
 
     def _hold_free(self) -> None:
@@ -270,7 +273,10 @@ class _Move:
                 self.old.store.purge()
             except StateError as error:  # the move goes on: what runs could not be stopped meanwhile
                 name = shown(self.old.store.name)
-                self.new.listener.warn(f"parts of the earlier state may still be in the clear at {name}: {error}")
+                self.new.listener.warn(
+                    f"parts of the earlier state may still be in the clear at {name}: {error}; "
+                    "the same command again removes them"
+                )
 
     def _left(self, state: State, serial: int) -> State:
         return State(

@@ -355,9 +355,16 @@ def test_a_move_goes_on_where_a_server_does_not_remove_what_is_in_the_clear_and_
     given = attrs.evolve(sealed(tmp_path, MINE), allow_plaintext=True)
     with Session(given, Listener(warn=said.append)) as session:
         migrate(session, URL, FILE)
-    assert said == [f"parts of the earlier state may still be in the clear at {URL}: the server removes nothing"]
+    assert said == [
+        f"parts of the earlier state may still be in the clear at {URL}: the server removes nothing; "
+        "the same command again removes them"
+    ]
     with Session(sealed(tmp_path, MINE)) as session:
         assert not load_of_any_api(session).fresh
+    assert in_the_clear(objects.directory)
+    objects.asked = lambda call, key: None
+    move(given, URL, FILE)
+    assert in_the_clear(tmp_path, objects.directory) == []
 
 
 @pytest.mark.parametrize("name", ["s.journal", ".flowplan/versions/s.json/lineage-1.5.json"])
