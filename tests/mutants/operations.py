@@ -687,8 +687,8 @@ MISTAKES = (
     Mistake(
         "leave what a move was killed beside at its end",
         "operations/migrate.py",
-        "            one.store.purge()\n",
-        "            pass\n",
+        "        self.new.store.purge()\n",
+        "",
         ("tests/operations/test_both_places.py", "-k", "at_its_end"),
     ),
     Mistake(
@@ -722,8 +722,8 @@ MISTAKES = (
     Mistake(
         "leave at the old place what a move was killed beside while it closed that",
         "operations/migrate.py",
-        "            self._close(self.found.state)\n",
-        "            self._keep_left(self.found.state)\n",
+        "            self._close(self.found.state)\n            return",
+        "            self._keep_left(self.found.state)\n            return",
         ("tests/operations/test_both_places.py", "-k", "while_it_closes"),
     ),
     Mistake(
