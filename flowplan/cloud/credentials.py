@@ -33,6 +33,7 @@ SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")
 LOGIN = "FOUNDRY_EMAIL and FOUNDRY_PASSWORD"
 _OURS = ("FLOWPLAN_VAR_", "FLOWPLAN_TO_")  # values of variables, and what counts where a state moves to
 KEY_LENGTH = 4096  # characters: far above any key, far below a file named by mistake
+_OWN = "put the key into a file of your own that only you can read, and name that"
 
 
 @frozen
@@ -171,7 +172,7 @@ def _from_file(name: str) -> str:
         raise _malformed(KEY_FILE, "is not text") from None
     key = key.removesuffix("\n").removesuffix("\r")
     if not key:
-        raise _bad_file(name, "is empty")
+        raise _bad_file(name, "is empty", hint="write the API key into it, and nothing else")
     return key
 
 
@@ -179,9 +180,9 @@ def _check_private(name: str, link: os.stat_result, target: os.stat_result) -> N
     """Looks at the opened file, not at its name: a name can be changed between two looks."""
     me = os.geteuid()
     if target.st_uid != me:
-        raise _bad_file(name, "belongs to another user")
+        raise _bad_file(name, "belongs to another user", hint=_OWN)
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in (me, 0):
-        raise _bad_file(name, "is a symbolic link of another user")
+        raise _bad_file(name, "is a symbolic link of another user", hint=_OWN)
     if target.st_mode & 0o077:
         mode = stat.S_IMODE(target.st_mode)
         raise _bad_file(name, f"may be read by others (mode {mode:04o})", hint=f"chmod 600 {shown(name, 4096)}")

@@ -145,7 +145,8 @@ def _starts_again(changes: Iterable[Change], desired: Desired, ledger: Ledger) -
         names = " and ".join(name for name, most in bounds.items() if most is not None)
         if names:
             summary = f"replacing {one.address} starts its {names} again: what {one.id} has run and cost does not count"
-            hint = f"if {names} should bound the whole task, lower it by what the task has used up so far"
+            bound = "them" if " and " in names else "it"
+            hint = f"if {names} should bound the whole task, lower {bound} by what the task has used up so far"
             hint += _rest(one, one.lifetime.max_cost, desired, ledger)
             yield Diagnostic("lifetime-again", summary, hint, severity="warning", about=str(one.address))
 

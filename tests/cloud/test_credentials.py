@@ -142,9 +142,18 @@ def test_a_file_open_to_others_is_refused_with_the_remedy(key_file: Path, mode: 
     assert error.hint == f"chmod 600 {key_file}"
 
 
+def test_an_empty_file_is_to_be_filled(key_file: Path) -> None:
+    key_file.write_text("\n")
+    error = refusal({"FLOWPLAN_API_KEY_FILE": str(key_file)})
+    assert "is empty" in str(error)
+    assert error.hint == "write the API key into it, and nothing else"
+
+
 def test_a_file_of_another_user_is_refused(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: key_file.stat().st_uid + 1)
-    assert "belongs to another user" in str(refusal({"FLOWPLAN_API_KEY_FILE": str(key_file)}))
+    error = refusal({"FLOWPLAN_API_KEY_FILE": str(key_file)})
+    assert "belongs to another user" in str(error)
+    assert error.hint == "put the key into a file of your own that only you can read, and name that"
 
 
 def test_a_link_to_the_users_own_file_will_do(key_file: Path, tmp_path: Path) -> None:

@@ -305,6 +305,15 @@ def test_two_names_that_cannot_be_are_two_problems() -> None:
                 "a.yaml:4:65: unknown key 'depends_on' in resources_specification; it belongs at the top of the task",
             ],
         ),
+        (
+            f"tasks:\n  a:\n    {TYPE}\n    budget: 200\n    max_hourly_cost: 9\n",
+            [
+                "a.yaml:5:5: unknown key 'budget' in tasks.a; write lifetime: {max_cost: 200}, dollars in all; "
+                "guards: {max_hourly_cost: 60} at the top of the stack limits an hour",
+                "a.yaml:6:5: unknown key 'max_hourly_cost' in tasks.a; write guards: {max_hourly_cost: 60} at the top "
+                "of the stack",
+            ],
+        ),
         ("for_each: [a]\n", ["a.yaml:2:1: unknown key 'for_each'; it belongs in a task, or in defaults"]),
         (f"tasks:\n  lifetime: {{{TYPE}}}\n  ports: {{{TYPE}, ports: [8888]}}\n", []),
         (f"defaults: {{{TYPE}}}\ntasks:\n  ports:\n  paused: {{}}\n  lifecycle: {{ports: [8888]}}\n", []),

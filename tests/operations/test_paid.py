@@ -222,7 +222,10 @@ def test_a_replacement_says_what_its_task_has_used_up_of_max_cost_so_far(place: 
         place.ok(*APPLY)
     advance(place, "1h")
     place.write(wanted(4, 65))
-    assert "of $65.00, which leaves nothing" in " ".join(place.ok("plan").split())
+    said = " ".join(place.ok("plan").split())
+    assert "if max_cost should bound the whole task, lower it by" in said and "of $65.00, which leaves nothing" in said
+    place.write(script(4) + "lifetime: {max_hours: 20, max_cost: 65}\n")
+    assert "if max_hours and max_cost should bound the whole task, lower them by" in " ".join(place.ok("plan").split())
     with place.simulator() as simulator:
         simulator.faults.add(BILL, "status", status=403, times=None)
     assert "used up so far: at least $" in " ".join(place.ok("plan").split())

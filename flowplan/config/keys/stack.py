@@ -54,6 +54,9 @@ STACK_TASK = Keys(
     TASK.example,
     {
         **TASK.instead,
+        "budget": "write lifetime: {max_cost: 200}, dollars in all; guards: {max_hourly_cost: 60} at the top of the "
+        "stack limits an hour",
+        "max_hourly_cost": "write guards: {max_hourly_cost: 60} at the top of the stack",
         "volumes": "write persistent_storage: {attach: {volume: NAME, mount_point: /mnt/NAME}}; the volumes themselves "
         "belong at the top of the stack",
     },

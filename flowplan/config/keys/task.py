@@ -296,7 +296,7 @@ TASK = Keys(
         "instance_type": "write resources_specification: {fcp_instance: ...}",
         "create": "it belongs in persistent_storage",
         "attach": "it belongs in persistent_storage",
-        "budget": "write guards: {max_hourly_cost: 60}",
+        "budget": "write lifetime: {max_cost: 200}, dollars in all; guards: {max_hourly_cost: 60} limits an hour",
         "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
     },
     required=("resources_specification",),
