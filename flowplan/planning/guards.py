@@ -145,7 +145,8 @@ def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
 
             kind = change.address.kind
             forcing = ", ".join(dict.fromkeys(key_of(kind, one.name) for one in change.fields if one.forces))
-            why = f"{forcing} {'differs' if ',' not in forcing else 'differ'}" if forcing else str(change.note)
+            differ = f"{forcing} {'differs' if ',' not in forcing else 'differ'}" if forcing else ""
+            why = differ or change.note or "as requested"
             yield refusal(
                 "import-replaces",
                 change,

@@ -344,6 +344,15 @@ def test_an_import_that_would_replace_is_refused(old: Place) -> None:
     assert (old.ledger(), kept(old)["resources"]) == (ledger, [])
 
 
+def test_so_is_a_replacement_that_is_asked_for_beside_the_import(old: Place) -> None:
+    ids, ledger = release(old), old.ledger()
+    old.write(stack(task("again", ATTACHED), volumes=DATA, more=importing(**ids)))
+    result = old.run(*APPLY, "--replace", "bid.again")
+    said = " ".join(result.err.split())
+    assert f"would be replaced by the plan that imports it ({ids['bid']}): as requested" in said, result
+    assert (result.code, old.ledger()) == (3, ledger)
+
+
 def test_an_address_with_another_object_and_an_object_with_another_address_are_refused(old: Place) -> None:
     id = bid_id(old, "bid.old")
     old.write(stack(task("old", ATTACHED), task("again"), volumes=DATA))
