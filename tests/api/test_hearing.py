@@ -98,3 +98,20 @@ def test_a_watch_whose_reporter_fails_is_over_and_free(place: Place) -> None:
         next(rounds)
     assert isinstance(caught.value.__cause__, flowplan.Interrupted)
     assert [told.error for told in stack.watch(once=True)] == [None]
+
+
+@pytest.mark.parametrize(("names", "sentences"), [("abc", 3), (NAMES, 1)])
+def test_an_outage_is_one_sentence_for_many_bids_that_cannot_be_looked_at(
+    place: Place, names: str, sentences: int
+) -> None:
+    heard: list[str] = []
+    stack = stack_in(place.path, *map(task, names), note=heard.append)
+    stack.apply(stack.plan())
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids*", "status", times=None, status=403)
+    stack.plan(destroy=True)
+    said = [one for one in heard if "could not be read; flowplan assumes that" in one]
+    assert len(said) == sentences
+    assert (" and 1 more could not be read; flowplan assumes that each is as last applied: GET" in said[0]) is (
+        names == NAMES
+    )

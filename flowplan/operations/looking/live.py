@@ -53,11 +53,15 @@ def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False, says
 
 def say_assumed(cloud: Fcp, live: Live) -> None:
     """Note what `live` lacks, since it could not be listed, and what it has as it was last applied, since it could not
-    be looked at."""
+    be looked at: of many that failed alike in one sentence, with why the first did."""
     for kind, why in live.unlisted.items():
         cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
-    for id, why in live.unread.items():
-        cloud.note(f"{id} could not be read; flowplan assumes that it is as last applied: {why}")
+    if live.unread:
+        from flowplan.names import alike, few
+
+        for (id, why), *others in alike(live.unread.items(), lambda one: (type(one[1]), one[1].status)):
+            ids, each = [id, *(other for other, _ in others)], "each" if others else "it"
+            cloud.note(f"{few(ids)} could not be read; flowplan assumes that {each} is as last applied: {why}")
 
 
 def listed(cloud: Fcp) -> Looks[Live]:
