@@ -60,7 +60,7 @@ def serve(
             ) from error
         here.terminal.sentence(server.url)
         key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
-        here.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
+        here.terminal.note(f"for example: FLOWPLAN_API_URL={server.url} FLOWPLAN_API_KEY={key} flowplan plan")
         here.terminal.note("Ctrl-C ends it; the data stays")
         with _ended_like_ctrl_c():
             server.serve_forever()
