@@ -152,7 +152,7 @@ def _moving(cost: shape.BidCost) -> str:
     own = "self_competition" in cost["warnings"]
     now = f"; the spot price is {per_instance(None if spot is None else number(spot))},"
     if moved is not None:
-        return f"{now} {'your own bids make' if own else 'entering makes'} it {_from_to(moved)}"
+        return f"{now} {'your own bids make' if own else 'entering makes'} it {from_to(moved)}"
     verb = "lower" if point is not None and spot is not None and number(point) < number(spot) else "raise"
     return f"{now} {f'your own bids {verb}' if own else f'entering {verb}s'} it to {_price(point)}"
 
@@ -166,10 +166,6 @@ def _until_preempted(cost: shape.BidCost) -> str:
         return "whether it is still charged is unknown"
     most = "at most " if is_at_most(cost) else ""
     return f"charged {most}{_price(now)} an hour until it is preempted, then nothing"
-
-
-def _from_to(found: tuple[Decimal, Decimal]) -> str:
-    return f"{usd(found[0])} to {usd(found[1])}"
 
 
 def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, forecasts: Sequence[shape.BidCost], *, ends: bool) -> str:
@@ -325,7 +321,7 @@ def adding_up(found: AddedUp) -> str:
 def _entering(body: PlanBody) -> list[str]:
     """That what an hour costs now is a range, where bids move the price that they enter at."""
     found = hour_range(body)
-    return [] if found is None else [f"an hour now: {_from_to(found)} once these bids have moved the price"]
+    return [] if found is None else [f"an hour now: {from_to(found)} once these bids have moved the price"]
 
 
 def _joining(body: PlanBody) -> list[str]:

@@ -3,8 +3,8 @@
 Two are alike if all that the document says of them is equal but the name and what follows from it: the address, the id,
 the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count
 or region is not alike. Scripts may differ, as those of a sweep do, where they are new with the resource (then it says
-so), or where an update leaves them as they are (then it shows none). Forecasts may differ by as little
-as the seconds between the placing of many bids cost: then it says from what to what.
+so), or where an update leaves them as they are (then it shows none). Forecasts may differ by as little as the seconds
+between the placing of many bids cost: then it says from what to what.
 """
 
 from __future__ import annotations
