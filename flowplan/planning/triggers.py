@@ -41,7 +41,9 @@ def left_over(
             continue
         for trigger in lifecycles.get(address, DEFAULT).replace_triggered_by:
             for cause, id in binding.triggers.items():
-                now = bindings[cause].id if cause in bindings else ""
+                # What is found to be placed by an interrupted run has no ports in the state yet: theirs is its id.
+                owner = Address("bid", cause.name) if cause.kind == "ports" else cause
+                now = bindings[owner].id if owner in bindings else ""
                 again = isinstance(made.get(cause), Create) or (cause in made and now not in ("", id))
                 if trigger.means(cause) and again:
                     found[address] = f"{cause} was replaced by an earlier run (replace_triggered_by)"

@@ -1055,4 +1055,11 @@ MISTAKES = (
         "if isinstance(owner, Completed) and owner.id != id:",
         ("tests/operations/test_ports.py", "-k", "refresh"),
     ),
+    Mistake(
+        "forget that ports set off a replacement, once an interrupted run has placed their bid",
+        "planning/triggers.py",
+        'owner = Address("bid", cause.name) if cause.kind == "ports" else cause',
+        "owner = cause",
+        ("tests/operations/test_ports.py", "-k", "set_off"),
+    ),
 )

@@ -177,6 +177,26 @@ def test_ports_have_the_id_of_a_bid_that_an_interrupted_run_placed_in_the_stead_
     assert open_ports(published)["ports.train"] == bid_id(published, "bid.train") != gone
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_ports_that_are_open_again_after_an_interruption_still_set_off_a_replacement(place: Place, first: bool) -> None:
+    rule = f"lifecycle: {{create_before_destroy: {str(first).lower()}}}\n"
+    listens = task_text("zeta", more="lifecycle: {replace_triggered_by: [ports.train]}\n")
+    place.write(task_text("train", more=PORTS + rule) + listens)
+    place.ok(*APPLY)
+    before = bid_id(place, "bid.zeta")
+    place.edit("echo one", "echo two")
+    with place.simulator() as simulator:
+        simulator.faults.add(CANCEL.replace("*", before), "status", status=403, times=None)
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run(*APPLY, "--parallelism", "1").code == 6
+    assert bid_id(place, "bid.zeta") == before
+    allow(place)
+    assert "ports.train was replaced by an earlier run (replace_triggered_by)" in said(place.ok(*APPLY))
+    assert bid_id(place, "bid.zeta") != before
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
 @pytest.mark.parametrize("target", ["ports.train", "bid.train"])
 def test_a_target_ends_both_or_neither(published: Place, target: str) -> None:
     refuse_to_cancel(published)
