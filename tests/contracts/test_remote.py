@@ -223,6 +223,32 @@ def test_what_another_run_has_put_since_is_not_taken_for_a_save_that_was_not_ans
     assert other.save(other.read().state).bindings == {DATA: BINDING}
 
 
+def test_a_run_writes_nothing_over_one_that_has_begun_on_a_save_that_arrived_and_was_not_answered(
+    site: ObjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is, is still what the first of them has sent."""
+    one, put = begun(site), site.objects.put
+    one.append([INTENT])
+    state = one.read().state
+
+    def unanswered(key: str, data: bytes, expected: str) -> str:
+        version = put(key, data, expected)
+        if key == site.key:
+            raise StateError("timed out")
+        return version
+
+    with monkeypatch.context() as patch, pytest.raises(Unserved, match="timed out"):
+        patch.setattr(site.objects, "put", unanswered)
+        one.save(state)
+    other = site.place()
+    seen = other.read()
+    begun_with = other.begin(seen.fence + 1, seen)
+    assert begun_with.same_as(seen)
+    with pytest.raises(StateError, match="was written by another run"):
+        one.save(state)
+    assert site.place().read() == begun_with
+
+
 def end_late(hangs: threading.Event) -> None:
     """What nobody waits for goes on, to its end."""
     hangs.set()

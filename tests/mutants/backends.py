@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "write over a run that has begun on a save of this one that arrived and was not answered",
+        "backends/remote/writing.py",
+        "if there.fence != self._fence or not any(there.same_as(_contents(one)) for one in before):",
+        "if not any(there.same_as(_contents(one)) for one in before):",
+        ("tests/contracts/test_remote.py", "-k", "one_that_has_begun"),
+    ),
+    Mistake(
         "wait for a server that does not answer until no lock is left to cancel bids under",
         "backends/remote/writing.py",
         "kept = 0.0 if last else min(FOR_STOPPING, sure / 2)",

@@ -396,7 +396,11 @@ def test_when_a_bid_was_placed_last_is_kept() -> None:
             load(edited(dump(state), wrong), "")
 
 
-@pytest.mark.parametrize("placed", [{}, {"bid_9": 900.0}], ids=["none", "one that was placed before"])
+@pytest.mark.parametrize(
+    "placed",
+    [{}, {"bid_9": 900.0}, {"bid_1": 900.0}],
+    ids=["none", "one that was placed before", "one of ours that was placed before"],
+)
 def test_a_bid_that_an_earlier_flowplan_placed_last_may_be_any(placed: dict[str, float]) -> None:
     """It says when, and not which."""
     data = edited(dump(attrs.evolve(STATE, placed=placed)), {"placed_at": 1000.5})

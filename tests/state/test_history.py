@@ -83,6 +83,13 @@ def test_a_job_that_is_done_by_now_stays_done() -> None:
     assert (found.state.bindings, found.forgotten, found.over) == ({job.address: done}, (), ())
 
 
+def test_what_was_placed_a_moment_ago_is_not_gone_because_a_version_was_put_back() -> None:
+    """The next plan would place it again, and the two of them would be paid for."""
+    version = attrs.evolve(STATE, placed={"bid_1": 1000.0})
+    now = attrs.evolve(STATE, serial=5, placed={"bid_2": 1060.0})
+    assert put_back(version, now).state.placed == {"bid_1": 1000.0, "bid_2": 1060.0}
+
+
 def test_a_saved_plan_that_was_applied_since_stays_applied() -> None:
     plan = AppliedPlan("d" * 64, "2026-11-02T09:00:00Z", 4)
     assert put_back(STATE, attrs.evolve(STATE, plans=(plan,))).state.plans == (plan,)

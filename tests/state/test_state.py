@@ -312,6 +312,12 @@ def test_what_must_show_by_now_is_forgotten_and_a_clock_far_ahead_is_not_believe
     assert WorkingState(known).snapshot().placed == fold(known, [])[0].placed == known.placed
 
 
+def test_a_bid_whose_clock_was_ahead_is_not_too_new_until_the_clock_has_caught_up() -> None:
+    """Nothing would prove meanwhile that it is gone."""
+    placed = State("lineage", placed={"bid_1": 5000.0})
+    assert [bool(may_not_show(placed, now)) for now in (4000.0, 4881.0, 5119.0, 5120.0)] == [False, True, True, False]
+
+
 def test_what_stands_aside_for_a_new_bid_was_not_placed_with_it() -> None:
     """Both are results of one intent, in one frame."""
     address, made = Address("bid", "a"), bid()
