@@ -249,6 +249,28 @@ def test_a_run_writes_nothing_over_one_that_has_begun_on_a_save_that_arrived_and
     assert site.place().read() == begun_with
 
 
+def test_of_two_saves_that_were_not_answered_the_first_may_be_the_one_that_arrived(
+    site: ObjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, put, arrives = begun(site), site.objects.put, iter([True, False])
+    one.append([INTENT])
+    state = one.read().state
+
+    def unanswered(key: str, data: bytes, expected: str) -> str:
+        version = put(key, data, expected) if key != site.key or next(arrives) else ""
+        if key == site.key:
+            raise StateError("timed out")
+        return version
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.objects, "put", unanswered)
+        for name in ("first", "second"):
+            with pytest.raises(Unserved, match="timed out"):
+                one.save(attrs.evolve(state, stack=name))
+    assert found(site).state.stack == "first"
+    assert one.save(attrs.evolve(state, stack="third")) == found(site).state
+
+
 def end_late(hangs: threading.Event) -> None:
     """What nobody waits for goes on, to its end."""
     hangs.set()

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take the first of two saves that were not answered for one of another run",
+        "backends/remote/writing.py",
+        "before, self._sent = self._sent, (*self._sent, saved)",
+        "before, self._sent = self._sent, (saved,)",
+        ("tests/contracts/test_remote.py", "-k", "first_may_be"),
+    ),
+    Mistake(
         "write over a run that has begun on a save of this one that arrived and was not answered",
         "backends/remote/writing.py",
         "if there.fence != self._fence or not any(there.same_as(_contents(one)) for one in before):",
