@@ -12,7 +12,7 @@ import pytest
 
 from flowplan.backends.remote import http, http_client
 from flowplan.backends.remote.http import HttpPlace
-from flowplan.errors import Damaged, Remedied, StateError
+from flowplan.errors import Damaged, NotInUse, Remedied, StateError
 from flowplan.operations.running.stopping import without_server
 from flowplan.state.seal import NoKey
 from tests.conftest import Place, live_ids
@@ -270,7 +270,9 @@ def test_a_destroy_that_the_server_does_not_let_begin_says_what_stops_the_bids(
     assert place.ok("--state", url, "state", "list") == ""
 
 
-@pytest.mark.parametrize(("kind", "whole"), [(Remedied, True), (Damaged, True), (NoKey, True), (StateError, False)])
+@pytest.mark.parametrize(
+    ("kind", "whole"), [(Remedied, True), (Damaged, True), (NotInUse, True), (NoKey, True), (StateError, False)]
+)
 def test_whether_the_hint_is_the_whole_remedy_is_told_by_the_error_and_not_by_its_words(
     kind: type[StateError], whole: bool
 ) -> None:

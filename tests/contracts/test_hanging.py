@@ -14,11 +14,11 @@ import attrs
 import pytest
 
 from flowplan.backends.remote import object_place
-from flowplan.backends.remote.foreseen import NAMED
+from flowplan.backends.remote.foreseen import NAMED, Foreseen, at_once
 from flowplan.backends.remote.in_time import in_time
 from flowplan.backends.remote.lease import Clocks, Terms
 from flowplan.backends.remote.object_place import ObjectPlace
-from flowplan.backends.remote.place import Saved, Unanswered
+from flowplan.backends.remote.place import Place, Saved, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import StateError
@@ -48,10 +48,10 @@ class Hanging:
             self.met.append(key)
             assert self.over.wait(LONGEST)
 
-    def store(self, clocks: Clocks | None = None) -> RemoteStore:
-        """One whose lock is held."""
+    def store(self, clocks: Clocks | None = None, place: Place | None = None) -> RemoteStore:
+        """One whose lock is held; of a new place, if none is given."""
         site = self.site
-        place = ObjectPlace(site.objects, site.key, site.url, f"{site.directory}/train", lambda _: None)
+        place = place or ObjectPlace(site.objects, site.key, site.url, f"{site.directory}/train", lambda _: None)
         seen, lock = Seen(None, place.identity, place.name), site.lock(place, TERMS, clocks)
         lock.acquire(owner())
         return RemoteStore(place, lock, site.directory, seen, site.directory / "spilt", lock.verify, watch_lock=lock)
@@ -96,6 +96,24 @@ def test_a_version_is_kept_only_while_the_lock_is_sure(server: Hanging) -> None:
     assert server.met
 
 
+def test_versions_are_written_anew_only_while_the_lock_is_sure(server: Hanging) -> None:
+    store = server.store()
+    store.keep(server.saved(store), CHANGE)
+    server.hangs = lambda call, key: (call, "/versions/" in key) == ("put", True)
+    with pytest.raises(StateError, match="does not answer"):
+        store.rewrite_versions()
+    assert server.met
+
+
+def test_what_a_new_key_leaves_over_is_removed_only_while_the_lock_is_sure(server: Hanging) -> None:
+    store = server.store()
+    server.saved(store)
+    server.hangs = lambda call, key: not key.endswith(".lock")
+    with pytest.raises(StateError, match="does not answer"):
+        store.purge()
+    assert server.met
+
+
 def test_what_is_set_aside_is_waited_for_only_while_the_lock_is_sure(server: Hanging) -> None:
     store = server.store()
     server.saved(store)
@@ -105,10 +123,11 @@ def test_what_is_set_aside_is_waited_for_only_while_the_lock_is_sure(server: Han
     assert server.met
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["opened again", "another"])
 def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
-    server: Hanging, monkeypatch: pytest.MonkeyPatch
+    server: Hanging, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
-    """Nothing more of it is asked for, and the next save removes it."""
+    """Nothing more of it is asked for, and the next save removes it, also one through the same place."""
     monkeypatch.setattr(object_place, "_AT_THE_END", 0.02)
     monkeypatch.setattr(object_place, "_AT_ONCE", 1)
     deleted, delete = list[str](), server.site.objects.delete
@@ -127,7 +146,7 @@ def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
     server.end()
     assert len(deleted) <= 1
     store.lock.release()
-    store = server.store()
+    store = server.store(place=store._place if again else None)
     server.saved(store)
     store.close()
     assert len(deleted) > 1
@@ -149,6 +168,23 @@ def test_a_state_that_was_put_by_a_save_that_was_given_up_is_named_by_no_later_o
     place.save(1, version, Saved(b"2", b"1", b"", "lineage", 2))
     there = site.place().read()
     assert (there.snapshot, there.backup) == (b"2", b"1")
+
+
+def test_several_calls_are_waited_for_however_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, answered, ended_in = list[bool](), threading.Event(), Foreseen.ended_in
+
+    def looked(self: Foreseen[None], seconds: float) -> bool:
+        looks.append(ended_in(self, 0.0))
+        if len(looks) == 5:
+            answered.set()
+            return ended_in(self, LONGEST)
+        return looks[-1]
+
+    monkeypatch.setattr(Foreseen, "ended_in", looked)
+    try:
+        assert at_once([lambda: answered.wait(LONGEST)] * 2, 2) == [True, True]
+    finally:
+        answered.set()
 
 
 # Interrupted while it waits for several calls that are not answered.

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take the answers of several calls before all of them have come",
+        "backends/remote/foreseen.py",
+        "            while not one.ended_in(_SHORT):  # a",
+        "            if not one.ended_in(_SHORT):  # a",
+        ("tests/contracts/test_hanging.py", "-k", "however_long"),
+    ),
+    Mistake(
+        "remove nothing that a save leaves over once a place was closed while it hung",
+        "backends/remote/object_place.py",
+        "            self._over_with.set()\n            self._over_with = threading.Event()\n",
+        "            self._over_with.set()\n",
+        ("tests/contracts/test_hanging.py", "-k", "leaves_over_is_left"),
+    ),
+    Mistake(
+        "wait without an end for a server to write a version with a new key",
+        "backends/remote/store.py",
+        "self._writing.answered(partial(self._place.keep_version, id, document, replace=True))",
+        "self._place.keep_version(id, document, replace=True)",
+        ("tests/contracts/test_hanging.py", "-k", "anew"),
+    ),
+    Mistake(
         "take the first of two saves that were not answered for one of another run",
         "backends/remote/writing.py",
         "before, self._sent = self._sent, (*self._sent, saved)",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a stack that is renamed, and has moved a task, is refused as another",
+        "operations/checking/environment.py",
+        "*former_addresses(config), *removals(config)",
+        "*removals(config)",
+        ("tests/operations/test_other_stack.py", "-k", "given_up_another"),
+    ),
+    Mistake(
         "take the version that was saved last for the state, whatever a killed run did since",
         "operations/history.py",
         "unsaved = loaded.journaled",

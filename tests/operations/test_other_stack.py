@@ -85,6 +85,14 @@ def test_a_stack_that_was_named_later_goes_on_with_the_name_that_its_state_keeps
     assert "1 added, 0 changed, 1 destroyed" in place.ok(*APPLY)
 
 
+def test_so_does_one_that_has_also_moved_one_task_and_given_up_another(place: Place) -> None:
+    place.write(FIRST + "  other: {}\n")
+    place.ok(*APPLY)
+    place.write(SECOND + "moved: [{from: task.train, to: task.serve}]\n")
+    code, told = said(place, *APPLY)
+    assert (code, "another stack's state?" in told, place.ok("state", "list")) == (0, False, "bid.serve\n"), told
+
+
 def test_what_the_files_do_not_end_is_nobodys_business_here(second: Place) -> None:
     code, told = said(second, *APPLY, "--target", "bid.serve")
     assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 2), told
