@@ -6,13 +6,6 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
-        "a bid that was placed by a clock that was ahead is never proved to be gone",
-        "state/state.py",
-        "if abs(now - at) < SHOWS_WITHIN)",
-        "if now - at < SHOWS_WITHIN)",
-        ("tests/state/test_state.py", "-k", "caught_up"),
-    ),
-    Mistake(
         "a bid is gone that was placed a moment before a version was put back",
         "state/history.py",
         "placed=with_placed(version.placed, now.placed)",
