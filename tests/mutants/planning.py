@@ -6,6 +6,34 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the first of the bills that break off are those of what runs",
+        "planning/lifetimes.py",
+        "if id not in told), reverse=True)",
+        "if id not in told))",
+        ("tests/planning/test_lifetimes.py", "-k", "the_last_ones"),
+    ),
+    Mistake(
+        "a bill that breaks off is that of two instances",
+        "planning/lifetimes.py",
+        "for id, at in ends.items() if id not in told)",
+        "for id, at in ends.items())",
+        ("tests/planning/test_lifetimes.py", "-k", "of_one_instance"),
+    ),
+    Mistake(
+        "a bill of more instances than there are hides one that runs",
+        "planning/lifetimes.py",
+        "max(bid.bid.instance_quantity - len(seen_so), 0)",
+        "(bid.bid.instance_quantity - len(seen_so))",
+        ("tests/planning/test_lifetimes.py", "-k", "hides_none"),
+    ),
+    Mistake(
+        "several instances that no bill has cost what one does",
+        "planning/lifetimes.py",
+        "else passed * lacking * bid.bid.limit_price",
+        "else passed * bid.bid.limit_price",
+        ("tests/planning/test_lifetimes.py", "-k", "in_no_bill_may_be"),
+    ),
+    Mistake(
         "an instance that neither a list nor the bill has runs up nothing",
         "planning/lifetimes.py",
         "len(unbilled) + max(bid.bid.instance_quantity - len(seen_so), 0)",

@@ -202,6 +202,8 @@ RUNS, STARTS = "STATUS_RUNNING", "STATUS_STARTING"
         (lifetime("12"), [billed(11, "i0", ago=-12)], 99.0, (RUNS,), "max_hours"),  # the bill of a day to come
         (lifetime(cost="100"), [], 10.0, (RUNS,), "max_cost"),
         (lifetime(cost="100"), [], 9.9, (RUNS,), None),
+        (lifetime(cost="100"), [], 5.0, (RUNS, RUNS), "max_cost"),  # each of the two may have cost $50
+        (lifetime(cost="100"), [], 4.9, (RUNS, RUNS), None),
         (lifetime(cost="100"), [runs(1)], 5.0, (RUNS, RUNS), None),
         (lifetime(cost="100"), [runs(1)], 9.0, (RUNS, RUNS), "max_cost"),  # the second one may have cost $90
         (lifetime("12"), [runs(1)], 99.0, (RUNS, RUNS), None),  # the hours are those of the bid
@@ -265,3 +267,22 @@ def test_an_instance_that_ended_later_is_not_the_one_whose_bill_breaks_off() -> 
     runs_on, ended = billed(1, "i0", ago=13), billed(1, "i9", ago=1)
     assert told(lifetime("12"), runs_on, ended, placed=20.0, statuses=(RUNS,)) == "max_hours"
     assert told(lifetime("16"), runs_on, ended, placed=20.0, statuses=(RUNS,)) is None
+
+
+def test_of_bills_that_break_off_the_last_ones_are_those_of_what_runs() -> None:
+    first, last = billed(1, "i8", ago=10), billed(1, "i9", ago=2)
+    assert told(lifetime("12"), first, last, placed=20.0) is None
+    assert told(lifetime("4"), first, last, placed=20.0) == "max_hours"
+
+
+def test_a_bill_that_breaks_off_is_that_of_one_instance() -> None:
+    """The other one, which no list has, runs on since an earlier bill broke off."""
+    listed, other = billed(1, "i0", ago=2), billed(1, "i8", ago=10)
+    assert told(lifetime("12"), listed, other, placed=20.0, statuses=(RUNS,), quantity=2) == "max_hours"
+    assert told(lifetime("12.1"), listed, other, placed=20.0, statuses=(RUNS,), quantity=2) is None
+
+
+def test_a_bill_of_more_instances_than_there_are_hides_none_that_runs() -> None:
+    others = [Billed("bid_1", one, Decimal(10), NOON - timedelta(hours=1), None) for one in ("i8", "i9")]
+    assert told(lifetime(cost="110"), *others, placed=9.0, statuses=(RUNS,), quantity=2) == "max_cost"
+    assert told(lifetime(cost="111"), *others, placed=9.0, statuses=(RUNS,), quantity=2) is None
