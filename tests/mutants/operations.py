@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the state of another stack keeps what is past its lifetime running",
+        "operations/running/lapsed.py",
+        '        stack="",\n',
+        "",
+        ("tests/operations/test_other_stack.py", "-k", "past_its"),
+    ),
+    Mistake(
         "a stack that is renamed, and has moved a task, is refused as another",
         "operations/checking/environment.py",
         "*former_addresses(config), *removals(config)",

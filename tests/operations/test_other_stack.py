@@ -98,6 +98,21 @@ def test_what_the_files_do_not_end_is_nobodys_business_here(second: Place) -> No
     assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 2), told
 
 
+def test_what_is_past_its_lifetime_ends_all_the_same_where_nothing_else_can_be_done(place: Place) -> None:
+    """That was decided when it was applied, and costs money until it ends."""
+    place.write(FIRST.replace("train: {}", "train: {lifetime: {max_hours: 2}}"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.write(SECOND)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/instance-types", "status", status=403, times=None)
+    code, told = said(place, *APPLY)
+    assert ("its lifetime is over" in told, "another stack's state?" in told, live_ids(place)) == (True, False, []), (
+        told
+    )
+    assert code != 0
+
+
 def test_a_program_hears_of_it(second: Place) -> None:
     heard = list[str]()
     stack = flowplan.load(directory=second.path, api_url="sim:", note=heard.append)
