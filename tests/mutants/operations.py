@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the watch places at prices that have passed its budget since it looked",
+        "operations/watching/one_round.py",
+        "self.reporter, budgets=budgets, hours=self.request.hours",
+        "self.reporter, hours=self.request.hours",
+        ("tests/operations/test_watch.py", "-k", "asked_again"),
+    ),
+    Mistake(
         "the state of another stack keeps what is past its lifetime running",
         "operations/running/lapsed.py",
         '        stack="",\n',

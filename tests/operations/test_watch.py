@@ -10,11 +10,12 @@ import pytest
 
 from flowplan.apply.events import Silent
 from flowplan.documents.watch import Round
-from flowplan.errors import ConfigError, StalePlan
+from flowplan.errors import ConfigError, GuardRefused, StalePlan
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.running.options import RunOptions
+from flowplan.operations.watching import judging
 from flowplan.operations.watching import one_round as watching
 from flowplan.operations.watching.one_round import one_round
 from flowplan.planning.watch_findings import Finding
@@ -266,6 +267,17 @@ def test_the_budget_of_the_watch_holds_what_it_does_and_nobody_else(running: Pla
     assert posts(running) == 1
     running.ok(*APPLY)
     assert posts(running) == 2
+
+
+def test_that_budget_is_asked_again_under_the_lock(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices may have risen since the watch looked."""
+    monkeypatch.setattr(judging, "hold_budgets", lambda session, made, budgets, hours: made)
+    running.write(stack(ALL.replace("60", "10"), train=task()))
+    end(running)
+    found = look(running)
+    assert isinstance(found.error, GuardRefused), found
+    assert "watch.max_hourly_cost allows $10.00" in str(found.error)
+    assert (found.acted, posts(running)) == ((), 1)
 
 
 def test_with_a_broken_file_what_is_past_its_lifetime_ends(place: Place) -> None:
