@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "after a kill, a bid that an import block names is old, however new it is",
+        "apply/working_state.py",
+        "return Done(intent, address, binding, released, adopted, placed_at)",
+        "return Done(intent, address, binding, released, adopted)",
+        ("tests/state/test_state.py", "-k", "import_block"),
+    ),
+    Mistake(
         "what was placed a moment ago and shows nowhere yet is gone for what waits for it",
         "apply/standing.py",
         "missing = {id: UNSHOWN if id in new else GONE for id in bids}",

@@ -285,6 +285,14 @@ def test_a_journal_tells_when_a_bid_was_placed_last(bids: bool) -> None:
     assert not may_not_show(folded, 1121.0)
 
 
+def test_a_journal_tells_when_a_bid_was_placed_that_an_import_block_names() -> None:
+    address, made = Address("bid", "a"), bid()
+    now = State("lineage", bindings={address: bound(address, "x_1", made)}, placed={"x_1": 1000.0})
+    working = WorkingState(State("lineage"))
+    folded, _ = fold(State("lineage"), working.restate(now))
+    assert folded.placed == working.snapshot().placed == {"x_1": 1000.0}
+
+
 def test_what_was_sent_again_was_placed_when_it_was_sent_last() -> None:
     """The first attempt waited for its turn (429), and was announced anew."""
     address, made = Address("bid", "a"), bid()
