@@ -187,6 +187,26 @@ def test_several_calls_are_waited_for_however_long_they_take(monkeypatch: pytest
         answered.set()
 
 
+def test_no_call_of_several_is_begun_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, goes_on = list[str](), threading.Event()
+
+    def call() -> bool:
+        began.append("")
+        return goes_on.wait(LONGEST)
+
+    def interrupted(self: Foreseen[None], seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Foreseen, "ended_in", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        at_once([call] * 3, 1)
+    goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == NAMED:
+            thread.join(LONGEST)
+    assert len(began) <= 1
+
+
 # Interrupted while it waits for several calls that are not answered.
 ASKS = """
 import sys, threading

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin the rest of several calls after an interruption",
+        "backends/remote/foreseen.py",
+        "        left.clear()\n",
+        "",
+        ("tests/contracts/test_hanging.py", "-k", "begun_after"),
+    ),
+    Mistake(
         "take the answers of several calls before all of them have come",
         "backends/remote/foreseen.py",
         "            while not one.ended_in(_SHORT):  # a",
