@@ -28,7 +28,7 @@ from tests.imports import (
     strangers,
     without_contract,
 )
-from tests.mutants import MISTAKES
+from tests.mutants import BY_ROOM, MISTAKES, room_of
 
 ROOT = Path(flowplan.__file__).parent
 
@@ -356,6 +356,10 @@ def test_a_seeded_mistake_has_its_place() -> None:
     for one in MISTAKES:
         if one.file.endswith(".py"):
             ast.parse(texts[one.file].replace(one.old, one.new), one.name)
+
+
+def test_a_seeded_mistake_is_in_the_file_of_its_room() -> None:
+    assert [one.name for room, those in BY_ROOM.items() for one in those if room_of(one.file) != room] == []
 
 
 def test_the_tests_that_find_it_are_there() -> None:

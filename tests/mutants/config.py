@@ -103,4 +103,11 @@ MISTAKES = (
         "        if name not in self.environ:  #",
         ("tests/config/test_stack.py", "-k", "no_text_either"),
     ),
+    Mistake(
+        "take a name with ${...} in it for the name of the stack",
+        "config/stack/called.py",
+        ' or "${" in node.text',
+        "",
+        ("tests/operations/test_elsewhere.py", "-k", "name_in_its_files"),
+    ),
 )

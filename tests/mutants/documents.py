@@ -208,4 +208,18 @@ MISTAKES = (
         "    bare = kept\n",
         ("tests/faults/test_secrets.py", "-k", "digest_of_the_value"),
     ),
+    Mistake(
+        "a finding has another fingerprint when lines above it change",
+        "documents/validate.py",
+        'one["source"]["file"] if one["source"] else ""',
+        'str(one["source"])',
+        ("tests/reports/test_checks.py", "-k", "fingerprint"),
+    ),
+    Mistake(
+        "a finding is shown beside another file",
+        "documents/checkout.py",
+        "posixpath.join(self.directory, file)",
+        "posixpath.join(self.root, file)",
+        ("tests/reports/test_checks.py", "-k", "top_of_their_repository"),
+    ),
 )

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take too few open files for a device that fails",
+        "files/atomic.py",
+        ", *_LIMITS) else Unwritten",
+        ") else Unwritten",
+        ("tests/cli/test_commands.py", "-k", "cannot_be_saved"),
+    ),
+    Mistake(
         "what ends things waits for ever for the rest of values that somebody began to write",
         "files/regular.py",
         "if not poll.poll(max(until - time.monotonic(), 0) * 1000):",
@@ -53,5 +60,12 @@ MISTAKES = (
         "            os.link(temporary, path, follow_symlinks=False)\n",
         "            temporary.replace(path)\n",
         ("tests/operations/test_generate.py", "-k", "exists_stays"),
+    ),
+    Mistake(
+        "a file that cannot be looked at is gone",
+        "files/private.py",
+        "    except OSError:\n        return False\n    return False\n",
+        "    except OSError:\n        return True\n    return False\n",
+        ("tests/operations/test_sources.py",),
     ),
 )

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "count a volume whose size the API leaves out as free",
+        "model/resources.py",
+        'return None if "size_gb" in self.unreported else self.size_gb',
+        "return self.size_gb",
+        ("tests/faults/test_untold_costs.py",),
+    ),
+    Mistake(
+        "take the limit that stands in for one that the API leaves out",
+        "model/resources.py",
+        'return None if "limit_price" in self.unreported else self.limit_price',
+        "return self.limit_price",
+        ("tests/faults/test_untold_costs.py", "-k", "never_free"),
+    ),
+    Mistake(
+        "let a basis alone loosen the limits of files",
+        "model/budget.py",
+        "return (*given, *files, ",
+        "return (*given, *(() if alone else files), ",
+        ("tests/planning/test_guards.py", "-k", "basis_alone"),
+    ),
+    Mistake(
         "a bid that was placed by a clock that was ahead is never proved to be gone",
         "model/live.py",
         "return abs(now - placed) < SHOWS_WITHIN",
@@ -165,5 +186,26 @@ MISTAKES = (
         ", _ENCODED.fullmatch(sent.strip()))",
         ")",
         ("tests/operations/test_imported_scripts.py", "-k", "no_script_to_be_sent"),
+    ),
+    Mistake(
+        "a state is rebuilt of what another environment runs",
+        "model/resources.py",
+        "    if not name.startswith(prefix):\n        return False\n",
+        "",
+        ("tests/operations/test_environments.py", "-k", "without_a_prefix_is"),
+    ),
+    Mistake(
+        "a state is rebuilt of what another environment runs beside its predecessors",
+        "model/resources.py",
+        "    names = [called, *([] if generation is None else [name_beside(called, generation)])]\n",
+        "    names = [called]\n",
+        ("tests/operations/test_environments.py", "-k", "whatever_it_is_called"),
+    ),
+    Mistake(
+        "a state is rebuilt of what an environment runs whose prefix begins with that of this one",
+        "model/resources.py",
+        'endswith(f"-{one.removeprefix(prefix)}")',
+        'endswith(f"-{one}")',
+        ("tests/operations/test_environments.py", "-k", "longer_prefix"),
     ),
 )

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "rebuild the state at another place than the one that was lost",
+        "reports/text/paint.py",
+        "        return on_same_state(text, self.place)\n",
+        "        return on_same_state(text, '')\n",
+        ("tests/cli/test_same_state.py",),
+    ),
+    Mistake(
         "leave what was paid out of the page of a stack that has ended",
         "reports/html/status.py",
         "[_NOTHING, *said_over_life(found)]",
@@ -74,20 +81,6 @@ MISTAKES = (
         "{shown(str(one.address), LONGEST_LINE)}",
         "{one.address}",
         ("tests/faults/test_inert.py", "-k", "the_state"),
-    ),
-    Mistake(
-        "a finding has another fingerprint when lines above it change",
-        "documents/validate.py",
-        'one["source"]["file"] if one["source"] else ""',
-        'str(one["source"])',
-        ("tests/reports/test_checks.py", "-k", "fingerprint"),
-    ),
-    Mistake(
-        "a finding is shown beside another file",
-        "documents/checkout.py",
-        "posixpath.join(self.directory, file)",
-        "posixpath.join(self.root, file)",
-        ("tests/reports/test_checks.py", "-k", "top_of_their_repository"),
     ),
     Mistake(
         "a name in a comment calls a user",
