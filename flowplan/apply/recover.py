@@ -16,7 +16,7 @@ from flowplan.clock import Clock
 from flowplan.model.live import Live
 from flowplan.state.doubts import became_of, preceded
 from flowplan.state.journal import fold
-from flowplan.state.ownership import bound_bids, known_otherwise, new_bids, ports_before, strays
+from flowplan.state.ownership import bound_bids, known_otherwise, new_bids, ports_with, strays
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
 from flowplan.state.state import State
 
@@ -76,7 +76,7 @@ def recover(
     folded, _ = fold(state, [*pending.values(), *records])
     found = strays(folded, live)
     new = new_bids((live.bids[stray.id] for stray in found), now.by_server)
-    ports = [Done("", one, None) for stray in found for one in ports_before(stray.address, stray.id, folded.bindings)]
+    ports = [Done("", *one) for stray in found for one in ports_with(stray, folded.bindings).items()]
     adopted = [Done("", stray.address, stray, placed_at=new.get(stray.id, 0.0)) for stray in found]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
@@ -98,7 +98,8 @@ def _settled(finding: Finding, state: State, live: Live, new: Mapping[str, float
         return [Closed(intent.intent, known)], said
     earlier = preceded(id, intent, state.bindings.get(intent.address), live)
     aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []
-    aside += [Done("", ports, None) for ports in ports_before(intent.address, id, state.bindings)]
+    if finding.binding is not None:
+        aside += [Done("", *one) for one in ports_with(finding.binding, state.bindings).items()]
     said = f"{intent.address} was created by an interrupted run ({id}); it is kept"
     return [*aside, Done(intent.intent, intent.address, finding.binding, placed_at=new.get(id, 0.0))], said
 

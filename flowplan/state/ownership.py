@@ -13,6 +13,7 @@ import attrs
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import SHOWS_WITHIN, Live, LiveBid, LiveVolume
+from flowplan.model.resources import Bid, PortMapping
 from flowplan.state.known import as_known, has_ended
 from flowplan.state.paid import Paid
 from flowplan.state.state import Binding, State
@@ -35,8 +36,11 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
 
 
 def _bind(bindings: dict[Address, Binding], found: Binding) -> None:
-    for ports in ports_before(found.address, found.id, bindings):
-        del bindings[ports]
+    for ports, now in ports_with(found, bindings).items():
+        if now is None:
+            del bindings[ports]
+        else:
+            bindings[ports] = now
     bindings[found.address] = found
 
 
@@ -78,12 +82,19 @@ def strays(state: State, live: Live) -> list[Binding]:
     return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
 
 
-def ports_before(address: Address, id: str, bindings: Mapping[Address, Binding]) -> tuple[Address, ...]:
-    """The ports that the state has at `address`, if the bid `id`, which is found to be its own, is not theirs: they are
-    those of the one before it. What it publishes itself, its marker says."""
-    ports = Address("ports", address.name)
-    others = address.kind == "bid" and ports in bindings and bindings[ports].id != id
-    return (ports,) if others else ()
+def ports_with(found: Binding, bindings: Mapping[Address, Binding]) -> dict[Address, Binding | None]:
+    """What becomes of the ports that the state has at the address of `found`, where that is a bid which is found to be
+    its own, and they are those of the one before it: they are what `found` publishes itself, as it was placed or as its
+    marker says (None: nothing)."""
+    ports = Address("ports", found.address.name)
+    before = bindings.get(ports)
+    if before is None or before.id == found.id or not isinstance(found.applied, Bid):
+        return {}
+    carried = found.applied.inputs
+    if carried is None or not carried.ports:
+        return {ports: None}
+    now = attrs.evolve(before, id=found.id, applied=PortMapping(found.address, carried.ports))
+    return {ports: attrs.evolve(now, generation=found.generation, source=found.source)}
 
 
 def known_otherwise(id: str, address: Address, state: State) -> str | None:

@@ -14,7 +14,7 @@ from flowplan.apply.recover import Recovered, recover
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
-from flowplan.model.resources import PortMapping
+from flowplan.model.resources import Inputs, PortMapping, PortPair
 from flowplan.state.journal import fold
 from flowplan.state.ownership import presume
 from flowplan.state.records import Closed, Done, Intent
@@ -118,6 +118,25 @@ def test_the_ports_of_a_bid_that_is_gone_are_not_those_of_the_one_that_is_kept(p
     assert fold(known, [*pending, *found.records])[0].bindings == found.state.bindings
     forecast = presume(known, {one.intent: one for one in pending}, live(OURS, gone))
     assert forecast.bindings.keys() == found.state.bindings.keys()
+
+
+@pytest.mark.parametrize("known_of", [True, False], ids=["in doubt", "unknown"])
+def test_the_ports_that_it_publishes_itself_are_in_the_state_at_once(known_of: bool) -> None:
+    """A watch that goes on has nothing to change then, and so would not record them."""
+    pairs = (PortPair(8080, 80),)
+    placed = bid(inputs=Inputs(ports=pairs))
+    pending = (create_of(TRAIN, placed, generation=2),) if known_of else ()
+    gone, ours = live_bid(bid(), "bid_0", status="Terminated"), live_bid(placed)
+    open_ = bound(PORTS, "bid_0", PortMapping(TRAIN, (PortPair(22, 22),)), needs=(TRAIN,))
+    known = state(bound(TRAIN, "bid_0", bid()), open_)
+    found, _ = settled([live(ours, gone)], *pending, known=known)
+    now = found.state.bindings
+    assert now[PORTS] == attrs.evolve(
+        open_, id="bid_1", applied=PortMapping(TRAIN, pairs), generation=now[TRAIN].generation, source=now[TRAIN].source
+    )
+    assert fold(known, [*pending, *found.records])[0].bindings == now
+    forecast = presume(known, {one.intent: one for one in pending}, live(ours, gone))
+    assert forecast.bindings == now
 
 
 def test_what_shows_late_is_found_within_the_window() -> None:

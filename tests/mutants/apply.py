@@ -198,7 +198,7 @@ MISTAKES = (
     Mistake(
         "take the ports of the old bid for those of its successor, which an interrupted run has placed",
         "apply/recover.py",
-        "in ports_before(intent.address, id, state.bindings)]",
+        "in ports_with(finding.binding, state.bindings).items()]",
         "in ()]",
         ("tests/apply/test_recover.py", "-k", "ports"),
     ),

@@ -478,8 +478,15 @@ MISTAKES = (
     Mistake(
         "a plan takes the ports of a bid that is gone for those of the one that an interrupted run has placed",
         "state/ownership.py",
-        "        del bindings[ports]\n",
-        "        pass\n",
+        "            del bindings[ports]\n",
+        "            pass\n",
         ("tests/apply/test_recover.py", "-k", "ports"),
+    ),
+    Mistake(
+        "forget what ports a bid publishes that an interrupted run has placed",
+        "state/ownership.py",
+        "    if carried is None or not carried.ports:\n",
+        "    if True:\n",
+        ("tests/apply/test_recover.py", "-k", "publishes"),
     ),
 )

@@ -150,7 +150,7 @@ def credentials_that_end_in_the_middle_stop_the_run(world: World, command: str, 
     assert "the API does not accept the credentials" in told.said
     assert len(told.mutations) == 2  # one done, one refused, no storm
     loaded = LocalStore(world.path / STATE).read()
-    assert len(loaded.state.bindings) == (1 if command == "apply" else 3)  # ports need no call
+    assert len(loaded.state.bindings) == (1 if command == "apply" else 4)  # ports go with their bid
     assert not loaded.pending
     world.clear()
     again = world.do(command)

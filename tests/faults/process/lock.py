@@ -181,4 +181,4 @@ def without_its_lock_a_run_changes_nothing_more(world: World, command: str) -> N
     assert "was taken away while this command ran" in told.said
     assert not told.mutations  # it looks once more before each attempt
     loaded = LocalStore(world.path / STATE).read()
-    assert len(loaded.state.bindings) == (0 if command == "apply" else 4)
+    assert len(loaded.state.bindings) == (0 if command == "apply" else 6)
