@@ -20,13 +20,6 @@ MISTAKES = (
         ("tests/operations/test_waiting.py", "-k", "shows_nowhere"),
     ),
     Mistake(
-        "when a bid was placed is forgotten, if a later run found out that it was",
-        "apply/recover.py",
-        "fold(state, [*pending.values(), *records])",
-        "fold(state, records)",
-        ("tests/faults/test_absence.py", "-k", "in_doubt"),
-    ),
-    Mistake(
         "a bid in doubt was placed when it was asked for, however long somebody took to approve it",
         "apply/recover.py",
         "finding.binding, placed_at=new.get(id, 0.0))",

@@ -20,13 +20,6 @@ MISTAKES = (
         ("tests/contracts/test_hanging.py", "-k", "however_long"),
     ),
     Mistake(
-        "remove nothing that a save leaves over once a place was closed while it hung",
-        "backends/remote/object_place.py",
-        "            self._over_with.set()\n            self._over_with = threading.Event()\n",
-        "            self._over_with.set()\n",
-        ("tests/contracts/test_hanging.py", "-k", "leaves_over_is_left"),
-    ),
-    Mistake(
         "wait without an end for a server to write a version with a new key",
         "backends/remote/store.py",
         "self._writing.answered(partial(self._place.keep_version, id, document, replace=True))",
