@@ -200,6 +200,12 @@ class Remedied(StateError):
         super().__init__(message, hint=hint, detail=detail)
 
 
+def instead_of_again(hint: str, way: str) -> str:
+    """`hint`, of a command that is refused if it is typed again: it says `way` ("run ...") where it says that."""
+    again = "the same command again"
+    return hint.replace(f"run {again}", way).replace(again, way)
+
+
 RESTORE = "`flowplan state restore` restores the last good version"
 
 

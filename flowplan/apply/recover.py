@@ -75,9 +75,9 @@ def recover(
     ended = tuple(_note(one) for one in findings.values() if one.verdict == "ended")
     folded, _ = fold(state, [*pending.values(), *records])
     found = strays(folded, live)
-    new = new_bids((live.bids[stray.id] for stray in found), now.by_server)
+    lately = new_bids((live.bids[stray.id] for stray in found), now.by_server)
     ports = [Done("", *one) for stray in found for one in ports_with(stray, folded.bindings).items()]
-    adopted = [Done("", stray.address, stray, placed_at=new.get(stray.id, 0.0)) for stray in found]
+    adopted = [Done("", stray.address, stray, placed_at=lately.get(stray.id, 0.0)) for stray in found]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
     ]

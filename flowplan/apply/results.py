@@ -103,7 +103,7 @@ class Results:
         records: list[Record] = [*self._working.set_aside(work.intent)] if made_first else []
         records.append(self._working.finish(work.intent, binding))
         if work.step in self.expired:
-            records += self._working.end_ports(work.intent)
+            records += self._working.end_ports(work.step.address, work.intent.intent)
         for step in also:
             one, done = without_call.do(step, self._changes[step.address], self._working, work.intent.intent)
             self.along.setdefault(work.step, []).append(one)

@@ -91,13 +91,10 @@ class WorkingState:
         of `intent` too: wherever that is kept, this is."""
         aside = self.bindings[intent.address].before(intent.generation, intent.source)
         yield self.bind(aside.address, aside, intent=intent.intent)
-        yield from self.end_ports(intent)
+        yield from self.end_ports(intent.address, intent.intent)
 
-    def end_ports(self, intent: Intent) -> Iterator[Done]:
-        """By `intent`, the ports of its bid are no longer at its address."""
-        yield from self._end_ports(intent.address, intent.intent)
-
-    def _end_ports(self, bid: Address, intent: str = "") -> Iterator[Done]:
+    def end_ports(self, bid: Address, intent: str = "") -> Iterator[Done]:
+        """The ports of `bid` are no longer at its address. `intent`: as in `bind`."""
         ports = Address("ports", bid.name)
         if bid.kind == "bid" and ports in self.bindings:
             yield self.bind(ports, None, intent=intent)
@@ -124,7 +121,7 @@ class WorkingState:
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
             if isinstance(change, Completed):
-                yield from self._end_ports(change.address)
+                yield from self.end_ports(change.address)
 
     def expire(self, bid: Address) -> Done:
         """The lifetime of what `bid` is bound to is over: it is to be cancelled."""

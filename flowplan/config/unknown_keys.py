@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, STACK_TASK, STACK_VERSION, STACK_VOLUME, Keys
-from flowplan.config.yaml import Document, Mapping, Node, Scalar, quoted, strange_character
+from flowplan.config.yaml import Document, Mapping, Node, quoted, strange_character
 from flowplan.diagnostics import looks_like
 from flowplan.masking import looks_secret
 
@@ -44,13 +44,9 @@ def _remedy(document: Document, section: Mapping, key: str, keys: Keys, title: s
         return f"did you mean '{near}'?", set()
     if keys is STACK_FILE and (kind := _resource_in(section.value(key))):
         return f"indent it: it belongs under {kind}", {kind}
-    home = (_home_in_stack(key, keys) if _is_stack(document) else None) or _home_of(key, title)
+    in_stack = document.says("version") == STACK_VERSION
+    home = (_home_in_stack(key, keys) if in_stack else None) or _home_of(key, title)
     return home or f"known here: {', '.join(keys.known)}", set()
-
-
-def _is_stack(document: Document) -> bool:
-    version = document.root.get("version") if isinstance(document.root, Mapping) else None
-    return isinstance(version, Scalar) and version.text == STACK_VERSION
 
 
 def _resource_in(value: Node) -> str | None:

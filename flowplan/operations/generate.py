@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.classes import frozen
 from flowplan.documents.stack_file import Found, addressed, text
-from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem, instead_of_again
 from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.names import Said
@@ -84,7 +84,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
             save_state(session, _taken_in(session, path, loaded.state, settled), before=loaded.before, stated=True)
         except StateError as error:  # by then the same command is refused: the file exists
             if error.hint is not None:
-                error.hint = error.hint.replace("the same command again", does_the_rest)
+                error.hint = instead_of_again(error.hint, f"run {does_the_rest}")
             raise
     unsaid = (*_unsaid(settled.found), *(_unowned(settled.found) if one is None else ()))
     return Generated(tuple(settled.found), tuple(left_out), unsaid)

@@ -20,7 +20,7 @@ from flowplan.state.doubts import binding_of
 from flowplan.state.known import as_made
 from flowplan.state.ownership import adopted, bound_bids, new_bids
 from flowplan.state.records import CreateIntent
-from flowplan.state.state import Binding, State
+from flowplan.state.state import Binding, State, with_placed
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -48,7 +48,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
             bindings={**loaded.state.bindings, wanted: _binding(wanted, found, creates, loaded.state)},
             released=loaded.state.released - {id},
             adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
-            placed={**loaded.state.placed, **new_bids([found], session.cloud().time().timestamp())},
+            placed=with_placed(loaded.state.placed, new_bids([found], session.cloud().time().timestamp())),
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]

@@ -80,11 +80,11 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
             )
         overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
-        empty = attrs.evolve(empty, bindings=consistent(known), placed=overflowed.placed)
+        empty = attrs.evolve(empty, bindings=consistent(known))
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
         now = session.cloud().time().timestamp()
         new = new_bids((live.bids[id] for id in sorted(bound_bids(found.state) & live.bids.keys())), now)
-        state = attrs.evolve(found.state, placed={**found.state.placed, **new})
+        state = attrs.evolve(found.state, placed=new)
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")

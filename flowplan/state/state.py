@@ -228,8 +228,8 @@ def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
 
 
 def with_placed(placed: Mapping[str, float], new: Mapping[str, float]) -> Mapping[str, float]:
-    """`placed` with `new`, which were placed after them, and without what the API has to show since. A time over a day
-    after these is of a clock that was wrong."""
+    """`placed` with `new`, and without what the API has to show by the time of these. A time over a day after them is
+    of a clock that was wrong."""
     if not new:
         return placed
     oldest, latest = min(new.values()) - SHOWS_WITHIN, max(new.values()) + ENDED_FOR

@@ -83,20 +83,6 @@ def test_what_changes_a_state_begins_none_where_there_is_none(
         (("apply", "--refresh-only", "--auto-approve"), 0),
         (("recover",), 0),
         (("recover", "--cancel", "bid_1"), 3),
-    ],
-)
-def test_what_ends_or_settles_what_is_there_begins_no_state_where_there_is_none(
-    place: Place, url: str, command: tuple[str, ...], code: int
-) -> None:
-    done = place.run("--state", url, *command)
-    assert (done.code, "a new one begins" in done.err) == (code, False), done
-    state = state_servers.server().state(url.rpartition("/")[2])
-    assert (state.versions, state.lock) == ({}, None)
-
-
-@pytest.mark.parametrize(
-    ("command", "code"),
-    [
         (("import", "bid.train", "bid_1"), 1),
         (("import", "bid.train", "bid_1", "--generate", "new.yaml"), 1),
         (("import", "--all", "--generate", "new.yaml"), 0),
@@ -109,7 +95,7 @@ def test_what_ends_or_settles_what_is_there_begins_no_state_where_there_is_none(
         (("watch", "--once"), 2),
     ],
 )
-def test_what_is_refused_begins_no_state_where_there_is_none(
+def test_what_ends_or_settles_what_is_there_or_is_refused_begins_no_state_where_there_is_none(
     place: Place, url: str, command: tuple[str, ...], code: int
 ) -> None:
     done = place.run("--state", url, *command)

@@ -29,7 +29,7 @@ MISTAKES = (
     Mistake(
         "a bid of ours that a state lacks is old, however new it is",
         "apply/recover.py",
-        "stray, placed_at=new.get(stray.id, 0.0))",
+        "stray, placed_at=lately.get(stray.id, 0.0))",
         "stray)",
         ("tests/faults/test_absence.py", "-k", "stray"),
     ),
@@ -169,7 +169,7 @@ MISTAKES = (
     Mistake(
         "keep the ports of the old bid at the address of a successor that has none",
         "apply/working_state.py",
-        "        yield from self.end_ports(intent)\n",
+        "        yield from self.end_ports(intent.address, intent.intent)\n",
         "",
         ("tests/operations/test_ports.py", "-k", "successor"),
     ),
@@ -184,7 +184,7 @@ MISTAKES = (
     Mistake(
         "keep the ports of a job that has ended in the state",
         "apply/working_state.py",
-        "                yield from self._end_ports(change.address)\n",
+        "                yield from self.end_ports(change.address)\n",
         "                pass\n",
         ("tests/operations/test_ports.py", "-k", "job"),
     ),
@@ -205,7 +205,7 @@ MISTAKES = (
     Mistake(
         "keep the ports of a bid past its lifetime in the state although it is cancelled",
         "apply/results.py",
-        "            records += self._working.end_ports(work.intent)\n",
+        "            records += self._working.end_ports(work.step.address, work.intent.intent)\n",
         "            pass\n",
         ("tests/operations/test_lifetimes_meanwhile.py", "-k", "and_goes_on"),
     ),

@@ -97,15 +97,15 @@ MISTAKES = (
     Mistake(
         "a bid that is imported a moment after it was placed is gone when one replica does not show it",
         "operations/import_.py",
-        "            placed={**loaded.state.placed, **new_bids([found], session.cloud().time().timestamp())},\n",
+        "            placed=with_placed(loaded.state.placed, new_bids([found], session.cloud().time().timestamp())),\n",
         "",
         ("tests/faults/test_absence.py", "-k", "new-import"),
     ),
     Mistake(
         "so is one of a state that is rebuilt",
         "operations/rebuild.py",
-        "placed={**found.state.placed, **new})",
-        "placed=found.state.placed)",
+        "attrs.evolve(found.state, placed=new)",
+        "found.state",
         ("tests/faults/test_absence.py", "-k", "from-live"),
     ),
     Mistake(

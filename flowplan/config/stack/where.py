@@ -67,8 +67,7 @@ def find_place(sources: Iterable[Source]) -> Found:
 
 def is_stack(document: Document) -> bool:
     """Whether `document` says that it is one of a stack file."""
-    node = document.root.get("version") if isinstance(document.root, Mapping) else None
-    return isinstance(node, Scalar) and node.text == keys.STACK_VERSION
+    return document.says("version") == keys.STACK_VERSION
 
 
 def read_place(section: Section) -> StatePlace | None:

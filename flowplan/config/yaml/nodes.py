@@ -204,6 +204,11 @@ class Document:
     text: Text
     root: Node
 
+    def says(self, key: str) -> str | None:
+        """The text of `key` at its top; None: it has none, or not a text."""
+        node = self.root.get(key) if isinstance(self.root, Mapping) else None
+        return node.text if isinstance(node, Scalar) else None
+
     def position(self, node: Node) -> Position:
         """Where `node` stands: its alias, if it was reached by one."""
         return self.text.position(node.alias or node.start)

@@ -39,6 +39,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     GuardRefused for what belongs to another stack."""
     from flowplan.diagnostics import by_position
     from flowplan.state.ownership import adopted, new_bids
+    from flowplan.state.state import with_placed
 
     moved, problems = readdress(state, config)
     bindings = dict(moved.state.bindings)
@@ -73,7 +74,8 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     taken = [live.bids[id] for id in imports.values() if id in live.bids]
     new = new_bids(taken, session.cloud().time().timestamp()) if taken else {}
     session.cloud().placed.update(new)
-    state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released, placed={**state.placed, **new})
+    placed = with_placed(state.placed, new)
+    state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released, placed=placed)
     return HandedOver(state, moved.previous, frozenset(imports), live)
 
 

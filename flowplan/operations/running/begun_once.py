@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.apply.events import PassesOn
 from flowplan.classes import frozen
-from flowplan.errors import FlowplanError, StalePlan
+from flowplan.errors import FlowplanError, StalePlan, instead_of_again
 from flowplan.names import few
 from flowplan.operations.opening.paths import has_no_file
 from flowplan.operations.running.saved_plan import keeps_volumes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LONG = 200  # characters of a value that nobody types
 _ROOM = 600  # characters of a command that is typed again: a hint is cut off somewhere behind it
 _NAMED = 5  # variables
-_AGAIN, _ANEW = "the same command again", "plan again and apply the new plan"
+_ANEW = "plan again and apply the new plan"
 
 
 def hold_not_begun(saved: SealedPlan, state: State) -> None:
@@ -95,12 +95,8 @@ def _once(saved: SealedPlan) -> str:
 
 def say_begun(error: FlowplanError, saved: SealedPlan) -> None:
     """Have `error`, with which a run of `saved` ended that had begun, say how to go on: not by the same command."""
-    before = f"{_anew(error.hint)}; " if error.hint else ""
+    before = f"{instead_of_again(error.hint, _ANEW)}; " if error.hint else ""
     error.hint = before + _once(saved)
-
-
-def _anew(hint: str) -> str:
-    return hint.replace(f"run {_AGAIN}", _ANEW).replace(_AGAIN, _ANEW)
 
 
 @frozen
@@ -109,7 +105,7 @@ class OfBegun(PassesOn):
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
         if error.hint is not None:
-            error.hint = _anew(error.hint)
+            error.hint = instead_of_again(error.hint, _ANEW)
         PassesOn.failed(self, step, change, error)
 
 
