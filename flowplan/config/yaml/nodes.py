@@ -205,7 +205,7 @@ class Document:
     root: Node
 
     def says(self, key: str) -> str | None:
-        """The text of `key` at its top; None: it has none, or not a text."""
+        """The text of `key` at its top; None: it has none, or it is not text."""
         node = self.root.get(key) if isinstance(self.root, Mapping) else None
         return node.text if isinstance(node, Scalar) else None
 
