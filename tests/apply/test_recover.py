@@ -92,6 +92,15 @@ def test_what_was_created_is_kept_and_counts_at_once() -> None:
     assert cloud.seconds == 1000.0
 
 
+def test_a_bid_whose_cancellation_was_in_doubt_has_ended_and_a_list_that_lags_does_not_bring_it_back() -> None:
+    """As the journal says it when it is read again."""
+    cancel = attrs.evolve(intent_of("delete", TRAIN, bid()), id="bid_1")
+    known = state(bound(TRAIN, "bid_1", bid()))
+    found, _ = settled([live(live_bid(bid(), status="Terminated"))], cancel, known=known)
+    assert found.state.ended == {"bid_1": 1000.0}
+    assert found.state == fold(known, [cancel, *found.records])[0]
+
+
 def test_the_ports_of_an_old_bid_are_not_those_of_its_successor() -> None:
     """The next plan reads them off its marker."""
     old = live_bid(bid("train-g1"), "bid_0", ours=False)

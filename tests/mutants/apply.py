@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/operations/test_waiting.py", "-k", "shows_nowhere"),
     ),
     Mistake(
+        "a bid whose cancellation was in doubt is back once a list lags",
+        "apply/recover.py",
+        "fold(state, [*pending.values(), *records])",
+        "fold(state, records)",
+        ("tests/apply/test_recover.py", "-k", "lags"),
+    ),
+    Mistake(
         "a bid in doubt was placed when it was asked for, however long somebody took to approve it",
         "apply/recover.py",
         "finding.binding, placed_at=new.get(id, 0.0))",
