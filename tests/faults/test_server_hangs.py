@@ -12,6 +12,7 @@ from attrs import define, field
 from flowplan.backends.remote import http_lock, lease
 from flowplan.backends.remote.foreseen import NAMED
 from flowplan.backends.remote.lease import Terms
+from flowplan.cloud.fcp import Fcp
 from tests.conftest import APPLY, DESTROY, Place, Result, live_ids, many
 from tests.contracts.relay import Relay
 from tests.contracts.state_servers import KINDS
@@ -33,14 +34,13 @@ HERE = {**SERVERS, "http": Plain}
 @define
 class Hanging:
     """A place whose state is at a server, behind what lets nothing through from the `first` write of a run on; `done`:
-    the server gets it all, and no answer comes through. `met`: called then, once."""
+    the server gets it all, and no answer comes through."""
 
     place: Place
     server: StateServer
     first: int = 0  # 0: never
     done: bool = False
     wrote: int = 0
-    met: Callable[[], None] = lambda: None
     relay: Relay = field(init=False)
 
     @relay.default
@@ -51,13 +51,17 @@ class Hanging:
         before, writes = self.hangs, data[:4] in (b"PUT ", b"POST") or b"INSERT" in data or b"UPDATE" in data
         self.wrote += writes
         if self.hangs and not before:
-            self.met()
             self.relay.deaf(True)
         return data if self.done or not self.hangs else b""
 
     @property
     def hangs(self) -> bool:
         return 0 < self.first <= self.wrote
+
+    def begin(self) -> None:
+        """From now on it hangs, whatever the run has written: how many results a write holds depends on the machine."""
+        self.first = self.wrote
+        self.relay.deaf(True)
 
     def run(self, *command: str, first: int = 0, done: bool = False) -> Result:
         """The command; after it the server answers again, and what it left waiting has ended."""
@@ -144,8 +148,17 @@ def test_an_apply_places_nothing_more_and_the_next_places_it_once(hanging: Hangi
 def test_once_the_lock_is_not_sure_any_more_what_runs_on_is_said_with_its_cost(
     hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hanging.met = lambda: monkeypatch.setattr(http_lock, "PATIENCE", 0.05)
-    ran = hanging.run(*DESTROY, "--parallelism", "1", first=4)  # the first bid is cancelled by then
+    real = Fcp.cancel_bid
+
+    def cancel(cloud: Fcp, id: str, *, before: Callable[[], None] = lambda: None) -> bool:
+        found = real(cloud, id, before=before)
+        for name in ("PATIENCE", "TRUST"):
+            monkeypatch.setattr(http_lock, name, 0.0)
+        hanging.begin()
+        return found
+
+    monkeypatch.setattr(Fcp, "cancel_bid", cancel)
+    ran = hanging.run(*DESTROY, "--parallelism", "1")
     assert (ran.code, len(live_ids(hanging.place))) == (5, 2), ran
     assert "was lost while this command ran" in said(ran)
     assert "not cancelled: bid.task-001, bid.task-002, which may run on: at most $35.84 an hour" in said(ran)
