@@ -177,6 +177,11 @@ class Store(Protocol):
 
     # -- reading
 
+    def untouched(self) -> bool:
+        """Whether nothing is on a server where the state is to be, so that a lock would begin one there. What is asked
+        ahead anyway says so of one that was begun. Raises StateError."""
+        return False
+
     def read(self, *, stops: bool = False) -> Loaded:
         """The state as it is now: the snapshot, with what journal and overflow hold on top of it. For who only `stops`
         what costs money, an overflow that cannot be read is left out, and stays as it is.

@@ -13,7 +13,10 @@ import pytest
 from flowplan.backends.remote import http, http_client
 from flowplan.backends.remote.http import HttpPlace
 from flowplan.errors import Damaged, NotInUse, Remedied, StateError
+from flowplan.operations.looking.observe import Observed
+from flowplan.operations.running.approval import Approving
 from flowplan.operations.running.stopping import without_server
+from flowplan.planning.plan import Plan
 from flowplan.state.seal import NoKey
 from tests.conftest import Place, live_ids
 from tests.contracts import state_servers
@@ -93,6 +96,9 @@ def test_what_changes_a_state_begins_none_where_there_is_none(
         (("force-unlock", "3f0c9a52"), 1),
         (("lock", "show"), 0),
         (("watch", "--once"), 2),
+        (("apply", "--auto-approve", "--max-hourly-cost", "0.01"), 3),
+        (("apply", "--auto-approve", "--project", "other"), 65),
+        (("apply",), 1),
     ],
 )
 def test_what_ends_or_settles_what_is_there_or_is_refused_begins_no_state_where_there_is_none(
@@ -102,6 +108,36 @@ def test_what_ends_or_settles_what_is_there_or_is_refused_begins_no_state_where_
     assert (done.code, "a new one begins" in done.err) == (code, False), done
     state = state_servers.server().state(url.rpartition("/")[2])
     assert (state.versions, state.lock) == ({}, None)
+
+
+def test_a_saved_plan_that_is_refused_begins_no_state(place: Place, url: str) -> None:
+    place.ok("--state", url, "plan", "--out", "a.plan")
+    place.edit("size: 10", "size: 20")
+    assert place.run("--state", url, "apply", "a.plan").code == 3
+    state = state_servers.server().state(url.rpartition("/")[2])
+    assert (state.versions, state.lock) == ({}, None)
+    place.edit("size: 20", "size: 10")
+    place.ok("--state", url, "apply", "a.plan")
+    assert len(live_ids(place)) == 1
+
+
+@pytest.mark.parametrize(("plan", "code"), [("flowplan.yaml", 0), ("a.plan", 3)])
+def test_of_two_runs_that_begin_a_state_unasked_the_second_goes_on_from_what_the_first_did(
+    place: Place, url: str, monkeypatch: pytest.MonkeyPatch, plan: str, code: int
+) -> None:
+    place.ok("--state", url, "plan", "--out", "a.plan")
+    approved, others = Approving.__call__, [("--state", url, "apply", "--auto-approve")]
+
+    def meanwhile(self: Approving, seen: Observed) -> Plan:
+        found = approved(self, seen)
+        if others:
+            place.ok(*others.pop())
+        return found
+
+    monkeypatch.setattr(Approving, "__call__", meanwhile)
+    second = place.run("--state", url, "apply", plan, "--auto-approve")
+    assert (second.code, len(live_ids(place))) == (code, 1), second
+    assert ("No changes" in second.out) is (code == 0)
 
 
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:

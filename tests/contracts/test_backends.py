@@ -16,7 +16,7 @@ from flowplan.state.records import Closed, Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA
 from tests.contracts.begun import BINDING, DONE, DONE_SECOND, INTENT, OTHER, SECOND, begun, found, killed, run
-from tests.contracts.places import Place
+from tests.contracts.places import LocalPlace, Place
 from tests.runs import Run
 
 # ---- a run --------------------------------------------------------------------------------------------------
@@ -29,6 +29,23 @@ def test_nothing_there_is_a_fresh_start_with_a_lineage_of_its_own(site: Place) -
     parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
     assert [site.holds(part) for part in parts] == [None] * 3  # reading writes nothing
     assert not site.open().exists()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_server_is_untouched_until_somebody_has_had_the_lock_there(site: Place, *, ahead: bool) -> None:
+    store = site.open()
+    if ahead:
+        store.reach()
+    assert store.untouched() is not isinstance(site, LocalPlace)
+    store.lock.acquire(this_process("flowplan apply", {}, "now"))
+    store.lock.release()
+    store.close()
+    assert not site.open().untouched()
+
+
+def test_a_state_is_not_untouched_whose_lock_has_no_record(site: Place) -> None:
+    run(site)
+    assert not site.open().untouched()
 
 
 def test_each_store_of_a_state_says_which_it_is(site: Place, foreign: Place) -> None:

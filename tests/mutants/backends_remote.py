@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/contracts/test_hanging.py", "-k", "leaves_over_is_left"),
     ),
     Mistake(
+        "take a state for none where only the record of its lock is missing",
+        "backends/remote/store.py",
+        "        return self._lock.unused() and self.read().fresh\n",
+        "        return self._lock.unused()\n",
+        ("tests/contracts/test_backends.py", "-k", "untouched_whose"),
+    ),
+    Mistake(
         "begin the rest of several calls after an interruption",
         "backends/remote/foreseen.py",
         "        left.clear()\n",

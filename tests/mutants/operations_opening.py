@@ -36,8 +36,8 @@ MISTAKES = (
     Mistake(
         "begin a state at the server where a state that is there was to change",
         "operations/opening/loading.py",
-        "    if not session.chosen.is_url:\n",
-        "    if session.chosen.is_url:\n",
+        "            return session.store.untouched()\n",
+        "            return False\n",
         ("tests/cli/test_state_at_a_server.py", "-k", "begins_none"),
     ),
     Mistake(

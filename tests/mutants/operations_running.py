@@ -323,9 +323,23 @@ MISTAKES = (
     Mistake(
         "begin a state at a mistyped URL, to say that there is nothing to destroy",
         "operations/running/run.py",
-        'begins_none = self.wishes.mode != "apply" and ',
-        'begins_none = False and self.wishes.mode != "apply" and ',
+        "begins_none = not ",
+        'begins_none = self.wishes.mode == "apply" and not ',
         ("tests/cli/test_state_at_a_server.py", "-k", "ends_or_settles"),
+    ),
+    Mistake(
+        "begin a state at a mistyped URL by an apply that a guard refuses",
+        "operations/running/run.py",
+        "begins_none = not ",
+        'begins_none = self.wishes.mode != "apply" and not ',
+        ("tests/cli/test_state_at_a_server.py", "-k", "ends_or_settles"),
+    ),
+    Mistake(
+        "refuse the second of two runs that begin a state, which nobody was asked about",
+        "operations/running/run.py",
+        "            if not (waits or loaded.fresh):",
+        "            if False:",
+        ("tests/cli/test_state_at_a_server.py", "-k", "two_runs"),
     ),
     Mistake(
         "save after the yes the state of another project as this one's",
@@ -358,7 +372,7 @@ MISTAKES = (
     Mistake(
         "keep the lock while somebody is asked",
         "operations/running/run.py",
-        "if self.how.init or not (begins_none or waits_for_an_answer(self.approval, self.wishes, self.saved)):",
+        "if self.how.init or not (begins_none or waits):",
         "if True:",
         ("tests/faults/test_looking.py", "-k", "at_its_prompt"),
     ),

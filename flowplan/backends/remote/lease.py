@@ -158,6 +158,10 @@ class LeaseLock(FencedLock):
 
         self._foreseen = Foreseen(lease), Foreseen(self._fence_there)
 
+    def unused(self) -> bool:
+        lease = self._leases.lease() if self._foreseen is None else self._foreseen[0].found()
+        return lease.record is None
+
     def acquire(
         self,
         owner: Owner,

@@ -194,6 +194,10 @@ class FencedLock(StateLock, Protocol):
         """Begin to look, without waiting, for who is about to take it: what `acquire` goes on from, if the server finds
         it unchanged."""
 
+    def unused(self) -> bool:
+        """Whether nobody has ever taken it, nor tried to: to take it would be the first that is written there. As
+        `foresee` has found it, if that was called. Raises StateError."""
+
     @property
     def fence(self) -> int:
         """The fence of the run that holds it through this object; 0: this object does not hold it. It is higher than

@@ -139,6 +139,9 @@ class RemoteStore(Store):
 
     # -- reading
 
+    def untouched(self) -> bool:
+        return self._lock.unused() and self.read().fresh
+
     def read(self, *, stops: bool = False) -> Loaded:
         last = self._seen.last()
         found = settled(self._overflow, lambda: self._found_in(self._look(), last, stops=stops), self.name)

@@ -54,11 +54,9 @@ def has_begun_none(session: Session) -> bool:
     """Whether a server has no state where this one is to be, as at a URL with a slip in it: its lock would begin one.
     One that cannot be read is none of these. Raises as `hold_changeable` does."""
     session.hold_changeable()
-    if not session.chosen.is_url:
-        return False
     try:
         with session.looking():
-            return session.read().fresh
+            return session.store.untouched()
     except StateError:
         return False
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowplan.apply.events import Reporter
-    from flowplan.backends.store import Journal, StateLock
+    from flowplan.backends.store import Journal, Loaded, StateLock
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
@@ -98,27 +98,36 @@ class Run:
     def _run(self) -> Outcome:
         session, settling = self.session, self._settling
         # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
-        begins_none = self.wishes.mode != "apply" and not self.how.init and has_begun_none(session)
-        if self.how.init or not (begins_none or waits_for_an_answer(self.approval, self.wishes, self.saved)):
+        begins_none = not self.how.init and has_begun_none(session)  # a lock would stay there, of what is refused
+        waits = waits_for_an_answer(self.approval, self.wishes, self.saved)
+        if self.how.init or not (begins_none or waits):
             with session.changing() as lock:
-                found = settling.settle(settling.load(), lock)
-                plan, approving = self._approved(found)
-                if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
-                    plan, seen = approving.again(plan, found.recovered.state)
-                    found = attrs.evolve(found, seen=seen)
-                return self._locked(plan, found, approving, lock)
+                return self._unasked(settling.load(), lock)
         session.hold_changeable()
         with session.looking():  # the question keeps nobody else waiting
             found = settling.before_asking()
             plan, approving = self._approved(found)
-        if begins_none and plan.empty and found.loaded.fresh:  # nothing is done, and so no lock is left there
+        is_none = begins_none and plan.empty and self.wishes.mode != "apply"
+        if is_none and found.loaded.fresh:  # nothing is done, and so no lock is left there
             outcome, self.carried_out = Outcome(found.recovered.state), True
             self.ran, self.is_saved = (plan, outcome, found.seen.live), True
             self._finish(plan, outcome, found)
             return outcome
         with session.changing() as lock:
-            plan, found = self._again(plan, found, approving)
+            loaded = settling.load()
+            if not (waits or loaded.fresh):  # another run has begun one, and nobody could look at another plan
+                return self._unasked(loaded, lock)
+            plan, found = self._again(plan, found, approving, loaded)
             return self._locked(plan, found, approving, lock)
+
+    def _unasked(self, loaded: Loaded, lock: StateLock) -> Outcome:
+        """Carry out what is planned from `loaded` under the lock, which nobody is asked about."""
+        found = self._settling.settle(loaded, lock)
+        plan, approving = self._approved(found)
+        if approving.is_late and not plan.empty and self.saved is None and not _only_cancels(plan):
+            plan, seen = approving.again(plan, found.recovered.state)
+            found = attrs.evolve(found, seen=seen)
+        return self._locked(plan, found, approving, lock)
 
     @property
     def _settling(self) -> Settling:
@@ -210,10 +219,11 @@ class Run:
         self.wishes = approving.wishes
         return plan, approving
 
-    def _again(self, plan: Plan, found: Settled, approving: Approving) -> tuple[Plan, Settled]:
-        """`plan`, which somebody approved, and what it is made of, by now and under the lock: looked at again where
-        time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
-        loaded, before, seen = self._settling.load(), found.recovered.state, found.seen
+    def _again(self, plan: Plan, found: Settled, approving: Approving, loaded: Loaded) -> tuple[Plan, Settled]:
+        """`plan`, which somebody approved, and what it is made of, by now and under the lock, where the state is
+        `loaded`: looked at again where time has passed, or another run has recorded something. Raises StalePlan,
+        GuardRefused."""
+        before, seen = found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
             raise stale(self.session, "another run has begun to change things since the plan was shown")
         hold_same_place(self.session, found.loaded, before, loaded, self.config)

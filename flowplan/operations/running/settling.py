@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from flowplan.backends.store import Loaded, StateLock
     from flowplan.config import Config
     from flowplan.documents.shapes.plan import SealedPlan
+    from flowplan.model.address import Address
+    from flowplan.model.catalogue import Place
     from flowplan.operations.opening.session import Session
     from flowplan.operations.running.options import RunOptions
     from flowplan.planning.plan import Wishes
@@ -107,9 +109,8 @@ class Settling:
         session = self.session
         session.cloud(self.how.parallelism)
         began = since_boot()
-        loaded, seen = observe_beside(
-            session, loaded, self.config, partial=self.wishes.partial, stops=self.wishes.mode == "destroy"
-        )
+        stops, partial = self.wishes.mode == "destroy", self.wishes.partial
+        loaded, seen = observe_beside(session, loaded, self.config, kept=self._kept, partial=partial, stops=stops)
         state = placed_as(seen.state, loaded.state)
         if loaded.pending or strays(state, seen.live):
             return None
@@ -189,10 +190,14 @@ class Settling:
         return attrs.evolve(seen, recorded=state, state=now, pending={})
 
     def _observed(self, state: State, pending: Mapping[str, Intent]) -> Observed:
-        """What is there, at the types and regions of a saved plan, or of the watch: prices may have moved since."""
-        kept = self.wishes.places if self.saved is None else places_of(self.saved)
+        """What is there."""
         stops, partial = self.wishes.mode == "destroy", self.wishes.partial
-        return observe(self.session, self.config, state, pending, kept=kept, partial=partial, stops=stops)
+        return observe(self.session, self.config, state, pending, kept=self._kept, partial=partial, stops=stops)
+
+    @property
+    def _kept(self) -> Mapping[Address, Place]:
+        """The types and regions of a saved plan, or of the watch: prices may have moved since."""
+        return self.wishes.places if self.saved is None else places_of(self.saved)
 
 
 def placed_as(seen: State, state: State) -> State:
