@@ -15,10 +15,11 @@ from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.names import Said
 from flowplan.operations.files import write_new
+from flowplan.operations.looking.ahead import Ahead
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.live import say_assumed
-from flowplan.operations.looking.observe import observe
-from flowplan.operations.opening.loading import has_begun_none, load_state
+from flowplan.operations.looking.observe import observed_in
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
@@ -66,13 +67,11 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
     target = session.settings.directory / path
     if target.exists():
         raise _exists(path)
-    if has_begun_none(session):
-        with session.looking():
-            _, settled, left_out = _looked(session, path, one)
-            if settled is None:
-                return Generated((), tuple(left_out))
+    ahead = Ahead(session, lambda: _looked(session, path, one))
+    if ahead.found is not None and ahead.found[1] is None:
+        return Generated((), tuple(ahead.found[2]))
     with session.changing() as lock:
-        loaded, settled, left_out = _looked(session, path, one)
+        loaded, settled, left_out = ahead.under_lock()
         if settled is None:
             return Generated((), tuple(left_out))
         lock.verify()
@@ -95,10 +94,10 @@ def _looked(session: Session, path: str, one: tuple[str, str] | None) -> tuple[L
     loaded = load_state(session)
     if loaded.pending:
         raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
-    project, (catalogue, live) = session.enter_and_list(loaded.state, None, session.cloud().everything())
-    left_out: list[Said] = []
+    project, there = session.enter_and_list(loaded.state, None, session.cloud().everything())
+    live, left_out = there[1], list[Said]()
     found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
-    settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)
+    settled = _settle(session, path, loaded, (project.name, *there), found, left_out)
     if one is not None and left_out:
         raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0].alone}")
     return loaded, settled, left_out
@@ -176,21 +175,22 @@ def _settle(
     session: Session,
     path: str,
     loaded: Loaded,
-    of: tuple[str, Catalogue],
+    of: tuple[str, Catalogue, Live],
     found: Sequence[Found],
     left_out: list[Said],
 ) -> _Settled | None:
     """The file, planned: what a file cannot say of an object, or not without changing it, is left out, until nothing is
-    left to do; None: nothing is left at all. `of`: the project and what it offers."""
+    left to do; None: nothing is left at all. `of`: the project, what it offers, and what is live in it."""
     from flowplan.config import Source
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
 
+    project, catalogue, live = of
     while found:
-        written = text(of[0], found, of[1], (*left_out, *_unsaid(found)))
+        written = text(project, found, catalogue, (*left_out, *_unsaid(found)))
         try:
             config = configuration(session, [Source(path, written.encode())])
-            seen = observe(session, config, loaded.state, {})
+            seen = observed_in(session, config, loaded.state, (catalogue, live))
             say_assumed(session.cloud(), seen.live)
             plan = make_plan(seen.desired, seen.state, seen.live, Wishes(in_scope=lambda _: False))
             wrong = {one.address: _why(one) for one in plan.changes if not _is_quiet(one)}

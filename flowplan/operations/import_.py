@@ -10,9 +10,10 @@ import attrs
 from flowplan.model.address import Address
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import Volume
+from flowplan.operations.looking.ahead import Ahead
 from flowplan.operations.looking.importable import UNPROVED, held_elsewhere, hold_free, importable, parsed, settled_by
 from flowplan.operations.looking.unknown_stack import name_in_files
-from flowplan.operations.opening.loading import has_begun_none, load_state
+from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.session import Session
 from flowplan.printable import shown
@@ -33,11 +34,9 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
     stack that it belonged to. Raises UsageProblem, FlowplanError where there is no such object, GuardRefused for one
     of another stack."""
     wanted = parsed(address)
-    if has_begun_none(session):
-        with session.looking():
-            _looked(session, wanted, id, lineage)
+    ahead = Ahead(session, lambda: _looked(session, wanted, id, lineage))
     with session.changing() as lock:
-        loaded, project, live, found = _looked(session, wanted, id, lineage)
+        loaded, project, live, found = ahead.under_lock()
         creates = settled_by(loaded.pending.values(), wanted)
         state = attrs.evolve(
             loaded.state,

@@ -13,8 +13,9 @@ from flowplan.documents.state import AfterRecovery
 from flowplan.errors import ConfigError, FlowplanError, StateError, Unread, UsageProblem
 from flowplan.model import bounds
 from flowplan.names import few
+from flowplan.operations.looking.ahead import Ahead
 from flowplan.operations.looking.unknown_stack import named
-from flowplan.operations.opening.loading import has_begun_none, hold_not_moved
+from flowplan.operations.opening.loading import hold_not_moved
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
@@ -57,11 +58,9 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
     or may not be read. Raises UsageProblem where the state is intact, Unopened where others may have its key, Unread
     where it may be whole, FlowplanError where nothing carries a marker."""
     config = _configuration(session, paths)
-    if has_begun_none(session):  # what is refused leaves no lock there
-        with session.looking():
-            _looked(session, config, lineage, force=force)
+    ahead = Ahead(session, lambda: _looked(session, config, lineage, force=force))
     with session.changing() as lock:
-        project, catalogue, live, marker = _looked(session, config, lineage, force=force)
+        project, catalogue, live, marker = ahead.under_lock()
         is_ours = config is not None and _is_of_this(config, live, marker.lineage)
         empty = State(
             lineage=marker.lineage,

@@ -14,7 +14,7 @@ from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.operations.history import hold_nothing_forgotten, last_known, listed, newest_serial
-from flowplan.operations.opening.loading import has_begun_none, hold_not_lost, load_of_any_api
+from flowplan.operations.opening.loading import has_begun_none, has_none, hold_not_lost, load_of_any_api
 from flowplan.operations.opening.saving import keep_version, save_state, saying_so_far
 from flowplan.state.codec import load
 from flowplan.state.history import PutBack, replaced
@@ -210,19 +210,12 @@ def restore(session: Session) -> Restored:
             hold_not_lost(session)
             raise nothing_to_restore(session.store.name, session.store.read())
     with session.changing():
-        if _is_missing(session):
+        if has_none(session):
             hold_not_lost(session)
         with session.saving():
             restored = session.store.restore()
         keep_version(session, restored.state, restored.state.bindings)
         return restored
-
-
-def _is_missing(session: Session) -> bool:
-    try:
-        return session.store.read().fresh
-    except StateError:
-        return False
 
 
 def _has_begun_none(session: Session) -> bool:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from flowplan.backends.remote import http, http_client
 from flowplan.backends.remote.http import HttpPlace
+from flowplan.backends.store import StateLock
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.looks import Looks
 from flowplan.errors import Damaged, NotInUse, Remedied, StateError
+from flowplan.model.catalogue import Catalogue
+from flowplan.model.live import Live
+from flowplan.operations.looking import ahead
 from flowplan.operations.looking.observe import Observed
+from flowplan.operations.opening.session import Session
 from flowplan.operations.running.approval import Approving
 from flowplan.operations.running.stopping import without_server
 from flowplan.planning.plan import Plan
@@ -138,6 +148,84 @@ def test_of_two_runs_that_begin_a_state_unasked_the_second_goes_on_from_what_the
     second = place.run("--state", url, "apply", plan, "--auto-approve")
     assert (second.code, len(live_ids(place))) == (code, 1), second
     assert ("No changes" in second.out) is (code == 0)
+
+
+def forgotten(place: Place) -> None:
+    """The state in files is gone, as if it was of another machine."""
+    for file in place.path.glob("flowplan.state*"):
+        file.unlink()
+    shutil.rmtree(place.path / ".flowplan" / "versions", ignore_errors=True)
+
+
+@pytest.fixture
+def loose(place: Place, url: str) -> str:
+    """The id of a volume that is in no state."""
+    place.ok("apply", "--auto-approve")
+    id = place.ok("state", "show", "volume.data").split("(")[1].split(")")[0]
+    place.ok("destroy", "--auto-approve", "--keep-volumes")
+    forgotten(place)
+    return id
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found, everything = list[str](), Fcp.everything
+
+    def counted(self: Fcp) -> Looks[tuple[Catalogue, Live]]:
+        found.append("everything")
+        return everything(self)
+
+    monkeypatch.setattr(Fcp, "everything", counted)
+    return found
+
+
+@pytest.mark.parametrize("more", [(), ("--generate", "new.yaml")])
+def test_an_import_that_begins_a_state_lists_what_is_live_once(
+    place: Place, url: str, loose: str, looks: list[str], more: tuple[str, ...]
+) -> None:
+    place.ok("--state", url, "import", "volume.data", loose, *more)
+    assert looks == ["everything"]
+    assert place.ok("--state", url, "state", "list") == "volume.data\n"
+
+
+def test_a_state_that_is_rebuilt_lists_what_is_live_once(place: Place, url: str, looks: list[str]) -> None:
+    place.ok("apply", "--auto-approve")
+    forgotten(place)
+    looks.clear()
+    place.ok("--state", url, "recover", "--from-live")
+    assert looks == ["everything"]
+    assert "bid.train" in place.ok("--state", url, "state", "list")
+
+
+@pytest.fixture
+def before_the_lock(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What is done, once each, between a look and the lock."""
+    does, take = list[Callable[[], object]](), Session.changing
+
+    def later(self: Session) -> AbstractContextManager[StateLock]:
+        if does:
+            does.pop()()
+        return take(self)
+
+    monkeypatch.setattr(Session, "changing", later)
+    return does
+
+
+def test_what_was_looked_at_a_while_before_the_lock_is_looked_at_again(
+    place: Place, url: str, loose: str, before_the_lock: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_FRESH", -1.0)
+    before_the_lock.append(lambda: place.call("DELETE", f"/v2/volumes/{loose}"))
+    done = place.run("--state", url, "import", "volume.data", loose)
+    assert (done.code, "there is no volume" in done.err) == (1, True), done
+
+
+def test_a_state_that_is_begun_during_an_import_is_gone_on_from(
+    place: Place, url: str, loose: str, before_the_lock: list[Callable[[], object]]
+) -> None:
+    before_the_lock.append(lambda: place.ok("--state", url, "import", "volume.data", loose))
+    done = place.run("--state", url, "import", "volume.other", loose)
+    assert (done.code, "is already in the state, as volume.data" in done.err) == (64, True), done
 
 
 def test_doctor_says_that_it_has_not_tried_the_server(place: Place, url: str) -> None:

@@ -74,13 +74,6 @@ MISTAKES = (
         ("tests/operations/test_lifetimes.py", "-k", "estimate_of"),
     ),
     Mistake(
-        "begin a state at a server by an import of what is not there",
-        "operations/import_.py",
-        "    if has_begun_none(session):\n",
-        "    if False:\n",
-        ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
-    ),
-    Mistake(
         "begin a state at a server where there is none to restore",
         "operations/state.py",
         "    if has_begun_none(session):  # what is refused leaves no lock there\n",

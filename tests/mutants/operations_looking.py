@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin a state at a server by an import of what is not there",
+        "operations/looking/ahead.py",
+        "        if has_begun_none(self.session):\n",
+        "        if False:\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "refused_begins"),
+    ),
+    Mistake(
+        "take in what ended while another run had the lock",
+        "operations/looking/ahead.py",
+        "since_boot() - self._began <= _FRESH and ",
+        "",
+        ("tests/cli/test_state_at_a_server.py", "-k", "a_while_before"),
+    ),
+    Mistake(
+        "write an import over the state that another run has begun meanwhile",
+        "operations/looking/ahead.py",
+        " and has_none(self.session):",
+        ":",
+        ("tests/cli/test_state_at_a_server.py", "-k", "begun_during_an_import"),
+    ),
+    Mistake(
         "so does what an import block names, where it is to end at once",
         "operations/looking/hand_over.py",
         "    session.cloud().placed.update(new)\n",

@@ -64,6 +64,12 @@ def observe(
     return _made_of(session, config, state, pending, project, found, kept=kept or {}, partial=partial, stops=stops)
 
 
+def observed_in(session: Session, config: Config, state: State, found: tuple[Catalogue, Live]) -> Observed:
+    """What `observe` returns of what was `found` in the project already, all of it, with nothing in doubt."""
+    project = session.enter_project(state, config)
+    return _made_of(session, config, state, {}, project, found, kept={}, partial=False, stops=False)
+
+
 def observe_beside(
     session: Session,
     loaded: Loaded,

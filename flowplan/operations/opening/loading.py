@@ -61,6 +61,14 @@ def has_begun_none(session: Session) -> bool:
         return False
 
 
+def has_none(session: Session) -> bool:
+    """Whether there is no state now. One that cannot be read is none of these."""
+    try:
+        return session.store.read().fresh
+    except StateError:
+        return False
+
+
 def _note_under_way(session: Session, loaded: Loaded) -> None:
     """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
     from flowplan.backends.processes import fate_of
