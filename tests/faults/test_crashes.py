@@ -148,11 +148,11 @@ FAILED: tuple[tuple[Act, Wanted, Allowed], ...] = (
 
 
 @core
-def test_interrupted_at_every_24th_point(proof: Proof) -> None:
+def test_interrupted_at_every_36th_point(proof: Proof) -> None:
     """SIGKILL at a write, sync, rename, request or answer, and in the middle of a write. The disk full or broken at a
     write, a sync or a rename; the connection broken before and after a change; and the power lost, with all that was
     not synced, wherever a sync could have been forgotten. In each scenario other points; all of them in `make soak`."""
-    prove(proof, *KILLED, *FAILED, every=24)
+    prove(proof, *KILLED, *FAILED, every=36)
 
 
 @pytest.mark.slow
