@@ -17,9 +17,9 @@ from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
 from flowplan.planning.actions import Action, Change, Create, Delete, Forget, NoOp, Read, Replace, Update
+from flowplan.planning.desired import Desired
 from flowplan.planning.differences import differences
 from flowplan.planning.hand_overs import order_of
-from flowplan.planning.lookup import Desired
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing.entry import Market

@@ -17,8 +17,8 @@ from flowplan.api.opening import Opening
 from flowplan.api.proposal import Proposal
 from flowplan.api.thread import Stop, hold_stop, in_a_thread
 from flowplan.apply.events import Silent
-from flowplan.apply.lookup import SETTLE_WINDOW
 from flowplan.apply.options import OnUnknown
+from flowplan.apply.scan import SETTLE_WINDOW
 from flowplan.apply.waits import Until
 from flowplan.errors import UsageProblem
 from flowplan.model.bases import BudgetBasis

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from flowplan.apply.interfaces import Surroundings
-from flowplan.apply.lookup import Finding, look_up, unclear_remedy
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import OutcomeUnknown
+from flowplan.apply.scan import Finding, scan_for, unclear_remedy
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import Refused
 from flowplan.state.records import CreateIntent
@@ -23,7 +23,7 @@ def find_out(
 ) -> dict[str, Became]:
     """Look for what `intents` made, all together; takes up to the settle window. Every one is answered. `held`: writes
     are held for approval."""
-    findings = look_up(
+    findings = scan_for(
         intents,
         working.state.lineage,
         around.cloud,

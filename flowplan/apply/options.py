@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from flowplan.apply.lookup import SETTLE_WINDOW
+from flowplan.apply.scan import SETTLE_WINDOW
 from flowplan.classes import frozen
 
 # "stop": what came of a create is looked up, and it is never sent a second time.

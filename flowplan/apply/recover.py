@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
 from flowplan.apply.outcome import OutcomeUnknown
+from flowplan.apply.scan import Finding, Reads, scan_for, unclear_remedy
 from flowplan.classes import frozen
 from flowplan.clock import Clock
 from flowplan.model.live import Live
@@ -52,7 +52,9 @@ def recover(
     now = clock.moment(cloud.now())
     left = max((window - intent.at.age(now) for intent in creates), default=0.0)
     bids = sorted(bound_bids(state))
-    findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
+    findings = (
+        scan_for(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
+    )
     _hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Done(intent.intent, intent.address, became)

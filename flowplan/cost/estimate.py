@@ -13,7 +13,7 @@ from flowplan.cost.places import is_older, keeps, phases, place_of, stays
 from flowplan.model.live import ALLOCATED, Live, billed_as
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import RESTARTED, Change, Create, Forget, LeftOut, Read, Replace
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate, unknown, untold
 from flowplan.pricing.lifetime import ENDLESS

@@ -113,7 +113,7 @@ def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live,
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.forecast import auctions_ahead
     from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.planning.lookup import Desired
+    from flowplan.planning.desired import Desired
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
     from flowplan.pricing.past import Fetched

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.model.catalogue import Catalogue
     from flowplan.model.live import Live
-    from flowplan.planning.lookup import Desired
+    from flowplan.planning.desired import Desired
     from flowplan.state.state import State
 
 
@@ -60,7 +60,7 @@ def hold_places(session: Session, config: Config, state: State) -> None:
 
 def _look_up(session: Session, config: Config, state: State, seen: tuple[Catalogue, Live]) -> partial[Desired]:
     """What looks up every place of what `config` asks for."""
-    from flowplan.planning.lookup import look_up
+    from flowplan.planning.desired import look_up
     from flowplan.state.known import Existing
 
     catalogue, live = seen

@@ -20,7 +20,7 @@ from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.sources import readable
 from flowplan.operations.validate import configuration
 from flowplan.planning.conflicts import is_of_environment
-from flowplan.planning.lookup import look_up
+from flowplan.planning.desired import look_up
 from flowplan.printable import natural, shown
 from flowplan.state.journal import fold
 from flowplan.state.known import Existing, is_live, placed_bids

@@ -9,9 +9,9 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
+from flowplan.planning.desired import Desired
 from flowplan.planning.differences import differences
 from flowplan.planning.lifetimes import has_lifetime_as_applied, placed_at
-from flowplan.planning.lookup import Desired
 from flowplan.state.known import as_known
 from flowplan.state.state import Binding, State
 

@@ -30,9 +30,9 @@ from flowplan.planning.actions import (
     Replace,
     Update,
 )
+from flowplan.planning.desired import Desired
 from flowplan.planning.differences import as_replaced, changed_in_place, differences
 from flowplan.planning.jobs import completed
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
 from flowplan.planning.protection import protected, protecting

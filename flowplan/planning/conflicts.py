@@ -9,7 +9,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import PortMapping, is_named_with, name_at
 from flowplan.names import few
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.printable import shown
 from flowplan.state.known import is_live
 from flowplan.state.state import State

@@ -9,7 +9,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Ends
 from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.pricing.units import an_hour_at_most, lasting, total, usd
 from flowplan.state.paid import Ledger
 from flowplan.state.state import DONE, TERMINATED, Binding

@@ -14,9 +14,9 @@ from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.actions import Change, Completed, Create, Delete, Replace
 from flowplan.planning.changes import Changes
+from flowplan.planning.desired import Desired
 from flowplan.planning.drift import drift, left_alone, moved, other_marker
 from flowplan.planning.hand_overs import order_of
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone, Plan, Wishes
 from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, hold_faultless, part_of

@@ -13,7 +13,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import Volume
 from flowplan.model.selection import is_wild, matching
 from flowplan.planning.actions import Change, Delete, Replace, refusal
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import EVERYTHING, Unread, Wishes
 from flowplan.pricing.units import gigabytes
 from flowplan.printable import shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live
 from flowplan.planning.actions import Change, Completed, Forget, NoOp, Presumed
+from flowplan.planning.desired import Desired
 from flowplan.planning.jobs import completed
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.state.known import as_known
 from flowplan.state.state import Binding, State

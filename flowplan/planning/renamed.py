@@ -10,8 +10,8 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, Delete
+from flowplan.planning.desired import Desired
 from flowplan.planning.differences import differences
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import LeftAlone
 
 _UNNAMED = ("delete_because_no_resource_config", "delete_because_each_key")

@@ -18,8 +18,8 @@ from flowplan.model.address import Address, in_order
 from flowplan.model.selection import is_wild, matching, together
 from flowplan.names import few
 from flowplan.planning.actions import Change, Completed, Forget, LeftOut, NoOp, Presumed, Read
+from flowplan.planning.desired import Desired
 from flowplan.planning.hand_overs import order_of
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.planning.triggers import causes
 from flowplan.printable import shown

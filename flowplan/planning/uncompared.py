@@ -11,7 +11,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import INPUTS, Bid, Inputs, Script
 from flowplan.planning.actions import Change, Create, LeftOut, NoOp, Replace, Update
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 
 _WORDS = {"startup_script": "startup script", "local_disks": "local disks", "container_image": "container image"}
 

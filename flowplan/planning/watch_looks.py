@@ -16,7 +16,7 @@ from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import Bid
 from flowplan.model.watch import Watching
 from flowplan.planning.actions import Change
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.billing import Ender
 from flowplan.pricing.entry import Key, Market

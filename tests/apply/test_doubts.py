@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowplan.apply.doubts import became
-from flowplan.apply.lookup import Finding, Verdict
 from flowplan.apply.outcome import OutcomeUnknown
+from flowplan.apply.scan import Finding, Verdict
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import CloudError, FlowplanError, Refused
 from tests.builders import TRAIN, bid, bound, create_of, state

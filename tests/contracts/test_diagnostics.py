@@ -32,7 +32,7 @@ from flowplan.operations.opening.settings import Settings
 from flowplan.operations.running.as_saved import hold_same_cloud
 from flowplan.operations.running.saved_plan import hold_checked, hold_expected, hold_signed
 from flowplan.planning.actions import NoOp
-from flowplan.planning.lookup import look_up
+from flowplan.planning.desired import look_up
 from flowplan.secret import Secret
 from flowplan.state.known import Existing
 from flowplan.state.state import State

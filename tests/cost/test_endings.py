@@ -15,8 +15,8 @@ from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
 from flowplan.model.address import Address
 from flowplan.planning.actions import Create, NoOp
+from flowplan.planning.desired import Desired
 from flowplan.planning.lifetimes import Lives
-from flowplan.planning.lookup import Desired
 from flowplan.pricing.forecasting import Band, Forecast, forecast_of
 from flowplan.pricing.history import Stream
 from flowplan.pricing.lifetime import ENDLESS, Left

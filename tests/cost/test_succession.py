@@ -14,7 +14,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import After, Until
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, NoOp, Replace
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Market
 from tests.builders import bid, live, market, plan_to, state

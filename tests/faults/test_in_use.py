@@ -6,8 +6,8 @@ import pytest
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveVolume
+from flowplan.planning.desired import Desired
 from flowplan.planning.guards import refusals
-from flowplan.planning.lookup import Desired
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import EVERYTHING, Wishes
 from tests.builders import DATA, TRAIN, bid, bound, live, live_bid, live_volume, state, volume

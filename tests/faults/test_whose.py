@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from flowplan.apply.lookup import SETTLE_WINDOW
+from flowplan.apply.scan import SETTLE_WINDOW
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError

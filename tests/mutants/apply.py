@@ -358,7 +358,7 @@ MISTAKES = (
     ),
     Mistake(
         "no settle window",
-        "apply/lookup.py",
+        "apply/scan.py",
         "    deadline = clock.monotonic() + window\n",
         "    deadline = clock.monotonic()\n",
         ("tests/faults/test_doubt.py",),
@@ -435,14 +435,14 @@ MISTAKES = (
     ),
     Mistake(
         "an absence seen once is enough",
-        "apply/lookup.py",
+        "apply/scan.py",
         "            absences += late\n",
         "            absences += 2 * late\n",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
         "adopt one of two",
-        "apply/lookup.py",
+        "apply/scan.py",
         "    if len(found) == 1:\n        return Finding(intent",
         "    if found:\n        return Finding(intent",
         ("tests/faults/test_doubt.py",),
@@ -605,7 +605,7 @@ MISTAKES = (
     ),
     Mistake(
         "take somebody else's name for the end of our doubt",
-        "apply/lookup.py",
+        "apply/scan.py",
         '_BY_ABSENCE = ("absent", "foreign", "unclear")',
         '_BY_ABSENCE = ("absent", "unclear")',
         ("tests/faults/test_doubt.py",),
@@ -756,7 +756,7 @@ MISTAKES = (
     ),
     Mistake(
         "a list that hides what is known proves an absence",
-        "apply/lookup.py",
+        "apply/scan.py",
         "                _hold_complete(live, known, cloud)\n",
         "                pass\n",
         ("tests/faults/test_hidden_lists.py", "-k", "list"),

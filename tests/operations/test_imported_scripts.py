@@ -14,7 +14,7 @@ from attrs import evolve
 from flowplan.model.resources import Inputs
 from flowplan.planning.actions import Create
 from flowplan.planning.as_approved import is_as_applied
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from tests.builders import TRAIN, bid, bound, live_bid
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.operations.test_generate import somebodys

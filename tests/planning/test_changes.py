@@ -13,7 +13,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Script
 from flowplan.planning.actions import Action
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.planning.steps import Step
 from flowplan.state.state import State

@@ -12,7 +12,7 @@ from flowplan.model.given import GivenValue
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, PortMapping, Resource
 from flowplan.planning.conflicts import PREFIX, conflicts
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.state.records import Intent
 from flowplan.state.state import State
 from tests.builders import (

@@ -10,7 +10,7 @@ from flowplan.config import Config
 from flowplan.model.address import Address
 from flowplan.planning.changes import Changes
 from flowplan.planning.conflicts import conflicts
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.planning.steps import Step, order
 from tests.builders import bid, bound, live, live_bid, live_volume, marker, state, volume

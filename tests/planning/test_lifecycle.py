@@ -14,9 +14,9 @@ from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, P
 from flowplan.model.selection import Patterns
 from flowplan.planning.actions import Action, Change, CreateFirst
 from flowplan.planning.conflicts import conflicts
+from flowplan.planning.desired import Desired
 from flowplan.planning.differences import differences
 from flowplan.planning.guards import refusals
-from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Mode, Plan, Unread, Wishes
 from flowplan.planning.steps import Step
 from flowplan.state.state import State

@@ -12,7 +12,7 @@ import pytest
 from flowplan.config import Config
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place, SshKey
 from flowplan.model.lifecycle import Lifecycle
-from flowplan.planning.lookup import Desired, look_up
+from flowplan.planning.desired import Desired, look_up
 from flowplan.planning.prospects import Prospects
 from flowplan.pricing.history import Stream
 from flowplan.state.known import Existing, movable_bids

@@ -10,7 +10,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Inputs, PortMapping, Resource
 from flowplan.model.selection import Patterns, held, matching
 from flowplan.planning.actions import LeftOut
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import Plan, Wishes
 from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
 

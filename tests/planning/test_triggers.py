@@ -9,7 +9,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle, Trigger
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource, Script, Volume
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.state.state import State
 from tests.builders import DATA, HTTP, bid, bound, live, live_bid, live_volume, planned, state, volume

@@ -9,7 +9,7 @@ import pytest
 
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.watch import Watching
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.watch_limits import written_suffices
 from flowplan.planning.watch_looks import AtChange, Seen
 from tests.builders import NOW, TRAIN, bid, bound, change, live, live_bid, market, plan_to, state

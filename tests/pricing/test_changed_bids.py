@@ -17,7 +17,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import After
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, NoOp, Replace, Update
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.units import CENT
 from flowplan.simulator import Simulator

@@ -14,7 +14,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, NoOp, Replace, Update
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.planning.plan import key_of
 from flowplan.pricing.entry import Estimate, Market
 from tests.builders import live, plan_to, state

@@ -19,7 +19,7 @@ from flowplan.cost.estimate import auctions_needed, one_more, priced
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, NoOp, Update
-from flowplan.planning.lookup import Desired
+from flowplan.planning.desired import Desired
 from flowplan.pricing.book import Book, Common, Wish
 from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.sizes import asked_about

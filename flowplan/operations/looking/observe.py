@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowplan.model.catalogue import Catalogue, Named, Place
     from flowplan.model.live import Live
     from flowplan.operations.looking.hand_over import HandedOver
-    from flowplan.planning.lookup import Desired
+    from flowplan.planning.desired import Desired
     from flowplan.planning.prospects import Prospects
     from flowplan.state.records import Intent
 
@@ -116,7 +116,7 @@ def _made_of(
 ) -> Observed:
     """What `observe` returns, of what was `found` in the `project`."""
     from flowplan.operations.looking.live import certain
-    from flowplan.planning.lookup import Desired
+    from flowplan.planning.desired import Desired
     from flowplan.planning.unreported import with_known_keys
     from flowplan.state.ownership import presume
 
@@ -227,7 +227,7 @@ def _with_strays(session: Session, state: State, live: Live, *, hurried: bool) -
 def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Address, Place]) -> Desired:
     """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
-    from flowplan.planning.lookup import look_up
+    from flowplan.planning.desired import look_up
     from flowplan.state.known import Existing
 
     state, live = seen.state, seen.live

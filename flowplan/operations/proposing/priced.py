@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.operations.looking.observe import Observed
     from flowplan.operations.opening.session import Session
-    from flowplan.planning.lookup import Desired
+    from flowplan.planning.desired import Desired
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.history import Stream
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowplan.apply.lookup import SETTLE_WINDOW
 from flowplan.apply.options import OnUnknown
+from flowplan.apply.scan import SETTLE_WINDOW
 from flowplan.apply.waits import Until
 from flowplan.classes import frozen
 

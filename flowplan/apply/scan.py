@@ -1,4 +1,4 @@
-"""What became of creates whose outcome is not known: looked up before anything is done again."""
+"""What became of creates whose outcome is not known: looked for before anything is done again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "
 
 
 class Reads(Protocol):
-    """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
+    """What a scan needs of the cloud. `now`: the server's clock, as its last answer had it."""
 
     def live(self) -> Live:
         """What is there now, as listed. Raises CloudError."""
@@ -39,7 +39,7 @@ class Reads(Protocol):
 
 @frozen
 class Finding:
-    """What the look-up of one intent came to. `ids`: the live objects it is about; `made`: what was `found`."""
+    """What the scan for one intent came to. `ids`: the live objects it is about; `made`: what was `found`."""
 
     intent: CreateIntent
     verdict: Verdict
@@ -49,7 +49,7 @@ class Finding:
     made: LiveBid | LiveVolume | None = None
 
 
-def look_up(
+def scan_for(
     intents: Sequence[CreateIntent],
     lineage: str,
     cloud: Reads,
