@@ -7,39 +7,21 @@ from datetime import datetime
 from pathlib import Path
 
 from flowplan.cloud.fcp import Fcp
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.secret import Secret
 
-Say = Callable[[str], None]
+__all__ = ["Caller", "connect", "simulated"]
 
 
-def simulated(
-    data: Path,
-    start: datetime,
-    parallelism: int,
-    *,
-    log: Say | None,
-    wait: Callable[[float], None],
-    hold: Callable[[], None],
-    note: Say,
-) -> Fcp:
-    """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`. `wait`, `hold`:
-    as in `connect`."""
+def simulated(data: Path, start: datetime, parallelism: int, *, caller: Caller) -> Fcp:
+    """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`."""
     from flowplan.cloud.inside import Inside
     from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
 
     simulator = Simulator.open(data, start=start)
-    transport = Transport(
-        SIMULATOR_URL,
-        Secret(SIMULATOR_KEY),
-        wire=Inside(simulator),
-        parallelism=parallelism,
-        log=log,
-        wait=wait,
-        hold=hold,
-        note=note,
-    )
-    return Fcp(transport, parallelism=1, close=simulator.close, note=note)
+    key, wire = Secret(SIMULATOR_KEY), Inside(simulator)
+    transport = Transport(SIMULATOR_URL, key, wire=wire, parallelism=parallelism, caller=caller)
+    return Fcp(transport, parallelism=1, close=simulator.close, note=caller.note)
 
 
 def connect(
@@ -47,15 +29,12 @@ def connect(
     environ: Mapping[str, str],
     parallelism: int,
     *,
-    log: Say | None,
-    wait: Callable[[float], None],
-    hold: Callable[[], None],
-    note: Say,
+    caller: Caller,
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
-    """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call; `hold`: before
-    each; either may abandon it. `hide` hears what must be shown nowhere. Once it is closed, this machine remembers what
-    was offered. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
+    """A client with credentials from `environ` or the user's files. `hide` hears what must be shown nowhere. Once it
+    is closed, this machine remembers what was offered. Raises Unauthorized when there are none, UsageProblem for a bad
+    URL."""
     from flowplan.cloud import credentials
     from flowplan.cloud.http.endpoint import checked_url
     from flowplan.cloud.http.redaction import anywhere
@@ -63,23 +42,15 @@ def connect(
 
     checked_url(api_url, in_process=False)  # a URL that is none needs no credentials
     found = credentials.find(environ)
-    token = credentials.token(found, api_url, environ=environ, log=log)
+    token = credentials.token(found, api_url, environ=environ, caller=Caller(log=caller.log))
     transport = Transport(
-        api_url,
-        token,
-        parallelism=parallelism,
-        log=log,
-        wait=wait,
-        hold=hold,
-        environ=environ,
-        secrets=[found.secret],
-        note=note,
+        api_url, token, parallelism=parallelism, environ=environ, secrets=[found.secret], caller=caller
     )
     hide(lambda: anywhere(transport.hidden))
     client = Fcp(
         transport,
         parallelism=parallelism,
         close=lambda: remember(environ, api_url, client.names),
-        note=note,
+        note=caller.note,
     )
     return client

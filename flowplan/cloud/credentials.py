@@ -17,12 +17,11 @@ import threading
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any
 
 from flowplan.classes import frozen
 from flowplan.cloud.http.meaning import LOGIN_PATH
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT, OF_FILES
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.files.regular import opened
 from flowplan.printable import shown
@@ -71,9 +70,11 @@ def find(environ: Mapping[str, str]) -> Credentials:
     )
 
 
-def token(credentials: Credentials, base_url: str, **options: Any) -> Secret | Login:
-    """What gives a Transport its bearer token: an API key as it is, or a login. `options` are Transport's."""
-    return credentials.secret if credentials.email is None else Login(credentials, base_url, options)
+def token(
+    credentials: Credentials, base_url: str, *, environ: Mapping[str, str], caller: Caller | None = None
+) -> Secret | Login:
+    """What gives a Transport its bearer token: an API key as it is, or a login."""
+    return credentials.secret if credentials.email is None else Login(credentials, base_url, environ, caller)
 
 
 class Login:
@@ -84,8 +85,10 @@ class Login:
     Both methods raise Unauthorized if the login is refused, CloudError if it fails.
     """
 
-    def __init__(self, credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> None:
-        self._credentials, self._base_url, self._options = credentials, base_url, options
+    def __init__(
+        self, credentials: Credentials, base_url: str, environ: Mapping[str, str], caller: Caller | None
+    ) -> None:
+        self._given = credentials, base_url, environ, caller
         self._lock = threading.Lock()
         self._token: Secret | None = None
         self._failures = 0
@@ -108,15 +111,15 @@ class Login:
         if self._failure is not None and self._failures > known:
             raise copy(self._failure)  # each thread its own: one that several raise grows
         try:
-            self._token = _login(self._credentials, self._base_url, self._options)
+            self._token = _login(*self._given)
         except CloudError as error:
             self._failures, self._failure = self._failures + 1, error
             raise
         return self._token
 
 
-def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> Secret:
-    transport = Transport(base_url, None, **{**options, "secrets": (*options.get("secrets", ()), credentials.secret)})
+def _login(credentials: Credentials, base_url: str, environ: Mapping[str, str], caller: Caller | None) -> Secret:
+    transport = Transport(base_url, None, environ=environ, secrets=[credentials.secret], caller=caller)
     body = {"email": credentials.email, "password": credentials.secret.reveal()}
     try:
         data = transport.call("POST", LOGIN_PATH, body=body).data

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import responses
 
 from flowplan.cloud.http.response import Reply
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Timing, Transport
 from flowplan.errors import CloudError
 from flowplan.secret import Secret
 from tests.processes import LONGEST
@@ -64,8 +65,12 @@ def api(times: Time, log: list[str]) -> Transport:
 
 
 def transport(times: Time, url: str = API, token: Any = TOKEN, **options: Any) -> Transport:
-    options = {"clock": times.clock, "wait": times.wait, "jitter": lambda: 0.5, "environ": {}, **options}
-    return Transport(url, token, **options)
+    def of(kind: Any, **usual: Any) -> Any:
+        given = {one.name: options.pop(one.name) for one in attrs.fields(kind) if one.name in options}
+        return kind(**{**usual, **given})
+
+    caller, timing = of(Caller, wait=times.wait), of(Timing, clock=times.clock, jitter=lambda: 0.5)
+    return Transport(url, token, caller=caller, timing=timing, **{"environ": {}, **options})
 
 
 @pytest.fixture

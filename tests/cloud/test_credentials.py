@@ -15,7 +15,7 @@ import requests
 import responses
 
 from flowplan.cloud.credentials import LOGIN, Credentials, Login, find, token
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Unauthorized
 from flowplan.secret import Secret
 from tests.processes import LONGEST
@@ -216,8 +216,8 @@ def test_what_is_no_path_is_refused(name: str) -> None:
 # -- the login --------------------------------------------------------------------------------------------------------
 
 
-def login(credentials: Credentials, **options: object) -> Login:
-    found = token(credentials, API, environ={}, **options)
+def login(credentials: Credentials, caller: Caller | None = None) -> Login:
+    found = token(credentials, API, environ={}, caller=caller)
     assert isinstance(found, Login)
     return found
 
@@ -248,7 +248,7 @@ def test_email_and_password_give_a_token_once_for_all_threads(net: responses.Req
 def failed_login(net: responses.RequestsMock, **answer: object) -> CloudError:
     net.add("POST", f"{API}/login", **answer)  # type: ignore[arg-type]
     with pytest.raises(CloudError) as caught:
-        login(find(LOGIN_ENVIRONMENT), wait=lambda seconds: None)()
+        login(find(LOGIN_ENVIRONMENT), Caller(wait=lambda seconds: None))()
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
     assert "CANARY" not in f"{caught.value.hint}{caught.value.detail}"
     assert not isinstance(caught.value, Ambiguous)

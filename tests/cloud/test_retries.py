@@ -15,7 +15,7 @@ from flowplan.cloud.http import transport as http
 from flowplan.cloud.http.request import Outgoing
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.throttle import Gate
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Timing, Transport
 from flowplan.cloud.http.wire import Patience
 from flowplan.errors import Ambiguous, Refused
 from tests.cloud.server import API, BIDS, IDEMPOTENT, PAID, TOKEN, Time, answers, failure, local_answer, transport
@@ -152,7 +152,13 @@ def test_429_ten_workers_share_a_narrow_door_and_every_post_is_executed_once() -
         return time.monotonic() * 20  # 20 times faster than life
 
     server = Limited(clock, rate=2)
-    api = Transport(API, TOKEN, wire=server, clock=clock, wait=lambda seconds: time.sleep(seconds / 20))
+    api = Transport(
+        API,
+        TOKEN,
+        wire=server,
+        caller=Caller(wait=lambda seconds: time.sleep(seconds / 20)),
+        timing=Timing(clock=clock),
+    )
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda n: api.call("POST", BIDS, body=str(n).encode()), range(24)))
     assert sorted(server.executed) == sorted(str(n).encode() for n in range(24))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowplan.cloud.http import response as replies
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Timing, Transport
 from flowplan.errors import Ambiguous, CloudError, NotFound, Unreachable
 from tests.cloud.server import (
     BIDS,
@@ -137,7 +137,9 @@ def test_read_timeout_for_ever_fails_after_five_tries(serve: Callable[..., Serve
 @pytest.mark.parametrize("script", [drip, drip_chunk])
 def test_a_slow_endless_body_ends_at_the_deadline(serve: Callable[..., Server], script: Script) -> None:
     server = serve(script)
-    api = Transport(server.url, TOKEN, deadline=0.2, environ={}, wait=lambda seconds: None)
+    api = Transport(
+        server.url, TOKEN, environ={}, caller=Caller(wait=lambda seconds: None), timing=Timing(deadline=0.2)
+    )
     failure(api, "POST", kind=Ambiguous)  # the script drips for ever
 
 

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from flowplan.cli import run
 from flowplan.cli.stop import Stop
 from flowplan.clock import Clock
 from flowplan.cloud import connect, credentials, inside
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Timing, Transport
 from tests.conftest import Place, many
 
 from .runner import Runner
@@ -76,17 +77,16 @@ def _make_virtual(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     time = world.time
 
     def transport(*given: Any, **options: Any) -> Transport:
-        also = options.pop("log", None)
+        whose = options.pop("caller", Caller())
 
         def log(line: str) -> None:
             method, path, outcome = _CALL.match(line).groups()  # type: ignore[union-attr]
             world.sent.append(Sent(time.now, method, path, outcome))
-            if also is not None:
-                also(line)
+            if whose.log is not None:
+                whose.log(line)
 
-        return Transport(
-            *given, **{**options, "clock": time.monotonic, "wait": time.pause, "jitter": lambda: 0.5, "log": log}
-        )
+        caller, timing = attrs.evolve(whose, wait=time.pause, log=log), Timing(clock=time.monotonic, jitter=lambda: 0.5)
+        return Transport(*given, **options, caller=caller, timing=timing)
 
     monkeypatch.setattr(connect, "Transport", transport)
     monkeypatch.setattr(credentials, "Transport", transport)

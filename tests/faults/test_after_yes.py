@@ -20,7 +20,7 @@ from flowplan.apply.workers import Workers
 from flowplan.apply.works import Work
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
-from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.errors import CloudError, Refused
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
@@ -313,8 +313,8 @@ def removals(
         seconds[0] += waits
         meanwhile()
 
-    wire = place.wire()
-    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=wire, wait=wait, log=log.append), parallelism=1)
+    caller = Caller(wait=wait, log=log.append)
+    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), wire=place.wire(), caller=caller), parallelism=1)
     cloud.enter(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])
     clock = Clock(monotonic=lambda: seconds[0], pause=lambda _: None)
     return Removals(cloud, Patience(clock, 60.0 * waits), hold_lock)

@@ -275,6 +275,7 @@ def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys
     """It stays hidden in what a proxy or the API answers; a plan says $1792.00 all the same."""
     from flowplan.cli.terminal import Terminal
     from flowplan.cloud.connect import connect
+    from flowplan.cloud.http.transport import Caller
 
     environ = {"FLOWPLAN_API_KEY": KEY, "HTTPS_PROXY": "http://kim:1792@proxy.test"}
     terminal = Terminal.of(sys.stdout, sys.stderr, {})
@@ -282,10 +283,7 @@ def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys
         "https://api.example.test",
         environ,
         1,
-        log=None,
-        wait=lambda _: None,
-        hold=lambda: None,
-        note=terminal.note,
+        caller=Caller(note=terminal.note),
         hide=terminal.hide,
     )
     terminal.out(f"$1792.00 {KEY}")

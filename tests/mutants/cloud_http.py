@@ -36,8 +36,8 @@ MISTAKES = (
     Mistake(
         "a price that drips holds up what stops as long as any other call",
         "cloud/http/transport.py",
-        "return self._deadline if by is None else min(self._deadline, max(by - self._clock(), BACKOFF_FLOOR))",
-        "return self._deadline",
+        "return longest if by is None else min(longest, max(by - self._clock(), BACKOFF_FLOOR))",
+        "return longest",
         ("tests/faults/test_stop_paying.py", "-k", "slow_prices"),
     ),
     Mistake(

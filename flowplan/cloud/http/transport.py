@@ -24,6 +24,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from flowplan.classes import frozen
 from flowplan.cloud.http import paging
 from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
 from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
@@ -65,16 +66,34 @@ class Renewable(Protocol):
         """Get another token instead of `refused`, unless another thread has done so already. Raises CloudError."""
 
 
+@frozen
+class Caller:
+    """Whose calls they are. `wait` sleeps, and may raise to abandon a call between two attempts; `hold` may before
+    each. `log` gets one line an attempt. `note` hears once that the API asks to wait long."""
+
+    wait: Callable[[float], object] = time.sleep
+    hold: Callable[[], None] = lambda: None
+    log: Callable[[str], object] | None = None
+    note: Callable[[str], object] = lambda _: None
+
+
+@frozen
+class Timing:
+    """`deadline` and `budget` are seconds of `clock`, for one attempt and for one call. `jitter` draws from [0, 1)."""
+
+    deadline: float = DEADLINE
+    budget: float = BUDGET
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+
+
 class Transport:
     """Calls to one API, safe for any number of threads; `parallelism` attempts are under way at once, and no more.
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
-    a call, when it was refused. `wire` replaces the network (the simulator inside this process). `deadline` and
-    `budget` are seconds, for one attempt and for one call.
-    `wait` sleeps, and may raise to abandon a call between two attempts; `hold` may before each.
-    `jitter` draws from [0, 1). `log` gets one line an attempt. `secrets` are further values that no message may show.
-    `note` hears once that the API asks to wait long.
+    a call, when it was refused. `wire` replaces the network (the simulator inside this process). `secrets` are further
+    values that no message may show.
 
     From `environ` (os.environ) come HTTPS_PROXY, NO_PROXY, and REQUESTS_CA_BUNDLE or SSL_CERT_FILE: a file with
     the certificate authorities to trust instead of those that come with requests. Verification is never off.
@@ -87,16 +106,10 @@ class Transport:
         *,
         wire: Wire | None = None,
         parallelism: int = 10,
-        deadline: float = DEADLINE,
-        budget: float = BUDGET,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] = time.sleep,
-        hold: Callable[[], None] = lambda: None,
-        jitter: Callable[[], float] = random.random,
-        log: Callable[[str], object] | None = None,
         environ: Mapping[str, str] | None = None,
         secrets: Iterable[Secret] = (),
-        note: Callable[[str], object] = lambda _: None,
+        caller: Caller | None = None,
+        timing: Timing | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
         self.base_url: str = checked_url(base_url, in_process=wire is not None)
@@ -105,16 +118,11 @@ class Transport:
         self._token = token
         self._made = wire
         self._parallelism = parallelism
-        self._deadline = deadline
-        self._budget = budget
-        self._clock = clock
-        self._wait = wait
-        self._hold = hold
-        self._jitter = jitter
-        self._log = log
-        self._note = note
+        self._caller = caller or Caller()
+        self._timing = timing or Timing()
+        self._clock = self._timing.clock
         self._told = False  # that the API asks to wait
-        self._gate = Gate(clock, wait, parallelism)
+        self._gate = Gate(self._clock, self._caller.wait, parallelism)
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
@@ -174,7 +182,7 @@ class Transport:
         while True:
             tries += 1
             with self._turn(method, path, by):
-                self._hold()
+                self._caller.hold()
                 self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
                 reply = self._exchange(wire, request, path, self._left(by))
@@ -201,7 +209,7 @@ class Transport:
             if tries >= allowed or not self._affordable(reply, spent):
                 raise verdict
             if not everybody:
-                self._wait(pause)
+                self._caller.wait(pause)
             request = request.copy()  # whoever recorded the last attempt keeps it as it was
 
     def soon(self) -> float:
@@ -280,7 +288,8 @@ class Transport:
 
     def _left(self, by: float | None) -> float:
         """Seconds that one attempt may take which begins now."""
-        return self._deadline if by is None else min(self._deadline, max(by - self._clock(), BACKOFF_FLOOR))
+        longest = self._timing.deadline
+        return longest if by is None else min(longest, max(by - self._clock(), BACKOFF_FLOOR))
 
     def _exchange(self, wire: Wire, request: Outgoing, path: str, deadline: float) -> Reply:
         """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
@@ -293,8 +302,8 @@ class Transport:
             self.has_answered = True
             self._answered = True
             self._note_date(reply.headers.get("date"))
-        if self._log is not None:
-            self._log(self._line(request, path, reply, self._clock() - started))
+        if self._caller.log is not None:
+            self._caller.log(self._line(request, path, reply, self._clock() - started))
         return reply
 
     def _note_date(self, date: str | None) -> None:
@@ -317,9 +326,9 @@ class Transport:
         """Seconds until the next attempt: full jitter, or what the server asked for and a little more."""
         asked = reply.retry_after
         if asked:
-            return asked + 0.25 * self._jitter()
+            return asked + 0.25 * self._timing.jitter()
         cap = FIRST_BACKOFF_CAP if self._alone(reply) else BACKOFF_CAP
-        return max(BACKOFF_FLOOR, self._jitter() * min(cap, 2.0 ** (tries - 1)))
+        return max(BACKOFF_FLOOR, self._timing.jitter() * min(cap, 2.0 ** (tries - 1)))
 
     def _tell(self, pause: float) -> None:
         """Say once what is waited for: nothing at all is sent meanwhile, and that may be so again and again."""
@@ -329,14 +338,14 @@ class Transport:
             told, self._told = self._told, True
         if not told:
             asks = f"the API says that it is asked too often (429), and to wait {pause:.0f} s"
-            self._note(f"{asks}: flowplan waits, and goes on by itself")
+            self._caller.note(f"{asks}: flowplan waits, and goes on by itself")
 
     def _affordable(self, reply: Reply, spent: float) -> bool:
         """Whether one more attempt may begin `spent` seconds after the call did."""
         if self._alone(reply):
-            return spent <= min(FIRST_BUDGET, self._budget)
+            return spent <= min(FIRST_BUDGET, self._timing.budget)
         reachable = reply.fault != UNREACHABLE or spent + CONNECT_TIMEOUT <= REACH_BUDGET
-        return reachable and spent <= self._budget
+        return reachable and spent <= self._timing.budget
 
     def _alone(self, reply: Reply) -> bool:
         """Whether nobody answers, and nobody ever did."""

@@ -340,34 +340,20 @@ class Session:
     def cloud(self, parallelism: int = 10) -> Fcp:
         """The API's client; opened once."""
         if self._cloud is None:
-            from flowplan.cloud.connect import connect, simulated
+            from flowplan.cloud.connect import Caller, connect, simulated
 
             settings, listener = self.settings, self.listener
+            caller = Caller(wait=self._wait, hold=self.interruption.hold, log=listener.log, note=listener.note)
             if settings.simulated:
                 if is_missing(settings.directory):  # its data would make one, which then is an empty state
                     from flowplan.operations.opening.not_found import no_directory
 
                     raise no_directory(settings.directory)
-                self._cloud = simulated(
-                    settings.simulator_data,
-                    settings.simulator_start,
-                    parallelism,
-                    log=listener.log,
-                    wait=self._wait,
-                    hold=self.interruption.hold,
-                    note=listener.note,
-                )
+                data, start = settings.simulator_data, settings.simulator_start
+                self._cloud = simulated(data, start, parallelism, caller=caller)
             else:
-                self._cloud = connect(
-                    settings.api_url,
-                    settings.environ,
-                    parallelism,
-                    log=listener.log,
-                    wait=self._wait,
-                    hold=self.interruption.hold,
-                    note=listener.note,
-                    hide=listener.hide,
-                )
+                api_url, environ = settings.api_url, settings.environ
+                self._cloud = connect(api_url, environ, parallelism, caller=caller, hide=listener.hide)
         return self._cloud
 
     def _wait(self, seconds: float) -> None:
