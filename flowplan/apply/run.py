@@ -110,7 +110,7 @@ class Applying:
         self._refreshed: list[Record] = [
             *self._restated,
             *self._works.superseded(),
-            *self._working.refreshed(plan.changes),
+            *self._working.refreshed(plan.changes, only=plan.mode == "refresh-only"),
         ]
 
     # -- the rounds

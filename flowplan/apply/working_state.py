@@ -9,10 +9,12 @@ from attrs import field
 
 from flowplan.classes import define
 from flowplan.model.address import Address
+from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
 from flowplan.planning.triggers import causes
 from flowplan.state.journal import ended_by, placed_by
+from flowplan.state.known import is_raised
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.records import Closed, Done, Intent
 from flowplan.state.state import LIFETIME, AppliedPlan, Binding, KnownIds, State, consistent, with_ended, with_placed
@@ -104,8 +106,9 @@ class WorkingState:
         self.pending.pop(intent.intent, None)
         return Closed(intent.intent, why)
 
-    def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
-        """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
+    def refreshed(self, changes: Iterable[Change], *, only: bool) -> Iterator[Done]:
+        """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file. `only`:
+        what is live is recorded, and all else of what the state knows stays as it is."""
         made = {change.address: change for change in changes}
         triggers = self._triggers(made)
         for change in made.values():
@@ -118,6 +121,8 @@ class WorkingState:
                 now = self._wanted_again(known, set_off, moving=change.moving) if again else _as_it_is(change)
             if now is None:
                 continue
+            if only and known is not None:
+                now = _as_live(known, now)
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
             if isinstance(change, Completed):
@@ -187,6 +192,13 @@ def _as_it_is(change: Change) -> Binding | None:
     if isinstance(change, Completed):
         return attrs.evolve(change.bound(change.id, change.applied), ended=change.ended)
     return None
+
+
+def _as_live(known: Binding, now: Binding) -> Binding:
+    """`known` with what `now` says of its object. A limit price that somebody has set is no raise of the watch."""
+    stays = isinstance(now.applied, Bid) and is_raised(known, now.applied)
+    raised = known.raised_from if stays else None
+    return attrs.evolve(known, applied=now.applied, ended=now.ended or known.ended, raised_from=raised)
 
 
 def _alike(known: Binding, now: Binding) -> bool:

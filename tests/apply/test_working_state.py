@@ -98,7 +98,7 @@ def test_what_needs_no_call_is_recorded_where_the_state_has_it_otherwise(
     known: State, change: Change, refreshed: bool
 ) -> None:
     working = WorkingState(known)
-    records: list[Record] = [*working.refreshed([change])]
+    records: list[Record] = [*working.refreshed([change], only=False)]
     assert bool(records) is refreshed
     same(working, known, records)
 

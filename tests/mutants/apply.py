@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget by --refresh-only what an earlier run left to do, and whose file a job that has ended is of",
+        "apply/working_state.py",
+        "            if only and known is not None:\n",
+        "            if False:\n",
+        ("tests/operations/test_refresh_only.py", "-k", "beside_an or still_done"),
+    ),
+    Mistake(
+        "take a limit price that somebody has set for one that the watch has raised",
+        "apply/working_state.py",
+        "    raised = known.raised_from if stays else None\n",
+        "    raised = known.raised_from\n",
+        ("tests/operations/test_refresh_only.py", "-k", "has_raised"),
+    ),
+    Mistake(
+        "lower by --refresh-only, and the apply after it, the limit price that the watch has raised",
+        "apply/working_state.py",
+        "    raised = known.raised_from if stays else None\n",
+        "    raised = None\n",
+        ("tests/operations/test_refresh_only.py", "-k", "has_raised"),
+    ),
+    Mistake(
         "after a kill, a bid that an import block names is old, however new it is",
         "apply/working_state.py",
         "return Done(intent, address, binding, released, adopted, placed_at)",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Place, bid_id, left_in_doubt, made_once
 from tests.faults.test_lost_state import lose
+from tests.operations.test_lifecycle import TRIGGERED, refusing_to_end
+from tests.operations.test_watch import stack, task
 from tests.texts import storage, task_text
 
 TWO = task_text("drifts") + task_text("ends", more=f"{storage('data')}ports: [8080]\n")
@@ -123,6 +125,42 @@ def test_a_job_that_has_ended_stays_known(place: Place) -> None:
     place.ok("apply", *ONLY, "--auto-approve")
     place.ok("apply", "--auto-approve")
     assert place.ledger() == ledger
+
+
+def test_beside_an_apply_it_saves_nothing_once_a_job_has_ended(place: Place) -> None:
+    """What the one records of it, the other leaves: above all which file made it, as a part of a stack has to know."""
+    place.write(task_text("job", more="lifetime: {when_done: cancel, max_hours: 5}\nports: [80]\n"))
+    place.ok("apply", "--auto-approve")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.job')}")
+    place.ok("apply", "--auto-approve")
+    before = (place.path / "flowplan.state.json").read_bytes()
+    for more in (ONLY, (), ONLY):
+        place.ok("apply", *more, "--auto-approve")
+    assert (place.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_what_an_earlier_run_left_to_do_is_still_done_after_it(place: Place) -> None:
+    place.write(TRIGGERED)
+    place.ok("apply", "--auto-approve")
+    refusing_to_end(place, "bid.train")
+    place.ok("apply", *ONLY, "--auto-approve")
+    assert "bid.pre was replaced by an earlier run (replace_triggered_by)" in place.ok("plan")
+
+
+@pytest.mark.parametrize(("limit", "code"), [(None, 0), ("39.00", 2)])
+def test_a_limit_that_the_watch_has_raised_is_known_to_be_raised_after_it(
+    place: Place, limit: str | None, code: int
+) -> None:
+    """Not so one that somebody has set since: the next apply lowers it."""
+    place.write(stack("{raise_limit_up_to: 40}", train=task("5.00", "a100.8x.SXM4.IB", "us-central1-a")))
+    place.ok("apply", "--auto-approve")
+    place.ok("watch", "--once")
+    if limit is not None:
+        body = json.dumps({"limit_price": f"${limit}"}).encode()
+        place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.train')}", body)
+    place.ok("apply", *ONLY, "--auto-approve")
+    assert (limit or "raised_from") in place.ok("state", "show", "bid.train")
+    assert place.run("plan", "--detailed-exitcode").code == code
 
 
 def test_a_program_records_it_too(moved: Place) -> None:
