@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 @frozen
 class History:
     """The versions of the state called `name`, the newest first. `serial`, `lineage`: those of the state now; None:
-    it is lost, or does not read. `unsaved`: a run has recorded more since, so that no version is the state now."""
+    it is lost, or does not read. `unsaved`: how many addresses there are now, where a run has recorded more since, so
+    that no version is the state now; None: all is saved."""
 
     name: str
     serial: int | None
     versions: tuple[Version, ...]
     lineage: str | None = None
-    unsaved: bool = False
+    unsaved: int | None = None
 
 
 @frozen
@@ -41,6 +42,7 @@ def history(found: History) -> HistoryDocument:
         "format_version": "1.0",
         "lineage": found.lineage,
         "serial": found.serial,
+        "unsaved": None if found.unsaved is None else {"resources": found.unsaved},
         "versions": [
             {"serial": one.serial, "resources": one.resources, "change": _change(one.change) if one.change else None}
             for one in found.versions

@@ -26,21 +26,20 @@ if TYPE_CHECKING:
 def history(session: Session) -> History:
     """The versions of the state here, the newest first; also of one that is lost or damaged. Raises StateError."""
     store = session.store
-    unsaved = False
+    unsaved = None
     try:
         loaded = store.read()
         lineage, serial = (None, None) if loaded.fresh else (loaded.state.lineage, loaded.state.serial)
-        unsaved = loaded.journaled
+        unsaved = len(loaded.state.bindings) if loaded.journaled else None
     except StateError:
         lineage = serial = None
     versions = store.versions()
     if lineage is None and versions:
         lineage = versions[-1].lineage
-    if unsaved:
-        count = len(loaded.state.bindings)
+    if unsaved is not None:
         session.listener.note(
-            f"a run has done more since, and has not saved it: there {'is' if count == 1 else 'are'} {count}"
-            f" resource{'' if count == 1 else 's'} now, and the next run that saves makes a version of that"
+            f"a run has done more since, and has not saved it: there {'is' if unsaved == 1 else 'are'} {unsaved}"
+            f" resource{'' if unsaved == 1 else 's'} now, and the next run that saves makes a version of that"
         )
     found = tuple(one for one in reversed(versions) if one.lineage == lineage)
     return History(store.name, serial, found, lineage=lineage, unsaved=unsaved)

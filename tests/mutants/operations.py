@@ -62,8 +62,8 @@ MISTAKES = (
     Mistake(
         "take the version that was saved last for the state, whatever a killed run did since",
         "operations/history.py",
-        "unsaved = loaded.journaled",
-        "unsaved = False",
+        "if loaded.journaled else None",
+        "if False else None",
         ("tests/operations/test_history.py", "-k", "killed_run_did"),
     ),
     Mistake(

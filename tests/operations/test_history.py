@@ -48,6 +48,7 @@ def test_what_a_killed_run_did_since_the_last_version_is_said(place: Place) -> N
     place.write(task_text("train"))
     place.ok(*APPLY)
     assert "(the state now)" in place.ok("state", "history")
+    assert json.loads(place.ok("state", "history", "--format", "json"))["unsaved"] is None
     place.write(task_text("second", more=storage("data")), "second.yaml")
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "kill")
@@ -57,6 +58,7 @@ def test_what_a_killed_run_did_since_the_last_version_is_said(place: Place) -> N
     assert (shown.code, "1  20" in shown.out, "(the state now)" in shown.out) == (0, True, False)
     count = len(place.ok("state", "list").splitlines())
     assert f"has done more since, and has not saved it: there are {count} resources now" in " ".join(shown.err.split())
+    assert json.loads(place.ok("state", "history", "--format", "json"))["unsaved"] == {"resources": count}
     place.ok(*APPLY, "second.yaml")
     shown = place.run("state", "history")
     assert ("(the state now)" in shown.out, shown.err) == (True, "")

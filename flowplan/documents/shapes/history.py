@@ -29,12 +29,21 @@ class VersionShown(TypedDict):
     change: ChangeShown | None
 
 
+class Unsaved(TypedDict):
+    """What a run has recorded since the last save, and has not saved: it was killed, or still runs. `resources` counts
+    the addresses that there are by that."""
+
+    resources: int
+
+
 class HistoryDocument(TypedDict):
-    """The versions of a state that are kept, the oldest first. `serial`: that of the state now."""
+    """The versions of a state that are kept, the newest first. `serial`: that of the state now. `unsaved` null: a
+    version with that serial is the state now."""
 
     format_version: str
     lineage: str | None
     serial: int | None
+    unsaved: Unsaved | None
     versions: list[VersionShown]
 
 

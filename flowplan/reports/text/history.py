@@ -17,7 +17,7 @@ def history(found: History, paint: Paint) -> str:
     """A paragraph for each version, the newest first."""
     if not found.versions:
         return f"No versions of {shown(found.name)} are kept.\n"
-    now = None if found.unsaved else found.serial
+    now = None if found.unsaved is not None else found.serial
     return "\n".join(_version(one, paint, now=one.serial == now) for one in found.versions)
 
 
