@@ -6,6 +6,34 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a stack that is destroyed under its new name for another, whose files give up what it has",
+        "operations/checking/environment.py",
+        "return wishes.declared | wishes.spared | wishes.given_up",
+        "return wishes.declared | wishes.spared",
+        ("tests/operations/test_other_stack.py", "-k", "renamed_goes_on"),
+    ),
+    Mistake(
+        "take a stack that is destroyed under its new name for another, whose files leave a task to somebody",
+        "operations/checking/environment.py",
+        "return wishes.declared | wishes.spared | wishes.given_up",
+        "return wishes.declared | wishes.given_up",
+        ("tests/operations/test_other_stack.py", "-k", "leaves_a_task"),
+    ),
+    Mistake(
+        "take a stack that keeps only a volume under its new name for another",
+        "operations/checking/environment.py",
+        "(*config.tasks, *config.volumes, ",
+        "(*config.tasks, ",
+        ("tests/operations/test_other_stack.py", "-k", "keeps_only"),
+    ),
+    Mistake(
+        "refuse to end a stack whose files name nothing any more, and have another name",
+        "operations/checking/environment.py",
+        "    if not ends or not named or not ",
+        "    if not ends or not ",
+        ("tests/operations/test_other_stack.py", "-k", "renamed_goes_on"),
+    ),
+    Mistake(
         "a stack that is renamed, and has moved a task, is refused as another",
         "operations/checking/environment.py",
         "*former_addresses(config), *removals(config)",

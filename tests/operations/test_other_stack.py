@@ -63,14 +63,36 @@ def test_who_has_looked_at_the_plan_may_carry_it_out(second: Place) -> None:
         pytest.param(SECOND + "removed: [{address: task.train, destroy: true}]\n", id="whose task is given up"),
         pytest.param(SECOND.replace("name: beta\n", ""), id="that no file names any more"),
         pytest.param(SECOND.replace("beta", "alpha"), id="that keeps its name"),
+        pytest.param(SECOND.partition("tasks:")[0], id="that is given up"),
     ],
 )
-def test_a_stack_that_is_renamed_goes_on(second: Place, text: str) -> None:
+@pytest.mark.parametrize("commands", [[APPLY, DESTROY], [DESTROY]], ids=["applied", "destroyed at once"])
+def test_a_stack_that_is_renamed_goes_on(second: Place, text: str, commands: list[tuple[str, ...]]) -> None:
     second.write(text)
-    code, told = said(second, *APPLY)
+    for command in commands:
+        code, told = said(second, *command)
+        assert (code, "another stack's state?" in told) == (0, False), told
+    assert live_ids(second) == []
+
+
+VOLUME = "volumes: {data: {size: 1, region_id: us-central1-b}}\n"
+
+
+@pytest.mark.parametrize("command", [APPLY, (*DESTROY, "--keep-volumes")], ids=["apply", "destroy"])
+def test_so_does_one_that_keeps_only_a_volume(place: Place, command: tuple[str, ...]) -> None:
+    place.write(FIRST + VOLUME)
+    place.ok(*APPLY)
+    place.write(SECOND + VOLUME)
+    code, told = said(place, *command)
     assert (code, "another stack's state?" in told) == (0, False), told
-    code, told = said(second, *DESTROY)
-    assert (code, "another stack's state?" in told, live_ids(second)) == (0, False, []), told
+
+
+def test_a_destroy_of_one_that_leaves_a_task_to_somebody_goes_on(place: Place) -> None:
+    place.write(FIRST + "  other: {}\n")
+    place.ok(*APPLY)
+    place.write(SECOND + "removed: [{address: task.train, destroy: false}]\n")
+    code, told = said(place, *DESTROY)
+    assert (code, "another stack's state?" in told, len(live_ids(place))) == (0, False, 1), told
 
 
 def test_a_stack_that_was_named_later_goes_on_with_the_name_that_its_state_keeps(place: Place) -> None:
