@@ -178,8 +178,9 @@ class Store(Protocol):
     # -- reading
 
     def untouched(self) -> bool:
-        """Whether nothing is on a server where the state is to be, so that a lock would begin one there. What is asked
-        ahead anyway says so of one that was begun. Raises StateError."""
+        """Whether nothing is on a server where the state is to be, so that a lock would begin one there. Nobody is
+        asked who is not asked anyway, where this machine has seen one, or the lock's record is asked for ahead. Raises
+        StateError."""
         return False
 
     def read(self, *, stops: bool = False) -> Loaded:

@@ -15,8 +15,8 @@ MISTAKES = (
     Mistake(
         "take a state for none where only the record of its lock is missing",
         "backends/remote/store.py",
-        "        return self._lock.unused() and self.read().fresh\n",
-        "        return self._lock.unused()\n",
+        " and self._lock.unused() and self.read().fresh\n",
+        " and self._lock.unused()\n",
         ("tests/contracts/test_backends.py", "-k", "untouched_whose"),
     ),
     Mistake(

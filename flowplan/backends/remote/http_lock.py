@@ -69,7 +69,6 @@ class HttpLock(FencedLock):
         self._fence = 0
         self._asking = threading.Lock()
         self._look: tuple[float, Foreseen[bool]] | None = None  # whether it is still ours, and since when that is asked
-        self._begun: Foreseen[bool] | None = None  # whether there is a document, which is asked ahead
 
     @property
     def name(self) -> str:
@@ -85,12 +84,10 @@ class HttpLock(FencedLock):
     # -- taking it
 
     def foresee(self) -> None:
-        """Of a lock nothing is known before it is taken, but whether there is a document that could name it."""
-        self._begun = Foreseen(lambda: self._place.look().serial > 0)
+        """Nothing is known of a lock before it is taken."""
 
     def unused(self) -> bool:
-        begun, self._begun = self._begun, None
-        return not (self._place.look().serial > 0 if begun is None else begun.found())
+        return not self._place.look().serial
 
     def acquire(
         self,

@@ -140,7 +140,7 @@ class RemoteStore(Store):
     # -- reading
 
     def untouched(self) -> bool:
-        return self._lock.unused() and self.read().fresh
+        return not self._seen.last().lineage and self._lock.unused() and self.read().fresh
 
     def read(self, *, stops: bool = False) -> Loaded:
         last = self._seen.last()
