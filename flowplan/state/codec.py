@@ -239,7 +239,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         serial={"struct_hook": lambda value, _: _serial(value)},
         put_back={"struct_hook": lambda value, _: _serial(value)},
         paid_since={"struct_hook": lambda value, _: _serial(value)},
-        **dict.fromkeys(("stack", "project", "project_name", "name_prefix"), text),
+        **dict.fromkeys(("stack", "project", "project_name", "name_prefix", "applied_as"), text),
         **dict.fromkeys(("api_url", "moved_to", "moving_from", "moved_as"), place),
         bindings={"rename": "resources", "struct_hook": bindings},
         outputs={"struct_hook": lambda value, _: _object(value)},

@@ -110,6 +110,8 @@ class State:
     `placed`: ids of bids of this stack that were placed lately, each with when (as in `ended`): the API may not show
     them yet, and nobody must take them for gone (`may_not_show`).
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
+    `applied_as`: the name that the files had then, where they name what this has, and it is another than `stack`, which
+    stays for the markers; "": there was none.
     `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
     before is not known. 0: it is recorded from the beginning.
     `moved_to`: the place that this state has moved to, of which nothing but this is left here, and `moved_as` how a
@@ -135,6 +137,7 @@ class State:
     moved_to: str = field(default="", metadata=IF_SET)
     moving_from: str = field(default="", metadata=IF_SET)
     moved_as: str = field(default="", metadata=IF_SET)
+    applied_as: str = field(default="", metadata=IF_SET)
 
     def __repr__(self) -> str:
         """What it holds; a notebook shows it, and a log."""

@@ -6,17 +6,31 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "refuse a renamed stack, long after it was applied with its new name, whenever it replaces all that it has",
+        "operations/checking/environment.py",
+        "state.applied_as or state.stack",
+        "state.stack",
+        ("tests/operations/test_other_stack.py", "-k", "applied_with_its_new"),
+    ),
+    Mistake(
+        "let the files of another stack give the state their name by an apply of a part, which ends nothing",
+        "operations/checking/environment.py",
+        "    if config.stack and (not before or not before.keys().isdisjoint(_named_in(config))):\n",
+        "    if config.stack:\n",
+        ("tests/operations/test_other_stack.py", "-k", "no_new_name"),
+    ),
+    Mistake(
         "take a stack that is destroyed under its new name for another, whose files give up what it has",
         "operations/checking/environment.py",
-        "return wishes.declared | wishes.spared | wishes.given_up",
-        "return wishes.declared | wishes.spared",
+        "wishes.declared | wishes.spared | wishes.given_up if",
+        "wishes.declared | wishes.spared if",
         ("tests/operations/test_other_stack.py", "-k", "renamed_goes_on"),
     ),
     Mistake(
         "take a stack that is destroyed under its new name for another, whose files leave a task to somebody",
         "operations/checking/environment.py",
-        "return wishes.declared | wishes.spared | wishes.given_up",
-        "return wishes.declared | wishes.given_up",
+        "wishes.declared | wishes.spared | wishes.given_up if",
+        "wishes.declared | wishes.given_up if",
         ("tests/operations/test_other_stack.py", "-k", "leaves_a_task"),
     ),
     Mistake(

@@ -95,6 +95,37 @@ def test_a_destroy_of_one_that_leaves_a_task_to_somebody_goes_on(place: Place) -
     assert (code, "another stack's state?" in told, len(live_ids(place))) == (0, False, 1), told
 
 
+def renamed(place: Place, text: str) -> None:
+    """A stack that was applied as alpha, and is since, with what it had, as beta."""
+    place.write(text)
+    place.ok(*APPLY)
+    place.edit("alpha", "beta")
+    place.ok(*APPLY)
+
+
+def test_one_that_was_applied_with_its_new_name_is_that_stack(place: Place) -> None:
+    """What replaces all that it has at once is its own from then on, and what another name does so is not."""
+    renamed(place, FIRST)
+    assert "No changes" in place.ok("plan")
+    before = (place.path / "flowplan.state.json").read_bytes()
+    place.ok(*APPLY)
+    assert (place.path / "flowplan.state.json").read_bytes() == before
+    place.write(SECOND.replace("beta", "alpha"))
+    code, told = said(place, *APPLY)
+    assert (code, WHOSE.replace("beta", "ALPHA").replace("alpha", "beta").replace("ALPHA", "alpha") in told) == (
+        3,
+        True,
+    )
+    assert "(`name: beta`)" in told
+    place.write(SECOND)
+    assert "1 added, 0 changed, 1 destroyed" in place.ok(*APPLY)
+
+
+def test_one_that_names_nothing_of_what_is_there_is_no_new_name_of_it(second: Place) -> None:
+    second.ok(*APPLY, "--target", "bid.serve")
+    assert "applied_as" not in second.ok("state", "pull")
+
+
 def test_a_stack_that_was_named_later_goes_on_with_the_name_that_its_state_keeps(place: Place) -> None:
     """That of its directory: what replaces all that it has at once would be refused again and again."""
     place.write(FIRST.replace("name: alpha\n", ""))

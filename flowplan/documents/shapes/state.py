@@ -183,6 +183,7 @@ class StateDocument(TypedDict):
     placed: NotRequired[dict[str, float]]
     placed_at: NotRequired[float]
     name_prefix: NotRequired[str]
+    applied_as: NotRequired[str]
     paid: NotRequired[dict[str, Paid]]
     paid_since: NotRequired[int]
     moved_to: NotRequired[str]

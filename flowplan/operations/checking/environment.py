@@ -55,35 +55,34 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 
 
 def other_stack(seen: Observed, wishes: Wishes, plan: Plan) -> Diagnostic | None:
-    """A warning where two stacks were given one state: the files have another `name` than the state, `plan` ends
-    something that they cover, as a file of that name made it, and they name nothing of all that. None: it is not so, or
-    the files give no name. A stack that is renamed still names what it has, and one that is given up names nothing."""
+    """A warning where two stacks were given one state: the files have another `name` than those that were applied last,
+    `plan` ends something that they cover, as a file of that name made it, and they name nothing of all that. None: it
+    is not so, or the files give no name. A stack that is renamed still names what it has, and is known by its new name
+    once that is applied; one that is given up names nothing."""
     config, state = seen.config, seen.recorded
-    name = wishes.stack if config is None else config.stack
-    if wishes.mode not in _HOW or not name or state.stack in ("", name):
+    name, known = wishes.stack if config is None else config.stack, state.applied_as or state.stack
+    if wishes.mode not in _HOW or not name or known in ("", name):
         return None
     covered = {one.address for one in state.bindings.values() if one.address.kind != "ports" and wishes.in_scope(one)}
     ends = any(isinstance(one, Delete) and one.address in covered for one in plan.changes)
-    named = _named_by(config, wishes)
+    named = wishes.declared | wishes.spared | wishes.given_up if config is None else _named_in(config)
     if not ends or not named or not covered.isdisjoint(named):
         return None
     summary = (
-        f"the state is that of stack {shown(state.stack)}; the files are of {shown(name)}, and name nothing of what it "
+        f"the state is that of stack {shown(known)}; the files are of {shown(name)}, and name nothing of what it "
         "has: another stack's state?"
     )
     hint = (
         "give each stack a state of its own, with --state, FLOWPLAN_STATE or `state:`; if this one is meant: give the "
-        f"stack the name that its state keeps (`name: {shown(state.stack)}`), or {_HOW[wishes.mode]}"
+        f"stack the name that its state keeps (`name: {shown(known)}`), or {_HOW[wishes.mode]}"
     )
     return Diagnostic(_OTHER_STACK, summary, hint, severity="warning")
 
 
-def _named_by(config: Config | None, wishes: Wishes) -> frozenset[Address]:
+def _named_in(config: Config) -> frozenset[Address]:
     """What the files name in any way, also as moved or removed."""
     from flowplan.planning.moves import former_addresses, removals
 
-    if config is None:
-        return wishes.declared | wishes.spared | wishes.given_up
     return frozenset((*config.tasks, *config.volumes, *former_addresses(config), *removals(config)))
 
 
@@ -223,8 +222,14 @@ def warned(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     return (one for one in found if one.code in (_CODE, _OTHER_STACK, _OTHER_STATE))
 
 
-def with_prefix(state: State, config: Config | None, plan: Plan, outcome: Outcome) -> State:
-    """`state` with the prefix of `config`, once something of `plan` is done, or nothing was to be done."""
+def as_applied(state: State, seen: Observed, config: Config | None, plan: Plan, outcome: Outcome) -> State:
+    """`state` with the prefix and the name of `config`, once something of `plan` is done, or nothing was to be done:
+    `seen` before that. Files that name nothing of what there was may be another stack's: their name does not count."""
     if config is None or plan.mode != "apply" or not (outcome.done or plan.empty):
         return state
-    return state if state.name_prefix == config.name_prefix else attrs.evolve(state, name_prefix=config.name_prefix)
+    before, name = seen.recorded.bindings, state.applied_as
+    if config.stack and (not before or not before.keys().isdisjoint(_named_in(config))):
+        name = "" if config.stack == state.stack else config.stack
+    if (state.name_prefix, state.applied_as) == (config.name_prefix, name):
+        return state
+    return attrs.evolve(state, name_prefix=config.name_prefix, applied_as=name)

@@ -19,7 +19,7 @@ from flowplan.apply.waits import Waiting
 from flowplan.classes import define
 from flowplan.errors import FlowplanError, StateError, Unserved, Unwritten
 from flowplan.model.resources import Bid
-from flowplan.operations.checking.environment import with_prefix
+from flowplan.operations.checking.environment import as_applied
 from flowplan.operations.checking.sensitive import config_sha256
 from flowplan.operations.looking.observe import Observed
 from flowplan.operations.looking.unknown_stack import hold_known
@@ -179,7 +179,7 @@ class Run:
                 around = self._surroundings(journal, lock, plan, seen)
                 outcome = self._carry_out(plan, found.recovered, seen, around)
                 state = with_outputs(outcome.state, self._recorded, plan)
-                state = with_prefix(state, self._recorded, plan, outcome)
+                state = as_applied(state, seen, self._recorded, plan, outcome)
                 changed = found.journal.appended or loaded.journaled or state is not outcome.state
                 outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
                 saved = self._save(outcome, found, changed=changed)
