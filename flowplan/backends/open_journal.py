@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from flowplan.errors import StateError
 from flowplan.files.atomic import PRIVATE, write_all
 
 _CLOSED = -1  # no descriptor: what asks the system with it fails
+# Of an allocation on a file system without them (NFS 4.1, FUSE): glibc then writes by itself, musl (Alpine) does not.
+_NO_ALLOCATING = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _SIGHT = 64  # bytes looked at on either side of the end
 
 
@@ -40,8 +43,14 @@ class OpenJournal:
             raise
 
     def reserve(self, size: int) -> None:
-        """Allocate `size` bytes after the end. Raises OSError."""
-        os.posix_fallocate(self._descriptor, self.end, size)
+        """Allocate `size` bytes after the end, or write that many where the system allocates none there. Raises
+        OSError."""
+        try:
+            os.posix_fallocate(self._descriptor, self.end, size)
+        except OSError as error:
+            if error.errno not in _NO_ALLOCATING:
+                raise
+            write_all(self._descriptor, bytes(size), self.end)
 
     def write(self, data: bytes) -> None:
         """Add `data`; it is durable, and found at `path`, when this returns. Raises OSError and StateError, and then

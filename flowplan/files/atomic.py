@@ -24,6 +24,8 @@ SHORTER = "give it a shorter name: some files beside it have longer ones"
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
+# Of a link, where the file system has none: exFAT, CIFS, the folder of a virtual machine.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _IN_THE_WAY = (errno.EBUSY, errno.EXDEV)  # of a rename: a mount
 _ESCAPED = regex(rb"[ \t\n\\#]")
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENOMEM)
@@ -58,13 +60,29 @@ def create_file(path: Path, data: bytes) -> bool:
     with durable(path):
         try:
             _write_new(temporary, data, PRIVATE)
-            os.link(temporary, path, follow_symlinks=False)
+            take_name(temporary, path)
         except FileExistsError:
             return False
         finally:
             temporary.unlink(missing_ok=True)
         sync_directory(path.parent)
     return True
+
+
+def take_name(complete: Path, path: Path) -> None:
+    """Give the file `complete` the name `path`; afterwards it may have its own, too. Raises FileExistsError where there
+    is something, which stays as it is, and OSError."""
+    try:
+        os.link(complete, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+        try:
+            complete.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _hold_replaceable(path: Path, target: Path) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flowplan.errors import FlowplanError
+from flowplan.files.atomic import take_name
 from flowplan.files.private import make_directory
 
 VERSION = 4
@@ -231,16 +232,16 @@ def reading(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _create(path: Path, fill: Fill) -> None:
-    """Make the file complete under another name, then link it: a process that opens `path` finds all or nothing."""
+    """Make the file complete under another name, then give it its own: who opens `path` finds all or nothing."""
     make_directory(path.parent)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _make(str(unfinished), fill).close()
         with contextlib.suppress(FileExistsError):  # another process was first: its data hold
-            os.link(unfinished, path)
+            take_name(unfinished, path)
     finally:
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)
 
 
 def _make(name: str, fill: Fill) -> sqlite3.Connection:

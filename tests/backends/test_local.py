@@ -13,6 +13,7 @@ import pytest
 
 from flowplan.backends import open_journal, state_files
 from flowplan.backends.local import LocalStore
+from flowplan.backends.room import RESERVED
 from flowplan.errors import StateError
 from flowplan.files import atomic as files
 from flowplan.files.atomic import hold_trusted
@@ -171,6 +172,62 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real(fd, bytes(data)[:7], at))
     files.replace_file(tmp_path / "f", b"x" * 100)
     assert (tmp_path / "f").read_bytes() == b"x" * 100
+
+
+# ---- file systems that can less -----------------------------------------------------------------------------
+
+
+def unable(number: int) -> Callable[..., None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_links_a_new_file_is_written_where_nothing_is_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As on exFAT, and in the folders of a virtual machine."""
+    path = tmp_path / "flowplan.yaml"
+    monkeypatch.setattr(os, "link", unable(number))
+    assert files.create_file(path, b"first")
+    assert not files.create_file(path, b"second")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_links_a_new_file_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", unable(errno.EPERM))
+    monkeypatch.setattr(Path, "replace", unable(errno.EIO))
+    with pytest.raises(StateError):
+        files.create_file(tmp_path / "flowplan.yaml", b"first")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_room_for_a_journal_that_the_system_does_not_allocate_is_written(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """musl (Alpine) allocates nothing where the file system does not: FUSE, NFS 4.1."""
+    monkeypatch.setattr(os, "posix_fallocate", unable(number))
+    begun = Run.of(store)
+    begun.append([INTENT])
+    assert store.journal_path.stat().st_size >= RESERVED
+    begun.append([Done("i-1", DATA, BINDING)])
+    begun.save(begun.read().state)
+    assert store.journal_path.stat().st_size < 1000
+    assert store.read().state.bindings == {DATA: BINDING}
+
+
+def test_room_for_a_journal_that_is_not_there_is_missed_before_anything_is_recorded(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", unable(errno.EOPNOTSUPP))
+    monkeypatch.setattr(os, "pwrite", unable(errno.ENOSPC))
+    with pytest.raises(StateError, match="No space left"):
+        Run.of(store).append([INTENT])
+    assert store.journal_path.read_bytes().strip(b"\0") == b""
 
 
 # ---- what the journal could not take ------------------------------------------------------------------------

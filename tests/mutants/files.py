@@ -57,9 +57,16 @@ MISTAKES = (
     Mistake(
         "write a new file over one that is there",
         "files/atomic.py",
-        "            os.link(temporary, path, follow_symlinks=False)\n",
+        "            take_name(temporary, path)\n",
         "            temporary.replace(path)\n",
         ("tests/operations/test_generate.py", "-k", "exists_stays"),
+    ),
+    Mistake(
+        "write a new file over one that is there, where there are no links",
+        "files/atomic.py",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE",
+        "os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE",
+        ("tests/backends/test_local.py", "-k", "without_links"),
     ),
     Mistake(
         "a file that cannot be looked at is gone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -160,6 +161,20 @@ def test_several_processes_share_the_file_from_the_first_moment(tmp_path: Path) 
         assert sorted(entry.subject or "" for entry in simulator.ledger()) == sorted(placed)
     assert len(set(placed)) == 100
     assert sorted(file.name for file in tmp_path.iterdir()) == ["s.db"]
+
+
+def test_a_file_is_made_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on exFAT."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with Simulator.open(tmp_path / "s.db") as simulator:
+        now = simulator.now()
+    with Simulator.open(tmp_path / "s.db") as simulator:
+        assert simulator.now() >= now
+    assert [file.name for file in tmp_path.iterdir()] == ["s.db"]
 
 
 @pytest.mark.parametrize("after", [1, 7, 20])
