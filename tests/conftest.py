@@ -46,7 +46,9 @@ hurried.install()
 known.install()
 
 # Modules beside the test files whose assertions say what they compared, too.
-pytest.register_assert_rewrite(*(f"tests.{room}" for room in ("cloud", "faults", "simulator", "startup")))
+pytest.register_assert_rewrite(
+    *(f"tests.{room}" for room in ("api", "cli", "cloud", "faults", "operations", "simulator", "startup"))
+)
 
 # What Hypothesis draws: `make test` 100 examples of a property, the same at each run, so that only a change of the code
 # can fail it; `make soak` 1,000, others at each run.

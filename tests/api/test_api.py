@@ -19,38 +19,18 @@ from typing import Any
 import pytest
 
 import flowplan
-from flowplan.apply.outcome import Outcome
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.steps import Step
-from tests.conftest import EXAMPLES, START, Place, live_ids
+from tests.api.stacks import EXAMPLE, TASK, addresses, stack_in, untyped
+from tests.conftest import START, Place, live_ids
 from tests.typed.sweep import place as sweep
-
-TASK = {
-    "name": "train",
-    "project_name": "my-foundry-project",
-    "resources_specification": {"fcp_instance": "h100.8x.SXM5.IB", "cluster_id": "us-central1-b"},
-}
-EXAMPLE = EXAMPLES / "task" / "flowplan.yaml"
-
-
-def stack_in(directory: Path, *sources: Any, **more: Any) -> flowplan.Stack:
-    return flowplan.load(*sources, directory=directory, api_url="sim:", environ=START, **more)
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> flowplan.Stack:
     (tmp_path / "flowplan.yaml").write_text(EXAMPLE.read_text())
     return stack_in(tmp_path)
-
-
-def untyped(value: Any) -> Any:
-    """A value that no type checker would let through: a notebook has none."""
-    return value
-
-
-def addresses(outcome: Outcome) -> list[str]:
-    return [str(step.address) for step in outcome.done]
 
 
 def test_plan_apply_status_cost_destroy(stack: flowplan.Stack) -> None:

@@ -18,7 +18,7 @@ import pytest
 import flowplan
 from flowplan.cloud.http.transport import Transport
 from flowplan.documents import doctor, market, offers, status
-from tests.api.test_api import TASK, addresses, stack_in
+from tests.api.stacks import TASK, addresses, stack_in
 from tests.processes import LONGEST
 
 COARSE = decimal.Context(

@@ -14,7 +14,7 @@ import pytest
 
 import flowplan
 from flowplan.model.address import Address
-from tests.api.test_api import TASK, stack_in, untyped
+from tests.api.stacks import TASK, stack_in, untyped
 from tests.conftest import Place
 
 CALLS: dict[str, Callable[..., object]] = {

@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import flowplan
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
-from tests.api.test_api import TASK, stack_in
+from tests.api.stacks import stack_in, tasks
 from tests.conftest import START, Place, left_in_doubt, live_ids
 
 
@@ -26,10 +25,6 @@ class Hostile(flowplan.Silent):
         self.left -= 1
         if self.left == 0:
             raise self.error
-
-
-def tasks(names: str, **more: Any) -> list[dict[str, Any]]:
-    return [{**TASK, "name": name, **more} for name in names]
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)])

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import flowplan
-from tests.api.test_api import stack_in
-from tests.api.test_whose_tasks import task
+from tests.api.stacks import stack_in, task
 from tests.conftest import Place
 
 NAMES = "abcdef"

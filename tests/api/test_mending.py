@@ -18,9 +18,8 @@ from flowplan.backends.local import LocalStore
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.cloud.http.transport import Transport
-from tests.api.test_api import TASK, stack_in
-from tests.api.test_stop import Calls, asked, calls, ended
-from tests.api.test_whose_tasks import task
+from tests.api.stacks import TASK, stack_in, task
+from tests.api.stopping import Calls, asked, calls, ended
 from tests.conftest import Place, left_in_doubt, live_ids, lose_addresses
 from tests.processes import LONGEST
 from tests.typed.operator import Operator

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import flowplan
-from tests.api.test_api import TASK, stack_in
+from tests.api.stacks import TASK, stack_in
 from tests.conftest import EXAMPLES, Place
 
 NOTEBOOK = EXAMPLES / "notebook" / "quickstart.ipynb"

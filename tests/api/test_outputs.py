@@ -9,7 +9,7 @@ import pytest
 
 import flowplan
 from flowplan.documents import history, outputs
-from tests.api.test_api import TASK, stack_in, untyped
+from tests.api.stacks import TASK, stack_in, untyped
 from tests.conftest import Place
 
 STACK = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import flowplan
-from tests.api.test_api import TASK, addresses, stack_in
+from tests.api.stacks import TASK, addresses, stack_in
 from tests.processes import LONGEST
 
 

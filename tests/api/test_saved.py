@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import flowplan
-from tests.api.test_api import EXAMPLE, TASK, addresses, stack_in, untyped
+from tests.api.stacks import EXAMPLE, TASK, addresses, stack_in, untyped
 from tests.conftest import Place, live_ids
 from tests.typed.bot import merged, opened
 

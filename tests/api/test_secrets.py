@@ -12,7 +12,7 @@ import flowplan
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import FlowplanError
 from flowplan.model.resources import Bid
-from tests.api.test_api import TASK
+from tests.api.stacks import TASK
 from tests.conftest import START, Place
 
 SECRET = "fkey_abcdefghijklmnop1234567890"

@@ -9,46 +9,36 @@ import pickle
 import re
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attrs import define, field
 
 import flowplan
 from flowplan.api import thread as api_thread
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.run import Applying
-from flowplan.cloud.http.transport import Transport
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.operations import what_if
-from flowplan.operations.opening.interaction import Event
 from flowplan.operations.running import hooks
 from flowplan.operations.watching import rounds
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
 from flowplan.state.state import State
-from tests.api.test_api import TASK, stack_in
-from tests.api.test_goes_on import tasks
+from tests.api.stacks import TASK, stack_in, tasks
+from tests.api.stopping import Calls, asked, calls, ended
 from tests.config.task_texts import TYPE
 from tests.conftest import START, Place, live_ids
 from tests.processes import LONGEST
 from tests.typed.scheduler import schedule
 
+__all__ = ["asked", "calls"]  # fixtures
 LOOKS = ("status", "outputs", "cost", "market", "offers", "doctor", "orphans")
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Set once a run knows that it is to stop."""
-    known, stop = threading.Event(), Event.stop
-    monkeypatch.setattr(Event, "stop", lambda self: (stop(self), known.set()))
-    yield known
 
 
 class Stopping(flowplan.Silent):
@@ -76,25 +66,6 @@ class Waiting(Stopping):
 class AfterOne(Waiting):
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         Stopping.started(self, step, change)
-
-
-def ended(act: Callable[[], Any]) -> flowplan.Interrupted:
-    """What a call ends with in a thread of its own."""
-    raised: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - it is looked at
-            raised.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join(LONGEST)
-    [error] = raised
-    assert isinstance(error, flowplan.Interrupted), error
-    assert error.exit_code == 130
-    return error
 
 
 def names(steps: Any) -> list[str]:
@@ -220,29 +191,6 @@ def test_what_is_asked_to_stop_before_it_begins_does_nothing(place: Place) -> No
         assert (str(error), error.outcome) == ("stopped; nothing was under way", None)
     assert place.ledger() == []
     stack.apply(proposal)
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch, asked: threading.Event) -> Calls:
-    """The attempts of calls. The `nth` sets `stop`, and goes on once the run knows it."""
-    made, exchange = Calls(), Transport._exchange
-
-    def counted(transport: Transport, *given: Any) -> Any:
-        made.count += 1
-        if made.count == made.nth:
-            made.stop.set()
-            assert asked.wait(LONGEST)
-        return exchange(transport, *given)
-
-    monkeypatch.setattr(Transport, "_exchange", counted)
-    return made
-
-
-@define
-class Calls:
-    count: int = 0
-    nth: int = 0
-    stop: threading.Event = field(factory=threading.Event)
 
 
 @pytest.mark.parametrize("act", ["plan", "apply", "destroy", "watch"])

@@ -11,7 +11,7 @@ import pytest
 import flowplan
 from flowplan.operations.opening.interaction import Event
 from tests.conftest import START, Place, bid_id
-from tests.operations.test_watch import end, posts, stack, task
+from tests.operations.watching import end, posts, stack, task
 from tests.processes import LONGEST
 
 

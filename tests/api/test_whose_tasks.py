@@ -11,11 +11,7 @@ from typing import Any
 import pytest
 
 import flowplan
-from tests.api.test_api import TASK, stack_in
-
-
-def task(name: str, **more: Any) -> dict[str, Any]:
-    return {**TASK, "name": name, **more}
+from tests.api.stacks import TASK, stack_in, task
 
 
 def deleted(proposal: flowplan.Proposal) -> list[str]:

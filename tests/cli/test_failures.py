@@ -19,7 +19,7 @@ from flowplan.backends.processes import this_process
 from flowplan.cli import COMMANDS
 from flowplan.cli.forms import Form
 from flowplan.documents.schema import schema_of
-from tests.cli.test_running import read_until, start
+from tests.cli.running import read_until, start
 from tests.conftest import DESTROY, Place, made_once, many
 from tests.processes import LONGEST
 from tests.texts import task_text

@@ -21,8 +21,7 @@ from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
-from tests.cli.test_running import read_until, start
-from tests.cli.test_truncated import into_broken_pipe, into_full_disk
+from tests.cli.running import into_broken_pipe, into_full_disk, read_until, start
 from tests.conftest import APPLY, FLOWPLAN, Place, made_once, many
 from tests.loaded import client
 from tests.processes import LONGEST

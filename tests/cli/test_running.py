@@ -9,37 +9,16 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.running import read_until, start
 from tests.cli.terminals import at_terminal, started
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
-from tests.loaded import client
 from tests.processes import LONGEST, Process, until
 
 TASKS = 40
-
-
-def start(place: Place, *arguments: str, words: tuple[str, ...] | None = None) -> subprocess.Popen[str]:
-    """`words`: what is in place of a flowplan that is forked off one that is loaded."""
-    return Process(
-        [*(words or client()), *arguments],
-        cwd=place.path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def read_until(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if wanted(line):
-            return
-    raise AssertionError("the process ended before it said so")
 
 
 def created(place: Place) -> Counter[str]:

@@ -5,36 +5,17 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.lines import UNENDING, commands, formats, ready
+from tests.cli.running import FULL, into_broken_pipe, into_full_disk
 from tests.conftest import FLOWPLAN, Place
 from tests.processes import LONGEST, Process
 from tests.texts import task_text
 
-FULL = "/dev/full"
 LOST = "not all of the output could be written to stdout: No space left on device"
-
-
-def into_full_disk(place: Place, *arguments: str) -> tuple[int, str]:
-    """The exit code of a command whose stdout is a full disk, and its stderr in one line."""
-    with pytest.MonkeyPatch.context() as patch, Path(FULL).open("w") as full:
-        patch.setattr(sys, "stdout", full)
-        done = place.run(*arguments)
-    return done.code, " ".join(done.err.split())
-
-
-def into_broken_pipe(place: Place, *arguments: str) -> tuple[int, str]:
-    """The same of a command whose reader is gone."""
-    ear, mouth = os.pipe()
-    os.close(ear)
-    with pytest.MonkeyPatch.context() as patch, os.fdopen(mouth, "w") as pipe:
-        patch.setattr(sys, "stdout", pipe)
-        done = place.run(*arguments)
-    return done.code, " ".join(done.err.split())
 
 
 LINES = [

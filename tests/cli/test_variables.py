@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.cli import variables
-from tests.cli.test_running import read_until, start
+from tests.cli.running import read_until, start
 from tests.conftest import Place
 
 STACK = """version: 2

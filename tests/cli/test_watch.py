@@ -13,30 +13,16 @@ from jsonschema import Draft202012Validator
 
 from flowplan.documents.schema import schema_of
 from flowplan.documents.watched import Told
-from flowplan.operations.opening.interaction import Interruption, Listener
+from flowplan.operations.opening.interaction import Listener
 from flowplan.operations.watching import rounds
 from flowplan.reports.text.watch import counting_down
-from tests.cli.test_truncated import into_broken_pipe, into_full_disk
-from tests.conftest import APPLY, Place, Result, made_once
-from tests.operations.test_watch import stack, task
+from tests.cli.running import into_broken_pipe, into_full_disk, watched
+from tests.conftest import APPLY, Place, made_once
+from tests.operations.watching import stack, task
 
 EVENT = Draft202012Validator(schema_of("event"))
 FILE = "events.jsonl"
 BROKEN = "version: 2\nwatch: {on_preempted: rebit, max_hourly: 3}\ntasks: {}\n"
-
-
-def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[], object], line: str = "") -> Result:
-    """`flowplan watch` with the options of `line`, with each of `between` before the next round; Ctrl-C after the last.
-    What these run must not look at what was captured."""
-    left = list(between)
-
-    def wait(interruption: Interruption, seconds: float) -> None:
-        if not left:
-            raise KeyboardInterrupt
-        left.pop(0)()
-
-    monkeypatch.setattr(rounds, "wait", wait)
-    return place.run("watch", *line.split())
 
 
 def test_one_that_is_ended_in_a_pause_does_not_say_that_something_was_done(

@@ -15,7 +15,7 @@ import flowplan
 from flowplan.errors import ConfigError
 from flowplan.operations.opening import sources
 from tests.conftest import APPLY, Place, live_ids, made_once
-from tests.operations.test_lapsed import live, train
+from tests.operations.jobs import live, train
 from tests.texts import task_text
 
 REASONS = {"stat": errno.ESTALE, "open": errno.EACCES, "read": errno.EIO}  # each where it comes up

@@ -23,7 +23,7 @@ from flowplan.errors import CloudError, StateError
 from flowplan.planning.actions import Delete
 from flowplan.planning.steps import Step
 from flowplan.state.records import Intent, Record
-from tests.api.test_api import TASK, stack_in
+from tests.api.stacks import TASK, stack_in
 from tests.apply.around import Memory
 from tests.builders import DATA, TRAIN, intent_of, volume
 from tests.conftest import Place, many

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import APPLY, Place, made_once
-from tests.operations.test_watch import stack, task
+from tests.operations.watching import stack, task
 
 
 @pytest.fixture

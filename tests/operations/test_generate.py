@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -11,21 +10,9 @@ from flowplan.backends.local import LocalStore
 from flowplan.errors import NoRoom, StateError
 from flowplan.files.atomic import WRITABLE, create_file
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
+from tests.operations.handing_over import ATTACHED, DATA, kept, somebodys, stack, task
 
 ALL = ("import", "--all", "--generate", "got.yaml")
-
-
-def somebodys(place: Place, name: str, *, script: str = "echo theirs", **other: Any) -> str:
-    """A bid like the first one of the project, but of nobody's stack."""
-    first = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
-    body = {key: first[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
-    launch = {**first["launch_specification"], "volumes": [], "startup_script": script}
-    made = place.call(
-        "POST", "/v2/spot/bids", json.dumps({**body, "name": name, "launch_specification": launch, **other}).encode()
-    )
-    assert made.status == 201, made
-    return str(json.loads(made.body)["fid"])
 
 
 @pytest.fixture

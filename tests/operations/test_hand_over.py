@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
+from tests.operations.handing_over import ATTACHED, DATA, kept, planned, stack, task
 
-TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
-PRICE = "task_management: {utility_threshold_price: 17.92}"
-HEAD = "version: 2\nname: llm\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-
-
-def task(name: str, more: str = "") -> str:
-    return f"  {name}: {{{TYPE}, {PRICE}{more}}}\n"
-
-
-def stack(*tasks: str, volumes: str = "", more: str = "") -> str:
-    made = f"volumes:\n{volumes}" if volumes else ""
-    return HEAD + made + (f"tasks:\n{''.join(tasks)}" if tasks else "") + more
-
-
-ATTACHED = ", persistent_storage: {attach: {volume: data, mount_point: /mnt/d}}, ports: [8080]"
-DATA = "  data: {size: 5, region_id: us-central1-b}\n"
 MOVED = "moved: [{from: task.old, to: task.new}]\n"
 KEPT = "removed: [{address: task.old, destroy: false}, {address: volume.data, destroy: false}]\n"
 
@@ -36,14 +20,6 @@ def old(place: Place) -> Place:
     place.write(stack(task("old", ATTACHED), volumes=DATA))
     place.ok(*APPLY)
     return place
-
-
-def kept(place: Place) -> dict[str, Any]:
-    return dict(json.loads((place.path / "flowplan.state.json").read_text()))
-
-
-def planned(place: Place) -> dict[str, Any]:
-    return dict(json.loads(place.run("plan", "--format", "json").out))
 
 
 def release(place: Place) -> dict[str, str]:

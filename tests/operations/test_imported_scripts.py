@@ -17,8 +17,7 @@ from flowplan.planning.as_approved import is_as_applied
 from flowplan.planning.desired import Desired
 from tests.builders import TRAIN, bid, bound, live_bid
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.operations.test_generate import somebodys
-from tests.operations.test_hand_over import ATTACHED, DATA, planned, stack, task
+from tests.operations.handing_over import ATTACHED, DATA, planned, somebodys, stack, task
 
 SCRIPT = "#!/bin/bash\npython train.py"
 SECRET = "#!/bin/bash\nexport HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz0123456789\n"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.texts import storage, task_text
+from tests.operations.jobs import live, train
+from tests.texts import task_text
 
 FILES = ("train.yaml", "long.yaml")
 BROKEN = "name: [\n"
 AFTERWARDS = "this run only cancels what is past its lifetime"
-
-
-def train(hours: int = 2, more: str = "") -> str:
-    return task_text(more=f"lifetime: {{max_hours: {hours}}}\nports: [6006]\n{storage('data')}{more}")
 
 
 @pytest.fixture
@@ -28,12 +24,6 @@ def late(place: Place) -> Place:
     place.ok("apply", *FILES, "--auto-approve")
     place.ok("simulator", "advance", "5h")
     return place
-
-
-def live(place: Place) -> list[str]:
-    """The names of the bids that are live."""
-    rows = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
-    return sorted(row["name"] for row in rows if row["status"] != "Terminated")
 
 
 def apply(place: Place, *arguments: str, code: int = 65) -> str:

@@ -14,17 +14,7 @@ import pytest
 from flowplan.cloud.asking import Asking
 from flowplan.model.live import SHOWS_WITHIN
 from tests.conftest import APPLY, Place, bid_id
-from tests.operations.test_jobs import HEAD, STACK, created, end, entries
-
-ENDS = (
-    HEAD
-    + """\
-  train:
-    lifetime: {max_hours: 12}
-    ports: [6006]
-  other: {}
-"""
-)
+from tests.operations.jobs import ENDS, STACK, created, end, entries
 
 
 def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(place: Place) -> None:

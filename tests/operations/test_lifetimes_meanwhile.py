@@ -11,7 +11,7 @@ from flowplan.backends.local import LocalStore
 from flowplan.state.state import State
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.faults.test_without_room import full
-from tests.operations.test_jobs import AT_ONCE, HEAD, created, entries
+from tests.operations.jobs import AT_ONCE, HEAD, created, entries
 
 RUN_ON = (
     HEAD

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.operations.test_hand_over import kept
+from tests.operations.handing_over import kept
 from tests.texts import task_text
 
 PORTS = "ports: [6006]\nstartup_script: echo one\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
-from tests.operations.test_hand_over import ATTACHED, DATA, HEAD, TYPE, planned, stack, task
+from tests.operations.handing_over import ATTACHED, DATA, HEAD, TYPE, planned, stack, task
 
 
 def said(place: Place, detail: str) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ watches."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,10 @@ from flowplan.apply.outcome import Interrupted
 from flowplan.backends.local import LocalStore
 from flowplan.backends.processes import this_process
 from flowplan.documents.watch import Round
-from flowplan.documents.watched import Told, events
+from flowplan.documents.watched import events
 from flowplan.errors import CloudError, ConfigError, FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.address import Address
-from flowplan.operations.opening.interaction import Event, Interruption, Listener
+from flowplan.operations.opening.interaction import Event, Listener
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.proposing.request import Request
 from flowplan.operations.watching import rounds as module
@@ -30,27 +29,10 @@ from flowplan.operations.watching.rounds import rounds
 from flowplan.operations.watching.watcher import Watcher
 from flowplan.planning.watch_findings import Finding
 from tests.conftest import APPLY, Place
-from tests.operations.test_watch import HOW, end, posts
+from tests.operations.watching import HOW, end, posts, watched
 
 TRAIN = Address("bid", "train")
 OUTBID = Finding(TRAIN, "outbid", "it waits, because winning takes a limit of $20.00", id="bid_1")
-
-
-def watched(place: Place, monkeypatch: pytest.MonkeyPatch, *between: Callable[[], object]) -> list[Told]:
-    """The rounds, with each of `between` before the next; it is stopped after the last."""
-    left, told = list(between), list[Told]()
-
-    def wait(interruption: Interruption, seconds: float) -> None:
-        if not left:
-            raise KeyboardInterrupt
-        left.pop(0)()
-
-    monkeypatch.setattr(module, "wait", wait)
-    settings = Settings(directory=place.path, environ=dict(os.environ), command=lambda: "flowplan watch")
-    with pytest.raises(KeyboardInterrupt):
-        for one in rounds(settings, Listener(), Event(), Request(), HOW, Silent(), 300):
-            told.append(one)
-    return told
 
 
 def test_a_bid_that_the_cloud_ends_is_placed_again_once_and_told_once(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import Place
-from tests.operations.test_jobs import entries
+from tests.operations.jobs import entries
 
 ANYWHERE = """\
 version: 2

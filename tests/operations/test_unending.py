@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import APPLY, Place, live_ids
-from tests.operations.test_watch import look, only
+from tests.operations.watching import look, only
 
 STACK = """\
 version: 2

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import APPLY, DESTROY, Place, bid_id, made_once
 from tests.faults.test_odd_rows import answers, get
-from tests.operations.test_lifetimes import ENDS
-from tests.operations.test_watch import ALL, look, only, stack, task
+from tests.operations.jobs import ENDS
+from tests.operations.watching import ALL, look, only, stack, task
 from tests.texts import task_text
 
 BILL = "/v2/instances/pricing/history"

@@ -15,7 +15,7 @@ from flowplan.cloud.credentials import Login, find, token
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized
 from tests.conftest import Place, live_ids, many
-from tests.operations.test_jobs import STACK
+from tests.operations.jobs import STACK
 
 API = "https://api.example.test"
 LOGIN_ENVIRONMENT = {"FOUNDRY_EMAIL": "me@example.test", "FOUNDRY_PASSWORD": "CANARY-password"}

@@ -20,8 +20,7 @@ from flowplan.operations.watching.memory import Memory
 from flowplan.operations.watching.one_round import _Decided
 from flowplan.planning.plan import Plan
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
-from tests.operations.test_rounds import watched
-from tests.operations.test_watch import end, look, only, posts, stack, task
+from tests.operations.watching import end, look, only, posts, stack, task, watched
 
 REBID = "{on_preempted: rebid, max_hourly_cost: 60}"
 ELSEWHERE = "{on_preempted: rebid, switch_region: true, max_hourly_cost: 60}"

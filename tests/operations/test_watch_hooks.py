@@ -16,10 +16,10 @@ from flowplan.operations.running import hooks
 from flowplan.operations.watching import rounds
 from flowplan.operations.watching.memory import Memory
 from flowplan.planning.watch_findings import Finding
-from tests.cli.test_watch import watched
+from tests.cli.running import watched
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.documents.test_schemas import fits
-from tests.operations.test_watch import end, posts, stack, task
+from tests.operations.watching import end, posts, stack, task
 
 ALL = "{on_preempted: rebid, raise_limit_up_to: 25}"
 KEEP = "cat >> heard.jsonl"

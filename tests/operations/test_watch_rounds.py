@@ -20,7 +20,7 @@ from tests.cli.terminals import started
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.contracts.memory import Memory, opener
 from tests.loaded import client
-from tests.operations.test_watch import ALL, end, look, only, posts, stack, task
+from tests.operations.watching import ALL, end, look, only, posts, stack, task
 from tests.processes import LONGEST, Process
 
 ANYWHERE, THERE = ("h100.8x.SXM5.IB", ""), ("h100.8x.SXM5.IB", "us-central1-a")

@@ -7,9 +7,8 @@ import re
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.operations.handing_over import ATTACHED, DATA, kept, somebodys, stack, task
 from tests.operations.test_block_volumes import many
-from tests.operations.test_generate import somebodys
-from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
 
 
 def said(text: str) -> str:

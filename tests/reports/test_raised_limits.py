@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import APPLY, Place, bid_id, made_once
 from tests.documents.test_schemas import fits
-from tests.operations.test_watch import stack, task
+from tests.operations.watching import stack, task
 
 WAS = "raised by watch from $5.00 per instance-hour"
 POLICY = "{raise_limit_up_to: 40}"
