@@ -18,6 +18,7 @@ from flowplan.backends.remote.foreseen import NAMED, Foreseen, at_once
 from flowplan.backends.remote.in_time import in_time
 from flowplan.backends.remote.lease import Clocks, Terms
 from flowplan.backends.remote.object_place import ObjectPlace
+from flowplan.backends.remote.objects import SEAL, frames_in, is_state, numbers_in
 from flowplan.backends.remote.place import Place, Saved, Unanswered
 from flowplan.backends.remote.seen import Seen
 from flowplan.backends.remote.store import RemoteStore
@@ -151,6 +152,48 @@ def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
     store.close()
     states = sorted(key.partition("/states/")[2][:8] for key in deleted if "/states/" in key)
     assert states == ["00000001", "00000002"]  # what the probe of a server has put is removed, too
+
+
+def test_the_end_of_a_run_waits_ten_seconds_for_what_a_save_leaves_over(
+    server: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no longer than that takes."""
+    store, waited, ended_in, here = server.store(), list[float](), Foreseen.ended_in, threading.current_thread()
+    server.hangs = lambda call, key: call == "delete"
+    server.saved(store)
+    server.saved(store)
+    server.saved(store)
+
+    def removed_meanwhile(self: Foreseen[None], seconds: float) -> bool:
+        if threading.current_thread() is not here:
+            return ended_in(self, seconds)
+        waited.append(seconds)
+        server.over.set()
+        return ended_in(self, LONGEST)
+
+    monkeypatch.setattr(Foreseen, "ended_in", removed_meanwhile)
+    store.close()
+    assert waited == [10.0]
+    states = [key for key in server.site.objects.names("train.d/states/") if is_state(key)]
+    assert sorted(numbers_in(key)[0] for key in states) == [2, 3]
+
+
+def test_what_is_appended_after_a_beginning_that_was_given_up_is_emptied_by_the_save(server: Hanging) -> None:
+    """The answer to the first may come at any time since: it says nothing of what was appended."""
+    site = server.site
+    place = site.place()
+    site.objects.asked = lambda call, key: None
+    site.objects.answered = lambda call, key: server.asked(call, key)
+    server.hangs = lambda call, key: (call, key) == ("put", site.key) and not server.met
+    there = place.read()
+    with pytest.raises(Unanswered):
+        in_time(lambda: place.begin(1, there), lambda: 0.0 if server.met else 0.02, site.url)
+    version = place.begin(1, place.read()).version
+    place.append(1, 1, b"frames")
+    server.end()
+    place.save(1, version, Saved(b"1", None, b"", "lineage", 1))
+    entry = site.objects.get("train.d/journal/1/000001")
+    assert entry is not None and frames_in(entry.data, "") == SEAL
 
 
 def test_a_state_that_was_put_by_a_save_that_was_given_up_is_named_by_no_later_one(server: Hanging) -> None:
