@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, STACK_TASK, STACK_VERSION, STACK_VOLUME, Keys
-from flowplan.config.yaml import Document, Mapping, Node, quoted, strange_character
+from flowplan.config.yaml import Document, Mapping, Node, Scalar, Sequence, quoted, strange_character
 from flowplan.diagnostics import looks_like
 from flowplan.masking import looks_secret
 
@@ -28,6 +28,34 @@ def report(document: Document, section: Mapping, key: str, keys: Keys, within: s
     summary, detail = f"unknown key {quoted(key)}{where}", strange_character(key)
     document.problem(node, summary, hint, detail=detail, code="unknown-key")
     return misspelt | others
+
+
+def report_ignored(document: Document, key: str, where: Node, value: Node, keys: Keys) -> None:
+    """Warn of `key`, which stands among names, begins with `x-` and so is none, where its `value` would be a resource
+    with `keys`, and no alias refers to it or to what is in it: one that is renamed so ends without another word."""
+    of_one = isinstance(value, Scalar) and value.is_null
+    if isinstance(value, Mapping):
+        of_one = not value.entries or not keys.every.isdisjoint(value.entries)
+    if of_one and not _refers(document, value):
+        summary = f"{key} is ignored: what begins with x- is a place for anchors, and no alias refers to this one"
+        hint = "give it a name that does not begin with x-; what is kept for later can be a comment"
+        document.problem(where, summary, hint, code="ignored", severity="warning")
+
+
+def _refers(document: Document, root: Node) -> bool:
+    """Whether an alias stands for `root`, or for something that is written in it."""
+    left = [root] if document.referred else []
+    while left:
+        node = left.pop()
+        if node.also is not None:  # it is written elsewhere, and shown here by an alias or a merge
+            continue
+        if node.start.index in document.referred:
+            return True
+        if isinstance(node, Sequence):
+            left += node.own
+        elif isinstance(node, Mapping):
+            left += [value for _, value in node.entries.values()]
+    return False
 
 
 def _remedy(document: Document, section: Mapping, key: str, keys: Keys, title: str) -> tuple[str, set[str]]:

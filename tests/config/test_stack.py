@@ -196,6 +196,26 @@ def test_anchors_may_hang_on_keys_that_begin_with_x() -> None:
     assert [str(address) for address in config.tasks] == ["bid.a", "bid.b"]
 
 
+@pytest.mark.parametrize(
+    ("entries", "ignored"),
+    [
+        ("tasks: {x-0: {%s}, a: {%s}}", ["tasks.x-0"]),
+        ("tasks: {x-0: &unused {%s}, a: {%s}}", ["tasks.x-0"]),
+        ("tasks: {x-0: &common {%s}, x-1: {<<: *common}, x-2: *common, a: {%s}}", ["tasks.x-1", "tasks.x-2"]),
+        ("defaults: {%s}\ntasks: {x-0: , x-1: {}, a: {%s}}", ["tasks.x-0", "tasks.x-1"]),
+        ("volumes: {x-v: {size: 5, disk_interface: File}}\ntasks: {x-0: &c {%s}, a: *c, b: {%s}}", ["volumes.x-v"]),
+        ("tasks: {x-0: {of: &c {%s}, name: y}, a: *c, b: {%s}}", []),
+        ("tasks: {x-note: {of: nothing}, x-text: here, x-0: &c {%s}, a: *c, b: {%s}}", []),
+        ("x-0: {%s}\ntasks: {a: {%s}}", []),
+    ],
+)
+def test_a_task_or_volume_whose_name_begins_with_x_is_ignored_with_a_warning(entries: str, ignored: list[str]) -> None:
+    """Renaming t-0 to x-0 ends its bid; only what an alias refers to is of use there."""
+    findings = stack(f"version: 2\n{entries.replace('%s', TYPE)}\n").warnings
+    assert [one.summary.split(" is ignored")[0] for one in findings] == ignored
+    assert {one.code for one in findings} <= {"ignored"}
+
+
 def test_what_a_plain_digest_covers() -> None:
     """Lifecycles, order, lifetime, outputs and hand-overs are part of what is asked for; x-* keys are not."""
     plain = stack(ONE).sha256

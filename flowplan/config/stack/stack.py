@@ -300,6 +300,9 @@ class _Reading:
         """What is written under one name; None: a problem was reported."""
         where, own = node.key(name), node.value(name)
         if name.startswith("x-"):
+            from flowplan.config.unknown_keys import report_ignored  # most files have none
+
+            report_ignored(section.document, _title(key, name), where, own, _keys_under(key))
             return None
         if not _KEY.fullmatch(name):
             section.document.problem(where, f"{quoted(name)} is not a name under {key}", _KEY_HINT, code="value")

@@ -199,10 +199,12 @@ def carried(node: Node, home: Text) -> Node:
 
 @frozen
 class Document:
-    """One document of a file. `root` is what it holds, the top of the tree."""
+    """One document of a file. `root` is what it holds, the top of the tree; `referred`: the index of each node that an
+    alias stands for."""
 
     text: Text
     root: Node
+    referred: frozenset[int] = frozenset()
 
     def says(self, key: str) -> str | None:
         """The text of `key` at its top; None: it has none, or it is not text."""

@@ -90,6 +90,7 @@ class _Builder:
         self.open: list[tuple[Sequence | Mapping, int]] = []  # each with the count before it
         self.top: Sequence | Mapping | None = None  # the innermost of them
         self.anchors: dict[str, Node] = {}
+        self.referred: set[int] = set()  # where the nodes start that aliases stand for
         self.scalars: list[tuple[int, int]] = []  # where each stands, when there are tabs to judge
 
     def run(self, content: str) -> Iterator[Document]:
@@ -196,6 +197,7 @@ class _Builder:
         elif len(self.open) + target.height > MAX_DEPTH:
             self._too_deep(mark)
         node = Broken(mark) if target is None else _used(target, shown(name), mark)
+        self.referred.add(node.start.index)
         self.count += node.nodes
         if self.count > MAX_NODES:
             self._too_many(mark)
@@ -208,11 +210,11 @@ class _Builder:
         self.ended = event.explicit and _REST_OF_LINE.match(self.text.content, end.index) is not None
         if self.has_tabs:
             self._refuse_tabs(end.index)
-        root = self.root
+        root, referred = self.root, frozenset(self.referred)
         self.document_start, self.counted = end.index, self.count
         self._reset()
         if root is not None and not (isinstance(root, Scalar) and not root.style and not root.text):
-            yield Document(self.text, root)
+            yield Document(self.text, root, referred)
 
     # -- building
 
