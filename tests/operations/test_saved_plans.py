@@ -238,6 +238,17 @@ def test_an_empty_file_is_no_plan(example: Place, data: str) -> None:
     assert "there is no task in this file" in example.run("apply", "task.yaml").err
 
 
+def test_what_a_plan_that_failed_leaves_is_not_called_a_plan_that_was_edited(example: Place) -> None:
+    """As a job leaves it that goes on after `flowplan plan --format json > p`. A digest that does not match is an alarm."""
+    failed = example.run("plan", "--format", "json", "--target", "bid.nope")
+    example.write(failed.out, "p")
+    for command in ("apply", "show"):
+        result = example.run(command, "p")
+        said = "p is not a valid plan: it says why a command failed hint: plan again"
+        assert (result.code, said in " ".join(result.err.split())) == (3, True), result
+    assert example.ledger() == []
+
+
 def test_a_plan_of_another_format_is_called_that(place: Place, saved: dict[str, Any]) -> None:
     sealed_again(place, {**saved, "format_version": "9.0"})
     result = place.run("apply", "p")

@@ -92,6 +92,8 @@ def read_plan(data: bytes, name: str, settings: Settings) -> SealedPlan | None:
         return None
     if not isinstance(body, dict) or "format_version" not in body:
         return None
+    if body.get("errored") is True and "sha256" not in body:
+        raise _not_valid(name, "it says why a command failed")
     if body.get("flowplan_version") != __version__:
         raise _not_valid(name, f"it was made by flowplan {body.get('flowplan_version')}; this is {__version__}")
     if body["format_version"] != FORMAT_VERSION:
