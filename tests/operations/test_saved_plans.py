@@ -239,7 +239,7 @@ def test_an_empty_file_is_no_plan(example: Place, data: str) -> None:
 
 
 def test_what_a_plan_that_failed_leaves_is_not_called_a_plan_that_was_edited(example: Place) -> None:
-    """As a job leaves it that goes on after `flowplan plan --format json > p`. A digest that does not match is an alarm."""
+    """As a job leaves it that goes on after `flowplan plan --format json > p`."""
     failed = example.run("plan", "--format", "json", "--target", "bid.nope")
     example.write(failed.out, "p")
     for command in ("apply", "show"):
