@@ -25,6 +25,7 @@ _WORKSPACES = "give each environment a --state and a --var-file of its own"
 _NO_PROVIDERS = "leave it out: there are no providers to fetch; flowplan init writes a first configuration"
 _LOGIN = "set FLOWPLAN_API_KEY or FLOWPLAN_API_KEY_FILE; flowplan doctor says whether that works"
 _NO_JSON = "leave it out: what this command prints is for people, and its exit code says how it ended"
+_APPROVAL = "only apply and destroy ask for approval, and take --auto-approve"
 _FIND = "flowplan status lists them; flowplan market shows what is offered"
 
 COMMANDS: Mapping[str, str] = MappingProxyType({
@@ -59,12 +60,12 @@ COMMANDS: Mapping[str, str] = MappingProxyType({
 
 # An option -> where it is, for a command that does not have it. The names that have a dash before them are short.
 HOMES: Mapping[str, str] = MappingProxyType({
-    "auto-approve": "only apply and destroy ask for approval, and take --auto-approve",
+    **dict.fromkeys(("auto-approve", "auto-approved", "approve", "yes", "y", "force"), _APPROVAL),
     "out": "flowplan plan --out FILE saves a plan, flowplan apply FILE carries it out",
     "detailed-exitcode": "flowplan plan --detailed-exitcode exits with 2 where there are changes",
     "destroy": "flowplan destroy; flowplan plan --destroy only shows it",
     "refresh-only": "flowplan plan and flowplan apply take --refresh-only",
-    "refresh": "leave it out: a plan always looks at the cloud",
+    "refresh": "flowplan plan --no-refresh plans from the state alone; apply always looks at the cloud",
     "policy": "flowplan plan, apply, destroy and watch take --policy: a plan is held to its rules",
     "replace": "flowplan plan and flowplan apply take --replace",
     "target": "flowplan plan, apply and destroy take --target",
@@ -90,7 +91,6 @@ HOMES: Mapping[str, str] = MappingProxyType({
         ),
         _NO_PROVIDERS,
     ),
-    **dict.fromkeys(("yes", "y", "force", "auto-approved", "approve"), "apply and destroy take --auto-approve"),
     "dry-run": "flowplan plan shows what would change, and changes nothing",
     "n": "flowplan plan shows what would change, and changes nothing",
     "region": "write cluster_id in the task",
