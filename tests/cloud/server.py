@@ -200,9 +200,28 @@ def serve() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
+_SIGNING = """[ca]
+default_ca = own
+[own]
+database = index
+unique_subject = no
+new_certs_dir = .
+default_md = sha256
+rand_serial = yes
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+basicConstraints = critical,CA:FALSE
+subjectAltName = DNS:localhost
+"""
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with self-signed certificates: localhost.pem and wrong.pem, each with its key."""
+    """A folder with self-signed certificates, each with its key: localhost.pem and wrong.pem, expired.pem, and own.pem,
+    which is that of no authority."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the openssl command")
@@ -213,6 +232,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         files = ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
         subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    (folder / "ca.cnf").write_text(_SIGNING)
+    (folder / "index").touch()
+    for name, ends in (("own", 2099), ("expired", 2021)):
+        lasting = f"-startdate 20200101000000Z -enddate {ends}0101000000Z"
+        for command in (
+            f"req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {name}.key -out {name}.csr",
+            f"ca -config ca.cnf -batch -selfsign {lasting} -in {name}.csr -keyfile {name}.key -out {name}.pem",
+        ):
+            subprocess.run([openssl, *command.split()], check=True, capture_output=True, cwd=folder)
     return folder
 
 

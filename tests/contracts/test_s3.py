@@ -34,8 +34,9 @@ def test_a_server_without_a_name_or_without_tls_is_said_to_be(odd: Odd) -> None:
     with pytest.raises(StateError, match=r"cannot be reached: its name is not known \(DNS\)"):
         away.get("train")
     tls = s3().at(odd, FLOWPLAN_S3_ENDPOINT=endpoint().replace("http:", "https:"))
-    with pytest.raises(StateError, match="it does not speak TLS"):
+    with pytest.raises(StateError, match="it does not speak TLS") as caught:
         tls.get("train")
+    assert caught.value.hint == "check the URL: what answers there does not speak TLS"
 
 
 # -- credentials

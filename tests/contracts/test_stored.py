@@ -118,14 +118,41 @@ def test_a_server_that_is_not_there_or_hangs_is_said_to_be(kind: Kind) -> None:
             kind.at(gone, (5.0, 0.5)).put("train", b"one", "")
 
 
-def test_a_server_with_a_certificate_of_its_own_is_not_looked_for(kind: Kind, odd: Odd, certificates: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "trusted", "why", "hint"),
+    [
+        ("own", "", "is not trusted", "name the file of your certificate authority in"),
+        (
+            "localhost",
+            "localhost",
+            r"says that it is that of an authority \(CA:TRUE\)",
+            "give the server a certificate",
+        ),
+        ("wrong", "wrong", "says that it is that of an authority", "give the server a certificate with CA:FALSE"),
+        ("expired", "expired", "has expired", "look at this machine's clock"),
+    ],
+    ids=["unknown", "of an authority", "of an authority and another host", "expired"],
+)
+def test_a_server_with_a_certificate_that_does_not_count_is_not_looked_for(
+    kind: Kind, odd: Odd, certificates: Path, name: str, trusted: str, why: str, hint: str
+) -> None:
     """It is up, and so is the network."""
-    server = Server(silent, tls=tls(certificates, "localhost"))
+    server = Server(silent, tls=tls(certificates, name))
     odd.url = f"https://localhost:{server.port}"
-    with pytest.raises(StateError, match="its certificate is not trusted") as caught:
-        kind.at(odd).get("train")
+    variables = {"SSL_CERT_FILE": str(certificates / f"{trusted}.pem")} if trusted else {}
+    with pytest.raises(StateError, match=f"cannot be reached: its certificate {why}") as caught:
+        kind.at(odd, **variables).get("train")
     server.close()
-    assert caught.value.hint == "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+    assert (caught.value.hint or "").startswith(hint)
+
+
+def test_a_certificate_for_another_host_is_said_to_be(kind: Kind, odd: Odd, certificates: Path) -> None:
+    server = Server(silent, tls=tls(certificates, "own"))
+    odd.url = f"https://127.0.0.1:{server.port}"
+    with pytest.raises(StateError, match="its certificate is that of another host") as caught:
+        kind.at(odd, SSL_CERT_FILE=str(certificates / "own.pem")).get("train")
+    server.close()
+    assert caught.value.hint == "check the host in the URL: the server shows the certificate of another one"
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from flowplan.backends.remote.http_document import SIZE_LIMIT
 from flowplan.backends.remote.in_time import hold_wanted
 from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.classes import frozen
-from flowplan.cloud.http.endpoint import TRUSTING, authorities, proxies
+from flowplan.cloud.http.endpoint import authorities, proxies, trusting
 from flowplan.cloud.http.redaction import without
 from flowplan.cloud.http.request import outgoing
 from flowplan.cloud.http.response import TLS, TOO_BIG, Reply
@@ -217,7 +217,7 @@ class HttpClient:
         if reply.fault == TLS and not reply.sent:
             raise StateError(
                 f"{self.name}: its server cannot be trusted: {self._clean(reply.why)}",
-                hint=TRUSTING,
+                hint=trusting(reply.why),
             )
         if reply.status is None and not reply.sent:
             raise StateError(

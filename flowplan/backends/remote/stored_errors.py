@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 from flowplan.classes import frozen
-from flowplan.cloud.http.endpoint import TRUSTING
+from flowplan.cloud.http.endpoint import TRUSTING, trusting
 from flowplan.patterns import regex
 from flowplan.printable import shown
 
@@ -14,15 +14,20 @@ _STATUS = regex(r"Server returned non-2xx status code: (\d{3})")
 _ASKED = regex(r"Error performing [A-Z]+ (\S+) in ")
 _KIND = regex(r"\bkind: (Connect|Timeout|Interrupted|Request|Decode|Unknown)\b")
 _LENGTH = 300  # characters of what is shown of an answer
-_UNTRUSTED = "its certificate is not trusted (TLS)"
+_OF_AN_AUTHORITY = "its certificate says that it is that of an authority (CA:TRUE)"
 _WHY = (
     ("dns error", "its name is not known (DNS)"),
-    ("certificate", _UNTRUSTED),
+    ("expiredcontext", "its certificate has expired"),
+    ("notvalidyet", "its certificate is not yet valid"),
+    ("notvalidforname", "its certificate is that of another host"),
+    ("causedasendentity", _OF_AN_AUTHORITY),  # which the library takes from no server; others do
+    ("certificate", "its certificate is not trusted (TLS)"),
     ("invalidcontenttype", "it does not speak TLS"),
     ("connectionrefused", "the connection is refused"),
     ("incompletemessage", "the answer breaks off"),
     ("contentlength", "its answer does not say how long it is"),
 )
+_AGAIN = "look whether the server and the network are up, and run the same command again"
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the answer breaks off", "Connect": "no connection"}
 
 
@@ -71,9 +76,10 @@ class Told:
 
 def remedy_of(why: str) -> str:
     """What to do where there is no answer, for the reason `why` of `Told.why`."""
-    if why == _UNTRUSTED:
-        return TRUSTING
-    return "look whether the server and the network are up, and run the same command again"
+    if why == _OF_AN_AUTHORITY:
+        return f"give the server a certificate with CA:FALSE, which may be signed by itself; and {TRUSTING}"
+    known = TRUSTING if "certificate" in why else _AGAIN
+    return trusting(why, otherwise=known)
 
 
 def short(text: str) -> str:

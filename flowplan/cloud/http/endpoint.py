@@ -14,6 +14,12 @@ from flowplan.patterns import regex
 from flowplan.printable import shown
 
 TRUSTING = "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+# What to do about a server that is not trusted, where another authority does not help: by a part of the reason.
+_NOT_BY_AUTHORITIES = (
+    (("expired", "not yet valid"), "look at this machine's clock; if it is right, the server needs a new certificate"),
+    (("mismatch", "another host"), "check the host in the URL: the server shows the certificate of another one"),
+    (("wrong version", "does not speak TLS"), "check the URL: what answers there does not speak TLS"),
+)
 PATH = regex(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
 _PREFIXES = frozenset(map(str, range(1, 33)))  # bits of an IPv4 network
 _HASHED = regex(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
@@ -153,6 +159,12 @@ def authorities(environ: Mapping[str, str], *first: str) -> bool | str:
             _check_authorities(name, path)
             return path
     return True
+
+
+def trusting(why: str, otherwise: str = TRUSTING) -> str:
+    """What to do about a server that is not trusted, for the reason `why`; `otherwise`: where its authority is not
+    known."""
+    return next((do for parts, do in _NOT_BY_AUTHORITIES if any(part in why for part in parts)), otherwise)
 
 
 def hashed(directory: Path) -> list[Path]:

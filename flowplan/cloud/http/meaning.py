@@ -39,6 +39,7 @@ from typing import Any, Final, NoReturn, Protocol
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.cloud.http.endpoint import trusting
 from flowplan.cloud.http.redaction import REFUSED_HINT
 from flowplan.cloud.http.response import GARBLED, LOST, TLS, TOO_BIG, UNREACHABLE, Reply
 from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized, Unreachable
@@ -134,7 +135,8 @@ class Call:
             hint = "check the network, the VPN, HTTPS_PROXY and the API's URL"
             return Unreachable(f"cannot reach {host}: {why}{self._so_far}", hint=hint), TRIES
         if reply.fault == TLS:
-            hint = "if a proxy signs TLS itself, add its authority to the file that REQUESTS_CA_BUNDLE names"
+            signed = "if a proxy signs TLS itself, add its authority to the file that REQUESTS_CA_BUNDLE names"
+            hint = trusting(reply.why, otherwise=signed)
             message = f"cannot trust {host}: {why}"
             return self._unsure(message, reply, hint) if reply.sent else Unreachable(message, hint=hint), 1
         return self._unsure(f"{self._what}: no answer: {why}{self._so_far}", reply), self._tries_unless_paid(TRIES)
