@@ -166,6 +166,21 @@ def test_what_is_past_its_lifetime_ends_all_the_same_where_nothing_else_can_be_d
     assert code != 0
 
 
+def test_what_is_past_its_lifetime_is_named_where_the_plan_is_refused(place: Place) -> None:
+    """No file names it any more, so its step is a plain deletion; the command that is named ends it, and it alone."""
+    place.write(FIRST.replace("train: {}", "train: {lifetime: {max_hours: 2}}\n  other: {lifetime: {max_hours: 9}}"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.write(SECOND)
+    code, told = said(place, *APPLY)
+    assert (code, WHOSE in told, len(live_ids(place))) == (3, True, 2), told
+    only = "destroy --target bid.train"
+    assert f"bid.train keeps running past its lifetime; to stop only that, answer yes to `flowplan {only}`" in told
+    place.ok("plan", "--out", "p", *(f"--{only}".split()))
+    place.ok("apply", "p")
+    assert (place.ok("state", "list"), len(live_ids(place))) == ("bid.other\n", 1)
+
+
 def test_a_program_hears_of_it(second: Place) -> None:
     heard = list[str]()
     stack = flowplan.load(directory=second.path, api_url="sim:", note=heard.append)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.errors import GuardRefused
@@ -10,7 +10,9 @@ from flowplan.errors import GuardRefused
 if TYPE_CHECKING:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
+    from flowplan.model.address import Address
     from flowplan.operations.opening.session import Session
+    from flowplan.planning.plan import Plan
 
 
 def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:
@@ -31,17 +33,33 @@ def refuse(session: Session, found: PricedPlan, *, saved: bool = False) -> None:
 def runs_on(found: PricedPlan) -> str | None:
     """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing, or
     what is refused itself."""
-    from shlex import quote
-
     from flowplan.planning.actions import Expire
 
     refused = {one.about for one in found.refusals}
     due = [str(one.address) for one in found.plan.changes if isinstance(one, Expire)]
     due = [one for one in due if one not in refused]
-    if not due:
-        return None
+    return f"{_past(due)}: flowplan apply {_targets(due)}" if due else None
+
+
+def unseen_runs_on(plan: Plan, over: Container[Address]) -> str | None:
+    """What `plan`, refused because it needs somebody who looks at it, leaves running although its lifetime is `over`,
+    also where no file names it; and what stops that for somebody who looks. None: nothing."""
+    from flowplan.planning.actions import Delete, Expire
+
+    ends = [one for one in plan.changes if isinstance(one, (Delete, Expire))]
+    due = [str(one.address) for one in ends if isinstance(one, Expire) or one.address in over]
+    return f"{_past(due)}, answer yes to `flowplan destroy {_targets(due)}`" if due else None
+
+
+def _past(due: Sequence[str]) -> str:
     run = f"{', '.join(due)} {'keeps running past its' if len(due) == 1 else 'keep running past their'} lifetime"
-    return f"{run}; to stop only that: flowplan apply {' '.join(f'--target {quote(one)}' for one in due)}"
+    return f"{run}; to stop only that"
+
+
+def _targets(due: Iterable[str]) -> str:
+    from shlex import quote
+
+    return " ".join(f"--target {quote(one)}" for one in due)
 
 
 def _remedy(refusal: Diagnostic) -> str | None:

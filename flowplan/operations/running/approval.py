@@ -15,8 +15,8 @@ from flowplan.operations.checking.environment import hold_environment, other_env
 from flowplan.operations.looking.observe import Observed, observe
 from flowplan.operations.opening.excerpts import with_lines
 from flowplan.operations.proposing.document import document_of, with_scripts
-from flowplan.operations.proposing.priced import forecast, hold_budgets, priced_plan
-from flowplan.operations.proposing.refusing import refuse, runs_on
+from flowplan.operations.proposing.priced import forecast, hold_budgets, lived, priced_plan
+from flowplan.operations.proposing.refusing import refuse, runs_on, unseen_runs_on
 from flowplan.operations.running.as_saved import hold_to
 from flowplan.operations.running.begun_once import hold_not_made
 from flowplan.planning.other_work import other_work
@@ -137,8 +137,19 @@ class Approving:
         if not found.plan.empty or (applies and other_environment(seen, self.wishes) is not None):
             self._asked |= self.approval.approve(found.plan)
             if not self._asked:
-                hold_environment(self.session, seen, self.wishes, found.plan)
+                self._hold_unseen(found, seen)
         return found.plan
+
+    def _hold_unseen(self, found: PricedPlan, seen: Observed) -> None:
+        """Raise where `found` needs somebody who has looked at it; what is past its lifetime then is said before."""
+        try:
+            hold_environment(self.session, seen, self.wishes, found.plan)
+        except GuardRefused:
+            if self.wishes.mode == "apply":  # a destroy ends all that there is, and its hint says how
+                over = unseen_runs_on(found.plan, lived(self.session, found.plan, seen).over)
+                if over is not None:
+                    self.session.listener.note(over)
+            raise
 
     def _hold_to(self, saved: SealedPlan, found: PricedPlan, seen: Observed) -> None:
         """Raise unless `found` is the saved plan, and nothing refuses it."""
