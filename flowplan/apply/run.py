@@ -13,7 +13,7 @@ run sees that they have ended, and to cancel one twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 
 import attrs
@@ -29,10 +29,9 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, SaveFailed
 from flowplan.apply.results import Results
 from flowplan.apply.schedule import Schedule
-from flowplan.apply.telling import tell
+from flowplan.apply.telling import Telling
 from flowplan.apply.unproved import Unproved
 from flowplan.apply.unrecorded import Unrecorded
-from flowplan.apply.without_call import Uncalled
 from flowplan.apply.workers import GRACE, Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
@@ -68,17 +67,6 @@ class Applying:
         self._plan, self._changes = plan, plan.by_address()
         self._schedule = Schedule(plan.order, options.parallelism, options.ahead)
         self._working = WorkingState(state, dict(absent or {}))
-        self._works = Works(
-            around,
-            self._working,
-            timeout=options.timeout,
-            endpoint=options.endpoint,
-            announce=self.announce,
-            absent=self._working.pending.values(),
-            plan=identity,
-            crowd=self._schedule.deletions,
-            lingers=self.linger,
-        )
         self._workers = Workers(
             options.parallelism,
             around.clock,
@@ -88,6 +76,17 @@ class Applying:
             lingers=self._schedule.linger,
             whose=around.cloud,
         )
+        self._works = Works(
+            around,
+            self._working,
+            timeout=options.timeout,
+            endpoint=options.endpoint,
+            announce=self.announce,
+            absent=self._working.pending.values(),
+            plan=identity,
+            crowd=self._schedule.deletions,
+            lingers=self._workers.linger,
+        )
         self._unproved = Unproved(around.clock, self._workers, self._works.deleted, self._schedule.deletions)
         self._durable = Durable(around.journal, self._workers)
         self._gates = Gates(around, self._working, options.timeout, options.late)
@@ -96,14 +95,13 @@ class Applying:
         self._results = Results(
             self._schedule, self._working, self._gates, self._unproved, self._exhausted, self._changes
         )
+        self._telling = Telling(self._events, self._results)
         self._announced: dict[Step, Work] = {}  # durable intents whose calls wait for room
         self._aged: list[Work] = []  # for which there is room, and whose intents are too old by now
         self._back: list[Result] = []  # taken in, and not yet durable
         self._records: list[Record] = []  # what to make durable next: theirs, and what is on its way
         self._asked: list[Announcement] = []  # while a frame was on its way
         self._unrecorded: Unrecorded | None = None  # what goes on where nothing is recorded any more
-        self._untold: list[Result] = []  # creates since then
-        self._unannounced: list[Uncalled] = []  # steps without a call, not yet durable
         self._saved, self._begun = saved, ""
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
         self._restated: list[Record] = [] if now is None else [*self._working.restate(now)]
@@ -127,7 +125,7 @@ class Applying:
             first = self._results.halted = halted if isinstance(halted, StateError) else error
             self._announce_again(*self._asked)
             self._come_back(self._workers.drain(GRACE))
-            self._durable.rescue(first, self._records, [*self._untold, *self._back])
+            self._durable.rescue(first, self._records, [*self._telling.untold, *self._back])
             outcome = self._outcome()
             raise SaveFailed(first, outcome, outcome.reached) from first
         finally:
@@ -151,7 +149,7 @@ class Applying:
             back = tuple(self._back)
             self._make_durable()
             with self._around.together():
-                self._tell(back)
+                self._telling.tell(back, recorded=self._unrecorded is None)
                 self._let_go(works)
             came: Sequence[Result] = ()
             stopping = self._stopping()
@@ -227,8 +225,8 @@ class Applying:
     def _record_no_more(self, why: Unwritten) -> None:
         """What is not durable now, and all that comes, is not recorded where the state is, because of `why`."""
         back = {result.work.step for result in self._back}
-        untold = [*self._unannounced, *(one for step in back for one in self._results.along.get(step, ()))]
-        loose = back | {one.step for one in untold}
+        uncalled = [*self._telling.uncalled, *(one for step in back for one in self._results.along.get(step, ()))]
+        loose = back | {one.step for one in uncalled}
         self._unrecorded = Unrecorded(why, self._plan, self._schedule, frozenset(loose))
         if any(self._may_go(step, self._results.change(step)) for step in self._schedule.not_started):
             self._events.note(f"{why}; what cancels bids goes on, and nothing else is begun")
@@ -270,10 +268,6 @@ class Applying:
         if self._working.pending.get(intent.intent, intent).at.at_most(self._around.now()) >= YOUNG:
             self._workers.ask(intent.intent)
 
-    def linger(self, step: Step) -> None:
-        """In a worker: the removal of `step` is answered, and only its end is waited for."""
-        self._workers.linger(step)
-
     def _announce_again(self, *asked: Announcement) -> None:
         if self._durable.is_busy and not self._stopping():
             self._asked += asked
@@ -313,8 +307,7 @@ class Applying:
                 self._exhausted.hold(change)
                 works.append(self._works.work(step, change))
             except FlowplanError as error:
-                self._results.fail(step, error)
-                self._events.failed(step, change, error)
+                self._give_up(step, error)
         if self._saved is not None and (
             works or local or self._restated
         ):  # now it begins: from here on it is not to begin again
@@ -359,38 +352,16 @@ class Applying:
 
     def _give_up(self, step: Step, error: FlowplanError) -> None:
         self._results.fail(step, error)
-        self._events.failed(step, self._changes[step.address], error)
+        self._events.failed(step, self._results.change(step), error)
 
     def _without_call(self, step: Step) -> list[Record]:
         """Do `step`, and what is done with it."""
         records: list[Record] = []
         for one in (step, *self._schedule.succeed(step)):
             told, done = without_call.do(one, self._changes[one.address], self._working)
-            self._unannounced.append(told)
+            self._telling.uncalled.append(told)
             records += [done] if done is not None else []
         return records
-
-    def _tell(self, back: Sequence[Result]) -> None:
-        for result in back:
-            if result.unproved:
-                continue
-            if self._unrecorded is not None and result.binding is not None and result.work.intent.op == "create":
-                self._untold.append(result)  # the error that ends the run says what was made
-                continue
-            step = result.work.step
-            also = self._results.along.pop(step, [])
-            if step.way != "up":  # in the reverse of the order in which it was made
-                self._tell_uncalled(also)
-            tell(self._events, result, failed=step in self._results.failed)
-            if step.way == "up":
-                self._tell_uncalled(also)
-        self._tell_uncalled(self._unannounced)
-        self._unannounced.clear()
-
-    def _tell_uncalled(self, done: Iterable[Uncalled]) -> None:
-        for one in done:
-            if self._unrecorded is None or one.step.way != "up":
-                self._events.done(one.step, one.change, one.id, 0.0)
 
     # -- creates in doubt
 

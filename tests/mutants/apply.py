@@ -444,7 +444,7 @@ MISTAKES = (
         "tell before it is durable",
         "apply/run.py",
         "        self._records += self._results.records_of(back)\n",
-        "        self._records += self._results.records_of(back)\n        self._tell(back)\n",
+        "        self._records += self._results.records_of(back)\n        self._telling.tell(back, recorded=True)\n",
         ("tests/faults/test_power.py", "-k", "sixth and kill"),
     ),
     Mistake(
@@ -528,7 +528,7 @@ MISTAKES = (
     Mistake(
         "forget the results that made room when the lock is lost",
         "apply/run.py",
-        "            self._durable.rescue(first, self._records, [*self._untold, *self._back])\n",
+        "            self._durable.rescue(first, self._records, [*self._telling.untold, *self._back])\n",
         "            self._durable.rescue(first, (), ())\n",
         ("tests/apply/test_ahead.py", "-k", "lock_is_lost"),
     ),
@@ -952,7 +952,7 @@ MISTAKES = (
     ),
     Mistake(
         "call a create done that the server has no record of",
-        "apply/run.py",
+        "apply/telling.py",
         'result.binding is not None and result.work.intent.op == "create":',
         "False:",
         ("tests/faults/test_unserved.py", "-k", "not_called_created"),
