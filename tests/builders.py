@@ -10,9 +10,11 @@ from typing import Any, Literal
 import attrs
 
 from flowplan.clock import Moment
+from flowplan.config.config import GpuWanted, LimitPrice, Task
 from flowplan.cost.costs import Costs
 from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
+from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
@@ -164,3 +166,25 @@ def with_past(
 def plan_to(*changes: Change, **other: Any) -> Plan:
     """A plan of these changes, in their order."""
     return Plan(**{"mode": "apply", "changes": changes, "order": order_of(changes), **other})
+
+
+TASK = Task(
+    address=TRAIN,
+    name="train",
+    source=Position("task.yaml", 1, 1),
+    project=None,
+    ssh_keys=(),
+    priority="standard",
+    limit_price=LimitPrice(Decimal(20), "instance"),
+    instance_types=("h100:8",),
+    gpu=GpuWanted(),
+    instance_quantity=1,
+    region=None,
+    optimize=None,
+    estimated_hours=None,
+    ports=(),
+    volumes=(),
+    local_disks=(),
+    container_image=None,
+    startup_script=None,
+)

@@ -47,7 +47,22 @@ known.install()
 
 # Modules beside the test files whose assertions say what they compared, too.
 pytest.register_assert_rewrite(
-    *(f"tests.{room}" for room in ("api", "cli", "cloud", "faults", "operations", "simulator", "startup"))
+    *(
+        f"tests.{room}"
+        for room in (
+            "api",
+            "backends",
+            "cli",
+            "cloud",
+            "config",
+            "cost",
+            "faults",
+            "operations",
+            "simulator",
+            "startup",
+            "state",
+        )
+    )
 )
 
 # What Hypothesis draws: `make test` 100 examples of a property, the same at each run, so that only a change of the code

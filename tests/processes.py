@@ -10,6 +10,7 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 LONGEST = 120.0  # seconds. What works takes less on the busiest machine: only what hangs takes as long
@@ -54,3 +55,12 @@ def until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < late, f"not after {LONGEST:.0f} seconds"
         time.sleep(0.001)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there, and no mere entry that nobody has taken note of."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")

@@ -16,8 +16,8 @@ from flowplan.cli import main
 from flowplan.reports.text.paint import columns
 from flowplan.simulator.auctions import catalogue
 from flowplan.simulator.furnish import set_price
+from tests.cli.lines import paths
 from tests.conftest import APPLY, Place, settle_in
-from tests.test_widths import commands
 
 REGION = "northamerica-northeast12-montreal-b"
 LONG = "training-of-the-large-language-model-for-protein-folding-"  # a number makes it as long as a name may be
@@ -155,7 +155,7 @@ def there(hostile: Path, place: Place) -> Place:
 
 
 def test_every_command_is_walked() -> None:
-    leaves = {" ".join(path) for path in commands(main)}
+    leaves = {" ".join(path) for path in paths(main)}
     assert leaves == set(TYPED)
 
 

@@ -16,8 +16,8 @@ from flowplan.config import keys
 from flowplan.config.schema import schema
 from flowplan.diagnostics import CODES
 from flowplan.documents.schema import SHAPES, schema_of
+from tests.cli.lines import paths
 from tests.conftest import ROOT
-from tests.test_widths import commands
 
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 from links import linked
@@ -37,7 +37,7 @@ def command_at(path: tuple[str, ...]) -> click.Command:
     return command
 
 
-@pytest.mark.parametrize("path", [one for one in commands(main) if one], ids=" ".join)
+@pytest.mark.parametrize("path", [one for one in paths(main) if one], ids=" ".join)
 def test_a_command_has_its_options_and_exit_codes(path: tuple[str, ...]) -> None:
     page, command = PAGES[f"reference/commands/{path[0]}.md"], command_at(path)
     _, heading, section = page.partition(f"{'#' * len(path)} flowplan {' '.join(path)}\n")

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Place
-from tests.test_cases import masked, outside
+from tests.goldens import masked, outside
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 _VARYING = (

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from flowplan.cli import main
 from flowplan.reports.text.paint import WIDTH, columns, listed
+from tests.cli.lines import paths
 from tests.conftest import APPLY, Place, bid_id
 from tests.texts import task_text
 
@@ -26,17 +26,6 @@ EXCEPTIONS = {
 }
 
 
-def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The names of every command, and of every command below it."""
-    yield path
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found
-            yield from commands(found, (*path, name))
-
-
 def printed(path: Path) -> Iterator[str]:
     """The lines that flowplan printed: a transcript also has commands, what they are given, and remarks."""
     for line in path.read_text().splitlines():
@@ -46,7 +35,7 @@ def printed(path: Path) -> Iterator[str]:
             yield line.removeprefix("! ")
 
 
-@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+@pytest.mark.parametrize("path", list(paths(main)), ids=" ".join)
 def test_help(path: tuple[str, ...], place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     out = place.ok(*path, "--help")

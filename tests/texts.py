@@ -33,3 +33,21 @@ def storage(name: str, size: int = 1, **other: object) -> str:
 def inline(fields: dict[str, object]) -> str:
     """A mapping on one line; a text among its values is taken as YAML."""
     return "{" + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "}"
+
+
+PAIR = """\
+version: 2
+defaults: {resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}
+volumes: {data: {size: 5, disk_interface: File}}
+tasks:
+  a: {lifetime: {max_hours: 1}}
+  b:
+  sweep: {for_each: [x, y]}
+outputs:
+  a: ${task.a.id}
+  both: ${task.a.name} and ${task.b.name}
+  b: ${task.b.id}
+  kept: text
+  sweep: ${task.sweep.name}
+  volume: ${volume.data.size_gb}
+"""

@@ -15,7 +15,7 @@ from flowplan.errors import StateError
 from flowplan.state import history
 from flowplan.state.history import Change
 from flowplan.state.state import State
-from tests.backends.test_local import Killed, every_point, faults
+from tests.backends.faulty import Killed, every_point, faults
 from tests.builders import DATA, bound, volume
 
 BINDING = bound(DATA, "vol_1", volume())

@@ -67,6 +67,17 @@ def commands() -> dict[str, click.Command]:
     return {words: one for name, top in tops.items() for words, one in below(name, top)}
 
 
+def paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The names of every command, and of every command below it."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found
+            yield from paths(found, (*path, name))
+
+
 def formats(command: click.Command) -> list[str]:
     """What --format offers, the default first; nothing where there is no --format."""
     kinds = [one.type for one in command.params if isinstance(one, Form)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id
-from tests.reports.test_github import parsed
+from tests.reports.github_files import parsed
 from tests.texts import task_text
 
 

@@ -12,7 +12,7 @@ from flowplan.backends.lock import NAME
 from flowplan.backends.processes import this_process
 from flowplan.model.owner import Owner
 from tests.conftest import Place
-from tests.documents.test_schemas import fits
+from tests.documents.schemas import fits
 
 WATCHER = this_process("flowplan watch", {}, "2026-01-02T03:04:05Z")
 GONE = attrs.evolve(WATCHER, boot="another", machine="c" * 32, host="pod-1", who="me@pod-1")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import flowplan
 from flowplan.diagnostics import looks_like
 from tests.conftest import Place
-from tests.test_layout import ROOT
 from tests.texts import task_text
+
+ROOT = Path(flowplan.__file__).parent
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from flowplan.config import Config
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
-from tests.config.test_stack import TYPE, said, stack
+from tests.config.stacks import TYPE, said, stack
 
 SWEEP = f"version: 2\ndefaults: {{{TYPE}}}\ntasks:\n  sweep: {{for_each: [a, b]}}\n"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowplan.config.yaml import Findings, Text
+from tests.config.stacks import stack
 from tests.config.task_texts import problem_of, problems_of
-from tests.config.test_stack import stack
 
 TYPE = "resources_specification: {fcp_instance: h100.8x.SXM5.IB}"
 COMMA = "between braces a comma begins the next key: write "

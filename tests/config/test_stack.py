@@ -14,31 +14,10 @@ from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.digest import named
 from flowplan.model.lifecycle import Lifecycle
+from tests.config.stacks import TYPE, no_file, said, stack
 from tests.conftest import EXAMPLES, examples
 
-TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 ONE = f"version: 2\ntasks: {{train: {{{TYPE}}}}}\n"
-
-
-def no_file(source: str, path: str) -> bytes:
-    raise AssertionError
-
-
-def stack(*texts: str, **given: object) -> Config:
-    sources = [Source(f"{name}.yaml", text.encode()) for name, text in zip("abcd", texts, strict=False)]
-    options, environ = given.pop("options", {}), given.pop("environ", {})
-    files = tuple(Source(f"{name}.vars", str(text).encode()) for name, text in given.items())
-    return read(sources, no_file, Given(options, files, environ))  # type: ignore[arg-type]
-
-
-def said(*texts: str, **given: object) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        stack(*texts, **given)
-    return [
-        f"{one.position}: [{one.code}] {one.summary}" + "".join(f" ({what}: {place})" for what, place in one.also)
-        for one in caught.value.problems
-        if one.severity == "error"
-    ]
 
 
 def test_tasks_have_the_keys_of_the_defaults_and_of_the_stack_unless_they_say_otherwise() -> None:

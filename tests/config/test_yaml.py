@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from flowplan.config.yaml import Mapping, Node, Scalar, Sequence
 from flowplan.config.yaml.events import MAX_EXACT, NotRead, exact, fast
+from tests.config.nodes import parse, plain, root, said
 from tests.config.task_texts import TYPE, problem_of, task_of
-from tests.config.test_nodes import parse, plain, root, said
 from tests.conftest import Place
 
 # ---- what is read -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from flowplan.config.yaml import Mapping, Node, Scalar, Sequence
 from flowplan.config.yaml.events import NotRead, fast
-from tests.config.test_nodes import parse
+from tests.config.nodes import parse
 
 WORDS = st.sampled_from(
     ["a", "b c", "17.92", "null", "~", "010", "yes", "8441:8001", "2026-11-02", "-", "é", "x#y", "''"]

@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from flowplan.config.yaml import Mapping, Node, Scalar, Sequence
-from tests.config.test_nodes import parse
+from tests.config.nodes import parse
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

@@ -27,20 +27,18 @@ from flowplan.backends.remote.http_client import UNRETURNED
 from flowplan.backends.remote.in_time import wanted_until
 from flowplan.backends.remote.lease import Clocks, Record
 from flowplan.backends.remote.place import Conflict, Unanswered
-from flowplan.backends.remote.store import RemoteStore
 from flowplan.errors import FlowplanError, Locked, StateError, Unserved
 from flowplan.model.owner import Owner
-from flowplan.state.history import Change
 from tests.builders import DATA
-from tests.contracts import state_servers, under_lock
+from tests.contracts import state_servers
 from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
+from tests.contracts.http_work import work, worked
 from tests.contracts.state_servers import JSON, TEXT, Answer, Dropped
 from tests.contracts.under_lock import Killed, holders, owner
 from tests.processes import LONGEST, Process, until
 from tests.runs import Run
 
-CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
 WORK = ["intent", "done", "saved", "kept"]
 
 
@@ -51,19 +49,6 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> HttpSite:
 
 def another(site: HttpSite, name: str) -> HttpSite:
     return type(site)(site.directory.with_name(name))
-
-
-def work(store: RemoteStore, known: list[str]) -> None:
-    """As everywhere, and a version is kept."""
-    saved = under_lock.work(store, known)
-    store.keep(saved, CHANGE)
-    known.append("kept")
-
-
-def worked(site: HttpSite) -> None:
-    store = site.open()
-    work(store, [])
-    store.lock.release()
 
 
 def calls_of(site: HttpSite) -> list[str]:

@@ -22,8 +22,8 @@ from tests.cloud.server import certificates, says, serve, tls
 from tests.contracts import state_servers
 from tests.contracts.begun import INTENT, found
 from tests.contracts.http_site import LOGIN, SITES, HttpSite
+from tests.contracts.http_work import worked
 from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, USERNAME, Answer
-from tests.contracts.test_http import worked
 from tests.contracts.under_lock import owner
 from tests.processes import LONGEST
 from tests.runs import Run

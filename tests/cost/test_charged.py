@@ -25,7 +25,7 @@ from flowplan.reports.html.changes import groups_of
 from flowplan.reports.text.cost import bidding, cost_line
 from tests.builders import TRAIN, bid, live_bid, market, plan_to
 from tests.conftest import Place
-from tests.cost.test_cost import surge
+from tests.cost.surges import surge
 from tests.documents.made import ABOUT
 from tests.texts import task_text
 

@@ -19,7 +19,8 @@ from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.track_record import text
 from flowplan.state.state import State
 from tests.conftest import BID, TASK, Place, bid_id, many
-from tests.pricing.test_track_record import forecast, outcomes
+from tests.cost.surges import surge
+from tests.pricing.kept import forecast, outcomes
 
 KEPT = ".flowplan/forecasts.db"
 
@@ -35,26 +36,6 @@ def kept(place: Place) -> list[tuple[str, float]]:
     rows = db.execute("SELECT address, hours FROM forecasts ORDER BY seq").fetchall()
     db.close()
     return rows
-
-
-def surge(place: Place, limit: str = "$17.00", each: int = 9) -> None:
-    """Rivals take all but one of the 64 instances in us-central1-b, and one more of them loses: it sets the price.
-    With 8 `each` they take them all."""
-    with place.simulator() as simulator:
-        project = json.loads(simulator.faults.third_party("GET", "/v2/projects").body)[0]["fid"]
-        keys = json.loads(simulator.faults.third_party("GET", f"/v2/ssh-keys?project={project}").body)
-        (auction,) = simulator.market("h100-80gb.sxm.8x", "us-central1-b")
-        for number in range(8):
-            body = {
-                "project": project,
-                "region": auction.region,
-                "instance_type": auction.instance_type,
-                "limit_price": limit,
-                "instance_quantity": each,
-                "name": f"rival-{number}",
-                "launch_specification": {"volumes": [], "ssh_keys": [keys[0]["fid"]]},
-            }
-            assert simulator.faults.third_party("POST", "/v2/spot/bids", body).status == 201
 
 
 # ---- forecasts are kept -----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import DAY, HOUR, MONTH
 from tests.builders import bid, market, plan_to, volume
 from tests.conftest import Place, examples
-from tests.pricing.test_forecast import CLOSE, NOW, days_and_nights, flat, wandering
+from tests.pricing.paths import CLOSE, NOW, days_and_nights, flat, wandering
 
 D = Decimal
 STREAMS = [Stream.of(events, NOW) for events in (flat("8"), days_and_nights(), wandering(1), wandering(2, 30, 60))]

@@ -37,7 +37,7 @@ from flowplan.reports.text.what_if import what_if as text_of
 from tests.builders import bid, market, volume
 from tests.conftest import Place
 from tests.cost import what_if_truth
-from tests.pricing.test_forecast import NOW, Events, ago, days_and_nights, flat, wandering
+from tests.pricing.paths import NOW, Events, ago, days_and_nights, flat, wandering
 from tests.texts import task_text
 
 D = Decimal

@@ -26,6 +26,7 @@ from flowplan.state.paid import Paid
 from flowplan.state.state import AppliedPlan, Binding, State
 from tests.conftest import TASK as EXAMPLE
 from tests.conftest import Place
+from tests.documents.schemas import fits
 from tests.texts import task_text
 
 TESTS = Path(__file__).parents[1]
@@ -33,7 +34,6 @@ PLANS = sorted((TESTS / "cases").glob("*/plan.json"))
 # A command -> what it prints, where that is not called as the command is.
 TASK = "name: t\nproject_name: p\nresources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: r}\n"
 SUBJECTS = {"show": "state", "state list": "addresses", "state show": "resource", "lock show": "lock"}
-SCHEMAS = {name: Draft202012Validator(schema_of(name)) for name in SHAPES}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -41,10 +41,6 @@ def test_the_schema_that_is_shipped_is_that_of_the_types(name: str, accepts: Cal
     made = schema_of(name)
     Draft202012Validator.check_schema(made)
     accepts(Path(str(files("flowplan.documents") / "schemas" / f"{name}.json")), json.dumps(made, indent=1) + "\n")
-
-
-def fits(name: str, body: Any) -> None:
-    SCHEMAS[name].validate(body)
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
-from typing import Any
 
 import attrs
 import pytest
@@ -25,40 +24,10 @@ from flowplan.errors import CloudError, Refused
 from flowplan.secret import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from tests.cli.terminals import at_terminal
-from tests.conftest import Place, live_ids, made_once
+from tests.conftest import Place, live_ids
+from tests.faults.colleagues import FILE, colleague_places, deletes, volume_id
+from tests.faults.colleagues import shared as shared  # a fixture
 from tests.processes import LONGEST
-
-
-def colleague_places(place: Place, name: str, *volumes: str, like: dict[str, Any] | None = None) -> str:
-    """A colleague's bid in our project, with these volumes, `like` another or our first; its id."""
-    ours = like or json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
-    copy = {key: ours[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
-    launch = {"volumes": list(volumes), "ssh_keys": ours["launch_specification"]["ssh_keys"]}
-    body = {**copy, "name": name, "launch_specification": launch}
-    answer = place.call("POST", "/v2/spot/bids", json.dumps(body).encode())
-    assert answer.status == 201, answer.body
-    return str(json.loads(answer.body)["fid"])
-
-
-def volume_id(place: Place, address: str = "volume.shared") -> str:
-    return place.ok("state", "show", address).split("(")[1].split(")")[0]
-
-
-FILE = (
-    "name: train\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-    "task_management: {utility_threshold_price: 17.92}\n"
-    "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
-    "persistent_storage: {create: {volume_name: shared, size: 1, mount_point: /mnt/d, disk_interface: File}}\n"
-)
-
-
-@pytest.fixture
-@made_once
-def shared(place: Place) -> Place:
-    """A bid with a File volume, which several bids can use, applied."""
-    place.write(FILE)
-    place.ok("apply", "--auto-approve")
-    return place
 
 
 def test_a_volume_that_a_colleague_takes_during_the_prompt_is_not_deleted(shared: Place) -> None:
@@ -144,13 +113,6 @@ def test_what_did_not_change_is_applied_after_yes(shared: Place) -> None:
 
 
 # ---- right before a volume is deleted -------------------------------------------------------------------------
-
-
-def deletes(place: Place) -> list[str]:
-    """The volumes whose deletion was asked for."""
-    with place.simulator() as simulator:
-        asked = simulator.ledger(everything=True)
-    return [one.path for one in asked if one.method == "DELETE" and one.path.startswith("/v2/volumes/")]
 
 
 @pytest.mark.parametrize("used", [{"reservations": ["res_1"]}, {"attachments": {"inst_1": "res_1"}}], ids=str)

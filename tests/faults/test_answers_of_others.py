@@ -8,8 +8,8 @@ import json
 import pytest
 
 from tests.conftest import Place, bid_id, live_ids, many
-from tests.faults.test_after_yes import FILE, deletes, volume_id
-from tests.faults.test_after_yes import shared as shared  # a fixture
+from tests.faults.colleagues import FILE, deletes, volume_id
+from tests.faults.colleagues import shared as shared  # a fixture
 from tests.faults.world import World
 
 TAKE = ("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "2s")
@@ -96,7 +96,7 @@ def test_a_field_that_is_missing_does_not_say_that_nobody_uses_it(shared: Place,
 )
 def test_a_bid_that_does_not_tell_its_volumes_may_use_this_one(shared: Place, put: dict[str, object]) -> None:
     """A colleague's, which took it since; its own row is odd."""
-    from tests.faults.test_after_yes import colleague_places
+    from tests.faults.colleagues import colleague_places
 
     ours, volume = live_ids(shared)[0], volume_id(shared)
     theirs = colleague_places(shared, "colleague", volume)

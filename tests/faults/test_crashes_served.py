@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.ends import CORE, killed, of, prove
 from tests.faults.proof import Proof
 from tests.faults.runner import Runner
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.state_servers import ServedFolder, StateServer
-from tests.faults.test_crashes import CORE, killed, of, prove
 
 POINTS = of("sent", "answer", "asked", "replied")
 

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.ends import ON_FILES, refused_if_room_is_needed
+from tests.faults.full_disk import WAYS_IN
 from tests.faults.proof import Proof
 from tests.faults.runner import Runner
 from tests.faults.scenarios import SCENARIOS, STATE, Folder
-from tests.faults.test_crashes import ON_FILES, refused_if_room_is_needed
 
 PAGE = 4096  # bytes: what a tmpfs counts in
 MB = 1024 * 1024
 SIZE = 3 * MB
 # Room for nothing; for the lock; for a part of the journal; for the journal and then less and less too little; for all.
 ROOMS = (0, PAGE, 2 * PAGE, MB // 2, MB, *(MB + n * PAGE for n in (1, 2, 4, 7)), 2 * MB)
-WAYS_IN = (("unshare", "--mount"), ("unshare", "--map-root-user", "--mount"))
 
 
 class FullDisk:

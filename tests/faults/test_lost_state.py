@@ -20,24 +20,9 @@ from flowplan.files.regular import read_regular
 from flowplan.model.address import Address
 from flowplan.state.records import Intent
 from tests.conftest import BID, PORTS, TASK, VOLUME, Place, bid_id, live_ids, lose_addresses, many
+from tests.faults.losing import changes, created, lose
 from tests.loaded import client
 from tests.texts import task_text
-
-
-def lose(place: Place) -> None:
-    """The state is gone, and all that could stand in for it."""
-    shutil.rmtree(place.path / ".flowplan" / "versions", ignore_errors=True)
-    for name in ("flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"):
-        (place.path / name).unlink(missing_ok=True)
-
-
-def changes(place: Place) -> int:
-    return place.run("plan", "--detailed-exitcode").code
-
-
-def created(place: Place) -> int:
-    return len([one for one in place.ledger() if one.method == "POST"])
-
 
 # ---- recover --from-live ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Place
-from tests.faults.test_odd_rows import answers, get
+from tests.faults.odd_rows import answers, get
 
 ASKED = ("market", "8xH100", "--region", "us-central1-b", "--limit", "20", "--exit-code")
 CURRENT = {

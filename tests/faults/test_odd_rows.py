@@ -3,15 +3,14 @@ traceback."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from flowplan.backends.local import LocalStore
 from tests.conftest import BID, DESTROY, TASK, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses
+from tests.faults.odd_rows import answers, get, live_of, spoilt
 
-LAUNCH = ("startup_script", "ssh_keys", "volumes", "memory_gb")
 # field -> values that it must not have
 ODD: dict[str, tuple[Any, ...]] = {
     "startup_script": ({}, 7, ["x"]),
@@ -53,23 +52,6 @@ def every_other(odd: dict[str, tuple[Any, ...]], first: int) -> pytest.MarkDecor
 COMMANDS = (("plan",), ("apply", "--auto-approve"), ("status",), ("orphans",), ("recover",), ("cost",))
 
 
-def answers(place: Place, path: str, rows: Any) -> None:
-    """From now on `rows` are the answer to a GET of `path`."""
-    with place.simulator() as simulator:
-        simulator.faults.add(f"GET {path}", "status", times=None, status=200, body=json.dumps(rows))
-
-
-def get(place: Place, path: str) -> Any:
-    return json.loads(place.call("GET", path).body)
-
-
-def spoilt(row: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """`row` as an answer has it, with another value for a field; of a launch specification too."""
-    row = json.loads(json.dumps(row))
-    (row["launch_specification"] if name in LAUNCH else row)[name] = value
-    return row
-
-
 def foreign_bid(place: Place) -> dict[str, Any]:
     [row] = [one for one in get(place, "/v2/spot/bids")["data"] if one["fid"] == bid_id(place)]
     launch = {"volumes": [], "ssh_keys": [], "startup_script": "echo theirs\n", "memory_gb": None}
@@ -93,12 +75,6 @@ def test_a_bid_of_somebody_else_stops_no_command(applied: Place, name: str, valu
     result = applied.run(*DESTROY)
     assert result.code == 0, result
     assert live_of(applied) == []
-
-
-def live_of(place: Place) -> list[str]:
-    with place.simulator() as simulator:
-        simulator.faults.clear()
-    return live_ids(place)
 
 
 @every_other(ODD, 1)

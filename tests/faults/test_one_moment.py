@@ -15,7 +15,7 @@ from flowplan.operations.opening import loading
 from flowplan.operations.opening.session import Session
 from tests.cli.terminals import at_terminal
 from tests.conftest import APPLY, DESTROY, Place, live_ids, lose_addresses, many
-from tests.faults.test_recorded_meanwhile import STACK
+from tests.faults.colleagues import STACK
 from tests.loaded import client
 from tests.processes import LONGEST
 

@@ -8,15 +8,8 @@ import pytest
 
 from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids, made_once
+from tests.faults.colleagues import HEAD, STACK
 
-HEAD = """version: 2
-defaults:
-  project_name: my-foundry-project
-  ssh_key_name: my-ssh-key
-  resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
-  task_management: {utility_threshold_price: 17.92}
-"""
-STACK = f"{HEAD}volumes:\n  data: {{size: 1, disk_interface: File}}\ntasks:\n  a: {{}}\n  b: {{}}\n"
 PROTECTED = "lifecycle: {prevent_destroy: true}"
 
 

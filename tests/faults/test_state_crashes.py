@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.ends import ANY, FAILED, KILLED, ON_FILES, killed, prove, refused
 from tests.faults.proof import Proof
 from tests.faults.runner import Runner
 from tests.faults.scenarios import APPLY, Command, Folder, Scenario, stack, task
-from tests.faults.test_crashes import ANY, FAILED, KILLED, ON_FILES, killed, prove, refused
 
 MOVE: Command = ("state", "mv", "task.a", "task.b")
 RELEASE: Command = ("state", "rm", "bid.a")

@@ -10,8 +10,7 @@ import pytest
 
 from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids
-from tests.faults.test_after_yes import FILE, colleague_places
-from tests.faults.test_recorded_meanwhile import HEAD
+from tests.faults.colleagues import FILE, HEAD, colleague_places
 
 RISING = HEAD.replace("h100.8x.SXM5.IB", "a100-80gb.sxm.8x").replace("17.92", "900.00")
 TWO = "tasks:\n  a: {}\n  b: {}\n"

@@ -24,7 +24,7 @@ from flowplan.pricing.entry import Total
 from flowplan.reports.text.cost import bidding
 from tests.builders import DATA, TRAIN, bid, costs_to, market, plan_to, volume, with_past
 from tests.conftest import BID, DESTROY, Place, bid_id, lose_addresses
-from tests.faults.test_odd_rows import answers, get, live_of, spoilt
+from tests.faults.odd_rows import answers, get, live_of, spoilt
 
 NONE, EVAL = Decimal(0), Address("bid", "eval")
 UNTOLD: dict[str, Bid | Volume] = {

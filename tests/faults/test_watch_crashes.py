@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.ends import FAILED, KILLED, Allowed, Wanted, killed, of
 from tests.faults.points import Act
 from tests.faults.proof import Proof
 from tests.faults.runner import Runner
 from tests.faults.scenarios_of_watch import SCENARIOS_OF_WATCH
 from tests.faults.state_servers import ServedFolder, StateServer
-from tests.faults.test_crashes import FAILED, KILLED, Allowed, Wanted, killed, of
 
 POINTS = of("sent", "answer", "asked", "replied")
 

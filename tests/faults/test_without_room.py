@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from flowplan.backends.local import LocalStore
 from tests.conftest import APPLY, DESTROY, ROOT, Place, bid_id, live_ids, many
+from tests.faults.full_disk import WAYS_IN, full
 from tests.faults.scenarios import GONE, MOVED, STATE, stack
-from tests.faults.test_full_disk import WAYS_IN
 from tests.texts import task_text
-
-
-@contextmanager
-def full(*, journal: bool = False) -> Iterator[None]:
-    """The state cannot be written, nor its journal, unless there is room for a `journal`; and there is no other place
-    for results."""
-    replace, number = os.replace, errno.ENOSPC
-
-    def refused(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    def replaced(source: Path, target: Path) -> None:
-        (refused if Path(target).name.startswith(STATE) else replace)(source, target)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
-        if not journal:
-            patch.setattr(os, "posix_fallocate", refused)
-        patch.setattr(os, "replace", replaced)
-        yield
-
 
 BARE = stack("a").partition("tasks:")[0]  # no task, and the volume
 

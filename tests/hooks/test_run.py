@@ -13,22 +13,13 @@ import pytest
 
 from flowplan.hooks import run as module
 from flowplan.hooks.run import KEPT, Ended, run
-from tests.processes import LONGEST
+from tests.processes import LONGEST, runs
 
 PATH = {"PATH": os.environ["PATH"]}
 
 
 def sh(script: str, here: Path, given: bytes = b"", timeout: float = LONGEST, **environ: str) -> Ended:
     return run(["sh", "-c", script], given, timeout=timeout, directory=here, environ={**PATH, **environ})
-
-
-def runs(pid: int) -> bool:
-    """Whether a process is there, and no mere entry that nobody has taken note of."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def test_it_reads_what_is_given_where_and_with_what_it_is_to_run(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from flowplan.model.address import Address
 from flowplan.state.codec import dump, load
 from flowplan.state.state import without
 from tests.conftest import APPLY, BID, VOLUME, Place
-from tests.documents.test_schemas import fits
+from tests.documents.schemas import fits
 from tests.loaded import client
 from tests.texts import storage, task_text
 

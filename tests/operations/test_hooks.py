@@ -18,8 +18,8 @@ import flowplan
 from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from tests.conftest import APPLY, START, Place, bid_id
-from tests.documents.test_schemas import fits
-from tests.hooks.test_run import runs
+from tests.documents.schemas import fits
+from tests.processes import runs
 
 STACK = """\
 version: 2

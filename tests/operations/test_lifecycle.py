@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id, made_once
+from tests.conftest import APPLY, Place, made_once
+from tests.operations.lifecycles import TRIGGERED, refusing_to_end
 
 IGNORING = "lifecycle: {ignore_changes: [utility_threshold_price, startup_script]}"
 STACK = """\
@@ -220,29 +221,6 @@ def test_a_volume_has_no_successor(place: Place) -> None:
     )
     refused = place.run("validate")
     assert (refused.code, "create_before_destroy has no meaning for a volume" in refused.err) == (65, True)
-
-
-TRIGGERED = """\
-version: 2
-defaults:
-  resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
-  task_management: {utility_threshold_price: 17.92}
-tasks:
-  pre: {ports: [80]}
-  train:
-    lifecycle: {replace_triggered_by: [task.pre]}
-"""
-
-
-def refusing_to_end(place: Place, address: str) -> None:
-    """An apply that fails, because this bid (`*`: every one) cannot be cancelled."""
-    id = address if address == "*" else bid_id(place, address)
-    place.edit("80", "443")
-    with place.simulator() as simulator:
-        simulator.faults.add(f"DELETE /v2/spot/bids/{id}", "status", status=403, times=None)
-    assert place.run(*APPLY).code == 1
-    with place.simulator() as simulator:
-        simulator.faults.clear()
 
 
 def test_what_a_trigger_was_to_replace_is_replaced_by_the_next_run(place: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.state.state import State
 from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
-from tests.faults.test_without_room import full
+from tests.faults.full_disk import full
 from tests.operations.jobs import AT_ONCE, HEAD, created, entries
 
 RUN_ON = (

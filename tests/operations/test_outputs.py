@@ -15,6 +15,7 @@ from flowplan.model.outputs import Thing, value_of
 from flowplan.model.resources import Volume
 from tests.builders import bid
 from tests.conftest import APPLY, DESTROY, Place
+from tests.texts import PAIR
 
 STACK = """\
 version: 2
@@ -358,23 +359,6 @@ def test_a_script_reads_a_value_as_it_is_or_an_error(place: Place, value: str) -
 
 
 # ---- of what is destroyed, and of what has ended
-
-PAIR = """\
-version: 2
-defaults: {resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}
-volumes: {data: {size: 5, disk_interface: File}}
-tasks:
-  a: {lifetime: {max_hours: 1}}
-  b:
-  sweep: {for_each: [x, y]}
-outputs:
-  a: ${task.a.id}
-  both: ${task.a.name} and ${task.b.name}
-  b: ${task.b.id}
-  kept: text
-  sweep: ${task.sweep.name}
-  volume: ${volume.data.size_gb}
-"""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import APPLY, BID, Place, bid_id, made_once
-from tests.cost.test_cost import surge
+from tests.cost.surges import surge
 from tests.texts import task_text
 
 A, B = (f"{{volume_name: {name}, size: 1, mount_point: /mnt/{name}}}" for name in "ab")

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.conftest import Place, bid_id, left_in_doubt, made_once
-from tests.faults.test_lost_state import lose
-from tests.operations.test_lifecycle import TRIGGERED, refusing_to_end
-from tests.operations.test_watch import stack, task
+from tests.faults.losing import lose
+from tests.operations.lifecycles import TRIGGERED, refusing_to_end
+from tests.operations.watching import stack, task
 from tests.texts import storage, task_text
 
 TWO = task_text("drifts") + task_text("ends", more=f"{storage('data')}ports: [8080]\n")

@@ -18,7 +18,7 @@ from flowplan.operations.opening.saving import save_state
 from flowplan.operations.opening.session import Session
 from flowplan.operations.opening.settings import Settings
 from flowplan.operations.state import rekey
-from tests.backends.test_local import Killed, every_point, faults
+from tests.backends.faulty import Killed, every_point, faults
 from tests.builders import TRAIN, bid, bound, create_of, state
 from tests.contracts.memory import Memory, opener
 from tests.contracts.under_lock import in_a_renewal

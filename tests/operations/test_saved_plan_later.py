@@ -9,7 +9,7 @@ import pytest
 
 from flowplan.documents.plan import digest_of
 from tests.conftest import Place, made_once
-from tests.test_cases import CASES, outside
+from tests.goldens import CASES, outside
 
 PLANNED = sorted(path.parent.name for path in CASES.glob("*/plan.txt"))
 STACK = """\

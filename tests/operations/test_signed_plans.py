@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.conftest import Place
-from tests.faults.test_lost_state import created
+from tests.faults.losing import created
 
 PLAN_KEY = "a key for plans, long enough"
 

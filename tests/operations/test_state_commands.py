@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import BID, PORTS, TASK, VOLUME, Place
-from tests.faults.test_lost_state import changes
+from tests.faults.losing import changes
 
 
 def test_pull_and_push(applied: Place) -> None:

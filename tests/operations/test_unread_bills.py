@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import APPLY, DESTROY, Place, bid_id, made_once
-from tests.faults.test_odd_rows import answers, get
+from tests.faults.odd_rows import answers, get
 from tests.operations.jobs import ENDS
 from tests.operations.watching import ALL, look, only, stack, task
 from tests.texts import task_text

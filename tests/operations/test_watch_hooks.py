@@ -18,7 +18,7 @@ from flowplan.operations.watching.memory import Memory
 from flowplan.planning.watch_findings import Finding
 from tests.cli.running import watched
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.documents.test_schemas import fits
+from tests.documents.schemas import fits
 from tests.operations.watching import end, posts, stack, task
 
 ALL = "{on_preempted: rebid, raise_limit_up_to: 25}"

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from tests.conftest import APPLY, Place, bid_id, live_ids
+from tests.conftest import APPLY, Place, bid_id, live_ids, many
 from tests.operations.handing_over import ATTACHED, DATA, kept, somebodys, stack, task
-from tests.operations.test_block_volumes import many
 
 
 def said(text: str) -> str:

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT
 from tests.loaded import flowplan
 from tests.processes import LONGEST, Process
-from tests.reports.test_github import parsed
+from tests.reports.github_files import parsed
 
 RECIPES = ROOT / "examples" / "ci"
 # In the environment of each job: the state is encrypted, and so are saved plans.

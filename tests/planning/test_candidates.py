@@ -11,35 +11,13 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from flowplan.config.config import GpuWanted, LimitPrice, Task
-from flowplan.diagnostics import Position
+from flowplan.config.config import LimitPrice
 from flowplan.model.catalogue import Auction, InstanceType
 from flowplan.model.lifecycle import Lifetime
 from flowplan.planning.candidates import Candidate, Prospect, best, better, ranked, same_name_twice, why, why_not
 from flowplan.planning.prospects import Prospects
 from flowplan.pricing.entry import Market
-from tests.builders import NOW, TRAIN, past
-
-TASK = Task(
-    address=TRAIN,
-    name="train",
-    source=Position("task.yaml", 1, 1),
-    project=None,
-    ssh_keys=(),
-    priority="standard",
-    limit_price=LimitPrice(Decimal(20), "instance"),
-    instance_types=("h100:8",),
-    gpu=GpuWanted(),
-    instance_quantity=1,
-    region=None,
-    optimize=None,
-    estimated_hours=None,
-    ports=(),
-    volumes=(),
-    local_disks=(),
-    container_image=None,
-    startup_script=None,
-)
+from tests.builders import NOW, TASK, past
 
 
 def place(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flowplan.model.address import Address
 from flowplan.planning.given_up import given_up, question
 from tests.conftest import Place
-from tests.operations.test_outputs import PAIR
+from tests.texts import PAIR
 
 NAMES = {"v": "v", "w": "stage-w", "x": "volume.w", "y": "twin", "z": "twin"}
 VOLUMES = {Address("volume", one): name for one, name in NAMES.items()}

@@ -16,8 +16,7 @@ from flowplan.planning.desired import Desired, look_up
 from flowplan.planning.prospects import Prospects
 from flowplan.pricing.history import Stream
 from flowplan.state.known import Existing, movable_bids
-from tests.builders import TRAIN, bid, bound, live, live_bid, state
-from tests.planning.test_candidates import TASK
+from tests.builders import TASK, TRAIN, bid, bound, live, live_bid, state
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 KIND = InstanceType("it_a", "h100-80gb.sxm.8x", "H100", 8)

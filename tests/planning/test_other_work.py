@@ -11,7 +11,7 @@ from flowplan.model.address import Address
 from flowplan.planning.other_work import other_work
 from flowplan.planning.plan import Plan, Wishes
 from tests.builders import TRAIN, live, live_bid, planned, state
-from tests.planning.test_same_work import KNOWN, USES, WANTED, made, told
+from tests.planning.same_work import KNOWN, USES, WANTED, made, told
 
 
 def refreshed(limit: str) -> Plan:

@@ -8,22 +8,9 @@ import attrs
 import pytest
 
 from flowplan.diagnostics import Position
-from flowplan.model.resources import Resource
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes, same_but_ended, same_work
-from tests.builders import DATA, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
-
-USES = bid(volumes=("vol_1",))
-KNOWN = state(bound(DATA, "vol_1", volume()), bound(TRAIN, "bid_1", USES, needs=(DATA,)))
-WANTED: dict[Any, Resource] = {DATA: volume(), TRAIN: bid(limit="21", volumes=(DATA,))}
-
-
-def made(wanted: dict[Any, Resource] = WANTED, seen: Any = USES, **other: Any) -> Plan:
-    return planned(wanted, KNOWN, live(live_volume(volume()), live_bid(seen, **other)))
-
-
-def told(plan: Plan, **other: Any) -> Plan:
-    """`plan` with something else said of each change."""
-    return attrs.evolve(plan, changes=tuple(attrs.evolve(one, **other) for one in plan.changes))
+from tests.builders import DATA, TRAIN, bid, live, live_bid, live_volume, planned, volume
+from tests.planning.same_work import KNOWN, USES, WANTED, made, told
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,7 @@ from flowplan.pricing.units import CENT
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import catalogue
 from tests.builders import live, plan_to, state
-from tests.pricing.test_entry_range import COVERED, Client
-from tests.pricing.test_sizes import costs_by, drawn, seen, sized
+from tests.pricing.simulated import COVERED, Client, costs_by, drawn, seen, sized
 
 D = Decimal
 

@@ -7,7 +7,6 @@ import random
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import attrs
 import pytest
@@ -15,65 +14,12 @@ import pytest
 from flowplan.documents.cost import of_bid
 from flowplan.pricing.entry import Market, estimate
 from flowplan.reports.text.cost import bidding
-from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
+from flowplan.simulator import Simulator
 from tests.conftest import Place
+from tests.pricing.simulated import COVERED, Client
 from tests.texts import task_text
 
-COVERED = 0.95
 _RANGE = re.compile(r"entering makes it \$([0-9.,]+) to \$([0-9.,]+)")
-
-
-class Client:
-    """Somebody who bids in a simulated market."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        self._project = self._get("/v2/projects")[0]["fid"]
-
-    def market(self, kind: str, region: str, quantity: int) -> Market:
-        query = f"instance_type={kind}&region={region}&instance_quantity={quantity}"
-        row = self._get(f"/v2/pricing/current?{query}")
-        names = {"spot": "spot_price", "minimum": "minimum_price", "lowest_allocated": "lowest_allocated_bid"}
-        names |= {"win_price": "dynamic_win_price"}
-        prices = {name: cents(row[f"{key}_cents"]) for name, key in names.items()}
-        free, total = row["available_capacity"], row["total_capacity"]
-        return Market(kind, region, quantity, **prices, available=free, total=total)
-
-    def place(self, name: str, market: Market, limit: Decimal) -> None:
-        body = {"project": self._project, "name": name, "instance_type": market.instance_type, "region": market.region}
-        body |= {"limit_price": f"${limit}", "instance_quantity": market.quantity}
-        body["launch_specification"] = {"volumes": [], "ssh_keys": []}
-        assert self._call("POST", "/v2/spot/bids", json.dumps(body).encode()).status == 201
-
-    def reprice(self, id: str, limit: Decimal) -> None:
-        assert (
-            self._call("PATCH", f"/v2/spot/bids/{id}", json.dumps({"limit_price": f"${limit}"}).encode()).status == 200
-        )
-
-    def cancel(self, id: str) -> None:
-        assert self._call("DELETE", f"/v2/spot/bids/{id}").status == 204
-
-    def bids(self) -> dict[str, tuple[str, str]]:
-        """(id, status) of every bid that has not ended, by its name."""
-        found, cursor = {}, ""
-        while True:
-            page = self._get(f"/v2/spot/bids?project={self._project}&limit=100{cursor}")
-            rows = [row for row in page["data"] if row["status"] != "Terminated"]
-            found |= {row["name"]: (row["fid"], row["status"]) for row in rows}
-            if page["next_cursor"] is None:
-                return found
-            cursor = f"&next_cursor={page['next_cursor']}"
-
-    def _get(self, target: str) -> Any:
-        return json.loads(self._call("GET", target).body)
-
-    def _call(self, method: str, target: str, body: bytes = b"") -> Any:
-        headers = {"Authorization": f"Bearer {SIMULATOR_KEY}"}
-        return self._simulator.handle(Request.to(method, target, headers, body))
-
-
-def cents(amount: int | None) -> Decimal | None:
-    return None if amount is None else Decimal(amount) / 100
 
 
 def entries(seed: int, hours: int) -> Iterator[tuple[int, bool]]:

@@ -18,7 +18,7 @@ from flowplan.planning.desired import Desired
 from flowplan.planning.plan import key_of
 from flowplan.pricing.entry import Estimate, Market
 from tests.builders import live, plan_to, state
-from tests.pricing.test_sizes import sized
+from tests.pricing.simulated import sized
 
 D = Decimal
 PRICES = st.none() | st.sampled_from([D(0), D("0.01"), D(8), D("8.01"), D(16), D("16.003333333333"), D(64), D(10**6)])

@@ -14,8 +14,7 @@ import attrs
 import pytest
 
 from flowplan.cost.competing import pools
-from flowplan.cost.costs import Priced
-from flowplan.cost.estimate import auctions_needed, one_more, priced
+from flowplan.cost.estimate import auctions_needed, priced
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Create, NoOp, Update
@@ -25,14 +24,11 @@ from flowplan.pricing.entry import Estimate, Market
 from flowplan.pricing.sizes import asked_about
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import catalogue
-from tests.builders import bid, bound, live, live_bid, plan_to, state
+from tests.builders import live, plan_to, state
 from tests.conftest import Place
-from tests.pricing.test_entry_range import COVERED, Client
+from tests.pricing.simulated import COVERED, Client, D, costs_by, drawn, seen, sized
 from tests.texts import task_text
 from tests.work import lines_of
-
-D = Decimal
-MULTIPLES = ("0.95", "1.01", "1.03", "1.1", "1.5", "2")  # of what a bid would win with alone: where it matters
 
 
 class Came(NamedTuple):
@@ -41,33 +37,6 @@ class Came(NamedTuple):
     said: Estimate
     won: bool
     paid: Decimal
-
-
-def drawn(random: random.Random, client: Client, pool: catalogue.Pool, time: str) -> list[Create]:
-    """Two to four new bids for the sizes of a pool."""
-    changes = []
-    for number in range(random.randint(2, 4)):
-        kind = catalogue.TYPE_BY_FID[random.choice(pool.types)]
-        market = client.market(kind.fid, pool.region, quantity := random.choice((1, 1, 1, 2, 3)))
-        assert market.minimum is not None
-        limit = max(market.minimum, (market.win_price or market.minimum) * D(random.choice(MULTIPLES)))
-        of = {"instance_type": kind.fid, "region": pool.region, "gpus": kind.num_gpus}
-        name = f"{time}-{pool.region}-{pool.types[0]}-{number}"
-        one = bid(name, str(limit.quantize(D("0.01"))), quantity, instance_type_name=kind.name, **of)
-        changes.append(Create(Address("bid", name), after=one))
-    return changes
-
-
-def costs_by(client: Client, changes: Sequence[Change]) -> list[Priced]:
-    """What a plan of `changes` says, by what the market shows."""
-    desired = Desired({change.address: change.after for change in changes if change.after is not None})
-    ours = {change.id: change.before for change in changes if change.id and isinstance(change.before, Bid)}
-    known = state(*(bound(Address("bid", one.name), id, one) for id, one in ours.items()))
-    there = live(*(live_bid(one, id) for id, one in ours.items()))
-    markets = {key: client.market(*key) for key in auctions_needed(desired, known, there, changes)}
-    for key, more in one_more(changes, markets).items():
-        markets[key] = attrs.evolve(markets[key], next_win=client.market(*more).win_price)
-    return list(priced(plan_to(*changes), markets).changes)
 
 
 def place_all(client: Client, changes: Sequence[Create]) -> None:
@@ -127,18 +96,6 @@ def test_what_a_plan_says_of_several_sizes_of_one_pool_is_what_the_auction_does(
 
 
 # ---- by hand ----------------------------------------------------------------------------------------------
-
-
-def sized(gpus: int, limit: str, quantity: int = 1) -> Bid:
-    """A bid for instances of so many GPUs of one kind."""
-    kind = f"gpu.{gpus}x"
-    return bid(kind, limit, quantity, instance_type=kind, instance_type_name=kind, gpus=gpus)
-
-
-def seen(gpus: int, quantity: int, spot: str, win: str, free: int = 0, total: int = 64) -> Market:
-    """The auction of such instances: `free` and `total` in GPUs, at rest on a dollar a GPU."""
-    kind, lowest = f"gpu.{gpus}x", D(spot)
-    return Market(kind, "r", quantity, D(spot), D(gpus), lowest, D(win), free // gpus, total // gpus)
 
 
 def costs(bids: Sequence[Bid], *markets: Market, held: Bid | None = None) -> list[Estimate]:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import comb
@@ -24,31 +24,9 @@ from flowplan.errors import FlowplanError
 from flowplan.pricing.billing import Billed, Steered, paid
 from flowplan.pricing.forecasting import Band
 from flowplan.pricing.track_record import Account, Judged, KeptForecast, Verdict, apart, coverage, is_final, judge
+from tests.pricing.kept import NOON, forecast, hours, outcomes
 
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
-
-
-def hours(count: float) -> datetime:
-    return NOON + timedelta(hours=count)
-
-
-def forecast(low: str = "180", high: str = "240", *, start: float = 0, **more: object) -> KeptForecast:
-    kept = KeptForecast(
-        lineage="l",
-        address="bid.a",
-        bids=("bid_a",),
-        made_at=hours(start),
-        starts_at=hours(start),
-        hours=24.0,
-        basis="high",
-        cost=Band(Decimal(low), Decimal(200), Decimal(high), Decimal(204)),
-        worst=Decimal(480),
-        auction=("it_h100", "here"),
-        quantity=1,
-        limit=Decimal(20),
-    )
-    return attrs.evolve(kept, **more)
 
 
 def ran(price: str, start: float = 0, end: float | None = None, instance: str = "i", bid: str = "bid_a") -> Billed:
@@ -57,18 +35,6 @@ def ran(price: str, start: float = 0, end: float | None = None, instance: str = 
 
 def judged(kept: KeptForecast, *billed: Billed, now: float = 24, steered: tuple[Steered, ...] = ()) -> Judged:
     return judge(kept, {"bid_a": Account(billed, steered)}, hours(now))
-
-
-def outcomes(*places: str, **more: object) -> list[Judged]:
-    """A forecast a day, with what came of each."""
-    dollars = {"inside": "200", "below": "100", "above": "300"}
-    return [
-        Judged(
-            attrs.evolve(forecast(start=24.0 * day), **more),
-            Verdict("elapsed", hours(24.0 * day + 24), Decimal(dollars[place])),
-        )
-        for day, place in enumerate(places)
-    ]
 
 
 # ---- one forecast -----------------------------------------------------------------------------------------

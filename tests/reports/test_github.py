@@ -16,6 +16,7 @@ from flowplan.reports.github.plan import LONGEST_OUTPUT, outputs
 from flowplan.reports.text.paint import Paint
 from tests.conftest import examples
 from tests.documents.made import saved
+from tests.reports.github_files import parsed
 
 PAINT = Paint(on=False)
 PARTS = [
@@ -41,18 +42,6 @@ NASTY = st.lists(st.sampled_from([*PARTS, "::stop-commands::x", "\ud800", "a"]),
 def said(severity: str, summary: str = "s", hint: str | None = None, file: str = "f.yaml") -> Any:
     source = {"file": file, "line": 3, "column": 7}
     return {"severity": severity, "summary": summary, "detail": None, "hint": hint, "source": source}
-
-
-def parsed(text: str) -> dict[str, str]:
-    """As GitHub's runner reads $GITHUB_OUTPUT."""
-    lines, found = text.splitlines(keepends=True), {}
-    while lines:
-        name, end = lines.pop(0).rstrip("\n").split("<<")
-        value = []
-        while (line := lines.pop(0)) != f"{end}\n":
-            value.append(line)
-        found[name] = "".join(value).removesuffix("\n")
-    return found
 
 
 def test_an_annotation_stands_at_its_line() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowplan.reports.text.notices import notices
 from flowplan.reports.text.paint import Paint
-from tests.reports.test_folding import create, named
+from tests.reports.folded import create, named
 
 VERBOSE = Paint(verbose=True)
 _TEXTS = ("the limit $8.00 does not win now", "the limit $9.00 does not win now", "its price varies a lot")

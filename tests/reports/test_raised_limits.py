@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import APPLY, Place, bid_id, made_once
-from tests.documents.test_schemas import fits
+from tests.documents.schemas import fits
 from tests.operations.watching import stack, task
 
 WAS = "raised by watch from $5.00 per instance-hour"

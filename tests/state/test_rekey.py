@@ -11,15 +11,15 @@ import pyrage
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.backends.store import Store
 from flowplan.errors import StateError
 from flowplan.state.form import Form
 from flowplan.state.history import Rewritten
-from tests.backends.test_local import Killed, every_point, faults
+from tests.backends.faulty import Killed, every_point, faults
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, OTHER, SECOND
 from tests.runs import Run
 from tests.sealed import KIMS, MINE, Open, files_in, form, mine, public, run
+from tests.state.rekeyed import begun, hold_all_read, rekey
 
 Forms = Callable[[], Form]
 
@@ -58,29 +58,6 @@ CHANGES: dict[str, tuple[Forms, Forms, Forms]] = {  # before, during, after
     "to the clear": (mine, in_the_clear, form),
     "from the clear": (form, from_the_clear, mine),
 }
-
-
-def rekey(store: Store) -> Rewritten:
-    """What `operations.state.rekey` does with the store."""
-    store.form.change_recipients = True
-    loaded = store.read()
-    store.save(loaded.state, loaded.pending.values(), stated=True)
-    return store.rewrite_versions()
-
-
-def begun(store: Store) -> None:
-    """A state with two versions, and an operation in doubt."""
-    run(store)
-    store.keep(store.save(store.read().state), None)
-    Run.of(store).append([create_of(OTHER, SECOND.applied, intent="i2")])
-    store.close()
-
-
-def hold_all_read(store: Store) -> None:
-    loaded = store.read()
-    assert (loaded.state.bindings, list(loaded.pending)) == ({DATA: BINDING}, ["i2"])
-    for version in store.versions():
-        assert store.version(version.lineage, version.serial).bindings == {DATA: BINDING}
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
