@@ -130,7 +130,7 @@ def test_what_a_save_leaves_over_is_left_where_the_server_does_not_remove_it(
 ) -> None:
     """Nothing more of it is asked for, and the next save removes it, also one through the same place."""
     monkeypatch.setattr(object_place, "_AT_THE_END", 0.02)
-    monkeypatch.setattr(object_place, "_AT_ONCE", 1)
+    monkeypatch.setattr(object_place, "AT_ONCE", 1)
     deleted, delete = list[str](), server.site.objects.delete
 
     def counted(key: str) -> None:

@@ -239,7 +239,7 @@ MISTAKES = (
     Mistake(
         "give a watcher the lock of the state",
         "backends/remote/object_place.py",
-        'return ObjectLease(self._put, self._below("watch"), self._below("clock"))',
+        'return ObjectLease(self._put, self._there.below("watch"), self._there.below("clock"))',
         "return self._lock",
         ("tests/contracts/test_watch_lock.py", "-k", "keeps_no_run_waiting"),
     ),
@@ -260,7 +260,7 @@ MISTAKES = (
     Mistake(
         "leave the journal of an earlier run open",
         "backends/remote/object_place.py",
-        """                self._put(self._entry_key(head.fence, number), seal, "")\n""",
+        """                self._put(self._there.entry_key(head.fence, number), seal, "")\n""",
         "",
         ("tests/contracts/test_remote.py", "-k", "can_write_nothing"),
     ),
@@ -268,7 +268,7 @@ MISTAKES = (
         "remove after a save what is listed by then: the next run's too",
         "backends/remote/object_place.py",
         "self._over_by(head, self._over, *listed)",
-        "self._over_by(head, self._over, *self._listed())",
+        "self._over_by(head, self._over, *self._there.listed())",
         ("tests/contracts/test_remote.py", "-k", "slept_after_its_save"),
     ),
     Mistake(

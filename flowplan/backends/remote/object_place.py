@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import evolve
 
@@ -21,45 +21,32 @@ from flowplan.backends.parts import Part
 from flowplan.backends.remote.foreseen import Foreseen, at_once
 from flowplan.backends.remote.in_time import hold_wanted, wanted_until
 from flowplan.backends.remote.object_lease import ObjectLease, Putting
+from flowplan.backends.remote.object_proof import prove
+from flowplan.backends.remote.object_reading import AT_ONCE, Listed, Look, Reading
 from flowplan.backends.remote.objects import (
-    SEAL,
     Head,
     Objects,
     Sealed,
     framed,
-    frames_in,
-    is_state,
     numbers_in,
     version_in,
 )
-from flowplan.backends.remote.place import Conflict, Contents, Fault, Lease, Leases, Place, Saved
+from flowplan.backends.remote.place import Conflict, Contents, Lease, Leases, Place, Saved
 from flowplan.backends.sent import Sent
-from flowplan.classes import frozen
 from flowplan.errors import Remedied, StateError
 from flowplan.state.history import VersionId
 
 _MOST_LOOKS = 20
 _KEPT_FENCES = 100  # whose seals stay: nobody that woke up may find his number free
 _LOOKED_AFTER = 4  # fences before, of which each save empties what a run left that was killed right after its own
-_AT_ONCE = 32  # requests
 _AT_THE_END = 10.0  # seconds for what is removed beside: a later run removes the rest
 _T = TypeVar("_T")
 _Entry: TypeAlias = tuple[int, int]  # its fence and number
-_Listed: TypeAlias = tuple[list[str], dict[int, list[int]]]  # keys of states, numbers of entries by their fences
 
 
 def _if_wanted(call: Callable[[], _T]) -> _T:
     hold_wanted()
     return call()
-
-
-@frozen
-class _Look:
-    """What was found: `head` led to `contents`, and the journal under its fence goes on with the entry `number`."""
-
-    head: Head
-    number: int
-    contents: Contents
 
 
 class ObjectPlace(Place, Leases):
@@ -71,14 +58,15 @@ class ObjectPlace(Place, Leases):
     ) -> None:
         self._objects, self._key, self._name, self._identity = objects, key, name, identity
         self._put = Putting(objects, sleep)
-        self._lock = ObjectLease(self._put, f"{key}.lock", self._below("clock"))
+        self._there = Reading(objects, key, name, self._at_once)
+        self._lock = ObjectLease(self._put, f"{key}.lock", self._there.below("clock"))
         self._run = uuid.uuid4().hex
         self._tried = 0  # the highest number of `append`
         # The entries that the next save holds, by fence and number, each with its version; "": that is not known.
         self._over: dict[_Entry, str] = {}
         self._saved: Head | None = None  # what the last save of this run has put
-        self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read last
-        self._looked = _Look(Head(), 0, Contents())  # what was read last
+        self._looked = Look(Head(), 0, Contents(), {})  # what was read last
+        self._names: dict[bytes, str] = {}  # by what they hold, of the states that were read, or put since
         self._ahead: Foreseen[Contents] | None = None  # what is read ahead
         self._under_way: Foreseen[None] | None = None  # what nobody waits for before it is closed
         self._over_with = threading.Event()  # nothing more of it is begun
@@ -106,7 +94,7 @@ class ObjectPlace(Place, Leases):
 
     def _at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
         """As `foreseen.at_once`, and each only if it is still waited for."""
-        return at_once([partial(_if_wanted, call) for call in calls], _AT_ONCE)
+        return at_once([partial(_if_wanted, call) for call in calls], AT_ONCE)
 
     def _beside(self, calls: Sequence[Callable[[], Any]]) -> None:
         """Make `calls` while others go on, and after those of the time before. What fails is left as it is."""
@@ -119,13 +107,6 @@ class ObjectPlace(Place, Leases):
                 self._at_once(calls)
 
         self._under_way = Foreseen(made)
-
-    def _below(self, *parts: str) -> str:
-        return "/".join((f"{self._key}.d", *parts))
-
-    def _get(self, key: str) -> bytes | None:
-        found = self._objects.get(key)
-        return None if found is None else found.data
 
     # -- the records of its locks
 
@@ -143,49 +124,20 @@ class ObjectPlace(Place, Leases):
 
     def watches(self) -> Leases:
         """The record of the lock of its watcher."""
-        return ObjectLease(self._put, self._below("watch"), self._below("clock"))
+        return ObjectLease(self._put, self._there.below("watch"), self._there.below("clock"))
 
     # -- proof
 
     def prove(self) -> None:
-        key = self._below("probe", uuid.uuid4().hex)
-        data = [uuid.uuid4().hex.encode() for _ in range(5)]
-        try:
-            first = self._put(key, data[0], "")
-            self._refused(key, data[1], "", "puts an object that must be new in the place of another (If-None-Match)")
-            second = self._put(key, data[2], first)
-            self._refused(key, data[3], first, "replaces an object that is another than was named (If-Match)")
-            self._refused(f"{key}x", data[4], first, "replaces an object that is not there (If-Match)")
-            there = self._objects.get(key)
-            if there is None or (there.data, there.version) != (data[2], second) or first == second:
-                self._fault("does not give back what was put last")
-            if key not in self._objects.names(self._below("probe/")):
-                self._fault("does not list what was put")
-        finally:
-            for one in (key, f"{key}x"):
-                with suppress(StateError):
-                    self._objects.delete(one)
+        prove(self._objects, self._put, self._there.below("probe"))
 
     def hold_allowed(self) -> None:
         """Only a write finds out."""
 
-    def _refused(self, key: str, data: bytes, expected: str, fault: str) -> None:
-        try:
-            self._objects.put(key, data, expected)
-        except Conflict:
-            return
-        self._fault(fault)
-
-    def _fault(self, fault: str) -> NoReturn:
-        raise Fault(
-            f"{self._objects.name} {fault}: no state can be kept there, because two runs could change it at once",
-            hint="keep the state on a server that honours conditional writes, or in a file",
-        )
-
     # -- reading
 
     def fence(self) -> int:
-        return self._head()[0].fence
+        return self._there.head()[0].fence
 
     def foresee(self) -> None:
         self._ahead = Foreseen(self._read)
@@ -202,111 +154,28 @@ class ObjectPlace(Place, Leases):
         """Whether the head is the one that was read, and the next number of the journal is free, as it was then:
         nothing has been written since."""
         head, number = self._looked.head, self._looked.number
-        next_entry = partial(self._entry, head.fence, number) if self._looked.contents.version else self._left_over
-        version, there = self._at_once([self._version, next_entry])
+        reading = self._there
+        next_entry = partial(reading.entry, head.fence, number) if self._looked.contents.version else reading.left_over
+        version, there = self._at_once([reading.version, next_entry])
         is_free = there is None if self._looked.contents.version else there == head == Head(write="")
         return version == self._looked.contents.version and is_free
 
     def _read(self) -> Contents:
         for _ in range(_MOST_LOOKS):
-            head, version = self._head()
+            head, version = self._there.head()
             found = self._look(head, version)
-            if found is not None and self._version() == version:
+            if found is not None and self._there.version() == version:
                 return found
         raise Remedied(f"{self._name} changed at each of {_MOST_LOOKS} looks")
 
-    def _head(self) -> tuple[Head, str]:
-        """The head, and its version; "": there is none, and what is left of a state says what is known."""
-        found = self._objects.get(self._key)
-        if found is None:
-            return self._left_over(), ""
-        return Head.load(found.data, f"{self._name}#head"), found.version
-
-    def _version(self) -> str:
-        """That of the head; "": there is none."""
-        found = self._objects.get(self._key)
-        return found.version if found is not None else ""
-
-    def _left_over(self) -> Head:
-        """What there is without a head: the newest snapshot as a backup, or the journal of a run that was the first."""
-        found, journal = self._listed()
-        states = sorted(found, key=numbers_in)
-        fence = max([*journal, *(numbers_in(key)[1] for key in states)], default=0)
-        left = Head(fence=fence, first=max(journal.get(fence, [0])) + 1, write="")
-        if states:
-            return evolve(left, backup=states[-1].rpartition("/")[2])
-        sealed = (Sealed(one, min(numbers), max(numbers)) for one, numbers in sorted(journal.items()))
-        return evolve(left, sealed=tuple(sealed))
-
-    def _listed(self) -> _Listed:
-        """What there is, also of what counts no more."""
-        below = self._below("states/"), self._below("journal/")
-        states, entries = self._at_once([partial(self._objects.names, prefix) for prefix in below])
-        found: dict[int, list[int]] = {}
-        for key in entries:
-            fence, _, number = key.removeprefix(below[1]).partition("/")
-            if fence.isdigit() and number.isdigit():
-                found.setdefault(int(fence), []).append(int(number))
-        return [key for key in states if is_state(key)], found
-
     def _look(self, head: Head, version: str) -> Contents | None:
-        """What `head` leads to; None: some of it is not there, so that the head must be another by now."""
+        """As `Reading.look`; it is remembered as what was read last."""
         self._names = {}
-        names = sorted({head.snapshot, head.backup} - {""})
-        sealed = [(one.fence, number) for one in head.sealed for number in range(one.first, one.last + 1)]
-        first = [(head.fence, head.first)] if head.fence else []
-        states, entries = len(names), len(names) + len(sealed)
-        found = self._at_once(
-            [
-                *(partial(self._get, self._below("states", name)) for name in names),
-                *(partial(self._entry, *one) for one in (*sealed, *first)),
-            ]
-        )
-        if None in found[:entries]:
-            self._hold_moved(version)
+        found = self._there.look(head, version)
+        if found is None:
             return None
-        whole = dict(zip(names, found[:states], strict=True))
-        self._names = {data: name for name, data in whole.items() if data is not None}
-        opened = self._open_entries(head, found[entries:])
-        closed = [one for one in found[states:entries] if one is not None and one != SEAL]
-        frames = [head.journal.encode("latin-1"), *closed, *opened]
-        snapshot, backup = whole.get(head.snapshot), whole.get(head.backup)
-        there = Contents(snapshot, backup, b"".join(frames), head.fence, version)
-        self._looked = _Look(head, head.first + len(opened), there)
-        return there
-
-    def _hold_moved(self, version: str) -> None:
-        """Something is not there: raise StateError unless the head is another by now."""
-        if self._version() == version:
-            raise Remedied(
-                f"{self._name} is not whole: objects that its head names are missing",
-                hint="put them back from the versions that the store keeps of its objects; "
-                "`flowplan recover --from-live` rebuilds the state from the markers of live bids",
-            )
-
-    def _open_entries(self, head: Head, found: Sequence[bytes | None]) -> list[bytes]:
-        """What was appended under the fence of the last run, as far as it goes without a gap. `found`: the first of
-        them, as it was read; of the next ever more are read at once."""
-        opened: list[bytes] = []
-        while found:
-            for one in found:
-                if one is None or one == SEAL:
-                    return opened
-                opened.append(one)
-            number = head.first + len(opened)
-            more = range(number, number + min(4 * len(opened), _AT_ONCE))
-            found = self._at_once([partial(self._entry, head.fence, one) for one in more])
-        return opened
-
-    def _entry(self, fence: int, number: int) -> bytes | None:
-        """The frames of an entry; SEAL for a seal; None: there is none. Raises StateError for a damaged one."""
-        data = self._get(self._entry_key(fence, number))
-        if data is None:
-            return None
-        return frames_in(data, f"{self._name}#journal/{fence}/{number}")
-
-    def _entry_key(self, fence: int, number: int) -> str:
-        return self._below("journal", str(fence), f"{number:06}")
+        self._looked, self._names = found, dict(found.names)
+        return found.contents
 
     # -- writing
 
@@ -315,7 +184,7 @@ class ObjectPlace(Place, Leases):
         if found is not None:
             return found
         for _ in range(_MOST_LOOKS):
-            head, version = self._head()
+            head, version = self._there.head()
             if not (head.fence == fence and head.run == self._run):
                 if head.fence >= fence:
                     raise Conflict(f"{self._name} was written under fence {head.fence}, this run has {fence}")
@@ -362,14 +231,14 @@ class ObjectPlace(Place, Leases):
         seal = framed(b"seal", b"")
         while True:
             try:
-                self._put(self._entry_key(head.fence, number), seal, "")
+                self._put(self._there.entry_key(head.fence, number), seal, "")
                 return head.sealed_at(number - 1)
             except Conflict:
                 number += 1
 
     def append(self, fence: int, number: int, frames: bytes) -> None:
         self._tried = max(self._tried, number)
-        self._over[fence, number] = self._put(self._entry_key(fence, number), framed(b"journal", frames), "")
+        self._over[fence, number] = self._put(self._there.entry_key(fence, number), framed(b"journal", frames), "")
 
     def save(self, fence: int, version: str, saved: Saved) -> str:
         states = sorted({data for data in (saved.snapshot, saved.backup) if data is not None})
@@ -399,7 +268,7 @@ class ObjectPlace(Place, Leases):
             self._under_way.found()
         if self._saved is None:
             return
-        states, journal = self._listed()
+        states, journal = self._there.listed()
         earlier = {fence: numbers for fence, numbers in journal.items() if fence <= self._saved.fence}
         over = {(fence, one): "" for fence, numbers in earlier.items() for one in numbers}
         self._at_once(self._over_by(self._saved, over, states, earlier))
@@ -408,14 +277,14 @@ class ObjectPlace(Place, Leases):
         """The name of the state that holds `data`: one that is there, or a new one."""
         if data not in self._names:
             name = f"{saved.serial:08}-{fence}-{uuid.uuid4().hex[:8]}.json"
-            self._put(self._below("states", name), data, "")
+            self._put(self._there.below("states", name), data, "")
             hold_wanted()  # else this run has gone on, and may have removed it
             self._names[data] = name
         return self._names[data]
 
-    def _listed_if_possible(self) -> _Listed | None:
+    def _listed_if_possible(self) -> Listed | None:
         with suppress(StateError):
-            return self._listed()
+            return self._there.listed()
         return None
 
     def _over_by(
@@ -436,9 +305,10 @@ class ObjectPlace(Place, Leases):
         for fence, numbers in journal.items():
             over = sorted(one for one in numbers if fence < head.fence or one < head.first)
             kept = over[-2:] if fence >= head.fence - _KEPT_FENCES else []
-            gone += [partial(self._objects.delete, self._entry_key(fence, one)) for one in over if one not in kept]
+            delete = self._objects.delete
+            gone += [partial(delete, self._there.entry_key(fence, one)) for one in over if one not in kept]
             over_now = [(fence, one) for one in kept if (fence, one) in emptied or fence in recent]
-            gone += [partial(self._empty, self._entry_key(*one), emptied.get(one, "")) for one in over_now]
+            gone += [partial(self._empty, self._there.entry_key(*one), emptied.get(one, "")) for one in over_now]
         return gone
 
     def _empty(self, key: str, version: str) -> None:
@@ -452,14 +322,14 @@ class ObjectPlace(Place, Leases):
             self._put(key, seal, version)
 
     def set_aside(self, part: Part, data: bytes) -> str:
-        key = self._below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")
+        key = self._there.below("aside", f"{part}.damaged.{uuid.uuid4().hex[:8]}")
         self._put(key, data, "")
         return f"{self._name}#{key.rpartition('/')[2]}"
 
     # -- kept versions
 
     def _version_key(self, id: VersionId) -> str:
-        return self._below("versions", f"{id[0]}.{id[1]}.json")
+        return self._there.below("versions", f"{id[0]}.{id[1]}.json")
 
     def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
         key = self._version_key(id)
@@ -476,18 +346,18 @@ class ObjectPlace(Place, Leases):
         return kept if id in kept else (*kept, id)
 
     def version_ids(self) -> tuple[VersionId, ...]:
-        found = map(version_in, self._objects.names(self._below("versions/")))
+        found = map(version_in, self._objects.names(self._there.below("versions/")))
         return tuple(one for one in found if one is not None)
 
     def version_heads(self) -> Iterable[tuple[str, bytes]]:
         ids = self.version_ids()
-        found = self._at_once([partial(self._get, self._version_key(id)) for id in ids])
+        found = self._at_once([partial(self._there.get, self._version_key(id)) for id in ids])
         for id, document in zip(ids, found, strict=True):
             if document is not None:
                 yield f"version {id[1]} of {self._name}", document
 
     def read_version(self, id: VersionId) -> bytes | None:
-        return self._get(self._version_key(id))
+        return self._there.get(self._version_key(id))
 
     def drop_version(self, id: VersionId) -> None:
         self._objects.delete(self._version_key(id))
