@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from flowplan.clock import since_boot
+from flowplan.cloud.http import deadline
 from flowplan.cloud.http import response as replies
 from flowplan.cloud.http.transport import Caller, Timing, Transport
 from flowplan.errors import Ambiguous, CloudError, NotFound, Unreachable
@@ -183,6 +185,28 @@ def test_connections_are_reused(times: Time, serve: Callable[..., Server]) -> No
     assert [api.call("GET", BIDS).data, api.call("GET", BIDS).data] == [[], []]
     api.close()
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("method", ["GET", *PAID])
+def test_a_connection_that_rested_long_is_not_used_again(
+    times: Time, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """While somebody read the plan, a NAT may have forgotten it: it resets what comes, or drops it without a word."""
+    later = [0.0]
+    monkeypatch.setattr(deadline, "since_boot", lambda: since_boot() + later[0])
+
+    def forgotten(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+        if connection.recv(65536):
+            reset(connection)
+
+    server = serve(forgotten, OK)
+    api = transport(times, server.url)
+    assert api.call("GET", BIDS).data == []
+    later[0] = 31.0
+    assert api.call(method, BIDS, body={"name": "x"}).data == []
+    assert server.connections == 2
+    assert not times.waits
 
 
 def test_connect_refused_is_tried_again_for_every_method(times: Time) -> None:

@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/cloud/test_deadline.py", "-k", "asleep"),
     ),
     Mistake(
+        "create on a connection that rested while somebody read the plan",
+        "cloud/http/deadline.py",
+        "since_boot() - conn.rests_since > _LONGEST_REST",
+        "conn.rests_since > since_boot()",
+        ("tests/cloud/test_sockets.py", "-k", "rested"),
+    ),
+    Mistake(
         "retry a POST on 502",
         "cloud/http/meaning.py",
         "self._tries_unless_paid(1 if status == 501 else TRIES)",

@@ -110,6 +110,7 @@ class _Encrypted(_Timed, ssl.SSLSocket):
         self._on_time().do_handshake(*args)
 
 
+_LONGEST_REST = 30.0  # seconds
 _MOMENT = 1.0  # seconds that an address gets at first, where there are others
 _worked: dict[str, str] = {}  # the address of a name that was connected to last
 
@@ -158,11 +159,27 @@ class _Https(_Connecting, HTTPSConnection):
         self.ssl_context = self.ssl_context or tls_context()
 
 
-class _HttpPool(HTTPConnectionPool):
+class _Rested:
+    """Before urllib3's pools: a connection that nobody used for long is not used again. What is on the way (a NAT, a
+    load balancer, a network that was left) may have forgotten it without a word: a create on it would be in doubt."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.rests_since = since_boot()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        conn = super()._get_conn(timeout)  # type: ignore[misc]
+        if not conn.is_closed and since_boot() - conn.rests_since > _LONGEST_REST:
+            conn.close()
+        return conn
+
+
+class _HttpPool(_Rested, HTTPConnectionPool):
     ConnectionCls = _Http
 
 
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(_Rested, HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
