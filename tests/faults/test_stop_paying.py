@@ -166,6 +166,23 @@ def test_an_apply_that_only_takes_away_needs_nothing_offered(world: World, read:
     assert bound(world, "bid") == {world.bid("task-000")}
 
 
+@pytest.mark.parametrize("command", ["destroy", "apply"])
+@pytest.mark.parametrize("read", ["prices", "history"])
+def test_prices_that_refuse_the_credentials_stop_nobody_who_stops_paying(world: World, command: str, read: str) -> None:
+    """The calls that cancel may take them all the same. What costs more is not gone on with."""
+    world.applied()
+    gone = {world.bid("task-001")} if command == "apply" else bound(world, "bid")
+    world.fresh(1)
+    world.fault(READS[read], "status", times=None, status=401)
+    told = world.do(command, *(("--allow-volume-destroy", "*") if command == "apply" else ()))
+    assert told.code == 0, told
+    assert cancelled(world) == gone
+    if read == "prices":
+        world.fresh(3)
+        told = world.do("apply")
+        assert (told.code, "does not accept the credentials" in told.said) == (1, True), told
+
+
 @answered("bids", "bid", "volumes")
 def test_an_apply_that_only_takes_away_needs_no_list(world: World, read: str, answer: str) -> None:
     world.applied()

@@ -195,6 +195,13 @@ MISTAKES = (
         ("tests/pricing/test_competition.py", "-k", "only_for_company"),
     ),
     Mistake(
+        "a destroy ends where prices refuse the credentials",
+        "cloud/prices.py",
+        "_NOT_STOPPING = (Unreachable,)",
+        "_NOT_STOPPING = (Unauthorized, Unreachable)",
+        ("tests/faults/test_stop_paying.py", "-k", "refuse_the_credentials"),
+    ),
+    Mistake(
         "count twice what a bill lists twice",
         "cloud/prices.py",
         "return Bills(each_once(found), unread)",
