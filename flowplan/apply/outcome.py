@@ -197,6 +197,7 @@ _DOING = {
     ("down", "replace"): "destroying",
     ("down", "forget"): "forgetting",
     ("up", "import"): "importing",
+    ("up", "no-op"): "waiting",  # for a bid that was there before: --wait
 }
 DONE = {
     "creating": "created",

@@ -39,6 +39,23 @@ def test_a_look_that_fails_is_no_success(place: Place, status: int) -> None:
     assert "bid.task-000" in place.ok("state", "list")
 
 
+@pytest.mark.parametrize("json_to", ["stdout", "a file"])
+def test_a_job_that_is_tried_again_waits_for_what_it_placed_before(place: Place, json_to: str) -> None:
+    """A plan that changes nothing has no step for the bid: the events call it what is done, waiting."""
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances", "status", status=403, body='{"detail": "no"}', times=None)
+    done = place.run(*WAIT, "--json" if json_to == "stdout" else "--json=events")
+    assert done.code == 1, done
+    lines = done.out if json_to == "stdout" else (place.path / "events").read_text()
+    events = [json.loads(line) for line in lines.splitlines()]
+    errored = [(one["address"], one["action"]) for one in events if one["type"] == "apply_errored"]
+    assert errored == [("bid.task-000", "waiting")]
+    assert (events[-1]["type"], events[-1]["failed"], events[-1]["exit_code"]) == ("summary", 1, 1)
+    assert "hint: the plan itself is carried out" in " ".join(done.err.split())
+
+
 @pytest.mark.parametrize(
     ("put", "says"),
     [

@@ -73,7 +73,8 @@ class Completed(_Event):
 
 
 class Errored(_Event):
-    """A change of a resource has failed; a `diagnostic` says why."""
+    """A change of a resource has failed, or what --wait waits for did not come, which is called "waiting" where nothing
+    else was done to the bid; a `diagnostic` says why."""
 
     type: Literal["apply_errored"]
     action: str
