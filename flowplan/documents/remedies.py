@@ -52,7 +52,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "lifetime-prevented": "Remove what protects the task, or its lifetime.",
     "missing": "Add the key; `flowplan schema` lists what a file may hold.",
     "mount-point": "Choose an absolute path that the system does not use, such as /mnt/data.",
-    "not-replaced": "Give each instance a script of its own: `startup_script_file: run-${each.key}.sh`.",
+    "not-replaced": "Write the value, or give each instance its own script: `startup_script_file: run-${each.key}.sh`.",
     "port": "Write a port from 1 to 65535, a range such as 8000-8010, or a pair such as 8080:8000.",
     "port-conflict": "Move the program or the forwarder to another port.",
     "port-overlap": "Publish each external port once.",

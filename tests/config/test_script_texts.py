@@ -75,6 +75,23 @@ def test_a_script_in_the_task_file_is_told_of_alike() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("${each.value}", "give each instance a script of its own: startup_script_file: run-${each.key}.sh"),
+        (
+            "${var.env}",
+            "write the value itself, or give each value a script of its own: startup_script_file: run-${var.env}.sh",
+        ),
+        ("${volume.data}", "write the value itself"),
+    ],
+)
+def test_what_helps_where_a_script_has_a_reference_depends_on_what_it_names(reference: str, hint: str) -> None:
+    """A task without for_each has no `${each.key}`."""
+    (problem,) = config_of(f"{TYPE}startup_script: |\n  echo {reference}\n").warnings
+    assert problem.hint == hint
+
+
+@pytest.mark.parametrize(
     ("script", "code", "hint"),
     [
         ("echo".encode("utf-16"), "encoding", "save it as UTF-8"),

@@ -95,11 +95,16 @@ def _warn_of_comment(task: Section, scalar: Scalar) -> None:
 
 
 def _warn_of_references(document: Document, scalar: Scalar) -> None:
-    """`${each.key}` in a script stays as it is, and bash fails on it: once for each instance, which is paid for."""
+    """`${each.key}` in a script stays as it is, and bash fails on it: once for each instance, which is paid for. In the
+    name of a script it is replaced."""
     found = _REFERENCE.search(scalar.text)
     if found is not None:
         summary = f"nothing is replaced in startup_script: {found[0]} stays as it is, and bash fails on it"
-        hint = "give each instance a script of its own: startup_script_file: run-${each.key}.sh"
+        hint = "write the value itself"
+        if found[0].startswith("${each."):
+            hint = "give each instance a script of its own: startup_script_file: run-${each.key}.sh"
+        elif found[0].startswith("${var."):
+            hint += f", or give each value a script of its own: startup_script_file: run-{found[0]}.sh"
         document.problem(scalar, summary, hint, code="not-replaced", severity="warning")
 
 
