@@ -50,6 +50,15 @@ def test_defaults_of_one_file_hold_in_another_and_problems_name_both_places() ->
     assert str(good.position_of(Address("bid", "train"))) == "b.yaml:3:3"
 
 
+def test_two_names_are_two_stacks() -> None:
+    """As a pipeline gives them that checks all directories of a repository at once."""
+    with pytest.raises(ConfigError) as caught:
+        stack("version: 2\nname: one\n", ONE + "name: two\n")
+    (problem,) = caught.value.problems
+    assert problem.summary == "name is two here, and one in another document of this stack"
+    assert problem.hint == "documents of one stack have one: keep one of the two; two stacks are two commands"
+
+
 def test_each_instance_has_its_key_in_its_address_and_its_name() -> None:
     config = stack(
         f"version: 2\ntasks:\n  sweep: {{for_each: [a, 2], {TYPE}, "

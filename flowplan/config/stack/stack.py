@@ -119,7 +119,7 @@ class _Reading:
                 also = (("the other one", other.document.position(other.at(key))),)
                 place = section.document.position(section.at(key))
                 summary = f"{key} is {value} here, and {first[1]} in another document of this stack"
-                hint = "documents of one stack have one: keep one of the two"
+                hint = "documents of one stack have one: keep one of the two; two stacks are two commands"
                 section.document.text.problem(place, summary, hint, code="conflict", also=also)
             first = first or (section, value)
         return "" if first is None else first[1]
