@@ -26,7 +26,7 @@ from tests.builders import DATA
 from tests.cloud.server import Server, certificates, reset, silent, tls
 from tests.contracts.begun import BINDING, DONE, INTENT, begun, found
 from tests.contracts.memory import ObjectSite
-from tests.contracts.odd import Odd
+from tests.contracts.odd import Odd, reply
 from tests.contracts.relay import Relay
 from tests.contracts.stores import KINDS, Kind, calls
 from tests.contracts.under_lock import Killed, holders, in_a_renewal, work
@@ -92,6 +92,15 @@ def test_no_answer_but_one_means_that_nothing_is_there(kind: Kind, odd: Odd) -> 
             except StateError:
                 continue
             pytest.fail(f"{name}: {which} takes it for an answer")
+
+
+def test_an_object_that_is_no_state_by_its_size_is_not_fetched(kind: Kind, odd: Odd) -> None:
+    """The library takes as much memory as the answer announces, and ends the process where there is less."""
+    modified = "Last-Modified: Tue, 01 Dec 2026 10:00:00 GMT"
+    odd.answer = reply(200, "", 'ETag: "1"', modified, length=2**50)
+    with pytest.raises(StateError, match="has more than 256 MB as train: flowplan did not write it") as caught:
+        kind.at(odd).get("train")
+    assert (caught.value.hint, len(odd.asked)) == ("check the name of the state: something else may be there", 1)
 
 
 def test_an_object_that_is_not_there_is_nothing(kind: Kind, odd: Odd, site: ObjectSite) -> None:

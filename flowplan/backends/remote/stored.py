@@ -25,6 +25,7 @@ from flowplan.backends.remote.place import Conflict, Fault, Unanswered
 from flowplan.cloud.http.endpoint import authorities, hashed, is_beside_proxy, proxies, proxy_of, without_proxy
 from flowplan.errors import StateError
 from flowplan.files.regular import read_regular
+from flowplan.state.codec import SIZE_LIMIT
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
@@ -90,7 +91,11 @@ class StoredObjects(Objects, Generic[Answered]):
 
     def _got(self, key: str) -> Found:
         result = obstore.get(self._store, key)
-        data, meta = bytes(result.bytes()), result.meta
+        meta = result.meta
+        if meta["size"] > SIZE_LIMIT:
+            what = f"{self.name} has more than {SIZE_LIMIT // 1024**2} MB as {key}: flowplan did not write it"
+            raise StateError(what, hint="check the name of the state: something else may be there")
+        data = bytes(result.bytes())
         if len(data) != meta["size"]:
             raise StateError(f"{self.name} gave {len(data)} bytes of {key}, which has {meta['size']}")
         return Found(data, self._version(meta["e_tag"]), meta["last_modified"].timestamp() or None)
