@@ -188,3 +188,12 @@ TASK = Task(
     container_image=None,
     startup_script=None,
 )
+
+
+@attrs.frozen
+class Machine:
+    """An instance of a bid, as the cloud lists it."""
+
+    name: str
+    status: str
+    ssh_destination: str | None = None

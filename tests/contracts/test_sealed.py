@@ -16,7 +16,7 @@ from tests.contracts.begun import BINDING, DONE, INTENT, PARTS
 from tests.contracts.places import LocalPlace, Place
 from tests.runs import Run
 from tests.sealed import KIMS, MINE, form, mine, public
-from tests.state.test_rekey import begun, hold_all_read, rekey
+from tests.state.rekeyed import begun, hold_all_read, rekey
 
 Opener = Callable[..., Store]
 

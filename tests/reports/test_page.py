@@ -28,10 +28,9 @@ from flowplan.reports.html.pictures import course_pictures
 from flowplan.reports.html.status import page as status_page
 from flowplan.reports.text.paint import Paint
 from flowplan.state.state import State
-from tests.builders import LINEAGE, bid
+from tests.builders import LINEAGE, Machine, bid
 from tests.conftest import APPLY, Place
 from tests.reports.pages import marked
-from tests.reports.test_status import Machine
 from tests.texts import storage, task_text
 
 PLANS = sorted((Path(__file__).parents[1] / "cases").glob("*/plan.json"))

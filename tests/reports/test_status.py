@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from attrs import frozen
 
 from flowplan.documents.shapes.paid import PaidFor, PaidInAll
 from flowplan.documents.status import BidRow, Status, VolumeRow, document
@@ -18,16 +17,9 @@ from flowplan.reports.text.paid import paid_over_life
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.status import text
 from flowplan.state.state import State
-from tests.builders import LINEAGE, bid, volume
+from tests.builders import LINEAGE, Machine, bid, volume
 
 PRICE = Decimal("8.00")
-
-
-@frozen
-class Machine:
-    name: str
-    status: str
-    ssh_destination: str | None = None
 
 
 def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactivated: bool = False) -> BidRow:
