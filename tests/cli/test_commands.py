@@ -16,6 +16,8 @@ import pytest
 
 from flowplan import __version__
 from flowplan.backends import open_journal
+from flowplan.errors import UsageProblem
+from flowplan.model.durations import brief, read_duration
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server
 from tests.conftest import APPLY, BID, DESTROY, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, live_ids
@@ -221,8 +223,28 @@ def test_lock_show_and_force_unlock(place: Place) -> None:
     assert place.run("force-unlock", "x").code == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5h", 5400), (" 2d ", 172_800), ("4h30m", 16_200), ("1w2d3h4m5s", 788_645)],
+)
+def test_a_length_of_time_has_smaller_units_behind_larger_ones(text: str, seconds: float) -> None:
+    assert read_duration(text, "TIME") == seconds
+
+
+def test_a_length_of_time_is_read_as_it_is_shown() -> None:
+    shown = [brief(seconds) for seconds in (45, 720, 11_100)]
+    assert (shown, [read_duration(one, "TIME") for one in shown]) == (["45s", "12m", "3h05m"], [45, 720, 11_100])
+
+
+@pytest.mark.parametrize("text", ["", "m", "4h30", "30m4h", "5m5m", "4h 30m", "-1h"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(UsageProblem, match="is not a duration"):
+        read_duration(text, "TIME")
+
+
 def test_simulator_reset_and_advance(applied: Place) -> None:
     assert "10:00:00" in applied.ok("simulator", "advance", "1h")
+    assert "14:30:00" in applied.ok("simulator", "advance", "4h30m")
     applied.ok("simulator", "reset")
     assert applied.ledger() == []
 
