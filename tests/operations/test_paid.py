@@ -174,6 +174,16 @@ def test_what_a_restored_state_does_not_have_costs_money_and_is_shown(place: Pla
     assert "the marker" not in place.run("status").err  # what has ended is no such bid
 
 
+def test_many_that_a_state_does_not_have_are_one_note(place: Place) -> None:
+    place.write("".join(task_text(f"t-{n}") for n in range(5)))
+    place.ok(*APPLY)
+    lose_addresses(place, *(f"bid.t-{n}" for n in range(5)))
+    for command in ("status", "cost"):
+        told = " ".join(place.run(command).err.split())
+        assert told.count("the marker of this stack") == 1, told
+        assert "note: bid.t-0 \N{HORIZONTAL ELLIPSIS} 4 (5 alike): each is live and carries the marker of" in told
+
+
 def test_a_state_that_was_restored_to_nothing_hides_no_live_bid(place: Place) -> None:
     place.write(script(1))
     place.ok(*APPLY)

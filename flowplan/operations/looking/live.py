@@ -87,22 +87,27 @@ def begun(loaded: Loaded) -> list[str]:
 def with_ours(cloud: Fcp, loaded: Loaded, live: Live) -> State:
     """The state of `loaded`, in which what a run began to make, and the bids that carry the marker of this stack, count
     as far as `live` shows them, as in a plan: they cost money, too. That is noted."""
+    from flowplan.names import Said, few, ranges, together
     from flowplan.state.ownership import presume
 
     addresses = begun(loaded)
     if addresses:
         cloud.note(
-            f"{', '.join(addresses)}: a run began to make this and has not recorded what came of it; what is listed"
+            f"{few(ranges(addresses))}: a run began to make this and has not recorded what came of it; what is listed"
             " counts here. If that run has ended, `flowplan recover` settles it"
         )
     state = presume(loaded.state, loaded.pending if addresses else {}, live.without(cloud.ended))
     known = {binding.id for binding in loaded.state.bindings.values()}
     found = [one for a, one in state.bindings.items() if one.id not in known and str(a) not in addresses]
-    for one in sorted(found, key=lambda one: in_order(one.address)):
-        cloud.note(
-            f"{one.address} ({one.id}) is live and carries the marker of this stack, but the state does not have it; it"
-            " counts here. The next `flowplan apply` takes it into the state"
-        )
+    live_here = (
+        "is live and carries the marker of this stack, but the state does not have it; it counts here. The next "
+        "`flowplan apply` takes it into the state"
+    )
+    ordered = sorted(found, key=lambda one: in_order(one.address))
+    for text in together(
+        Said(str(one.address), f"{one.address} ({one.id}) {live_here}", f"each {live_here}") for one in ordered
+    ):
+        cloud.note(text)
     return state
 
 
@@ -111,7 +116,9 @@ def note_unread(cloud: Fcp, state: State, bills: Bills) -> None:
     bids = {binding.id: address for address, binding in state.bindings.items() if address.kind == "bid"}
     unread = {bids[id]: why for id, why in bills.unread.items() if id in bids}
     if unread:
-        names, why = ", ".join(map(str, sorted(unread, key=in_order))), next(iter(unread.values()))
+        from flowplan.names import few, ranges
+
+        names, why = few(ranges(map(str, unread))), next(iter(unread.values()))
         cloud.note(f"what was paid is unknown for {names}, since the bill cannot be read: {why}")
 
 
