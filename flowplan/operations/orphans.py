@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from flowplan.operations.looking.live import listed
 from flowplan.operations.looking.moment import of_one_moment
 from flowplan.operations.opening.loading import load_state
@@ -18,4 +20,5 @@ def find(session: Session) -> Orphans:
     with session.looking():
         lists = listed(session.cloud()).then(lambda live: (None, live))
         loaded, _, (_, live) = of_one_moment(session, load_state(session), None, lambda _: lists)
-        return orphans(loaded.state, loaded.pending.values(), live.without(session.cloud().ended))
+        found = orphans(loaded.state, loaded.pending.values(), live.without(session.cloud().ended))
+        return attrs.evolve(found, states=session.elsewhere.lineages()) if found.elsewhere else found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from attrs import field
 
 from flowplan.classes import frozen
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
@@ -33,12 +35,14 @@ class MarkedBid:
 class Orphans:
     """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `released`: those that it
     released; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
-    itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost."""
+    itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost; `states`: by lineage, the
+    states that are known here, each as `--state` names it."""
 
     ours: tuple[MarkedBid, ...]
     released: tuple[MarkedBid, ...]
     volumes: tuple[LiveVolume, ...]
     elsewhere: tuple[MarkedBid, ...]
+    states: Mapping[str, str] = field(factory=dict)
 
 
 def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:

@@ -389,3 +389,16 @@ def test_a_clean_up_of_what_was_never_applied_is_told_how_it_says_so(
     assert "warning: nothing is destroyed: there is no state at pr-7.json" in said(
         used, "--state", "pr-7.json", *DESTROY, code=0
     )
+
+
+def test_orphans_name_the_state_of_another_stack_where_this_directory_has_used_it(used: Place) -> None:
+    """Its own flowplan.state.json, too. Of a state that nobody knows here, nothing is said."""
+    used.write(STACK.replace("state: a.json\n", "").replace("train", "serve"), "flowplan.yaml")
+    used.ok("apply", "--auto-approve", "--init")
+    for here, other in (("flowplan.state.json", "a.json"), ("a.json", "flowplan.state.json")):
+        lineage = json.loads(used.ok("state", "pull", "--state", other))["lineage"]
+        told = " ".join(used.ok("orphans", "--state", here).split())
+        assert f"lineage {lineage}, its state: --state {other}" in told
+        assert told.count("its state") == 1
+    shutil.rmtree(used.path / DIRECTORY)
+    assert "its state" not in used.ok("orphans", "--state", "flowplan.state.json")

@@ -97,6 +97,12 @@ class Elsewhere:
             has = f"{self.store.name} has no resources, but {_used_here(others)}"
             warn(f"{has}; give {_each(others)} to destroy what is there")
 
+    def lineages(self) -> dict[str, str]:
+        """The states that this directory has used, as `--state` names them, by their lineage where that is known."""
+        own = self._own()
+        found = {one.lineage: one.where for one in (*self._states.all(), *([own] if own is not None else []))}
+        return {lineage: where for lineage, where in found.items() if lineage}
+
     def hold_not_rebuilt(self) -> None:
         """Raise StateError where a state would be rebuilt beside the one that this directory has used, as long as that
         is a file that is there, or on a server, and the command does not name the place of the new one: both would be
@@ -183,7 +189,7 @@ class Elsewhere:
             if own.exists():
                 state = own.read().state
                 if state.bindings and not state.moved_to:
-                    return Used(own.identity, DEFAULT, state.api_url, len(state.bindings))
+                    return Used(own.identity, DEFAULT, state.api_url, len(state.bindings), state.lineage)
         return None
 
 

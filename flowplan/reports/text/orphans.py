@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flowplan.model.address import Address
 from flowplan.planning.conflicts import taking_back
 from flowplan.pricing.units import an_hour_at_most, counted, gigabytes, storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, apart, listed, wrapped
+from flowplan.state.moving import command_word
 from flowplan.state.orphans import MarkedBid, Orphans
 
 
@@ -38,7 +39,7 @@ def text(found: Orphans, paint: Paint) -> str:
         parts.append("\n".join([*lines, *wrapped(paint.typed(said), "  ", "  ", paint.width)]))
     if found.elsewhere:
         lines = _head("Bids of other stacks, whose state is somewhere else or lost:", paint)
-        lines += _by_stack(found.elsewhere, paint)
+        lines += _by_stack(found.elsewhere, found.states, paint)
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else "Nothing is orphaned.\n"
 
@@ -47,12 +48,14 @@ def _head(text: str, paint: Paint) -> list[str]:
     return [paint(line, "bold") for line in wrapped(text, "", "", paint.width)]
 
 
-def _by_stack(bids: Iterable[MarkedBid], paint: Paint) -> list[str]:
+def _by_stack(bids: Iterable[MarkedBid], states: Mapping[str, str], paint: Paint) -> list[str]:
     lines, stack = [], ""
     for bid in sorted(bids, key=lambda one: (_stack(one), one.bid.created_at, one.id)):
         if _stack(bid) != stack:
             stack = _stack(bid)
-            lines += listed(stack, "  ", "    ", paint.width)
+            where = states.get(bid.marker.lineage)
+            known = f", its state: --state {shown(command_word(where))}" if where is not None else ""
+            lines += listed(f"{stack}{known}", "  ", "    ", paint.width)
         lines += _bid(bid, paint)
     return lines
 
