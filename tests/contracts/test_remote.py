@@ -19,7 +19,7 @@ from flowplan.backends.remote.store import RemoteStore, watching
 from flowplan.errors import Locked, StateError, Unserved
 from tests.builders import DATA, create_of
 from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND, begun, found, run
-from tests.contracts.memory import Memory, ObjectSite
+from tests.contracts.memory import InTurn, Memory, ObjectSite
 from tests.contracts.under_lock import Killed, all_at_once, holders, in_a_renewal, owner, work
 from tests.processes import LONGEST, until
 from tests.runs import Run
@@ -563,6 +563,28 @@ def test_what_runs_leave_that_are_killed_right_after_their_save_is_emptied_by_th
     run(site)
     entries = [site.objects.look(key) for key in site.objects.names(f"{site.key}.d/journal/")]
     assert {one.data for one in entries if one is not None} == {framed(b"seal", b"")}
+
+
+def test_a_purge_empties_what_runs_have_left_however_long_ago_they_were_killed(
+    site: ObjectSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A save empties what the last four left."""
+    seal = framed(b"seal", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(InTurn, "_beside", lambda self, calls: None)  # killed right after its save
+        for _ in range(6):
+            run(site)
+    one = begun(site)
+    one.append([DONE])
+    one.save(one.read().state)
+
+    def said() -> int:
+        entries = [site.objects.look(key) for key in site.objects.names(f"{site.key}.d/journal/")]
+        return sum(entry is not None and entry.data != seal for entry in entries)
+
+    assert said() > 0
+    one.store.purge()
+    assert said() == 0
 
 
 def test_what_a_save_needs_that_may_still_arrive_is_not_removed(

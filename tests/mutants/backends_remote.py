@@ -780,7 +780,7 @@ MISTAKES = (
         "backends/remote/object_place.py",
         "        self._at_once(self._over_by(self._saved, over, states, earlier))\n",
         "        self._at_once(self._over_by(self._saved, {}, states, earlier))\n",
-        ("tests/operations/test_rekey.py", "-k", "at_whichever_call"),
+        ("tests/contracts/test_remote.py", "-k", "however_long_ago"),
     ),
     Mistake(
         "say of a version that could not be written that it does not read",
