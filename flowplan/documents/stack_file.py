@@ -113,11 +113,14 @@ def addressed(objects: Iterable[LiveBid | LiveVolume], taken: Collection[Address
     return found
 
 
-def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Iterable[Said] = ()) -> str:
-    """The stack file of `found`, with `import` blocks for it. `said`: comments at its head."""
+def text(stack: str, project: str, found: Sequence[Found], catalogue: Catalogue, said: Iterable[Said] = ()) -> str:
+    """The stack file of `found`, with `import` blocks for it. `stack`: its name, by which it is told from another one
+    that was written so, if a file can have that. `said`: comments at its head."""
     volumes = {one.id: one for one in found if isinstance(one.live, LiveVolume)}
     names = [one.name for one in found]
-    made: dict[str, Value] = {"version": 2, "project_name": project}
+    made: dict[str, Value] = {"version": 2, "name": stack, "project_name": project}
+    if not BID_NAME.fullmatch(stack):
+        del made["name"]
     if volumes:
         made["volumes"] = {one.address.name: _volume(one, names) for one in volumes.values()}
     tasks = {

@@ -186,8 +186,9 @@ def _settle(
     from flowplan.planning.plan import Wishes
 
     project, catalogue, live = of
+    stack = loaded.state.applied_as or session.stack_name(loaded.state)
     while found:
-        written = text(project, found, catalogue, (*left_out, *_unsaid(found)))
+        written = text(stack, project, found, catalogue, (*left_out, *_unsaid(found)))
         try:
             config = configuration(session, [Source(path, written.encode())])
             seen = observed_in(session, config, loaded.state, (catalogue, live))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -47,6 +48,26 @@ def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> No
     assert (len(live.ledger()), kept(live)["serial"]) == (ledger, serial)
     live.edit("20.00", "21.00", "got.yaml")
     assert "0 added, 1 changed, 0 destroyed" in live.ok("apply", "got.yaml", "--auto-approve")
+
+
+@pytest.mark.parametrize(
+    ("directory", "named"),
+    [("one", "name: one"), ("two words", "name: two-words"), ("123", 'name: "123"'), (".hidden", "")],
+)
+def test_the_file_has_the_name_of_its_stack(live: Place, directory: str, named: str) -> None:
+    """Without one, two such files could not be told apart where they are given one state by mistake. What the
+    directory is called may be no name."""
+    somebodys(live, "by-hand")
+    shutil.copytree(live.path / ".flowplan", live.path / directory / ".flowplan")
+    live.ok("--chdir", directory, *ALL)  # this process is there from now on
+    lines = (live.path / directory / "got.yaml").read_text().splitlines()
+    assert [line for line in lines if line.startswith("name:")] == [named] * bool(named)
+    assert live.run("plan", "got.yaml", "--detailed-exitcode").code == 0
+
+
+def test_the_file_has_the_name_that_the_state_keeps(live: Place) -> None:
+    live.ok(*ALL)
+    assert f"\nname: {kept(live)['stack']}\n" in (live.path / "got.yaml").read_text()
 
 
 def test_what_is_said_of_many_alike_is_said_once(live: Place) -> None:
