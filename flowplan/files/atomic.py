@@ -24,16 +24,16 @@ SHORTER = "give it a shorter name: some files beside it have longer ones"
 MOUNTED = "something is mounted at this file itself: mount its directory instead"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
-# Of a link, where the file system has none: exFAT, CIFS, the folder of a virtual machine.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+# Of a link, or of permissions, where the file system has none: exFAT, CIFS, the folder of a virtual machine.
+_HAS_NONE = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _IN_THE_WAY = (errno.EBUSY, errno.EXDEV)  # of a rename: a mount
 _ESCAPED = regex(rb"[ \t\n\\#]")
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENOMEM)
 
 
 def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: int = PRIVATE) -> None:
-    """Make `path` hold exactly `data`, with the permissions `mode`, durably; a reader sees all of the old or all of the
-    new.
+    """Make `path` hold exactly `data`, with the permissions `mode` where the file system has any, durably; a reader
+    sees all of the old or all of the new.
 
     The temporary file stands beside the target, so that the rename stays within one file system. A symlink is
     followed, not replaced, if it leads to a file or to nothing; without `through_link` it is replaced itself: no file
@@ -75,7 +75,7 @@ def take_name(complete: Path, path: Path) -> None:
     try:
         os.link(complete, path, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in _HAS_NONE:
             raise
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
         try:
@@ -122,11 +122,20 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         path.unlink()
         descriptor = os.open(path, flags, PRIVATE)
     try:
-        os.fchmod(descriptor, mode)
+        _set_mode(descriptor, mode)
         write_all(descriptor, data, 0)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    """Set the permissions of a file that has just been made. Raises OSError."""
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in _HAS_NONE:
+            raise
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

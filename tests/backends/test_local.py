@@ -152,6 +152,25 @@ def test_without_links_a_new_file_that_fails_leaves_nothing(tmp_path: Path, monk
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_permissions_a_state_is_saved(store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """An apply there would make everything, and find at its end that it cannot save that."""
+    monkeypatch.setattr(os, "fchmod", unable(number))
+    begun = Run.of(store)
+    begun.append([INTENT, Done("i-1", DATA, BINDING)])
+    begun.save(begun.read().state)
+    assert store.read().state.bindings == {DATA: BINDING}
+
+
+def test_permissions_that_cannot_be_set_for_another_reason_are_no_saved_state(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fchmod", unable(errno.EIO))
+    with pytest.raises(StateError, match="could not be made durable"):
+        files.replace_file(store.path, b"{}")
+    assert not store.path.exists()
+
+
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
 def test_room_for_a_journal_that_the_system_does_not_allocate_is_written(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int

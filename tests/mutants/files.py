@@ -29,8 +29,8 @@ MISTAKES = (
     Mistake(
         "drop the fsync of a new file",
         "files/atomic.py",
-        "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef write_all",
-        "    finally:\n        os.close(descriptor)\n\n\ndef write_all",
+        "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef _set_mode",
+        "    finally:\n        os.close(descriptor)\n\n\ndef _set_mode",
         ("tests/faults/test_power.py", "-k", "sixth and names"),
     ),
     Mistake(
@@ -67,6 +67,13 @@ MISTAKES = (
         "os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE",
         "os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE",
         ("tests/backends/test_local.py", "-k", "without_links"),
+    ),
+    Mistake(
+        "save no state where the file system has no permissions",
+        "files/atomic.py",
+        "        os.fchmod(descriptor, mode)\n    except OSError as error:\n        if error.errno not in _HAS_NONE:\n",
+        "        os.fchmod(descriptor, mode)\n    except OSError as error:\n        if error.errno != 0:\n",
+        ("tests/backends/test_local.py", "-k", "without_permissions"),
     ),
     Mistake(
         "a file that cannot be looked at is gone",
