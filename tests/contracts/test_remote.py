@@ -155,6 +155,7 @@ def test_a_write_that_is_not_answered_ends_while_the_lock_is_sure_and_sends_noth
     assert after.save(after.read().state).bindings == {DATA: BINDING}
     lock.release()
     other.lock.verify()
+    other.lock.release()
 
 
 @pytest.mark.parametrize("arrives", ["before it is asked again", "after it is asked again"])
