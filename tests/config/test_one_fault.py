@@ -314,6 +314,13 @@ def test_two_names_that_cannot_be_are_two_problems() -> None:
                 "of the stack",
             ],
         ),
+        (
+            f"budget: {{max_hourly_cost: 9}}\ntasks:\n  a: {{{TYPE}}}\n",
+            [
+                "a.yaml:2:1: unknown key 'budget'; write guards: {max_hourly_cost: 60}, dollars per hour; "
+                "lifetime: {max_cost: 200} in a task is dollars in all",
+            ],
+        ),
         ("for_each: [a]\n", ["a.yaml:2:1: unknown key 'for_each'; it belongs in a task, or in defaults"]),
         (f"tasks:\n  lifetime: {{{TYPE}}}\n  ports: {{{TYPE}, ports: [8888]}}\n", []),
         (f"defaults: {{{TYPE}}}\ntasks:\n  ports:\n  paused: {{}}\n  lifecycle: {{ports: [8888]}}\n", []),

@@ -175,6 +175,11 @@ STACK_FILE = Keys(
         "backend": "write state",
         "state_file": "write state",
         "policy": "write policies",
+        **dict.fromkeys(
+            ("budget", "budgets"),
+            "write guards: {max_hourly_cost: 60}, dollars per hour; lifetime: {max_cost: 200} in a task is dollars "
+            "in all",
+        ),
         "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
         **dict.fromkeys(INCLUDING, "name the files together: flowplan plan a.yaml b.yaml, or . for all of a directory"),
     },
