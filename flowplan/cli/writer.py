@@ -2,6 +2,10 @@
 
 A separate thread writes, and the caller waits for it. After a signal the caller waits at most a second and then gives
 up the stream: the work in progress ends whether or not somebody reads.
+
+Ctrl-C comes most often while the caller waits here, since a line that is read is what one reacts to. So it waits for a
+lock of the interpreter's own: a `threading.Event` or `Condition` that KeyboardInterrupt cuts off in the wrong place
+stays locked, or raises RuntimeError in its stead.
 """
 
 from __future__ import annotations
@@ -30,10 +34,9 @@ class Writer:
         self.used = False
         self.lost: str | None = None
         self.left = False
-        self._jobs: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[], object], Callable[[], None]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._change = threading.Condition()
         self._hurried = False
         self._stuck = False
 
@@ -43,10 +46,8 @@ class Writer:
         self._do(lambda: self._write(text))
 
     def hurry(self) -> None:
-        """From here on no thread waits longer than a moment for this stream; waiting threads wake up."""
-        with self._change:
-            self._hurried = True
-            self._change.notify_all()
+        """From here on no thread waits longer than a moment for this stream, also one that waits already."""
+        self._hurried = True
 
     def close(self) -> None:
         """Flush, and end the thread; with a hurry, only as far as the stream lets us. It may be used again."""
@@ -63,12 +64,13 @@ class Writer:
             if self._thread is None and not self._started():
                 self._attempt(act)
                 return
-        done = threading.Event()
-        self._jobs.put((act, done))
-        with self._change:
-            self._change.wait_for(lambda: done.is_set() or self._hurried)
-            if not self._change.wait_for(done.is_set, _PATIENCE):
+        waits = threading.Lock()
+        waits.acquire()
+        self._jobs.put((act, waits.release))
+        while not waits.acquire(timeout=_PATIENCE):
+            if self._hurried:
                 self._stuck = True
+                return
 
     def _started(self) -> bool:
         """Start the thread. False: the machine gives none, and this one has to wait for the stream."""
@@ -86,9 +88,7 @@ class Writer:
             try:
                 self._attempt(act)
             finally:
-                with self._change:
-                    done.set()
-                    self._change.notify_all()
+                done()
 
     def _attempt(self, act: Callable[[], object]) -> None:
         try:

@@ -104,6 +104,15 @@ MISTAKES = (
         ("tests/cli/test_truncated.py", "-k", "full_disk or was_to_be_done"),
     ),
     Mistake(
+        "Ctrl-C while a line is written is an internal error, or forgotten",
+        "cli/writer.py",
+        "        waits = threading.Lock()\n        waits.acquire()\n        self._jobs.put((act, waits.release))\n"
+        "        while not waits.acquire(timeout=_PATIENCE):\n",
+        "        waits = threading.Event()\n        self._jobs.put((act, waits.set))\n"
+        "        while not waits.wait(_PATIENCE):\n",
+        ("tests/cli/test_writer.py", "-k", "ctrl_c_is_what_is_raised"),
+    ),
+    Mistake(
         "a watch that nobody can read goes on as if it were heard",
         "cli/watch.py",
         "    if output.left or output.lost:\n",
