@@ -8,6 +8,9 @@ from typing import Any, Generic, TypeVar
 from flowplan.classes import frozen
 from flowplan.errors import CloudError, Unauthorized, Unreachable
 
+NO_CALL = (Unauthorized, Unreachable)  # what means that no call can succeed at all
+# The same for who stops what costs money: that a look refuses the credentials is no reason to pay on.
+NO_CALL_STOPS = (Unreachable,)
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -68,11 +71,8 @@ def known(value: T) -> Looks[T]:
 NOTHING: Looks[None] = known(None)
 
 
-def or_why(
-    call: Callable[[], T], raising: tuple[type[CloudError], ...] = (Unauthorized, Unreachable)
-) -> Callable[[], T | CloudError]:
-    """`call`, with the reason in place of a result that could not be fetched. Raises those of `raising`: by default
-    what means that no call can succeed at all."""
+def or_why(call: Callable[[], T], raising: tuple[type[CloudError], ...] = NO_CALL) -> Callable[[], T | CloudError]:
+    """`call`, with the reason in place of a result that could not be fetched. Raises those of `raising`."""
 
     def result() -> T | CloudError:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking
-from flowplan.cloud.looks import Looks, or_why
+from flowplan.cloud.looks import NO_CALL_STOPS, Looks, or_why
 from flowplan.cloud.rows import Instance
 from flowplan.errors import CloudError
 from flowplan.model.address import Kind
@@ -78,12 +78,12 @@ class Observing(Asking):
     def objects_as_reported(self) -> Looks[Live]:
         """What is there, as far as it is reported: what cannot be listed is in `unlisted`. Nothing that is offered is
         asked for: what is to be stopped needs none of that."""
-        return Looks(self._live, (), [or_why(one) for one in self._objects()])
+        return Looks(self._live, (), [or_why(one, NO_CALL_STOPS) for one in self._objects()])
 
     def _live(self, listed: Sequence[Any]) -> Live:
         volumes, bids = listed
         if not isinstance(bids, CloudError):
-            bids = or_why(partial(self._live_bids, bids))()
+            bids = or_why(partial(self._live_bids, bids), NO_CALL_STOPS)()
         lists: list[tuple[Kind, Any]] = [("volume", volumes), ("bid", bids)]
         unlisted = {kind: one for kind, one in lists if isinstance(one, CloudError)}
         there = Live(

@@ -13,8 +13,8 @@ from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking
 from flowplan.cloud.http.request import segment
-from flowplan.cloud.looks import Looks, or_why
-from flowplan.errors import CloudError, NotFound, Refused, Unauthorized, Unreachable
+from flowplan.cloud.looks import NO_CALL, NO_CALL_STOPS, Looks, or_why
+from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.past import Past
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from flowplan.pricing.billing import Billed, Bills, Ender, Steered
 
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
-_NO_CALL = (Unauthorized, Unreachable)  # no call can succeed at all
-_NOT_STOPPING = (Unreachable,)  # of who stops something: that prices refuse the credentials is no reason to pay on
 
 
 class Prices(Asking):
@@ -60,7 +58,7 @@ class Prices(Asking):
             self._note_unknown("what bids of one auction cost side by side is unknown", "quantities", beside)
             return {key: one if isinstance(one, Market) else Market(*key) for key, one in results.items()}
 
-        raising = _NOT_STOPPING if hurried else _NO_CALL
+        raising = NO_CALL_STOPS if hurried else NO_CALL
         return Looks(made, (), [or_why(c, raising) if key in spared else c for key, c in zip(keys, calls, strict=True)])
 
     def _note_unknown(self, what: str, of: str, found: Iterable[object]) -> None:
@@ -74,7 +72,7 @@ class Prices(Asking):
         """`markets`, in which those of `more` have the win price for one instance more as `next_win`: one call each.
         Nothing depends on it: what cannot be fetched is unknown."""
         asked = sorted({key for key in more.values() if key not in markets})
-        answers = self.side_by_side([or_why(partial(self.market, key, SHOWN_ONLY), _NOT_STOPPING) for key in asked])
+        answers = self.side_by_side([or_why(partial(self.market, key, SHOWN_ONLY), NO_CALL_STOPS) for key in asked])
         found = {**markets, **{key: one for key, one in zip(asked, answers, strict=True) if isinstance(one, Market)}}
         return {
             key: attrs.evolve(one, next_win=found[more[key]].win_price) if more.get(key) in found else one
@@ -150,7 +148,7 @@ class Prices(Asking):
             self._note_unknown("the cost over time is unknown", "regions", found)
             return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
 
-        raising = _NOT_STOPPING if hurried else _NO_CALL
+        raising = NO_CALL_STOPS if hurried else NO_CALL
         return Looks(made, (), [or_why(call, raising) if shown_only else call for call in calls])
 
     def _pasts_in(

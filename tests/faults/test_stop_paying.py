@@ -183,6 +183,20 @@ def test_prices_that_refuse_the_credentials_stop_nobody_who_stops_paying(world: 
         assert (told.code, "does not accept the credentials" in told.said) == (1, True), told
 
 
+@pytest.mark.parametrize("read", ["projects", "bids", "volumes"])
+def test_lists_that_refuse_the_credentials_stop_no_destroy(world: World, read: str) -> None:
+    """Each bid that the state knows is cancelled by its id."""
+    world.applied()
+    bids = bound(world, "bid")
+    world.fault(READS[read], "status", times=None, status=401)
+    told = world.do("destroy")
+    assert cancelled(world) == bids
+    held_or_ended(world, told, bids)
+    world.clear()
+    assert world.do("destroy").code == 0
+    assert (world.bids(), world.volumes()) == ([], [])
+
+
 @answered("bids", "bid", "volumes")
 def test_an_apply_that_only_takes_away_needs_no_list(world: World, read: str, answer: str) -> None:
     world.applied()

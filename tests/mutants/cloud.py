@@ -195,11 +195,18 @@ MISTAKES = (
         ("tests/pricing/test_competition.py", "-k", "only_for_company"),
     ),
     Mistake(
-        "a destroy ends where prices refuse the credentials",
-        "cloud/prices.py",
-        "_NOT_STOPPING = (Unreachable,)",
-        "_NOT_STOPPING = (Unauthorized, Unreachable)",
+        "a destroy ends where prices or lists refuse the credentials",
+        "cloud/looks.py",
+        "NO_CALL_STOPS = (Unreachable,)",
+        "NO_CALL_STOPS = NO_CALL",
         ("tests/faults/test_stop_paying.py", "-k", "refuse_the_credentials"),
+    ),
+    Mistake(
+        "a destroy ends where the list of bids refuses the credentials",
+        "cloud/observing.py",
+        "[or_why(one, NO_CALL_STOPS) for one in self._objects()]",
+        "[or_why(one) for one in self._objects()]",
+        ("tests/faults/test_stop_paying.py", "-k", "lists_that_refuse"),
     ),
     Mistake(
         "count twice what a bill lists twice",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowplan.cloud.fcp import Fcp
-from flowplan.cloud.looks import or_why
+from flowplan.cloud.looks import NO_CALL, NO_CALL_STOPS, or_why
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.address import in_order
 from flowplan.model.live import Live, LiveBid
@@ -32,9 +32,10 @@ def certain(cloud: Fcp, state: State, live: Live, *, hurried: bool = False, says
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
     missing = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
     by = cloud.soon() if hurried else None
-    calls = [or_why(partial(_asked_for, cloud, live, id, by)) for id in bids]
+    raising = NO_CALL_STOPS if hurried else NO_CALL
+    calls = [or_why(partial(_asked_for, cloud, live, id, by), raising) for id in bids]
     if missing:
-        calls.append(or_why(partial(_looked_for, cloud, live, missing)))
+        calls.append(or_why(partial(_looked_for, cloud, live, missing), raising))
     unread: dict[str, CloudError] = {}
     found, volumes, gone = dict(live.bids), dict(live.volumes), set(live.gone)
     for which, one in zip([*([id] for id in bids), missing], cloud.side_by_side(calls), strict=False):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowplan.cloud.fcp import Fcp
-from flowplan.cloud.looks import or_why
+from flowplan.cloud.looks import NO_CALL, NO_CALL_STOPS, or_why
 from flowplan.config import Config
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import CloudError, ConfigError, GuardRefused
@@ -34,7 +34,8 @@ def entered(
     if state.project:
         cloud.enter(state.project, ended=cloud.ended, placed=cloud.placed)
     ahead = lists.calls if state.project else lists.of_all
-    projects = or_why(cloud.projects) if state.project else cloud.projects
+    raising = NO_CALL_STOPS if config is None else NO_CALL
+    projects = or_why(cloud.projects, raising) if state.project else cloud.projects
     visible, *found = cloud.side_by_side([projects, *map(_kept_back, ahead)])
     if isinstance(visible, CloudError):
         cloud.note(f"the projects cannot be listed; flowplan uses the project in the state: {visible}")
