@@ -26,6 +26,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = (*FULL, errno.EACCES, errno.EROFS, errno.EPERM)  # against which WRITABLE helps
 # Of a link, or of permissions, where the file system has none: exFAT, CIFS, the folder of a virtual machine.
 _HAS_NONE = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+# Of the sync of a directory, where the file system has none: vboxsf and older CIFS, 9P, gocryptfs. A rename there is as
+# durable as that file system makes it.
+_NO_DIRECTORY_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 _IN_THE_WAY = (errno.EBUSY, errno.EXDEV)  # of a rename: a mount
 _ESCAPED = regex(rb"[ \t\n\\#]")
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENOMEM)
@@ -149,10 +152,13 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make renames in `path` durable. Raises OSError."""
+    """Make renames in `path` durable, as far as its file system can. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

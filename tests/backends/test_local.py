@@ -162,6 +162,29 @@ def test_without_permissions_a_state_is_saved(store: LocalStore, monkeypatch: py
     assert store.read().state.bindings == {DATA: BINDING}
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO])
+def test_a_state_is_saved_where_directories_are_not_synced(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As in the folders of a virtual machine: no apply began there. A disk that fails is something else."""
+    sync = os.fsync
+
+    def refused(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    begun = Run.of(store)
+    if number == errno.EIO:
+        with pytest.raises(StateError, match="could not be made durable"):
+            begun.append([INTENT])
+        return
+    begun.append([INTENT, Done("i-1", DATA, BINDING)])
+    begun.save(begun.read().state)
+    assert store.read().state.bindings == {DATA: BINDING}
+
+
 def test_permissions_that_cannot_be_set_for_another_reason_are_no_saved_state(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,20 @@ MISTAKES = (
         ("tests/backends/test_local.py", "-k", "without_links"),
     ),
     Mistake(
+        "begin no apply where the file system does not sync directories",
+        "files/atomic.py",
+        "        if error.errno not in _NO_DIRECTORY_SYNC:\n",
+        "        if error.errno != 0:\n",
+        ("tests/backends/test_local.py", "-k", "directories_are_not_synced"),
+    ),
+    Mistake(
+        "take it for done where a disk fails to sync a directory",
+        "files/atomic.py",
+        "        if error.errno not in _NO_DIRECTORY_SYNC:\n",
+        "        if error.errno == 0:\n",
+        ("tests/backends/test_local.py", "-k", "directories_are_not_synced"),
+    ),
+    Mistake(
         "save no state where the file system has no permissions",
         "files/atomic.py",
         "        os.fchmod(descriptor, mode)\n    except OSError as error:\n        if error.errno not in _HAS_NONE:\n",
