@@ -73,8 +73,9 @@ def create_file(path: Path, data: bytes) -> bool:
 
 
 def take_name(complete: Path, path: Path) -> None:
-    """Give the file `complete` the name `path`; afterwards it may have its own, too. Raises FileExistsError where there
-    is something, which stays as it is, and OSError."""
+    """Give the file `complete` the name `path`; afterwards it may have its own, too. Where there are no links, `path`
+    is an empty file for a moment, and stays one after a kill in it. Raises FileExistsError where there is something,
+    which stays as it is, and OSError."""
     try:
         os.link(complete, path, follow_symlinks=False)
     except OSError as error:

@@ -232,7 +232,8 @@ def reading(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _create(path: Path, fill: Fill) -> None:
-    """Make the file complete under another name, then give it its own: who opens `path` finds all or nothing."""
+    """Make the file complete under another name, then give it its own: who opens `path` finds all or nothing, unless
+    its file system has no links (`take_name`)."""
     make_directory(path.parent)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
