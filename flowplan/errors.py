@@ -112,7 +112,8 @@ class NameTaken(CloudError):
 
 
 class Unauthorized(CloudError):
-    """401, or 409 `needs_reauth`: no further call can succeed with these credentials."""
+    """401, or 409 `needs_reauth`: most likely no call succeeds with these credentials. Who stops what costs money goes
+    on: another call may accept them."""
 
 
 class Unreachable(CloudError):
