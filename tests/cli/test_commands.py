@@ -213,9 +213,17 @@ def test_status(applied: Place) -> None:
     assert paid is not None and 7 < float(paid[1]) <= 8
     assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
     assert "In total $8.00 an hour now, storage included." in out
-    assert "No bid or volume of this stack is live" in applied.ok("status", "--state", "other.json")
     nothing = json.loads(applied.ok("status", "--state", "other.json", "--format", "json"))
     assert (nothing["bids"], nothing["volumes"], nothing["hour"], nothing["as_of"]) == ([], [], {"now": "0.00"}, None)
+
+
+def test_without_a_state_nobody_is_told_that_nothing_is_live(applied: Place) -> None:
+    for command in ("status", "cost"):  # a slip in --state, while the bid of the true one costs money
+        said = " ".join(applied.ok(command, "--state", "other.json").split())
+        assert said.startswith("There is no state here, so flowplan did not look for bids and volumes."), command
+        assert "give --state of the place that has it; `flowplan orphans`" in said
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "No bid or volume of this stack is live" in applied.ok("status")
 
 
 def test_lock_show_and_force_unlock(place: Place) -> None:

@@ -300,7 +300,7 @@ def test_what_is_gone_costs_nothing_more(applied: Place) -> None:
 
 def test_without_a_state_there_is_nothing_to_compare(place: Place) -> None:
     said = " ".join(place.ok("cost").split())
-    assert said == "No bid or volume of this stack is live, and there is no earlier forecast to compare."
+    assert said.startswith("There is no state here, so flowplan did not look for bids and volumes.")
     body = looked(place)
     assert (body["estimate"], body["forecasts"], body["as_of"]) == (None, [], None)
     assert not (place.path / ".flowplan").exists()

@@ -15,8 +15,8 @@ MISTAKES = (
     Mistake(
         "leave what was paid out of the page of a stack that has ended",
         "reports/html/status.py",
-        "[_NOTHING, *said_over_life(found)]",
-        "[_NOTHING]",
+        "[said_of_nothing(found), *said_over_life(found)]",
+        "[said_of_nothing(found)]",
         ("tests/reports/test_page.py", "-k", "status_without_a_bid"),
     ),
     Mistake(
@@ -186,5 +186,19 @@ MISTAKES = (
         "from_to(_each(amount, forecasts)) if forecasts else _price(found[amount])",
         "_price(found[amount])",
         ("tests/reports/test_folding.py", "-k", "from_what_to_what"),
+    ),
+    Mistake(
+        "status says without a state that nothing is live",
+        "reports/text/status.py",
+        "return NOT_LOOKED if found.as_of is None else",
+        "return",
+        ("tests/cli/test_commands.py", "-k", "without_a_state"),
+    ),
+    Mistake(
+        "cost says without a state that nothing is live",
+        "reports/text/track_record.py",
+        'none if body["stack"]["lineage"] is not None else paint.typed(NOT_LOOKED)',
+        "none",
+        ("tests/cli/test_commands.py", "-k", "without_a_state"),
     ),
 )

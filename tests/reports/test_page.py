@@ -259,7 +259,7 @@ def test_the_status_is_a_page(place: Place) -> None:
         task_text("train", more=f"ports: [6006]\n{storage('data')}") + task_text("low", "12.00", region="us-central1-a")
     )
     nothing = Page(place.ok("status", "--format", "html"))
-    assert nothing.faults == [] and "No bid or volume of this stack is live." in nothing.text
+    assert nothing.faults == [] and "There is no state here, so flowplan did not look" in nothing.text
     place.ok("apply", "--auto-approve")
     place.ok("simulator", "advance", "1h")
     found = Page(place.ok("status", "--format", "html"))

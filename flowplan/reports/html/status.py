@@ -12,9 +12,8 @@ from flowplan.pricing.units import counted, gigabytes, usd
 from flowplan.reports.html.filling import filled, framed
 from flowplan.reports.html.notices import typed
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.status import present, said_in_all, said_of, said_over_life
+from flowplan.reports.text.status import present, said_in_all, said_of, said_of_nothing, said_over_life
 
-_NOTHING = "No bid or volume of this stack is live."
 # What is charged -> the name of a style
 _TONES = {"charged": "create", "waits": "update", "paused": "update", "ended": "forget", "unknown": "delete"}
 
@@ -46,7 +45,10 @@ def page(found: Status, paint: Paint) -> str:
         paid=usd(found.paid),
         running=sum(row.charge == "charged" for row in found.bids),
         waiting=sum(row.charge == "waits" for row in found.bids),
-        said=_parts(said_in_all(found) if found.bids or found.volumes else [_NOTHING, *said_over_life(found)], paint),
+        said=_parts(
+            said_in_all(found) if found.bids or found.volumes else [said_of_nothing(found), *said_over_life(found)],
+            paint,
+        ),
         bids=[_bid(row, paint) for row in found.bids],
         volumes=[_volume(row) for row in found.volumes],
     )

@@ -15,6 +15,13 @@ from flowplan.reports.text.tables import lined
 if TYPE_CHECKING:
     from flowplan.documents.shapes import paid as shape
 
+# Without a state nothing was asked, so nobody knows what is live: who is to stop what costs money, and has not named
+# the state, must not hear that there is nothing.
+NOT_LOOKED = (
+    "There is no state here, so flowplan did not look for bids and volumes. If this stack was applied from somewhere "
+    "else, give --state of the place that has it; `flowplan orphans` lists live bids that no state here has."
+)
+
 
 def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
     """By task and in all."""

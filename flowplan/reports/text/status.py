@@ -18,7 +18,7 @@ from flowplan.patterns import regex
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import counted, gigabytes, lasting, usd
 from flowplan.printable import shown
-from flowplan.reports.text.paid import in_all, rounded
+from flowplan.reports.text.paid import NOT_LOOKED, in_all, rounded
 from flowplan.reports.text.paint import PLAIN, Paint, apart, bold, wrapped
 
 _NAMED = 4  # of bids that one command ends, how many it names
@@ -31,7 +31,8 @@ def text(found: Status, paint: Paint) -> str:
     rows = sorted(found.bids, key=lambda row: in_order(row.address))
     volumes = sorted(found.volumes, key=lambda row: in_order(row.address))
     if not rows and not volumes:
-        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint)]) + "\n"
+        none = wrapped(paint.typed(said_of_nothing(found)), "", "", paint.width)
+        return "\n".join([*none, *_paid_over_life(found, paint)]) + "\n"
     groups = list(alike(rows, _same, each=paint.verbose))
     parts = list(_paragraphs(groups, paint))
     if volumes:
@@ -42,6 +43,11 @@ def text(found: Status, paint: Paint) -> str:
     ]
     parts.append("\n".join([*wrapped(_total(found), "", "  ", paint.width), *paid]))
     return "\n\n".join(parts) + "\n"
+
+
+def said_of_nothing(found: Status) -> str:
+    """What is said where there is no bid and no volume."""
+    return NOT_LOOKED if found.as_of is None else "No bid or volume of this stack is live."
 
 
 def _volume(rows: Sequence[VolumeRow], paint: Paint) -> str:

@@ -14,7 +14,7 @@ from flowplan.pricing.units import counted, span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import adding_up, banded, bidding, joining, stored
 from flowplan.reports.text.forecasts import compared
-from flowplan.reports.text.paid import paid_over_life, rounded
+from flowplan.reports.text.paid import NOT_LOOKED, paid_over_life, rounded
 from flowplan.reports.text.paint import Paint, apart, bold, wrapped
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def text(body: shape.TrackRecord, paint: Paint) -> str:
     parts = [*_estimate(body["estimate"], paint), *paid, *compared(body, paint)]
     if not parts:
         none = "No bid or volume of this stack is live, and there is no earlier forecast to compare."
+        none = none if body["stack"]["lineage"] is not None else paint.typed(NOT_LOOKED)
         return "\n".join(wrapped(none, "", "", paint.width)) + "\n"
     return "\n\n".join(parts) + "\n"
 
