@@ -66,7 +66,12 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
     for cause in dict.fromkeys(cause for _, cause in plan.dependents):
         found = [address for address, one in plan.dependents if one == cause]
         left = "is left out, too: it depends" if len(found) == 1 else "are left out, too: they depend"
-        yield _warning("dependents", f"{_listed(found)} {left} on {cause}")
+        runs_on, hint = "", None
+        if plan.mode == "destroy" and cause.kind == "volume":  # the bids that use it, which nobody asked to keep
+            runs_on = ", and runs on" if len(found) == 1 else ", and run on"
+            if not asked.targets:
+                hint = "to end every bid and keep every volume, give --target 'bid.*' instead of --exclude"
+        yield _warning("dependents", f"{_listed(found)} {left} on {cause}{runs_on}", hint)
     for listener, cause in plan.untriggered:
         what = f"{cause} changes now, but {listener}, which is replaced because of that, is left out"
         yield _warning("partial", what, f"no later plan replaces it for that: add --replace {listener.word} then")

@@ -208,4 +208,11 @@ MISTAKES = (
         "getattr(getattr(costs.forecast, side).cost, basis)",
         ("tests/cost/test_endings.py", "-k", "lines"),
     ),
+    Mistake(
+        "a destroy without a volume does not say that the bids which use it run on",
+        "cost/notes.py",
+        'if plan.mode == "destroy" and cause.kind == "volume":',
+        "if False:",
+        ("tests/operations/test_selection.py", "-k", "runs_on"),
+    ),
 )

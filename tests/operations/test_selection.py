@@ -71,6 +71,16 @@ def test_a_volume_whose_user_is_excluded_is_not_destroyed(two: Place) -> None:
     assert two.ok("state", "list") == ""
 
 
+def test_a_destroy_without_a_volume_says_that_its_bid_runs_on_and_how_to_end_it(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    said = " ".join(two.ok("destroy", "--auto-approve", "--exclude", "volume.data").split())
+    assert "bid.prep is left out, too: it depends on volume.data, and runs on" in said
+    assert "give --target 'bid.*' instead of --exclude" in said
+    assert two.ok("state", "list").split() == ["bid.prep", "ports.prep", "volume.data"]
+    two.ok("destroy", "--auto-approve", "--target", "bid.*")
+    assert two.ok("state", "list").split() == ["volume.data"]
+
+
 def test_a_destroy_of_a_part_says_that_the_next_apply_creates_it_again(two: Place) -> None:
     two.ok("apply", "--auto-approve")
     part, again = ("plan", "--destroy", "--target", "bid.train"), "the next apply creates again what it destroys"
