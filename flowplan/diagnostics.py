@@ -184,7 +184,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "moved": Code("A resource was made from one file and now belongs to another.", "moved"),
     "not-refreshed": Code("The plan is made from the state alone; the cloud was not checked.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
-    "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
+    "dependents": Code("What depends on an excluded resource, or is needed by it, is left out, too.", "dependents"),
     "renamed": Code("What is destroyed, or left alone, and what is created differ only by their names.", "renamed"),
     "named-beside": Code("A file beside those given names what would be destroyed.", "named_beside"),
     "uncompared": Code("A bid that flowplan did not place is not wholly compared, or differs and stays.", "uncompared"),

@@ -44,12 +44,13 @@ class OpenJournal:
 
     def reserve(self, size: int) -> None:
         """Allocate `size` bytes after the end, or write that many where the system allocates none there. Raises
-        OSError."""
+        OSError, and StateError where another run has written there since."""
         try:
             os.posix_fallocate(self._descriptor, self.end, size)
         except OSError as error:
             if error.errno not in _NO_ALLOCATING:
                 raise
+            self._hold_as_left(self._descriptor)  # unlike an allocation, zeros take away what is there
             write_all(self._descriptor, bytes(size), self.end)
 
     def write(self, data: bytes) -> None:

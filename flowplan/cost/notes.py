@@ -63,18 +63,31 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
     yield _warning(
         "partial", f"{what}; {left or 'nothing else would change now'}", "to see everything, plan without that option"
     )
-    for cause in dict.fromkeys(cause for _, cause in plan.dependents):
-        found = [address for address, one in plan.dependents if one == cause]
-        left = "is left out, too: it depends" if len(found) == 1 else "are left out, too: they depend"
+    for (cause, needs), found in _left_too(plan).items():
+        one = len(found) == 1
+        left = "is left out, too" if one else "are left out, too"
+        why = f"{cause}, which stays, needs {'it' if one else 'them'}"
+        if not needs:
+            why = f"{'it depends' if one else 'they depend'} on {cause}"
         runs_on, hint = "", None
-        if plan.mode == "destroy" and cause.kind == "volume":  # the bids that use it, which nobody asked to keep
-            runs_on = ", and runs on" if len(found) == 1 else ", and run on"
-            if not asked.targets:
+        if plan.mode == "destroy" and found[0].kind == "bid":  # which nobody asked to keep
+            runs_on = f"; {'it runs' if one else 'they run'} on"
+            if cause.kind == "volume" and not asked.targets:
                 hint = "to end every bid and keep every volume, give --target 'bid.*' instead of --exclude"
-        yield _warning("dependents", f"{_listed(found)} {left} on {cause}{runs_on}", hint)
+        yield _warning("dependents", f"{_listed(found)} {left}: {why}{runs_on}", hint)
     for listener, cause in plan.untriggered:
         what = f"{cause} changes now, but {listener}, which is replaced because of that, is left out"
         yield _warning("partial", what, f"no later plan replaces it for that: add --replace {listener.word} then")
+
+
+def _left_too(plan: Plan) -> dict[tuple[Address, bool], list[Address]]:
+    """What is left out with something excluded: by that, and whether that needs it, as the ports of a bid need the bid
+    and a bid its volumes, or depends on it the other way round."""
+    order = ("volume", "bid", "ports")
+    found: dict[tuple[Address, bool], list[Address]] = {}
+    for address, cause in plan.dependents:
+        found.setdefault((cause, order.index(address.kind) < order.index(cause.kind)), []).append(address)
+    return found
 
 
 def _count(found: Sequence[Address], noun: str) -> str:

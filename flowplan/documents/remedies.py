@@ -153,7 +153,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "moved": "Nothing has to be done.",
     "not-refreshed": "Run `flowplan plan` without --no-refresh.",
     "partial": "Run `flowplan plan` without --target and --exclude to see the rest.",
-    "dependents": "Include the resource that they depend on if you want them, too.",
+    "dependents": "Do not exclude the resource that the warning names after the colon if you want these changes, too.",
     "renamed": "To keep it, write `moved: [{from: OLD, to: NEW}]` in a stack file, or run `flowplan state mv`.",
     "named-beside": "Give all files of the stack, or their directory.",
     "uncompared": "Replace the bid with --replace ADDRESS, or name the fields in `lifecycle: {ignore_changes: [...]}`.",

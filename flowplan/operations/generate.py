@@ -19,6 +19,7 @@ from flowplan.operations.looking.ahead import Ahead
 from flowplan.operations.looking.importable import found_live, importable, parsed
 from flowplan.operations.looking.live import say_assumed
 from flowplan.operations.looking.observe import observed_in
+from flowplan.operations.looking.unknown_stack import name_in_files
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.saving import save_state
 from flowplan.operations.validate import configuration
@@ -186,7 +187,7 @@ def _settle(
     from flowplan.planning.plan import Wishes
 
     project, catalogue, live = of
-    stack = loaded.state.applied_as or session.stack_name(loaded.state)
+    stack = loaded.state.applied_as or session.stack_name(loaded.state, name_in_files(session))
     while found:
         written = text(stack, project, found, catalogue, (*left_out, *_unsaid(found)))
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from flowplan.apply.working_state import WorkingState
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, Create, NoOp
+from flowplan.planning.actions import Change, Completed, Create, NoOp
 from flowplan.state.journal import fold
 from flowplan.state.records import Closed, Done, Intent, Record
 from flowplan.state.state import AppliedPlan, State
@@ -151,3 +151,15 @@ def test_an_id_that_was_bound_in_this_run_is_not_taken_for_another_address() -> 
     working.finish(MAKE, MADE)
     other = attrs.evolve(MADE, address=Address("volume", "other"))
     assert "is in the state as volume.data" in (working.elsewhere(other) or "")
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "ended"), [("", "TERMINATED", "TERMINATED"), ("LIFETIME", "", "LIFETIME"), ("", "", "")]
+)
+def test_what_only_records_what_is_live_forgets_no_end(known: str, now: str, ended: str) -> None:
+    before = attrs.evolve(USER, ended=known)
+    seen = NoOp(TRAIN, before=bid(), after=bid(), id="bid_1", needs=(DATA,))
+    change = Completed(TRAIN, applied=bid(), ended=now, id="bid_1", needs=(DATA,)) if now else seen
+    working = WorkingState(state(MADE, before))
+    [*working.refreshed([change], only=True)]
+    assert working.bindings[TRAIN].ended == ended

@@ -13,6 +13,7 @@ import pytest
 
 from flowplan.backends import state_files
 from flowplan.backends.local import LocalStore
+from flowplan.backends.open_journal import OpenJournal
 from flowplan.backends.room import RESERVED
 from flowplan.errors import StateError
 from flowplan.files import atomic as files
@@ -207,6 +208,19 @@ def test_room_for_a_journal_that_the_system_does_not_allocate_is_written(
     begun.save(begun.read().state)
     assert store.journal_path.stat().st_size < 1000
     assert store.read().state.bindings == {DATA: BINDING}
+
+
+def test_room_that_is_written_takes_nothing_from_a_run_that_went_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allocated room never changes a byte: who lost the lock meanwhile finds what its successor wrote, and stops."""
+    path = tmp_path / "journal"
+    late, successor = OpenJournal(path, 0), OpenJournal(path, 0)
+    successor.write(b"of the successor")
+    monkeypatch.setattr(os, "posix_fallocate", unable(errno.EOPNOTSUPP))
+    with pytest.raises(StateError, match="was written by another run"):
+        late.reserve(RESERVED)
+    assert path.read_bytes() == b"of the successor"
 
 
 def test_room_for_a_journal_that_is_not_there_is_missed_before_anything_is_recorded(

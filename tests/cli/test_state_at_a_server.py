@@ -150,6 +150,14 @@ def test_of_two_runs_that_begin_a_state_unasked_the_second_goes_on_from_what_the
     assert ("No changes" in second.out) is (code == 0)
 
 
+def test_a_server_is_not_asked_before_the_lock_for_a_state_that_was_seen_there(place: Place, url: str) -> None:
+    place.ok("--state", url, "apply", "--auto-approve")
+    state, asked = state_servers.server().state(url.rpartition("/")[2]), list[str]()
+    state.asked = asked.append
+    place.ok("--state", url, "apply", "--auto-approve")
+    assert asked[:2] == ["lock", "get"], asked
+
+
 def forgotten(place: Place) -> None:
     """The state in files is gone, as if it was of another machine."""
     for file in place.path.glob("flowplan.state*"):

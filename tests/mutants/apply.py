@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a refresh forgets that an earlier run has ended a bid",
+        "apply/working_state.py",
+        "ended=now.ended or known.ended",
+        "ended=now.ended",
+        ("tests/apply/test_working_state.py", "-k", "forgets_no_end"),
+    ),
+    Mistake(
         "forget by --refresh-only what an earlier run left to do, and whose file a job that has ended is of",
         "apply/working_state.py",
         "            if only and known is not None:\n",

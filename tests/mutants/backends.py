@@ -188,6 +188,13 @@ MISTAKES = (
         ("tests/backends/test_versions.py",),
     ),
     Mistake(
+        "write the room of a journal over what another run wrote there",
+        "backends/open_journal.py",
+        "            self._hold_as_left(self._descriptor)  # unlike an allocation",
+        "            pass  # unlike an allocation",
+        ("tests/backends/test_local.py", "-k", "takes_nothing_from_a_run"),
+    ),
+    Mistake(
         "drop the fsync of the journal",
         "backends/open_journal.py",
         "            os.fdatasync(descriptor)\n",

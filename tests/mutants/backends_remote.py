@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/contracts/test_hanging.py", "-k", "leaves_over_is_left"),
     ),
     Mistake(
+        "ask a server before the lock for a state that this machine has seen there",
+        "backends/remote/store.py",
+        "return not self._seen.last().lineage and self._lock.unused()",
+        "return self._lock.unused()",
+        ("tests/cli/test_state_at_a_server.py", "-k", "seen_there"),
+    ),
+    Mistake(
         "take a state for none where only the record of its lock is missing",
         "backends/remote/store.py",
         " and self._lock.unused() and self.read().fresh\n",

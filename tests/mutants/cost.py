@@ -211,7 +211,7 @@ MISTAKES = (
     Mistake(
         "a destroy without a volume does not say that the bids which use it run on",
         "cost/notes.py",
-        'if plan.mode == "destroy" and cause.kind == "volume":',
+        'if plan.mode == "destroy" and found[0].kind == "bid":',
         "if False:",
         ("tests/operations/test_selection.py", "-k", "runs_on"),
     ),

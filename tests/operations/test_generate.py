@@ -11,7 +11,9 @@ from flowplan.backends.local import LocalStore
 from flowplan.errors import NoRoom, StateError
 from flowplan.files.atomic import WRITABLE, create_file
 from tests.conftest import APPLY, Place, bid_id, made_once
+from tests.faults.losing import lose
 from tests.operations.handing_over import ATTACHED, DATA, kept, somebodys, stack, task
+from tests.operations.renaming import FIRST, renamed
 
 ALL = ("import", "--all", "--generate", "got.yaml")
 
@@ -68,6 +70,23 @@ def test_the_file_has_the_name_of_its_stack(live: Place, directory: str, named: 
 def test_the_file_has_the_name_that_the_state_keeps(live: Place) -> None:
     live.ok(*ALL)
     assert f"\nname: {kept(live)['stack']}\n" in (live.path / "got.yaml").read_text()
+
+
+def test_the_file_has_the_name_that_the_files_beside_it_give(live: Place) -> None:
+    """Nothing was applied yet: both are one stack, which has one name."""
+    id = somebodys(live, "by-hand")
+    lose(live)
+    live.write(FIRST.replace("alpha", "beta"))
+    live.ok("import", "bid.by-hand", id, "--generate", "got.yaml")
+    assert "\nname: beta\n" in (live.path / "got.yaml").read_text()
+    assert live.run("validate", "flowplan.yaml", "got.yaml").code == 0
+
+
+def test_the_file_has_the_name_that_was_applied_last(place: Place) -> None:
+    renamed(place, FIRST)
+    somebodys(place, "by-hand")
+    place.ok(*ALL)
+    assert "\nname: beta\n" in (place.path / "got.yaml").read_text()
 
 
 def test_what_is_said_of_many_alike_is_said_once(live: Place) -> None:

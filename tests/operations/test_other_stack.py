@@ -7,15 +7,8 @@ import pytest
 
 import flowplan
 from tests.conftest import APPLY, Place, live_ids, made_once
+from tests.operations.renaming import FIRST, renamed
 
-FIRST = """version: 2
-name: alpha
-project_name: my-foundry-project
-ssh_key_name: my-ssh-key
-defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}
-tasks:
-  train: {}
-"""
 SECOND = FIRST.replace("alpha", "beta").replace("train", "serve")
 WHOSE = (
     "the state is that of stack alpha; the files are of beta, and name nothing of what it has: another stack's state?"
@@ -93,14 +86,6 @@ def test_a_destroy_of_one_that_leaves_a_task_to_somebody_goes_on(place: Place) -
     place.write(SECOND + "removed: [{address: task.train, destroy: false}]\n")
     code, told = said(place, *DESTROY)
     assert (code, "another stack's state?" in told, len(live_ids(place))) == (0, False, 1), told
-
-
-def renamed(place: Place, text: str) -> None:
-    """A stack that was applied as alpha, and is since, with what it had, as beta."""
-    place.write(text)
-    place.ok(*APPLY)
-    place.edit("alpha", "beta")
-    place.ok(*APPLY)
 
 
 def test_one_that_was_applied_with_its_new_name_is_that_stack(place: Place) -> None:

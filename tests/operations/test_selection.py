@@ -74,11 +74,20 @@ def test_a_volume_whose_user_is_excluded_is_not_destroyed(two: Place) -> None:
 def test_a_destroy_without_a_volume_says_that_its_bid_runs_on_and_how_to_end_it(two: Place) -> None:
     two.ok("apply", "--auto-approve")
     said = " ".join(two.ok("destroy", "--auto-approve", "--exclude", "volume.data").split())
-    assert "bid.prep is left out, too: it depends on volume.data, and runs on" in said
+    assert "bid.prep is left out, too: it depends on volume.data; it runs on" in said
     assert "give --target 'bid.*' instead of --exclude" in said
     assert two.ok("state", "list").split() == ["bid.prep", "ports.prep", "volume.data"]
     two.ok("destroy", "--auto-approve", "--target", "bid.*")
     assert two.ok("state", "list").split() == ["volume.data"]
+
+
+def test_a_destroy_says_that_what_stays_needs_what_is_left_out(two: Place) -> None:
+    """The bid does not depend on its ports, nor the volume on the bid."""
+    two.ok("apply", "--auto-approve")
+    said = " ".join(two.ok("destroy", "--auto-approve", "--exclude", "ports.prep").split())
+    assert "bid.prep is left out, too: ports.prep, which stays, needs it; it runs on" in said
+    assert "volume.data is left out, too: bid.prep, which stays, needs it" in said
+    assert "instead of --exclude" not in said
 
 
 def test_a_destroy_of_a_part_says_that_the_next_apply_creates_it_again(two: Place) -> None:
