@@ -42,7 +42,7 @@ def connect(
 
     checked_url(api_url, in_process=False)  # a URL that is none needs no credentials
     found = credentials.find(environ)
-    token = credentials.token(found, api_url, environ=environ, caller=Caller(log=caller.log))
+    token = credentials.token(found, api_url, environ=environ, caller=caller)
     transport = Transport(
         api_url, token, parallelism=parallelism, environ=environ, secrets=[found.secret], caller=caller
     )

@@ -14,6 +14,7 @@ import pytest
 import requests
 import responses
 
+from flowplan.cloud.connect import connect
 from flowplan.cloud.credentials import LOGIN, Credentials, Login, find, token
 from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Unauthorized
@@ -24,6 +25,10 @@ API = "https://api.example.test"
 KEY = "fkey_CANARY7"
 PASSWORD = "hunter2 CANARY/8"
 LOGIN_ENVIRONMENT = {"FOUNDRY_EMAIL": "me@example.test", "FOUNDRY_PASSWORD": PASSWORD}
+
+
+class Stopped(Exception):
+    """What a run that is to end raises."""
 
 
 @pytest.fixture
@@ -253,6 +258,26 @@ def failed_login(net: responses.RequestsMock, **answer: object) -> CloudError:
     assert "CANARY" not in f"{caught.value.hint}{caught.value.detail}"
     assert not isinstance(caught.value, Ambiguous)
     return caught.value
+
+
+@pytest.mark.parametrize("stopped", ["in its pause", "before its second try"])
+def test_a_run_that_is_stopped_waits_for_no_login(net: responses.RequestsMock, stopped: str) -> None:
+    net.add("POST", f"{API}/login", status=429, headers={"Retry-After": "20"})
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if stopped == "in its pause":
+            raise Stopped("stopped")
+
+    def hold() -> None:
+        if waits:
+            raise Stopped("stopped")
+
+    api = connect(API, LOGIN_ENVIRONMENT, 4, caller=Caller(wait=wait, hold=hold), hide=lambda hidden: None)
+    with pytest.raises(Stopped):
+        api.projects()
+    assert len(net.calls) == len(waits) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])

@@ -202,6 +202,13 @@ MISTAKES = (
         ("tests/faults/test_stop_paying.py", "-k", "refuse_the_credentials"),
     ),
     Mistake(
+        "a run that is stopped goes on with its login",
+        "cloud/connect.py",
+        "environ=environ, caller=caller)\n    transport",
+        "environ=environ, caller=Caller(log=caller.log))\n    transport",
+        ("tests/cloud/test_credentials.py", "-k", "waits_for_no_login"),
+    ),
+    Mistake(
         "a destroy ends where the list of bids refuses the credentials",
         "cloud/observing.py",
         "[or_why(one, NO_CALL_STOPS) for one in self._objects()]",
