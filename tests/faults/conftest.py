@@ -3,7 +3,6 @@ for every cell of the matrices: virtual time under the commands, every attempt r
 
 from __future__ import annotations
 
-import time as really
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -103,8 +102,7 @@ class _Sleeper:
 
     def sleep(self, seconds: float) -> None:
         self._world.time.pause(seconds)
-        if self._world.sleeps:
-            really.sleep(self._world.sleeps)
+        self._world.held_back()
 
 
 def _advance(world: World, seconds: float) -> None:

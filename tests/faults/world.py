@@ -117,7 +117,7 @@ class World:
     damaged: bool = False  # the state was damaged on purpose: what it says is checked once it is mended
     mend: list[Callable[[], object]] = field(factory=list)  # what a person does before the next run
     tracebacks: bool = False  # whether one may be shown: a bug was put in
-    sleeps: float = 0.0  # real seconds that a slow answer takes besides
+    held_back: Callable[[], object] = lambda: None  # what a slow answer waits for besides
     servers: list[Any] = field(factory=list)
 
     # -- the beginning
