@@ -72,5 +72,14 @@ def test_what_is_imported(place: Place) -> None:
 
 def test_where_nothing_was_made(place: Place) -> None:
     out = place.ok("cost")
-    assert "there is no earlier forecast to compare." in " ".join(out.split())
+    assert " ".join(out.split()).startswith("There is no state here, so flowplan did not look for bids and volumes.")
+    assert [line for line in out.splitlines() if len(line) > WIDTH] == []
+
+
+def test_where_nothing_is_left(place: Place) -> None:
+    place.write("version: 2\nvolumes:\n  data: {size: 5, region_id: us-central1-b}\n")
+    place.ok(*APPLY)
+    place.ok("state", "rm", "volume.data")
+    out = place.ok("cost")
+    assert "is live, and there is no earlier forecast to compare." in " ".join(out.split())
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
