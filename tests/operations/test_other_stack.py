@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 import flowplan
-from tests.conftest import APPLY, Place, live_ids, made_once
+from tests.conftest import APPLY, Place, bid_id, live_ids, made_once
 from tests.operations.renaming import FIRST, renamed
 
 SECOND = FIRST.replace("alpha", "beta").replace("train", "serve")
@@ -107,7 +107,8 @@ def test_one_that_was_applied_with_its_new_name_is_that_stack(place: Place) -> N
 
 
 def test_one_that_names_nothing_of_what_is_there_is_no_new_name_of_it(second: Place) -> None:
-    second.ok(*APPLY, "--target", "bid.serve")
+    second.ok("plan", "--out", "p", "--target", "bid.serve")
+    second.ok("apply", "p")
     assert "applied_as" not in second.ok("state", "pull")
 
 
@@ -131,9 +132,40 @@ def test_so_does_one_that_has_also_moved_one_task_and_given_up_another(place: Pl
     assert (code, "another stack's state?" in told, place.ok("state", "list")) == (0, False, "bid.serve\n"), told
 
 
-def test_what_the_files_do_not_end_is_nobodys_business_here(second: Place) -> None:
-    code, told = said(second, *APPLY, "--target", "bid.serve")
-    assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 2), told
+ADDS = {
+    "a part": (SECOND, ("--target", "bid.serve")),
+    "all but what would end": (SECOND, ("--exclude", "bid.train", "--exclude", "bid.other")),
+    "what it takes in": (SECOND, ("--target", "bid.other")),
+}
+
+
+@pytest.mark.parametrize(("text", "part"), ADDS.values(), ids=ADDS)
+def test_nothing_is_added_to_the_first_either(place: Place, text: str, part: tuple[str, ...]) -> None:
+    """From then on the files would name something of what the state has, and end all the rest of it unseen."""
+    place.write(FIRST + "  other: {}\n")
+    place.ok(*APPLY)
+    text += f"  other: {{}}\nimport: [{{address: bid.other, id: {bid_id(place, 'bid.other')}}}]\n"
+    place.ok("state", "rm", "bid.other")
+    place.write(text)
+    running = live_ids(place)
+    code, told = said(place, *APPLY, *part)
+    assert (code, f"{WHOSE} nothing was changed" in told, live_ids(place)) == (3, True, running), told
+
+
+@pytest.mark.parametrize(
+    "command", [("--target", "bid.train"), ("--exclude", "bid.other")], ids=["of it", "but the rest"]
+)
+def test_a_part_of_what_a_renamed_stack_gives_up_is_its_own(place: Place, command: tuple[str, ...]) -> None:
+    place.write(FIRST + "  other: {}\n")
+    place.ok(*APPLY)
+    place.write(SECOND.replace("serve", "other"))
+    code, told = said(place, *APPLY, *command)
+    assert (code, "another stack's state?" in told, len(live_ids(place))) == (0, False, 1), told
+
+
+def test_nothing_that_a_plan_leaves_alone_is_anybodys_business(second: Place) -> None:
+    code, told = said(second, *APPLY, "--exclude", "bid.*")
+    assert (code, "another stack's state?" in told, len(live_ids(second))) == (0, False, 1), told
 
 
 def test_what_is_past_its_lifetime_ends_all_the_same_where_nothing_else_can_be_done(place: Place) -> None:

@@ -11,7 +11,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import GuardRefused
 from flowplan.model.resources import Bid, generation_in, name_at, name_beside
 from flowplan.names import few
-from flowplan.planning.actions import Create, Delete
+from flowplan.planning.actions import Create, Delete, Import
 from flowplan.planning.conflicts import rebuilding
 from flowplan.printable import natural, shown
 
@@ -56,17 +56,17 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 
 def other_stack(seen: Observed, wishes: Wishes, plan: Plan) -> Diagnostic | None:
     """A warning where two stacks were given one state: the files have another `name` than those that were applied last,
-    `plan` ends something that they cover, as a file of that name made it, and they name nothing of all that. None: it
-    is not so, or the files give no name. A stack that is renamed still names what it has, and is known by its new name
-    once that is applied; one that is given up names nothing."""
+    name nothing of what the state has, and `plan` ends some of that or adds to it: what they add would make both one
+    stack, and the next plan end the other's. None: it is not so, or the files give no name. A stack that is renamed
+    still names what it has, and is known by its new name once that is applied; one that is given up names nothing."""
     config, state = seen.config, seen.recorded
     name, known = wishes.stack if config is None else config.stack, state.applied_as or state.stack
     if wishes.mode not in _HOW or not name or known in ("", name):
         return None
-    covered = {one.address for one in state.bindings.values() if one.address.kind != "ports" and wishes.in_scope(one)}
-    ends = any(isinstance(one, Delete) and one.address in covered for one in plan.changes)
+    has = {one.address for one in state.bindings.values() if one.address.kind != "ports"}
+    touched = any(isinstance(one, Create | Import | Delete) and one.address.kind != "ports" for one in plan.changes)
     named = wishes.declared | wishes.spared | wishes.given_up if config is None else _named_in(config)
-    if not ends or not named or not covered.isdisjoint(named):
+    if not touched or not has or not named or not has.isdisjoint(named):
         return None
     summary = (
         f"the state is that of stack {shown(known)}; the files are of {shown(name)}, and name nothing of what it "
