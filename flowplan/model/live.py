@@ -103,8 +103,8 @@ class LiveBid:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over. An unknown status counts as live: never buy again because of a new word, unless the API
-        says besides it that the bid is deactivated."""
+        """Whether it is over. TERMINATED says so by itself: the API may leave out since when. An unknown status counts
+        as live: never buy again because of a new word, unless the API says besides it that the bid is deactivated."""
         return self.status == TERMINATED or (self.deactivated and self.has_strange_status)
 
     @property

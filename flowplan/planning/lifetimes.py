@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from flowplan.classes import frozen
 from flowplan.model.address import Address
+from flowplan.model.bounds import moment
 from flowplan.model.lifecycle import Bounds, Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import Bid, Ends
@@ -25,6 +26,7 @@ _NOT_CHARGED = SHUT_DOWN | {
     *("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING", "STATUS_PENDING", "STATUS_SCHEDULED"),
     *("STATUS_PREEMPTED", "STATUS_PAUSED", "STATUS_REPLACED"),
 }
+AGREE = timedelta(minutes=5)  # by which two clocks may differ of which neither is wrong
 _HAVE_SHUT_DOWN = "its instances have shut down"
 _FOUND_BEFORE = "an earlier run found it over, and ended before the bid was cancelled"
 _WHY = regex(
@@ -201,16 +203,15 @@ def _is_known(lifetime: Bounds, bid: LiveBid, seen: Seen) -> bool:
 
 
 def placed_at(bid: LiveBid, now: datetime) -> datetime | None:
-    """When a bid was placed; None: the API gives no time that can be read."""
+    """When a bid was placed; None: the API gives no time that can be read, or one that is yet to come."""
     return _moment(bid.created_at, now)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+    """A time as the API writes it, in UTC; None for one that cannot be: what is later than `now` by more than `AGREE`
+    has not happened, and by it nothing would have run yet."""
+    at = moment(text)
+    return None if at is None or at > now + AGREE else at
 
 
 def as_applied(binding: Binding) -> Bounds | None:
@@ -223,8 +224,8 @@ def as_applied(binding: Binding) -> Bounds | None:
         return binding.lifetime
     ends = inputs.ends
     hours = None if ends.minutes is None else Decimal(ends.minutes) / 60
-    moment = None if ends.moment is None else datetime.fromtimestamp(ends.moment, UTC)
-    return Bounds(hours, None, moment, ends.when_done)
+    end_at = None if ends.moment is None else datetime.fromtimestamp(ends.moment, UTC)
+    return Bounds(hours, None, end_at, ends.when_done)
 
 
 def left_as_applied(lifetimes: Mapping[Address, Bounds], state: State, seen: Seen) -> dict[Address, Left]:

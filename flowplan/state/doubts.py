@@ -82,12 +82,14 @@ def is_older(created_at: str, intent: CreateIntent) -> bool:
 
 
 def seconds(created_at: str) -> float | None:
-    """Seconds since the epoch of a time as the API writes it; None for what is none."""
+    """Seconds since the epoch of a time as the API writes it; None for what is none. Where nothing was filled in, some
+    servers say year 1: what is older than any cloud would be somebody else's, and ours made again."""
     try:
         moment = datetime.fromisoformat(created_at)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return at if at >= 0 else None
 
 
 def binding_of(intent: CreateIntent, id: str) -> Binding:

@@ -119,6 +119,20 @@ def test_a_bid_of_an_unknown_status_that_ended_at_no_moment_is_not_bought_again(
     assert applied.ledger() == before
 
 
+@pytest.mark.parametrize("value", [None, *NO_MOMENT])
+def test_a_bid_that_is_terminated_is_over_at_whatever_moment(applied: Place, value: object) -> None:
+    """`Terminated` is the API's word for it, and its own description lets it leave the moment out: who waited for one
+    would have a task that never runs again, and nobody would be told."""
+    first = bid_id(applied)
+    applied.call("DELETE", f"/v2/spot/bids/{first}")
+    for route in ("GET /v2/spot/bids", "GET /v2/spot/bids/bid_*"):
+        with applied.simulator() as simulator:
+            simulator.faults.add(route, "edited", put={"deactivated_at": value}, times=None)
+    applied.ok("apply", "--auto-approve")
+    assert bid_id(applied) != first
+    assert "No changes" in applied.ok("plan")
+
+
 # ---- what a 404 says -----------------------------------------------------------------------------------------------
 
 

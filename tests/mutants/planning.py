@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "believe that a bid was placed at a time that is yet to come",
+        "planning/lifetimes.py",
+        "    return None if at is None or at > now + AGREE else at\n",
+        "    return at\n",
+        ("tests/planning/test_lifetimes.py", "-k", "yet_to_come"),
+    ),
+    Mistake(
         "forget which policy protects what is placed",
         "planning/actions.py",
         "            protected_by=self.protected_by,\n",

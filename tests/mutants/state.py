@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take what has no time filled in for older than what was asked for",
+        "state/doubts.py",
+        "    return at if at >= 0 else None\n",
+        "    return at\n",
+        ("tests/state/test_ownership.py", "-k", "too_new_to_show"),
+    ),
+    Mistake(
         "forget with an earlier state that is pushed what is known since",
         "state/history.py",
         "        return put_back(new, now)\n",

@@ -218,6 +218,27 @@ def test_what_runs_and_is_in_no_bill_may_be_past_its_lifetime(
 
 
 @pytest.mark.parametrize(
+    ("created", "expected"),
+    [
+        ("2026-11-02T12:04:59Z", None),  # two clocks of one API, of which neither is wrong
+        ("2026-11-02T12:05:01Z", "max_hours"),
+        ("2031-01-01T00:00:00Z", "max_hours"),
+        ("9999-12-31T23:59:59-12:00", "max_hours"),  # which is in no year
+        ("2026-11-02T11:00:00", None),  # without a zone it is UTC
+        ("0001-01-01T00:00:00Z", "max_hours"),
+        ("soon", "max_hours"),
+    ],
+)
+def test_by_a_time_that_is_yet_to_come_no_bid_has_run_for_0_hours(created: str, expected: str | None) -> None:
+    """It was placed before that, and nobody knows when."""
+    there = live(live_bid(bid(instance_quantity=1), status="Allocated", created_at=created))
+    machine = Machine("i0", "bid_1", RUNS, created)
+    bounds, known = {TASK: lifetime("12")}, state(bound(TASK, "bid_1", bid()))
+    assert unknown(bounds, known, there, Seen(NOON, Bills(), (machine,))).get(TASK) == expected
+    assert unknown(bounds, known, there, Seen(NOON, Bills(), ())).get(TASK) == expected
+
+
+@pytest.mark.parametrize(
     ("of", "periods", "statuses", "named", "expected"),
     [
         (lifetime(cost="100"), [runs(9)], (RUNS,), (), "max_cost"),  # the other one may have cost as much

@@ -132,6 +132,7 @@ def _mounts(id: str) -> Any:
         ("1970-01-01T00:14:40Z", None),
         ("1970-01-01T00:20:00Z", 1000.0),  # it is yet to come
         ("a moment ago", 1000.0),
+        ("0001-01-01T00:00:00Z", 1000.0),  # nothing was filled in
         ("", 1000.0),
     ],
 )
