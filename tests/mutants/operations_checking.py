@@ -48,11 +48,11 @@ MISTAKES = (
         ("tests/operations/test_other_stack.py", "-k", "added_to_the_first"),
     ),
     Mistake(
-        "take a stack that is renamed for another where only what it gives up is in scope",
+        "two stack files beside each other, with one state, are taken for two stacks that were given it by mistake",
         "operations/checking/environment.py",
-        'if one.address.kind != "ports"}\n',
         'if one.address.kind != "ports" and wishes.in_scope(one)}\n',
-        ("tests/operations/test_other_stack.py", "-k", "gives_up_is_its_own"),
+        'if one.address.kind != "ports"}\n',
+        ("tests/operations/test_other_stack.py", "-k", "beside_each_other"),
     ),
     Mistake(
         "take a stack that keeps only a volume under its new name for another",

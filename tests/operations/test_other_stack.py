@@ -152,6 +152,18 @@ def test_nothing_is_added_to_the_first_either(place: Place, text: str, part: tup
     assert (code, f"{WHOSE} nothing was changed" in told, live_ids(place)) == (3, True, running), told
 
 
+def test_two_stack_files_beside_each_other_may_have_one_state(place: Place) -> None:
+    """What the one does not cover is not its own, and it ends none of that."""
+    place.write(FIRST, "alpha.yaml")
+    place.write(SECOND, "beta.yaml")
+    for file in ("alpha.yaml", "beta.yaml", "alpha.yaml"):
+        code, told = said(place, *APPLY, file)
+        assert (code, "another stack's state?" in told) == (0, False), told
+    assert place.ok("state", "list") == "bid.serve\nbid.train\n"
+    place.ok(*DESTROY, "beta.yaml")
+    assert place.ok("state", "list") == "bid.train\n"
+
+
 @pytest.mark.parametrize(
     "command", [("--target", "bid.train"), ("--exclude", "bid.other")], ids=["of it", "but the rest"]
 )

@@ -56,14 +56,15 @@ def other_environment(seen: Observed, wishes: Wishes) -> Diagnostic | None:
 
 def other_stack(seen: Observed, wishes: Wishes, plan: Plan) -> Diagnostic | None:
     """A warning where two stacks were given one state: the files have another `name` than those that were applied last,
-    name nothing of what the state has, and `plan` ends some of that or adds to it: what they add would make both one
-    stack, and the next plan end the other's. None: it is not so, or the files give no name. A stack that is renamed
-    still names what it has, and is known by its new name once that is applied; one that is given up names nothing."""
+    name nothing of what the state has of files that are called as they are, and `plan` ends some of that or adds to it:
+    what they add would make both one stack, and the next plan end the other's. None: it is not so, or the files give no
+    name. A stack that is renamed still names what it has, and is known by its new name once that is applied; one that
+    is given up names nothing."""
     config, state = seen.config, seen.recorded
     name, known = wishes.stack if config is None else config.stack, state.applied_as or state.stack
     if wishes.mode not in _HOW or not name or known in ("", name):
         return None
-    has = {one.address for one in state.bindings.values() if one.address.kind != "ports"}
+    has = {one.address for one in state.bindings.values() if one.address.kind != "ports" and wishes.in_scope(one)}
     touched = any(isinstance(one, Create | Import | Delete) and one.address.kind != "ports" for one in plan.changes)
     named = wishes.declared | wishes.spared | wishes.given_up if config is None else _named_in(config)
     if not touched or not has or not named or not has.isdisjoint(named):
