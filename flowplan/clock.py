@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flowplan.classes import frozen
+
+AGREE = 300.0  # seconds by which two clocks may differ of which neither is wrong
+_UNITS = ((1440.0, "days"), (60.0, "hours"), (1.0, "minutes"))  # of so many minutes each
+_HEARD = 99  # answers that say what time it is: the last ones
+_WHOLE = 0.001  # seconds that a sum of floats may be short of a whole one
 
 
 def timestamp() -> str:
@@ -17,6 +24,13 @@ def timestamp() -> str:
 def since_boot() -> float:
     """Seconds, by a clock that nobody sets and that goes on while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def ahead(one: datetime, other: datetime) -> str:
+    """How far one clock is from another, for people: "25 hours ahead of", "6 minutes behind"."""
+    minutes = (one - other).total_seconds() / 60
+    size, unit = next(one for one in _UNITS if abs(minutes) >= 2 * one[0] or one is _UNITS[-1])
+    return f"{abs(minutes) / size:.0f} {unit} {'ahead of' if minutes > 0 else 'behind'}"
 
 
 @frozen
@@ -66,3 +80,47 @@ class Moment:
         """Seconds that may have passed from this moment to `now`: the most that a clock of this machine says. One
         stands still while it sleeps, the other may have been set."""
         return max(now.since_boot - self.since_boot, now.wall - self.wall, 0.0)
+
+
+class Told:
+    """What time it is by what an API says beside its answers. Safe for any number of threads.
+
+    What each says is kept by how far it is from `steady`, a clock that nobody sets, and the one in the middle counts:
+    neither a gateway or a cache whose clock is wrong nor one that sets this machine's moves it. Of two in the middle it
+    is the one nearer to `wall`, this machine's. `leaps`: the API's time stands still and leaps, as a simulator's does,
+    and is nobody else's; so the last answer counts, and no other clock is held against it.
+    """
+
+    def __init__(
+        self, *, leaps: bool, steady: Callable[[], float] = since_boot, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._leaps, self._steady, self._wall = leaps, steady, wall
+        self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)
+
+    def hear(self, at: float) -> None:
+        """An answer says that it is `at`, in seconds since the epoch."""
+        self._heard.append(at if self._leaps else at - self._steady())
+
+    def now(self) -> datetime | None:
+        """What time it is, in whole seconds, UTC; None: no answer has said it yet."""
+        heard = sorted(self._heard)
+        if not heard:
+            return None
+        if self._leaps:
+            return datetime.fromtimestamp(heard[0], UTC)
+        steady = self._steady()
+        here = self._wall() - steady
+        middle = min(heard[(len(heard) - 1) // 2], heard[len(heard) // 2], key=lambda one: abs(one - here))
+        return datetime.fromtimestamp(math.floor(steady + middle + _WHOLE), UTC)
+
+    def here(self) -> datetime:
+        """This machine's clock, UTC."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    def doubted_by(self) -> datetime | None:
+        """This machine's clock where it is more than `AGREE` from `now`: one of the two is wrong, and nothing tells
+        which. None: they agree, or only one of them says what time it is."""
+        told, here = self.now(), self.here()
+        if told is None or self._leaps or abs((here - told).total_seconds()) <= AGREE:
+            return None
+        return here

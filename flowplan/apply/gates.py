@@ -15,7 +15,7 @@ from flowplan.model.lifecycle import After
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
-from flowplan.planning.lifetimes import past
+from flowplan.planning.lifetimes import past_by_any
 from flowplan.planning.steps import Step
 from flowplan.state.state import DONE, Binding
 
@@ -174,7 +174,7 @@ class Gates:
 
     def _too_late(self, change: Change) -> CloudError | None:
         """That what waits would end at once by now, if it were placed; None: it would not."""
-        why = past(change.lifetime, self.around.cloud.time())
+        why = past_by_any(change.lifetime, self.around.cloud.time(), self.around.cloud.doubted_by())
         if why is None:
             return None
         return CloudError(

@@ -49,6 +49,9 @@ class Cloud(Protocol):
     def time(self) -> datetime:
         """The server's clock, else this machine's."""
 
+    def doubted_by(self) -> datetime | None:
+        """This machine's clock, where it and `time` cannot both be right; None: nothing is against `time`."""
+
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now. Raises NotFound."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from flowplan.clock import ahead
 from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.looks import Looks
@@ -41,6 +42,7 @@ class Asking:
         self.seen_projects: Mapping[str, str] = {}
         self._note = note
         self._noted: set[str] = set()
+        self._doubted = False  # whether it was said that a clock is wrong
         self._together = Together(parallelism)
 
     def close(self) -> None:
@@ -67,7 +69,7 @@ class Asking:
         self.note(f"{what} is left out{f' ({shown(named[0])})' if named else ''}: {shown(why, 200)}")
 
     def now(self) -> datetime | None:
-        """The server's clock, as its last answer had it."""
+        """The server's clock, as its answers have it; None: no answer had one."""
         return self.http.server_time
 
     def soon(self) -> float:
@@ -79,7 +81,17 @@ class Asking:
         by it that spending ends goes on without a `Date`, and the user is told whose clock it went by."""
         if self.http.server_time is None and self.http.has_answered:
             self.note("the API's answers have no Date header: what depends on the time goes by this machine's clock")
-        return self.http.server_time or datetime.now(UTC)
+        return self.http.server_time or self.http.clocks.here()
+
+    def doubted_by(self) -> datetime | None:
+        """This machine's clock, where it and `time` cannot both be right; None: nothing is against `time`. What must
+        not happen by one clock that is wrong is held to both, and the user is told."""
+        here = self.http.clocks.doubted_by()
+        if here is not None and not self._doubted:
+            self._doubted = True
+            how = f"this machine's clock is {ahead(here, self.time())} the API's"
+            self.note(f"{how}; flowplan does what depends on the time only if both allow it")
+        return here
 
     def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is

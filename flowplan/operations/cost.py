@@ -83,7 +83,8 @@ def _note_overdue(session: Session, state: State, live: Live, bills: Bills, now:
     running = {one.id for one in live.bids.values() if not one.ended and not one.bid.paused}
     bids = {address: one for address, one in state.bindings.items() if one.id in running and address.kind == "bid"}
     lifetimes = {address: bounds for address, one in bids.items() if (bounds := as_applied(one)) is not None}
-    if late := [str(address) for address in sorted(over(lifetimes, state, live, Seen(now, bills)), key=in_order)]:
+    seen = Seen(now, bills, here=session.cloud().doubted_by() if lifetimes else None)
+    if late := [str(address) for address in sorted(over(lifetimes, state, live, seen), key=in_order)]:
         whose = "the lifetime of each is over, and they are" if len(late) > 1 else "its lifetime is over, and it is"
         session.listener.note(f"{few(late)}: {whose} counted as running on; `flowplan apply` ends that")
 

@@ -138,7 +138,8 @@ def bid_rows(
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)
     machines = tuple(Machine(one.id, one.bid, one.status, one.created_at) for one in there)
-    lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines))
+    here = cloud.doubted_by() if any(one.lifetime is not None for one in ours.values()) else None
+    lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines, here))
     made = []
     for address, bid in bids.items():
         binding = ours[address]

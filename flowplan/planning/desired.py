@@ -34,7 +34,7 @@ from flowplan.state.known import Existing
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
-    from flowplan.planning.lifetimes import Lives
+    from flowplan.planning.lifetimes import Lives, Unsure
 
 
 @frozen
@@ -47,7 +47,7 @@ class Desired:
     addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
     longer, each with whether it is destroyed; ports with their bids.
     `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
-    lifetime is over, each with why; `unknown`: of whose that is not known, each with the bounds that nobody can check;
+    lifetime is over, each with why; `unknown`: of whose that is not known, each with why nobody knows;
     `left`: what is left of those that bound what a bid costs; `ranked`: where a bid
     could go that is placed or moved. `raised`: the limit prices in the files of bids that are wanted at another, to
     which the watch has raised them. `problems`: what is wrong with a resource, which may be
@@ -67,7 +67,7 @@ class Desired:
     waits_for: Mapping[Address, tuple[After, ...]] = field(factory=dict)
     lifetimes: Mapping[Address, Lifetime] = field(factory=dict)
     over: Mapping[Address, str] = field(factory=dict)
-    unknown: Mapping[Address, str] = field(factory=dict)
+    unknown: Mapping[Address, Unsure] = field(factory=dict)
     left: Mapping[Address, Lives] = field(factory=dict)
     ranked: Mapping[Address, tuple[Ranked, ...]] = field(factory=dict)
     raised: Mapping[Address, Decimal] = field(factory=dict)

@@ -89,17 +89,16 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
 
 def _may_be_over(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
-        bid, what = _left(one), desired.unknown.get(one.address)
+        bid, unsure = _left(one), desired.unknown.get(one.address)
         lifetime = desired.lifetimes.get(one.address)
-        if bid is None or bid.paused or what is None or one.guard is not None or lifetime is None:
+        if bid is None or bid.paused or unsure is None or one.guard is not None or lifetime is None:
             continue
         from flowplan.planning.lifetimes import may_be_over
 
         yield Diagnostic(
             "lifetime-unknown",
-            f"{one.address} {may_be_over(what, bid)}",
-            "give it an end_at, which flowplan can check without the API; to stop it now: flowplan destroy --target "
-            f"{one.address.word}",
+            f"{one.address} {may_be_over(unsure, bid)}",
+            f"{unsure.remedy}; to stop it now: flowplan destroy --target {one.address.word}",
             severity="warning",
             position=lifetime.source,
             about=str(one.address),

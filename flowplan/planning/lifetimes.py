@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from attrs import evolve
+
 from flowplan.classes import frozen
+from flowplan.clock import AGREE, ahead
 from flowplan.model.address import Address
 from flowplan.model.bounds import moment
 from flowplan.model.lifecycle import Bounds, Lifetime
@@ -26,7 +29,6 @@ _NOT_CHARGED = SHUT_DOWN | {
     *("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING", "STATUS_PENDING", "STATUS_SCHEDULED"),
     *("STATUS_PREEMPTED", "STATUS_PAUSED", "STATUS_REPLACED"),
 }
-AGREE = timedelta(minutes=5)  # by which two clocks may differ of which neither is wrong
 _HAVE_SHUT_DOWN = "its instances have shut down"
 _FOUND_BEFORE = "an earlier run found it over, and ended before the bid was cancelled"
 _WHY = regex(
@@ -48,16 +50,49 @@ class Machine:
 @frozen
 class Seen:
     """What a lifetime is held to: the time, what was billed, and the instances. None: it is not known,
-    and ends nothing."""
+    and ends nothing. `here`: this machine's clock, where it and `now` cannot both be right; None: nothing is against
+    `now`. What only one of the two says is over is not ended."""
 
     now: datetime
     billed: Bills | None = Bills()
     instances: tuple[Machine, ...] | None = ()
+    here: datetime | None = None
 
     @property
     def bills(self) -> Mapping[str, Sequence[Billed]]:
         """The periods of each bid that are known."""
         return self.billed.by_bid if self.billed is not None else {}
+
+    @property
+    def at_latest(self) -> Seen:
+        """The same by the later one of two clocks."""
+        return self if self.here is None or self.here < self.now else self.by_here
+
+    @property
+    def by_here(self) -> Seen:
+        """The same by this machine's clock."""
+        return evolve(self, now=self.here or self.now, here=None)
+
+
+@frozen
+class Unsure:
+    """Why nobody knows whether the lifetime of a live bid is over. `unseen`: what it is held to and nobody tells, for
+    people; "": it is over by one of two clocks, which are said in `clocks`."""
+
+    unseen: str
+    clocks: str = ""
+
+    @property
+    def why(self) -> str:
+        """A clause, for people."""
+        return self.clocks or f"flowplan cannot check its {self.unseen} now"
+
+    @property
+    def remedy(self) -> str:
+        """What helps flowplan to know it."""
+        if self.clocks:
+            return "set this machine's clock if it is the wrong one (flowplan doctor compares the two)"
+        return "give it an end_at, which flowplan can check without the API"
 
 
 @frozen
@@ -73,23 +108,47 @@ class Lives:
 def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, str]:
     """The tasks whose lifetime is over, each with why, for people: those that are live, and those whose `end_at` has
     passed whether they are or not."""
-    found: dict[Address, str] = {}
-    billed = seen.bills
-    for address, lifetime in lifetimes.items():
-        binding = state.bindings.get(address)
-        bid = live.bids.get(binding.id) if binding is not None else None
-        why = past(lifetime, seen.now)
-        if why is None and bid is not None and not bid.ended:
-            periods = billed.get(bid.id, ())
-            shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
-            why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
-            why = why or (_HAVE_SHUT_DOWN if shut else None)
-            was_over = binding is not None and binding.ended == LIFETIME
-            if why is None and was_over and not _is_known(lifetime, bid, seen):
-                why = _FOUND_BEFORE
-        if why is not None:
-            found[address] = why
-    return found
+    verdicts = {a: _verdict(a, one, state, live, seen) for a, one in lifetimes.items()}
+    return {address: why for address, (why, _) in verdicts.items() if why is not None}
+
+
+def _verdict(address: Address, lifetime: Bounds, state: State, live: Live, seen: Seen) -> tuple[str | None, str]:
+    """Why the lifetime is over, for people (None: it is not, or nobody knows it); and, where one of two clocks alone
+    says that it is, which of them; "" elsewhere. What an earlier run found over stays so."""
+    by_api = _why_over(address, lifetime, state, live, seen)
+    if seen.here is None:
+        return by_api, ""
+    binding, by_here = state.bindings.get(address), _why_over(address, lifetime, state, live, seen.by_here)
+    if by_api is not None and by_here is not None:
+        return by_api if seen.now < seen.here else by_here, ""
+    either = by_here or by_api
+    if either is None or (binding is not None and binding.ended == LIFETIME):
+        return either, ""
+    return None, f"it is over {_only_by(seen.now, seen.here, by_here)}"
+
+
+def _only_by(now: datetime, here: datetime, by_here: str | None) -> str:
+    """By which of the API's clock and this machine's something is so; `by_here`: what is so by this machine's."""
+    if by_here is None:
+        return f"only by the API's clock, which is {ahead(now, here)} this machine's"
+    return f"only by this machine's clock, which is {ahead(here, now)} the API's"
+
+
+def _why_over(address: Address, lifetime: Bounds, state: State, live: Live, seen: Seen) -> str | None:
+    """Why the lifetime is over by `now`, for people; None: it is not, or nobody knows it."""
+    binding = state.bindings.get(address)
+    bid = live.bids.get(binding.id) if binding is not None else None
+    why = past(lifetime, seen.now)
+    if why is not None or bid is None or bid.ended:
+        return why
+    periods = seen.bills.get(bid.id, ())
+    shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
+    why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
+    why = why or (_HAVE_SHUT_DOWN if shut else None)
+    was_over = binding is not None and binding.ended == LIFETIME
+    if why is None and was_over and not _is_known(lifetime, bid, seen):
+        why = _FOUND_BEFORE
+    return why
 
 
 def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, Lives]:
@@ -112,16 +171,22 @@ def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Se
     return found
 
 
-def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, str]:
-    """The live tasks of whose lifetime it is not known whether it is over, each with what it is held to and nobody
-    tells, for people. What `over` finds although something is not known is among them."""
+def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, Unsure]:
+    """The live tasks of whose lifetime it is not known whether it is over, each with why. What `over` finds although
+    something is not known is among them."""
     found = {}
     for address, lifetime in lifetimes.items():
         binding = state.bindings.get(address)
         bid = live.bids.get(binding.id) if binding is not None else None
-        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):
-            unseen = ["when_done"] if lifetime.cancel_when_done and seen.instances is None else []
-            found[address] = " and ".join([*_unread(lifetime, bid, seen), *unseen])
+        if bid is None or bid.ended:
+            continue
+        unread = _unread(lifetime, bid, seen.at_latest)  # by then most may have run that no bill has
+        if lifetime.cancel_when_done and seen.instances is None:
+            unread.append("when_done")
+        if unread:
+            found[address] = Unsure(" and ".join(unread))
+        elif clocks := _verdict(address, lifetime, state, live, seen)[1]:
+            found[address] = Unsure("", clocks)
     return found
 
 
@@ -181,10 +246,9 @@ def _unread(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:
     return may_lack(lifetime, bid, seen)
 
 
-def may_be_over(what: str, bid: Bid) -> str:
-    """Of a bid whose lifetime is `unknown`, as nobody tells `what` it is held to: what that means, for people."""
-    most = an_hour_at_most(bid.worst)
-    return f"may be past its lifetime: flowplan cannot check its {what} now, so it keeps running: {most}"
+def may_be_over(unsure: Unsure, bid: Bid) -> str:
+    """Of a bid whose lifetime is `unknown`: what that means, for people."""
+    return f"may be past its lifetime: {unsure.why}, so it keeps running: {an_hour_at_most(bid.worst)}"
 
 
 def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Left:
@@ -211,7 +275,7 @@ def _moment(text: str, now: datetime) -> datetime | None:
     """A time as the API writes it, in UTC; None for one that cannot be: what is later than `now` by more than `AGREE`
     has not happened, and by it nothing would have run yet."""
     at = moment(text)
-    return None if at is None or at > now + AGREE else at
+    return None if at is None or (at - now).total_seconds() > AGREE else at
 
 
 def as_applied(binding: Binding) -> Bounds | None:
@@ -277,6 +341,14 @@ def past(lifetime: Bounds | None, now: datetime) -> str | None:
     if lifetime is None or lifetime.end_at is None or now < lifetime.end_at:
         return None
     return f"its end_at, {lifetime.end_at:%Y-%m-%d %H:%M} UTC, has passed"
+
+
+def past_by_any(lifetime: Bounds | None, now: datetime, here: datetime | None) -> str | None:
+    """The same of what is yet to be placed: that one of two clocks says so is enough. `here`: as of `Seen`."""
+    by_api, by_here = past(lifetime, now), past(lifetime, here) if here is not None else None
+    if here is None or (by_api is None) == (by_here is None):
+        return by_api
+    return f"{by_api or by_here}, though {_only_by(now, here, by_here)}"
 
 
 def again(address: Address, *, late: bool) -> str:

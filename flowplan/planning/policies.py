@@ -7,7 +7,7 @@ replaced does not stay: it is placed again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from fnmatch import fnmatchcase
@@ -37,13 +37,14 @@ _GENERATION = regex(r"-g[0-9]+$")
 
 @frozen
 class Circumstances:
-    """What plans are judged by: `moments`, the time of now by time zone; `paid`, dollars per instance-hour that a bid
+    """What plans are judged by: `moments`, the time of now by time zone, by each clock that counts (the API's
+    first), all of which have to allow what is placed; `paid`, dollars per instance-hour that a bid
     would pay now, None where that is unknown."""
 
     catalogue: Catalogue
     live: Live
     project: Named
-    moments: Mapping[str, datetime] = field(factory=dict)
+    moments: Mapping[str, Sequence[datetime]] = field(factory=dict)
     paid: Mapping[Address, Decimal | None] = field(factory=dict)
 
 
@@ -312,20 +313,24 @@ def _lower(rule: MaxPrice, cap: Cap, gpus: int) -> str:
 
 
 def _at_this_hour(raising: list[Change], rule: Hours, seen: Circumstances) -> Iterator[Diagnostic]:
-    moment = seen.moments.get(rule.zone)
-    if moment is not None and rule.allow(moment):
+    moments = seen.moments.get(rule.zone, ())
+    if moments and all(map(rule.allow, moments)):
         return
     names = [str(one.address) for one in raising]
     many = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
     summary = (
-        f"the policy allows placing and raising from {rule}; {_there(moment)}, and this would place or raise {many}"
+        f"the policy allows placing and raising from {rule}; {_there(*moments)}, and this would place or raise {many}"
     )
     hint = "apply within these hours; what removes, pauses or lowers is never held up"
     yield Diagnostic("policy", summary, hint, position=rule.position)
 
 
-def _there(moment: datetime | None) -> str:
-    return "the time there is unknown" if moment is None else f"it is {moment:%a %H:%M} there"
+def _there(api: datetime | None = None, here: datetime | None = None) -> str:
+    """What time it is there by the API's clock and, where that is another, by this machine's."""
+    if api is None:
+        return "the time there is unknown"
+    besides = "" if here is None else f" by the API's clock, {here:%a %H:%M} by this machine's"
+    return f"it is {api:%a %H:%M} there{besides}"
 
 
 # ---- the project ------------------------------------------------------------------------------------------------

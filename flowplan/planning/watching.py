@@ -15,7 +15,7 @@ from flowplan.model.address import Address, in_order
 from flowplan.model.live import ALLOCATED, OPEN, PREEMPTING
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, Delete, Expire, LeftOut, NoOp, Read, Replace, Update
-from flowplan.planning.lifetimes import has_lifetime_as_applied, may_be_over
+from flowplan.planning.lifetimes import Unsure, has_lifetime_as_applied, may_be_over
 from flowplan.planning.watch_again import is_met, is_move, pause_left, why_not_placed
 from flowplan.planning.watch_findings import Act, Decision, Finding, Kind
 from flowplan.planning.watch_limits import (
@@ -182,13 +182,13 @@ class _Finding(AtChange):
             return self._priced(kind, said)
         why = why_not_raised(self, bid, least)
         if why is None and unchecked is not None:
-            why = f"flowplan cannot check its {unchecked} now"
+            why = unchecked.why
         if why is not None:
             return self._priced(kind, said, why_not=why)
         return self._priced(kind, said, act="raise", new_limit=with_spare(self, bid, least))
 
-    def _unchecked(self) -> str | None:
-        """What its lifetime is held to and nobody tells; None: it is known, or the watch ends nothing by it."""
+    def _unchecked(self) -> Unsure | None:
+        """Why nobody knows whether its lifetime is over; None: it is known, or the watch ends nothing by it."""
         if self.change.guard is not None or not self.seen.policy.enforce_lifetime:
             return None
         return self.seen.desired.unknown.get(self.change.address)

@@ -164,7 +164,7 @@ class Simulator:
             self._answered += 1
             fault = self._meet_faults(request) if self._has_faults() else None
             response = self._spoilt(fault, request) if fault else self._answering.answer_or_refuse(request)
-            response.headers["date"] = clock.http_date(timekeeping.stored_now(self._db) // clock.SECOND)
+            response.headers.setdefault("date", clock.http_date(timekeeping.stored_now(self._db) // clock.SECOND))
             response.headers["x-request-id"] = f"req_{self._answered:012d}"
             return response
 

@@ -38,6 +38,7 @@ class Sky:
     status: str | CloudError | None
     running: int = 0
     looks: int = 0
+    here: datetime | None = None  # this machine's clock, where it disagrees
 
     def live(self) -> Live:
         self.looks += 1
@@ -50,6 +51,9 @@ class Sky:
 
     def time(self) -> datetime:
         return datetime.fromtimestamp(1000, UTC)
+
+    def doubted_by(self) -> datetime | None:
+        return self.here
 
     def instances(self) -> Iterable[Any]:
         return [live_instance("bid_1")] * self.running
@@ -240,6 +244,18 @@ def test_what_would_end_at_once_is_not_waited_for(hours: int, late: bool) -> Non
     failed = gates.look()[1]
     assert [str(error) for error in failed.values()] == (
         ["it would end at once: its end_at, 1969-12-31 23:00 UTC, has passed"] if late else []
+    )
+
+
+def test_nor_what_would_end_at_once_by_one_of_two_clocks() -> None:
+    by_api = datetime.fromtimestamp(1000, UTC)
+    lifetime = Lifetime(None, None, by_api + timedelta(hours=1), cancel_when_done=False, source=HERE)
+    gates = Watch().gates(Sky("Open", here=by_api + timedelta(hours=3)))
+    gates.admits(STEP, attrs.evolve(waiting("running"), lifetime=lifetime))
+    (error,) = gates.look()[1].values()
+    assert str(error).endswith(
+        "its end_at, 1970-01-01 01:16 UTC, has passed, though only by this machine's clock, which is 3 hours ahead "
+        "of the API's"
     )
 
 

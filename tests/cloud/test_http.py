@@ -143,6 +143,13 @@ def test_the_servers_time_is_remembered(net: responses.RequestsMock, api: Transp
     assert api.server_time == datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
 
 
+def test_a_gateway_that_fails_does_not_say_what_time_it_is(net: responses.RequestsMock, api: Transport) -> None:
+    late, now = {"Date": "Wed, 25 Nov 2026 08:00:05 GMT"}, {"Date": "Tue, 24 Nov 2026 08:00:05 GMT"}
+    answers(net, "GET", *[{"status": 503, "headers": late}] * 3, {"json": [], "headers": now})
+    api.call("GET", BIDS)
+    assert api.server_time == datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
+
+
 def test_without_a_date_the_time_is_this_machines_and_that_is_said(net: responses.RequestsMock, api: Transport) -> None:
     notes: list[str] = []
     asking = Asking(api, note=notes.append)

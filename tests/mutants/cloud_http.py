@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take an answer that lay in a cache for one of now",
+        "cloud/http/transport.py",
+        "        self.clocks.hear(self._date[1] + int(age))\n",
+        "        self.clocks.hear(self._date[1])\n",
+        ("tests/operations/test_two_clocks.py", "-k", "cache"),
+    ),
+    Mistake(
+        "believe a gateway that fails what time it is",
+        "cloud/http/transport.py",
+        "(reply.status or 500) >= 500 or _AGE",
+        "_AGE",
+        ("tests/cloud/test_http.py", "-k", "gateway"),
+    ),
+    Mistake(
         "wait for minutes because the API asks for it, and say nothing",
         "cloud/http/transport.py",
         "        if not told:\n",

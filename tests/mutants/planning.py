@@ -6,9 +6,44 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "end by one clock that is wrong what the other says is not over",
+        "planning/lifetimes.py",
+        "    if either is None or (binding is not None and binding.ended == LIFETIME):\n",
+        "    if True:\n",
+        ("tests/test_clock.py", "-k", "ends_a_bid"),
+    ),
+    Mistake(
+        "let a bid run on that is over by both clocks",
+        "planning/lifetimes.py",
+        "    if by_api is not None and by_here is not None:\n",
+        "    if False:\n",
+        ("tests/operations/test_two_clocks.py", "-k", "both_say"),
+    ),
+    Mistake(
+        "doubt by a clock what an earlier run found over",
+        "planning/lifetimes.py",
+        "    if either is None or (binding is not None and binding.ended == LIFETIME):\n",
+        "    if either is None:\n",
+        ("tests/operations/test_two_clocks.py", "-k", "earlier_run"),
+    ),
+    Mistake(
+        "place what is over by this machine's clock",
+        "planning/lifetimes.py",
+        '    return f"{by_api or by_here}, though {_only_by(now, here, by_here)}"\n',
+        "    return by_api\n",
+        ("tests/operations/test_two_clocks.py", "-k", "is_not_placed"),
+    ),
+    Mistake(
+        "place within the hours of a policy by one of two clocks",
+        "planning/policies.py",
+        "    if moments and all(map(rule.allow, moments)):\n",
+        "    if moments and any(map(rule.allow, moments)):\n",
+        ("tests/planning/test_policies.py", "-k", "both_clocks"),
+    ),
+    Mistake(
         "believe that a bid was placed at a time that is yet to come",
         "planning/lifetimes.py",
-        "    return None if at is None or at > now + AGREE else at\n",
+        "    return None if at is None or (at - now).total_seconds() > AGREE else at\n",
         "    return at\n",
         ("tests/planning/test_lifetimes.py", "-k", "yet_to_come"),
     ),
@@ -183,7 +218,7 @@ MISTAKES = (
     Mistake(
         "say nothing of a lifetime that may be over, as its bill cannot be read",
         "planning/lifetimes.py",
-        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
+        "        if unread:\n",
         "        if False:\n",
         ("tests/operations/test_lifetimes.py", "-k", "bills_that_cannot_be_fetched"),
     ),
@@ -197,8 +232,8 @@ MISTAKES = (
     Mistake(
         "say that a lifetime may be over whose bill is read",
         "planning/lifetimes.py",
-        "        if bid is not None and not bid.ended and not _is_known(lifetime, bid, seen):\n",
-        "        if bid is not None and not bid.ended:\n",
+        "        if unread:\n",
+        "        if True:\n",
         ("tests/operations/test_lifetimes.py", "-k", "bills_that_cannot_be_fetched"),
     ),
     Mistake(

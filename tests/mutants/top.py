@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "believe the last answer what time it is",
+        "clock.py",
+        "        self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)\n",
+        "        self._heard: deque[float] = deque(maxlen=1)\n",
+        ("tests/operations/test_two_clocks.py", "-k", "one_answer"),
+    ),
+    Mistake(
+        "believe the later of two answers that disagree",
+        "clock.py",
+        "key=lambda one: abs(one - here))",
+        "key=lambda one: -one)",
+        ("tests/test_clock.py", "-k", "in_the_middle"),
+    ),
+    Mistake(
+        "tell the time by a clock that somebody sets meanwhile",
+        "clock.py",
+        "        self._heard.append(at if self._leaps else at - self._steady())\n",
+        "        self._heard.append(at if self._leaps else at - self._wall())\n",
+        ("tests/test_clock.py", "-k", "fewer_than_half"),
+    ),
+    Mistake(
         "fail what the threads that there are would do",
         "threads.py",
         "            if not self._has_one:\n",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -37,9 +37,11 @@ def price(*caps: Cap, basis: PriceBasis = "limit") -> Policies:
     return Policies(max_price=MaxPrice(caps, basis))
 
 
-def seen(there: Live | None = None, moment: datetime | None = NOW, **paid: str | None) -> Circumstances:
+def seen(
+    there: Live | None = None, moment: datetime | None = NOW, here: datetime | None = None, **paid: str | None
+) -> Circumstances:
     prices = {Address("bid", name): None if text is None else Decimal(text) for name, text in paid.items()}
-    moments = {} if moment is None else {"UTC": moment}
+    moments = {} if moment is None else {"UTC": (moment,) if here is None else (moment, here)}
     return Circumstances(Catalogue((H100,), ()), there or Live(), HERE, moments, prices)
 
 
@@ -220,6 +222,15 @@ def test_hours(start: str, end: str, days: set[int], moment: str, allowed: bool)
     clock = [datetime.strptime(text, "%H:%M").time() for text in (start, end)]
     rules = Policies(hours=Hours(*clock, frozenset(days), "UTC", AT))
     assert (said(rules, NEW, about=seen(moment=at)) == []) is allowed
+
+
+def test_hours_are_held_to_both_clocks_where_nobody_knows_which_is_wrong() -> None:
+    by_day = Policies(hours=Hours(time(8), time(18), frozenset(range(7)), "UTC", AT))
+    noon, night = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 23, tzinfo=UTC)
+    assert said(by_day, NEW, about=seen(moment=noon, here=noon)) == []
+    for api, here in ((noon, night), (night, noon), (night, night)):
+        (summary,) = said(by_day, NEW, about=seen(moment=api, here=here))
+        assert f"it is Mon {api:%H:%M} there by the API's clock, Mon {here:%H:%M} by this machine's, and" in summary
 
 
 # ---- the project ----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from flowplan.classes import frozen
+from flowplan.clock import Told, since_boot
 from flowplan.cloud.http import paging
 from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
 from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
@@ -36,6 +37,7 @@ from flowplan.cloud.http.wire import Patience, Wire
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.masking import forms_of
 from flowplan.model.bounds import of_our_time
+from flowplan.patterns import regex
 from flowplan.printable import shown
 from flowplan.secret import Secret
 
@@ -54,6 +56,7 @@ BACKOFF_CAP = 20.0  # seconds
 CROWDED = 10.0  # seconds of such a call
 HURRIED = 5.0  # seconds in all for what is only shown, or only proves more, while something runs that is to stop
 NOTABLE = 10.0  # seconds of a pause from which on it is said what is waited for
+_AGE = regex(r"[0-9]{1,8}", re.ASCII)  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
 
@@ -79,11 +82,14 @@ class Caller:
 
 @frozen
 class Timing:
-    """`deadline` and `budget` are seconds of `clock`, for one attempt and for one call. `jitter` draws from [0, 1)."""
+    """`deadline` and `budget` are seconds of `clock`, for one attempt and for one call. `jitter` draws from [0, 1).
+    `steady` is a clock that nobody sets, which also counts while the machine sleeps; `wall` is this machine's."""
 
     deadline: float = DEADLINE
     budget: float = BUDGET
     clock: Callable[[], float] = time.monotonic
+    steady: Callable[[], float] = since_boot
+    wall: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
 
 
@@ -93,7 +99,7 @@ class Transport:
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
     a call, when it was refused. `wire` replaces the network (the simulator inside this process). `secrets` are further
-    values that no message may show.
+    values that no message may show. `clocks`: what time it is by the answers.
 
     From `environ` (os.environ) come HTTPS_PROXY, NO_PROXY, and REQUESTS_CA_BUNDLE or SSL_CERT_FILE: a file with
     the certificate authorities to trust instead of those that come with requests. Verification is never off.
@@ -126,7 +132,9 @@ class Transport:
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
-        self._date: tuple[str, datetime] | None = None  # the last that was valid, and what it says
+        self._date: tuple[str, float] | None = None  # the last `Date` that was valid, and what it says
+        leaps = self.in_process or self.base_url.startswith("http:")  # on this machine there are only simulators
+        self.clocks: Told = Told(leaps=leaps, steady=self._timing.steady, wall=self._timing.wall)
         self._answered = False  # whether anybody ever did
         self.has_answered = False
         self._setup = threading.Lock()
@@ -147,8 +155,9 @@ class Transport:
 
     @property
     def server_time(self) -> datetime | None:
-        """The `Date` of the last answer that had a valid one: whole seconds, UTC; informative, it may jump."""
-        return self._date[1] if self._date is not None else None
+        """What time it is by the `Date`s of the answers, in whole seconds, UTC; it may jump. None: no answer had one
+        that is valid."""
+        return self.clocks.now()
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -301,16 +310,24 @@ class Transport:
         if reply.status is not None:
             self.has_answered = True
             self._answered = True
-            self._note_date(reply.headers.get("date"))
+            self._note_date(reply)
         if self._caller.log is not None:
             self._caller.log(self._line(request, path, reply, self._clock() - started))
         return reply
 
-    def _note_date(self, date: str | None) -> None:
-        """Keeps a `Date` for `server_time`, unless it is none, or of no time in which anybody looks at a cloud."""
-        known = self._date is not None and date == self._date[0]
-        if date is not None and not known and (found := http_date(date)) and of_our_time(found):
-            self._date = (date, found)
+    def _note_date(self, reply: Reply) -> None:
+        """Hears what time it is by the `Date` of an answer, unless that is none, or of no time in which anybody looks
+        at a cloud. One that lay in a cache is as old as its `Age` says. That of a failure is the clock of whatever
+        stands before the API."""
+        date, age = reply.headers.get("date"), reply.headers.get("age", "0").strip()
+        if date is None or (reply.status or 500) >= 500 or _AGE.fullmatch(age) is None:
+            return
+        if self._date is None or date != self._date[0]:
+            found = http_date(date)
+            if found is None or of_our_time(found) is None:
+                return
+            self._date = (date, found.timestamp())
+        self.clocks.hear(self._date[1] + int(age))
 
     def _line(self, request: Outgoing, path: str, reply: Reply, elapsed: float) -> str:
         template = re.sub(r"/[a-z]+_[^/]+", "/{fid}", path)

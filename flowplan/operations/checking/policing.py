@@ -74,11 +74,13 @@ def _project(seen: Observed) -> Named:
     return Named(seen.state.project or "", seen.state.project_name or "")
 
 
-def _moments(session: Session, wishes: Wishes) -> dict[str, datetime]:
-    """The time of now in each time zone that the policies of `wishes` name, as far as this system knows it."""
+def _moments(session: Session, wishes: Wishes) -> dict[str, tuple[datetime, ...]]:
+    """The time of now in each time zone that the policies of `wishes` name, as far as this system knows it: by the
+    API's clock and, where nobody knows which of the two is wrong, by this machine's."""
     zones = {one.hours.zone: zone_of(one.hours.zone) for one in wishes.policies if one.hours is not None}
-    now = session.cloud().time()
-    return {name: now.astimezone(zone) for name, zone in zones.items() if zone is not None}
+    now, here = session.cloud().time(), session.cloud().doubted_by() if zones else None
+    clocks = (now,) if here is None else (now, here)
+    return {name: tuple(one.astimezone(zone) for one in clocks) for name, zone in zones.items() if zone is not None}
 
 
 def _paid(costs: Costs) -> dict[Address, Decimal | None]:

@@ -40,6 +40,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     machines = single(instances).or_error() if needs_instances(there) else known(())
     billed, seen = cloud.read(bills.beside(machines))
     read, now = _fetched(session, "what they were billed", billed), cloud.time()
+    here = cloud.doubted_by() if lifetimes else None
     asked = needs_instances(there)
     lacking = _lacking(there, ids, live, Seen(now, read, seen if asked and not isinstance(seen, CloudError) else None))
     if lacking and not asked:
@@ -51,7 +52,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State,
     for address in there:
         if read is not None and needs_bills({address: there[address]}) and (why := read.unread.get(ids[address])):
             cloud.note(f"{address}: its lifetime goes by the part of its bill that can be read: {why}")
-    return Seen(now, read, _fetched(session, "their instances", seen))
+    return Seen(now, read, _fetched(session, "their instances", seen), here)
 
 
 def _lacking(there: Mapping[Address, Bounds], ids: Mapping[Address, str], live: Live, seen: Seen) -> list[Address]:
@@ -63,10 +64,14 @@ def _lacking(there: Mapping[Address, Bounds], ids: Mapping[Address, str], live: 
 
 
 def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:
-    """The tasks whose lifetime is over by now, each with why."""
-    from flowplan.planning.lifetimes import over
+    """The tasks whose lifetime is over by now, each with why; those that are over by one of two clocks are told."""
+    from flowplan.planning.lifetimes import over, unknown
 
-    return over(lifetimes, state, live, seen_of(session, lifetimes, state, live))
+    seen = seen_of(session, lifetimes, state, live)
+    if seen.here is not None:
+        for address, unsure in unknown(lifetimes, state, live, seen).items():
+            session.cloud().note(f"{address} may be past its lifetime: {unsure.why}")
+    return over(lifetimes, state, live, seen)
 
 
 def _fetched(session: Session, what: str, found: T | CloudError) -> T | None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.errors import CloudError, ConfigError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from flowplan.cloud.fcp import Fcp
     from flowplan.diagnostics import Diagnostic
     from flowplan.model.address import Address
     from flowplan.model.lifecycle import Lifetime
@@ -31,11 +30,11 @@ def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed)
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
         return ()
-    placing, now = [one.address for one in plan.changes if isinstance(one, (Create, Replace))], session.cloud().time()
+    placing, cloud = [one.address for one in plan.changes if isinstance(one, (Create, Replace))], session.cloud()
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     problems += [
         config.problem(address, "lifetime", f"{address} would end at once: {why}", ENDED, code="lifetime-over")
-        for address, why in _over_at_once(seen.desired.lifetimes, placing, now).items()
+        for address, why in _over_at_once(seen.desired.lifetimes, placing, cloud).items()
     ]
     quotas, unchecked = prices.quotas, list[Diagnostic]()
     if isinstance(quotas, CloudError):
@@ -48,12 +47,12 @@ def hold_placeable(session: Session, plan: Plan, prices: Prices, seen: Observed)
     return tuple(unchecked)
 
 
-def _over_at_once(
-    lifetimes: Mapping[Address, Lifetime], placing: Iterable[Address], now: datetime
-) -> dict[Address, str]:
+def _over_at_once(lifetimes: Mapping[Address, Lifetime], placing: Iterable[Address], cloud: Fcp) -> dict[Address, str]:
     """Those of `placing` whose lifetime is over before it begins, each with why."""
-    if not lifetimes:
+    if not lifetimes.keys() & set(placing):
         return {}
-    from flowplan.planning.lifetimes import past
+    from flowplan.planning.lifetimes import past_by_any
 
-    return {a: why for a in placing if a in lifetimes and (why := past(lifetimes[a], now)) is not None}
+    now, here = cloud.time(), cloud.doubted_by()
+    whys = {a: past_by_any(lifetimes[a], now, here) for a in placing if a in lifetimes}
+    return {a: why for a, why in whys.items() if why is not None}

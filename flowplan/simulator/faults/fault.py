@@ -22,7 +22,7 @@ Does = Literal[
     "kill",  # SIGKILL to the client, when it runs the simulator in its own process (over a socket: as reset)
     "truncated",  # the true answer breaks off in the middle; one without a body before it begins (as reset)
     "garbled",  # the first half of the true answer, as if it were all: no JSON; one without a body is as it is
-    "edited",  # the true answer, every object listed in it (else itself) with the members of `put`, without `drop`
+    "edited",  # the true answer with `headers`, every object listed in it (else itself) with `put`, without `drop`
     "slow",  # the true answer after `seconds` of real time
 ]
 _OF_THE_TRUE_ANSWER: Final = ("truncated", "garbled", "edited", "slow")
@@ -74,8 +74,8 @@ class Fault:
             raise ValueError(f"no request is like {self.on!r}")
         if self.does in _OF_A_BODY and all(route.method == "DELETE" for route in concerned):
             raise ValueError(f"the answer to {self.on} has no body that could be {self.does}")
-        if self.does == "edited" and not self.put and not self.drop:
-            raise ValueError("nothing to edit: give put or drop")
+        if self.does == "edited" and not (self.put or self.drop or self.headers):
+            raise ValueError("nothing to edit: give put, drop or headers")
         if self.after_commit and self.late is not None:
             raise ValueError("after_commit is at once, late is later")
         if self.does in _NEVER_SENT and (self.after_commit or self.late is not None):
@@ -114,6 +114,7 @@ class Fault:
         response = true or reply(503, {"detail": "not executed"})
         if self.does in ("garbled", "edited"):
             response.body = self._edited(response.body) if self.does == "edited" else _half(response.body)
+            response.headers.update(self._given_headers())
         elif self.does in ("slow", "timeout"):  # no other takes its time
             response.delay = self.seconds
         if self.does == "truncated" and not response.body:
@@ -129,8 +130,11 @@ class Fault:
         response = Response(self.status, {"content-type": "application/json"}, body.encode() * self.repeat)
         if self.retry_after is not None:
             response.headers["retry-after"] = str(self.retry_after)
-        response.headers.update({name.lower(): value for name, value in self.headers.items()})
+        response.headers.update(self._given_headers())
         return response
+
+    def _given_headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
 
     def _edited(self, body: bytes) -> bytes:
         if not body:

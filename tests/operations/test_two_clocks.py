@@ -1,0 +1,231 @@
+"""An API and a machine that do not agree what time it is: no clock that is wrong alone ends a job, or lets one be
+placed when it must not be; and what runs on for that is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from attrs import define
+
+from flowplan.clock import Told
+from flowplan.cloud.http import transport
+from flowplan.simulator.clock import http_date
+from tests.conftest import APPLY, Place, Result
+from tests.operations.jobs import HEAD, created, live
+
+BY_HOURS, NOON = "lifetime: {max_hours: 12}", "lifetime: {end_at: '2026-11-02T12:00:00Z'}"  # it begins at 09:00
+LISTS = "GET /v2/*"
+HOUR, DAY = 3600.0, 86400.0
+
+
+@define
+class Clocks:
+    """The simulator as an API elsewhere, whose time goes on and is held against this machine's clock, which is `here`
+    seconds ahead of it."""
+
+    place: Place
+    here: float = 0.0
+
+    def told(self, *, leaps: bool, steady: Callable[[], float], wall: Callable[[], float]) -> Told:
+        return Told(leaps=False, steady=steady, wall=lambda: self.true().timestamp() + self.here)
+
+    def true(self) -> datetime:
+        with self.place.simulator() as simulator:
+            return simulator.now()
+
+    def lie(self, date: float | str, *, age: str | None = None, on: str = LISTS, times: int | None = None) -> None:
+        """From now on answers have this `Date`: so many seconds ahead, or as it is."""
+        if not isinstance(date, str):
+            date = http_date(int(self.true().timestamp() + date))
+        headers = {"date": date} | ({"age": age} if age is not None else {})
+        with self.place.simulator() as simulator:
+            simulator.faults.add(on, "edited", headers=headers, times=times)
+
+    def tell_the_truth(self) -> None:
+        with self.place.simulator() as simulator:
+            simulator.faults.clear()
+
+
+@pytest.fixture
+def clocks(place: Place, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    found = Clocks(place)
+    monkeypatch.setattr(transport, "Told", found.told)
+    return found
+
+
+def runs(place: Place, lifetime: str) -> None:
+    place.write(f"{HEAD}  train:\n    {lifetime}\n")
+    place.ok(*APPLY)
+    assert live(place) == ["train"]
+
+
+def said(told: Result) -> str:
+    return " ".join((told.out + told.err).split())
+
+
+@pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
+@pytest.mark.parametrize("route", ["GET /v2/spot/bids", "GET /v2/projects", "GET /v2/instances/pricing/history"])
+def test_one_answer_whose_date_is_a_day_ahead_ends_nothing(
+    place: Place, clocks: Clocks, lifetime: str, route: str
+) -> None:
+    runs(place, lifetime)
+    clocks.lie(DAY, on=route)
+    told = place.run(*APPLY)
+    assert told.code == 0 and live(place) == ["train"], told
+    assert "clock" not in said(told), "the other answers agree with this machine"
+
+
+@pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
+@pytest.mark.parametrize("by_api", [True, False])
+def test_what_one_of_two_clocks_says_is_over_runs_on_and_is_told(
+    place: Place, clocks: Clocks, lifetime: str, by_api: bool
+) -> None:
+    runs(place, lifetime)
+    place.ok("simulator", "advance", "1h")
+    if by_api:
+        clocks.lie(DAY)
+    else:
+        clocks.here = DAY
+    told = place.run("plan", "--detailed-exitcode")
+    assert told.code == 0, told
+    one, other = ("the API's clock", "this machine's") if by_api else ("this machine's clock", "the API's")
+    why = f"it is over only by {one}, which is 24 hours ahead of {other}"
+    assert f"bid.train may be past its lifetime: {why}, so it keeps running: at most $3.00 an hour" in said(told)
+    assert "set this machine's clock if it is the wrong one (flowplan doctor compares the two)" in said(told)
+    assert "to stop it now: flowplan destroy --target bid.train" in said(told)
+    assert "flowplan does what depends on the time only if both allow it" in said(told)
+    place.ok(*APPLY)
+    assert live(place) == ["train"]
+    assert place.run("watch", "--once").code == 2
+    assert live(place) == ["train"]
+
+
+@pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
+@pytest.mark.parametrize("behind", ["api", "here"])
+def test_a_clock_that_is_behind_lets_no_bid_run_on_in_silence(
+    place: Place, clocks: Clocks, lifetime: str, behind: str
+) -> None:
+    runs(place, lifetime)
+    place.ok("simulator", "advance", "13h")
+    if behind == "api":
+        clocks.lie(-DAY)
+    else:
+        clocks.here = -DAY
+    assert "may be past its lifetime" in said(place.run("plan"))
+    assert "may be past its lifetime" in said(place.run("apply", "--auto-approve"))
+    clocks.tell_the_truth()
+    clocks.here = 0
+    place.ok(*APPLY)
+    assert live(place) == []
+
+
+@pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
+@pytest.mark.parametrize("here", [-600, 600, 100 * DAY])
+def test_what_both_say_is_over_is_over(place: Place, clocks: Clocks, lifetime: str, here: float) -> None:
+    runs(place, lifetime)
+    place.ok("simulator", "advance", "13h")
+    clocks.here = here
+    assert "may be past" not in said(place.run(*APPLY))
+    assert live(place) == []
+    assert "No changes" in place.ok("plan")
+
+
+def test_what_an_earlier_run_found_over_is_ended_whatever_a_clock_says_by_then(place: Place, clocks: Clocks) -> None:
+    runs(place, NOON)
+    place.ok("simulator", "advance", "13h")
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE *", "status", status=403)
+    assert place.run(*APPLY).code != 0 and live(place) == ["train"]
+    clocks.tell_the_truth()
+    clocks.here = -DAY
+    place.run(*APPLY)
+    assert live(place) == []
+
+
+def test_what_would_be_over_by_one_of_two_clocks_is_not_placed(place: Place, clocks: Clocks) -> None:
+    place.write(f"{HEAD}  train:\n    {NOON}\n")
+    clocks.here = DAY
+    told = place.run(*APPLY)
+    assert told.code == 65 and "has passed, though only by this machine's clock" in said(told), told
+    assert "which is 24 hours ahead of the API's" in said(told)
+    assert not created(place)
+
+
+@pytest.mark.parametrize("by_api", [True, False])
+def test_nothing_is_placed_outside_of_the_hours_of_a_policy_by_either_clock(
+    place: Place, clocks: Clocks, by_api: bool
+) -> None:
+    hours = "policies:\n  hours: {from: '08:00', to: '18:00', days: [mon, tue, wed, thu, fri], time_zone: UTC}\n"
+    place.write(f"{HEAD}  train: {{}}\n{hours}")
+    if by_api:
+        clocks.lie(12 * HOUR)
+    else:
+        clocks.here = 12 * HOUR
+    told = place.run(*APPLY)
+    assert told.code != 0 and not created(place), told
+    api, here = ("Mon 21:00", "Mon 09:00") if by_api else ("Mon 09:00", "Mon 21:00")
+    assert f"it is {api} there by the API's clock, {here} by this machine's" in said(told)
+    clocks.tell_the_truth()
+    clocks.here = 0
+    place.ok(*APPLY)
+
+
+@pytest.mark.parametrize(
+    ("date", "age"),
+    [
+        ("Mon, 02 Nov 2026 09:00:00 +1400", None),  # in another zone: 14 hours ago, by all answers
+        ("null", None),
+        ("", None),
+        ("Tue, 03 Nov 2026 09:00:00 GMT", "soon"),
+        ("Tue, 03 Nov 2026 09:00:00 GMT", "-5"),
+        ("Sun, 01 Nov 2026 09:00:00 GMT", str(int(DAY))),  # a day in a cache: it is 09:00 now
+        ("Sun, 01 Nov 2026 09:00:00 GMT", "0"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+    ],
+)
+def test_no_date_ends_what_this_machines_clock_says_is_not_over(
+    place: Place, clocks: Clocks, date: str, age: str | None
+) -> None:
+    runs(place, NOON)
+    clocks.lie(date, age=age)
+    place.ok(*APPLY)
+    assert live(place) == ["train"]
+
+
+def test_an_answer_of_a_cache_is_as_late_as_its_age(place: Place, clocks: Clocks) -> None:
+    runs(place, NOON)
+    place.ok("simulator", "advance", "4h")
+    clocks.lie(-4 * HOUR, age=str(int(4 * HOUR)))
+    told = place.run(*APPLY)
+    assert live(place) == [] and "clock" not in said(told), told
+
+
+def test_status_and_cost_say_whose_clock_is_wrong_and_do_not_call_it_over(place: Place, clocks: Clocks) -> None:
+    runs(place, NOON)
+    clocks.here = DAY
+    told = place.run("status", "--format", "json")
+    (bid,) = json.loads(told.out)["bids"]
+    assert bid["lifetime"]["over"] is None
+    assert "this machine's clock is 24 hours ahead of the API's" in said(told)
+    assert "counted as running on" not in said(place.run("cost"))
+
+
+def test_where_the_files_cannot_be_read_it_is_told_as_well(place: Place, clocks: Clocks) -> None:
+    runs(place, NOON)
+    place.write("version: 2\nname: [\n")
+    clocks.here = DAY
+    told = place.run(*APPLY)
+    assert told.code == 65 and live(place) == ["train"], told
+    assert "bid.train may be past its lifetime: it is over only by this machine's clock, which is 24 hours" in said(
+        told
+    )
+
+
+def test_a_clock_that_is_wrong_and_decides_nothing_is_not_spoken_of(place: Place, clocks: Clocks) -> None:
+    place.write(f"{HEAD}  train: {{}}\n")
+    clocks.here = 30 * DAY
+    for command in (("plan",), APPLY, ("status",), ("cost",), ("plan",)):
+        assert "clock" not in said(place.run(*command))
