@@ -2,24 +2,96 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future  # not its executors: they begin nothing any more once the main thread has ended
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Waiting = tuple[Future[Any], Callable[[], None]]  # what is to begin, and what comes of it
 
 
-class Pool(ThreadPoolExecutor):
-    """One thread is enough: where the machine gives no more (ulimit -u, the limit of a container), those that there are
-    do all the work. `submit` raises RuntimeError where there is none; what it was given may still be begun once there
-    is."""
+class Pool:
+    """At most `most` threads, whose names begin with `named`, each of which calls `first` before all else; one is made
+    when there is work and none is idle. They end with `shutdown`, or with this object where nobody calls that; the
+    process ends without them.
 
-    _has_one = False
+    One thread is enough: where the machine gives no more (ulimit -u, the limit of a container), those that there are do
+    all the work. Once the main thread has ended (`atexit`, or where another thread goes on), Python may give none at
+    all; then the thread that submits does it.
+    """
+
+    def __init__(self, most: int, named: str, first: Callable[[], object] = bool) -> None:
+        self._most, self._named, self._first = most, named, first
+        self._waiting, self._idle = SimpleQueue[_Waiting | None](), threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, call: Callable[..., T], *given: object) -> Future[T]:
+        """Begin `call`, once a thread is free. Raises RuntimeError where there is none; then it is never begun."""
+        result = Future[T]()
+
+        def begin() -> None:
+            if result.set_running_or_notify_cancel():
+                try:
+                    found = call(*given)
+                except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+                    result.set_exception(error)
+                else:
+                    result.set_result(found)
+
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the pool is closed")
+            if here := not (self._idle.acquire(blocking=False) or self._grown() or self._threads):
+                if threading.main_thread().is_alive():
+                    raise RuntimeError("the machine gives no thread")
+            else:
+                self._waiting.put((result, begin))
+        if here:
+            begin()
+        return result
 
     def grow(self) -> None:
         """One thread more than so far, once there is work for it."""
-        self._max_workers += 1
+        self._most += 1
 
-    def _adjust_thread_count(self) -> None:
+    def shutdown(self, *, wait: bool) -> None:
+        """Begin nothing any more, not even what was submitted. `wait`: until what is under way has ended."""
+        with self._lock:
+            self._closed = True
+            with suppress(Empty):
+                while (waiting := self._waiting.get_nowait()) is not None:
+                    waiting[0].cancel()
+            self._waiting.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def __del__(self) -> None:
+        self._waiting.put(None)
+
+    def _grown(self) -> bool:
+        """Whether there is a thread more."""
+        if len(self._threads) >= self._most:
+            return False
+        given: tuple[Any, ...] = (self._waiting, self._idle, self._first)
+        thread = threading.Thread(target=_work, args=given, name=f"{self._named}_{len(self._threads)}", daemon=True)
         try:
-            super()._adjust_thread_count()
+            thread.start()
         except RuntimeError:
-            if not self._has_one:
-                raise
-        self._has_one = True
+            return False
+        self._threads.append(thread)
+        return True
+
+
+def _work(waiting: SimpleQueue[_Waiting | None], idle: threading.Semaphore, first: Callable[[], object]) -> None:
+    """Of a thread, which knows nothing of its pool: that ends with what uses it."""
+    first()
+    while (one := waiting.get()) is not None:
+        one[1]()
+        del one  # else it is kept, with its result, until the next
+        idle.release()
+    waiting.put(None)  # for the others

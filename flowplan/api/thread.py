@@ -44,8 +44,11 @@ def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop:
     ended: list[bool] = []
     gate = threading.Lock()  # open at the end; no interruption leaves one half acquired, as it may an Event
     gate.acquire()
+    claimed = threading.Lock()  # by the one that begins
 
     def work() -> None:
+        if not claimed.acquire(blocking=False):
+            return
         begun.append(True)
         try:
             if event.stopped():  # nobody may wait for it: before `begun`
@@ -67,9 +70,15 @@ def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop:
                 event.stop()
 
     try:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            if threading.main_thread().is_alive():
+                raise
+            work()  # Python may give no thread once the main thread has ended (`atexit`)
         wait()
-        thread.join()  # its last steps: a program that counts its threads finds none of ours
+        if thread.ident is not None:
+            thread.join()  # its last steps: a program that counts its threads finds none of ours
     except BaseException as error:  # an interruption within `start` may come out as another error
         _stop(event)
         if begun:  # else it starts nothing any more

@@ -48,7 +48,12 @@ class Durable:
             self.workers.wake()
 
         self._under_way = thread = threading.Thread(target=append, name="flowplan-journal", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except (
+            RuntimeError
+        ):  # Python gives none once the main thread has ended, or the machine: then nothing comes back
+            append()
         while results := self.workers.take_while(lambda: self.is_busy):
             take_in(results)
         if failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from queue import Empty, SimpleQueue
-from threading import Event, Lock
+from threading import Event, get_ident
 
 import attrs
 from attrs import field
@@ -75,8 +75,9 @@ class Workers:
         whose: object = None,
     ) -> None:
         self._clock, self._events, self._announced, self._stopping = clock, events, announced, stopping
+        self._taker = get_ident()  # the thread that takes results
         self._lingers, self._room = lingers, False  # whether there is room that nobody was told of
-        self._pool = Pool(parallelism, thread_name_prefix=f"{NAMED}-{id(whose):x}")
+        self._pool = Pool(parallelism, f"{NAMED}-{id(whose):x}")
         self._queue: SimpleQueue[Result | Announcement | Lingers | None] = SimpleQueue()
         self._sent: dict[Step, tuple[Work, float]] = {}
 
@@ -153,7 +154,10 @@ class Workers:
     def ask(self, intent: str) -> None:
         """In a worker: have `intent` made durable again, and wait for that. Raises what forbids to go on."""
         asked = Announcement(intent)
-        self._queue.put(asked)
+        if get_ident() == self._taker:  # this thread makes the call itself: see Pool
+            self._announced(asked)
+        else:
+            self._queue.put(asked)
         if not asked.answered.wait(2 * GRACE):
             raise CloudError(
                 f"not sent: the record of it was old, and the state has not taken a new one for {2 * GRACE:g} s",
@@ -168,7 +172,7 @@ class Workers:
 
     def close(self) -> None:
         """Nothing is sent any more. What is still under way, nobody waits for."""
-        self._pool.shutdown(wait=not self._sent, cancel_futures=True)
+        self._pool.shutdown(wait=not self._sent)
 
     def _next(self, seconds: float | None) -> Result | None:
         """The next result; None for anything else that came. Raises Empty when nothing comes within `seconds`."""
@@ -196,16 +200,10 @@ class Workers:
                 self._events.progress(step, work.change, elapsed)
 
     def _submit(self, otherwise: Sequence[Result], call: Callable[..., None], *given: object) -> None:
-        decided = Lock()  # by who is first: a thread that begins it, or this one, which gives it up
-
-        def begin() -> None:
-            if decided.acquire(blocking=False):
-                call(*given)
-
         try:
-            self._pool.submit(begin)
-        except RuntimeError:  # the machine gives no thread, or the main thread of this process has ended
-            for result in otherwise if decided.acquire(blocking=False) else ():
+            self._pool.submit(call, *given)
+        except RuntimeError:  # the machine gives no thread
+            for result in otherwise:
                 self._queue.put(result)
 
     def _call(self, work: Work) -> None:

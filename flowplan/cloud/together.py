@@ -62,7 +62,7 @@ class Together:
             pool, self._pool = self._pool, None
             quiet = not self._open
         if pool is not None:
-            pool.shutdown(wait=quiet, cancel_futures=True)
+            pool.shutdown(wait=quiet)
         return quiet
 
     def _opened(self) -> Pool:
@@ -71,7 +71,7 @@ class Together:
         with self._setup:
             self._open += 1
             if self._pool is None:
-                self._pool = Pool(self._parallelism, thread_name_prefix=NAMED, initializer=_mark)
+                self._pool = Pool(self._parallelism, NAMED, first=_mark)
             return self._pool
 
     def _ended(self) -> None:

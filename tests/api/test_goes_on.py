@@ -11,8 +11,11 @@ import pytest
 import flowplan
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
+from flowplan.simulator import SIMULATOR_KEY, Simulator
+from flowplan.simulator.serve import Server
 from tests.api.stacks import stack_in, tasks
 from tests.conftest import START, Place, left_in_doubt, live_ids
+from tests.processes import LONGEST
 
 
 class Hostile(flowplan.Silent):
@@ -63,8 +66,49 @@ def test_a_saved_plan_of_what_was_made_after_all_is_carried_out(place: Place) ->
     assert "No changes" in place.ok("plan")
 
 
-def test_an_apply_whose_process_ends_saves_what_it_did(tmp_path: Path) -> None:
-    """The main thread ends while another one applies: Python lets no call begin after that."""
+LAST = """
+import atexit, sys, threading, flowplan
+tasks, api_url, at_the_end = eval(sys.argv[1])
+stack = flowplan.load(*tasks, directory=".", api_url=api_url, environ={environ!r})
+
+def no_thread(thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+def end():
+    if at_the_end == "without a thread":  # as Python 3.12 has it
+        threading.Thread.start = no_thread
+    stack.apply(stack.plan(), settle_window=0.2, parallelism=2)
+    print(len(stack.status().bids), len(stack.destroy(settle_window=0.2).done))
+
+def work():
+    threading.main_thread().join()
+    end()
+
+if at_the_end == "in a thread":
+    threading.Thread(target=work).start()
+else:
+    atexit.register(end)
+"""
+
+
+@pytest.mark.parametrize("api", ["embedded", "served"])
+@pytest.mark.parametrize("at_the_end", ["atexit", "without a thread", "in a thread"])
+def test_a_program_that_ends_still_cancels_what_it_placed(tmp_path: Path, at_the_end: str, api: str) -> None:
+    """`atexit.register(stack.destroy)` is how a program stops paying. Once the main thread has ended, Python lets no
+    executor of its own begin anything."""
+    program = LAST.format(environ={**START, "FLOWPLAN_API_KEY": SIMULATOR_KEY})
+    with Simulator.open(tmp_path / "cloud.db") as simulator, Server(simulator) as server:
+        url = server.url if api == "served" else f"sim:{tmp_path / 'cloud.db'}"
+        given = repr((tasks("abc"), url, at_the_end))
+        command = [sys.executable, "-X", "dev", "-c", program, given]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=LONGEST)
+        left = [one for one in simulator.ledger() if one.path.startswith("/v2/spot/bids")]
+    assert (done.stdout, done.stderr) == ("3 3\n", "")
+    assert [one.method for one in left] == ["POST"] * 3 + ["DELETE"] * 3
+
+
+def test_an_apply_whose_process_ends_is_carried_out(tmp_path: Path) -> None:
+    """The main thread ends while another one applies: Python waits for that, and so the process does."""
     program = f"""
 import threading, flowplan
 
@@ -73,17 +117,13 @@ class Reporter(flowplan.Silent):
         main.join()
 
 def work():
-    try:
-        stack.apply(stack.plan(), parallelism=1, reporter=Reporter())
-    except flowplan.ApplyFailed:
-        print(len(stack.state().bindings), stack.state().serial, stack.recover())
+    stack.apply(stack.plan(), parallelism=1, reporter=Reporter())
+    print(len(stack.state().bindings), stack.state().serial, stack.recover())
 
 main = threading.main_thread()
 stack = flowplan.load(*{tasks("abc")!r}, directory={str(tmp_path)!r}, api_url="sim:", environ={START!r})
 threading.Thread(target=work).start()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("0 1 False\n", "")
-    stack = stack_in(tmp_path, *tasks("abc"))
-    stack.apply(stack.plan())
-    assert stack.plan().plan.empty
+    assert (done.stdout, done.stderr) == ("3 1 False\n", "")
+    assert stack_in(tmp_path, *tasks("abc")).plan().plan.empty

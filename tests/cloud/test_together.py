@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
 
 import pytest
 
 from flowplan.cloud.http.throttle import Gate
 from flowplan.cloud.together import NAMED, Together
+from flowplan.threads import Pool
 from tests.processes import LONGEST
 
 
@@ -77,7 +78,7 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
     """As Ctrl-C does in the thread that waits, wherever it comes."""
     needed = 1 if comes == "in the wait after one that failed" else 2  # the one that fails takes the other thread
     under_way, let_go, calls = threading.Event(), threading.Event(), list[int]()
-    submit = ThreadPoolExecutor.submit
+    submit = Pool.submit
 
     def held(number: int) -> None:
         calls.append(number)
@@ -94,7 +95,7 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    def submitted(pool: ThreadPoolExecutor, call: Callable[[], object]) -> Future[object]:
+    def submitted(pool: Pool, call: Callable[[], object]) -> Future[object]:
         made = submit(pool, call)
         if len(begun := pool.__dict__.setdefault("begun", [])) == 1:
             interrupted()
@@ -103,7 +104,7 @@ def test_what_interrupts_waits_for_no_call_and_begins_no_other(comes: str, monke
 
     together, first = Together(2), list[Callable[[], object]]()
     if comes == "while they begin":
-        monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
+        monkeypatch.setattr(Pool, "submit", submitted)
     else:  # for one of them, or, where one has failed, for all that have begun
         first = [fails] if comes == "in the wait after one that failed" else []
         many = bool(first)

@@ -125,13 +125,6 @@ MISTAKES = (
         ("tests/faults/test_matrix_api.py", "-k", "202-held"),
     ),
     Mistake(
-        "send later what was said not to be sent, as no thread could be started",
-        "apply/workers.py",
-        "            if decided.acquire(blocking=False):\n",
-        "            if True:\n",
-        ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
-    ),
-    Mistake(
         "take an id that this run has bound elsewhere",
         "apply/working_state.py",
         "            self._bound.add(binding.id)\n",

@@ -113,8 +113,8 @@ MISTAKES = (
     Mistake(
         "wait for calls that were given up",
         "cloud/together.py",
-        "pool.shutdown(wait=quiet, cancel_futures=True)",
-        "pool.shutdown(wait=True, cancel_futures=True)",
+        "pool.shutdown(wait=quiet)",
+        "pool.shutdown(wait=True)",
         ("tests/cloud/test_together.py", "-k", "interrupts"),
     ),
     Mistake(
@@ -134,8 +134,8 @@ MISTAKES = (
     Mistake(
         "a client that nobody closes leaves its threads in the process",
         "cloud/together.py",
-        "initializer=_mark)",
-        "initializer=lambda: self and _mark())",
+        "first=_mark)",
+        "first=lambda: self and _mark())",
         ("tests/cloud/test_together.py", "-k", "nobody_ends"),
     ),
     Mistake(

@@ -27,10 +27,32 @@ MISTAKES = (
         ("tests/test_clock.py", "-k", "fewer_than_half"),
     ),
     Mistake(
+        "send later what was said not to be sent, as no thread could be started",
+        "threads.py",
+        '                    raise RuntimeError("the machine gives no thread")\n',
+        "                    self._waiting.put((result, begin))\n"
+        '                    raise RuntimeError("the machine gives no thread")\n',
+        ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
+    ),
+    Mistake(
+        "a program that ends cancels nothing: Python gives it no thread any more",
+        "threads.py",
+        "                if threading.main_thread().is_alive():\n",
+        "                if True:\n",
+        ("tests/api/test_goes_on.py", "-k", "still_cancels"),
+    ),
+    Mistake(
+        "what waits for a thread waits for ever once the pool is closed",
+        "threads.py",
+        "                    waiting[0].cancel()\n",
+        "                    pass\n",
+        ("tests/test_threads.py",),
+    ),
+    Mistake(
         "fail what the threads that there are would do",
         "threads.py",
-        "            if not self._has_one:\n",
-        "            if True:\n",
+        "self._grown() or self._threads):",
+        "self._grown()):",
         ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
     ),
     Mistake(
