@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from flowplan.classes import frozen
@@ -59,22 +59,49 @@ class Moment:
     boot_id: str
     server: float | None = None
 
+    @classmethod
+    def of_api(cls, at: float) -> Moment:
+        """`at`, of which nobody knows what another clock showed then."""
+        return cls(at, 0.0, "", at)
+
+    @classmethod
+    def first(cls, moments: Collection[Moment]) -> Moment:
+        """When each clock showed least, of one or more `moments`."""
+        boots, servers = {one.boot_id for one in moments}, [one.server for one in moments if one.server is not None]
+        return cls(
+            min(one.wall for one in moments),
+            min(one.since_boot for one in moments),
+            boots.pop() if len(boots) == 1 else "",
+            min(servers) if len(servers) == len(moments) else None,
+        )
+
     @property
     def by_server(self) -> float:
         """Seconds since the epoch, by the server's clock where that is known."""
         return self.wall if self.server is None else self.server
 
+    @property
+    def earliest(self) -> float:
+        """Seconds since the epoch, by the clock that shows least."""
+        return min(self.wall, self.by_server)
+
     def age(self, now: Moment) -> float:
         """Seconds from this moment to `now`, at least 0; never more than have passed, whatever clock was set forward.
 
-        Within one boot its own clock tells. Across boots and machines it is the lesser of what the others say.
+        Within one boot its own clock tells. Across boots and machines it is the lesser of what the others say; where
+        the server was silent at one of the two moments, this machine's stands for its.
         """
         if self.boot_id and self.boot_id == now.boot_id:
             return max(now.since_boot - self.since_boot, 0.0)
-        said = [now.wall - self.wall]
-        if self.server is not None and now.server is not None:
-            said.append(now.server - self.server)
-        return max(min(said), 0.0)
+        return max(min(now.wall - self.wall, now.by_server - self.by_server), 0.0)
+
+    def is_ahead_of(self, now: Moment) -> bool:
+        """Whether a clock that another boot or machine has shows less at `now` than at this moment, which was before:
+        it was set back since, or theirs differ."""
+        if self.boot_id and self.boot_id == now.boot_id:
+            return False
+        was_set_back = self.server is not None and now.server is not None and now.server < self.server
+        return was_set_back or now.wall < self.wall
 
     def at_most(self, now: Moment) -> float:
         """Seconds that may have passed from this moment to `now`: the most that a clock of this machine says. One
@@ -94,19 +121,19 @@ class Told:
     def __init__(
         self, *, leaps: bool, steady: Callable[[], float] = since_boot, wall: Callable[[], float] = time.time
     ) -> None:
-        self._leaps, self._steady, self._wall = leaps, steady, wall
+        self.leaps, self._steady, self._wall = leaps, steady, wall
         self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)
 
     def hear(self, at: float) -> None:
         """An answer says that it is `at`, in seconds since the epoch."""
-        self._heard.append(at if self._leaps else at - self._steady())
+        self._heard.append(at if self.leaps else at - self._steady())
 
     def now(self) -> datetime | None:
         """What time it is, in whole seconds, UTC; None: no answer has said it yet."""
         heard = sorted(self._heard)
         if not heard:
             return None
-        if self._leaps:
+        if self.leaps:
             return datetime.fromtimestamp(heard[0], UTC)
         steady = self._steady()
         here = self._wall() - steady
@@ -121,6 +148,6 @@ class Told:
         """This machine's clock where it is more than `AGREE` from `now`: one of the two is wrong, and nothing tells
         which. None: they agree, or only one of them says what time it is."""
         told, here = self.now(), self.here()
-        if told is None or self._leaps or abs((here - told).total_seconds()) <= AGREE:
+        if told is None or self.leaps or abs((here - told).total_seconds()) <= AGREE:
             return None
         return here

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.clock import AGREE, Told, ahead
+from flowplan.clock import AGREE, Moment, Told, ahead
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
+from flowplan.model.live import SHOWS_WITHIN, is_new
 from flowplan.planning.lifetimes import Seen, over, past_by_any, unknown
 from flowplan.pricing.billing import Billed, Bills
+from flowplan.state.state import with_placed
 from tests.builders import bid, bound, live, live_bid, state
 
 DAY = 86400.0
@@ -156,3 +158,60 @@ def test_no_clock_that_is_wrong_ends_a_bid_while_the_other_is_right(
         assert ended or told
         assert ended or doubt is not None
         assert bound_by != "end_at" or past_by_any(lifetime, now, doubt) is not None, "nor is it placed"
+
+
+# ---- what may be new by them -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> tuple[Moment, Moment, float, list[float]]:
+    """A bid is placed, and looked for so many seconds later, perhaps on another machine, by an API that may give no
+    `Date` either time, so that the machine's clock stands for its. Beside the two moments, and the seconds that passed:
+    how far each of the two ran ahead meanwhile; none where one boot counts them."""
+    passed = draw(st.floats(0, 3 * SHOWS_WITHIN) | st.floats(0, 40 * DAY))
+    wrong = [draw(st.just(0.0) | RIGHT | WRONG) for _ in range(4)]
+    boots = draw(st.sampled_from([("a", "a"), ("a", "b"), ("", ""), ("", "a")]))
+    has_date = draw(st.tuples(st.booleans(), st.booleans()))
+    started = draw(st.floats(0, 100 * DAY))
+    then = Moment(TRUE + wrong[0], started, boots[0], TRUE + wrong[1] if has_date[0] else None)
+    same = boots[0] == boots[1]
+    later = TRUE + passed
+    since = started + passed if same else draw(st.floats(0, DAY))
+    now = Moment(later + wrong[2], since, boots[1], later + wrong[3] if has_date[1] else None)
+    told = wrong[1 if has_date[0] else 0], wrong[3 if has_date[1] else 2]
+    ahead_by = [wrong[2] - wrong[0], told[1] - told[0]]
+    return then, now, passed, [] if same and boots[0] else ahead_by
+
+
+@given(machines())
+def test_nothing_is_placed_twice_unless_every_clock_has_leapt(found: tuple[Moment, Moment, float, list[float]]) -> None:
+    """A bid is taken for older than it is only if each clock by which it was placed has run ahead since: on one boot
+    none does, elsewhere the API's and the machine's both have to. And it is not new for ever: once so much time has
+    passed by every clock, it is not."""
+    placed, now, passed, ahead_by = found
+    late = 0.001
+    if passed < SHOWS_WITHIN - late and not (ahead_by and min(ahead_by) > SHOWS_WITHIN - passed - late):
+        assert is_new(placed, now)
+    if passed + min(ahead_by, default=0.0) >= SHOWS_WITHIN + late:
+        assert not is_new(placed, now)
+
+
+@given(machines(), st.lists(machines(), max_size=3))
+def test_what_may_be_new_is_kept_whatever_is_placed_beside_it(
+    found: tuple[Moment, Moment, float, list[float]], others: list[tuple[Moment, Moment, float, list[float]]]
+) -> None:
+    """One moment that is of a clock days ahead drops none of the others."""
+    placed, now, _, _ = found
+    beside = {f"bid_{n}": moment for n, (_, moment, _, _) in enumerate(others)} | {"bid_now": now}
+    kept = with_placed({"bid_0": placed}, beside)
+    assert beside.keys() <= kept.keys()
+    if is_new(placed, now):
+        assert "bid_0" in kept
+
+
+def test_one_moment_of_a_clock_that_is_ahead_drops_nothing_that_is_new() -> None:
+    first, lie = Moment(TRUE, 10.0, "", TRUE), Moment(TRUE + 20, 30.0, "", TRUE + 20 + DAY)
+    assert with_placed({"bid_0": first}, {"bid_1": lie}).keys() == {"bid_0", "bid_1"}
+    late = Moment(TRUE + 2 * DAY, 5.0, "", TRUE + 2 * DAY)
+    assert with_placed({"bid_0": first}, {"bid_1": late}).keys() == {"bid_1"}
+    assert with_placed({"bid_0": first}, {"bid_1": late, "bid_2": lie}).keys() == {"bid_0", "bid_1", "bid_2"}

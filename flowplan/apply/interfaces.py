@@ -52,6 +52,9 @@ class Cloud(Protocol):
     def doubted_by(self) -> datetime | None:
         """This machine's clock, where it and `time` cannot both be right; None: nothing is against `time`."""
 
+    def moment(self) -> Moment:
+        """This moment, by every clock that counts."""
+
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now. Raises NotFound."""
 

@@ -64,8 +64,8 @@ def recover(
         if not isinstance(intent, CreateIntent)
     ]
     sofar, notes = state, list[str]()
-    now = clock.moment(cloud.now())  # the look-up may have taken long
-    new = new_bids((one.made for one in findings.values() if one.made is not None), now.by_server)
+    at = cloud.moment().earliest  # the look-up may have taken long
+    new = new_bids((one.made for one in findings.values() if one.made is not None), at)
     for finding in findings.values():
         if finding.verdict == "absent":
             continue
@@ -77,7 +77,7 @@ def recover(
     ended = tuple(_note(one) for one in findings.values() if one.verdict == "ended")
     folded, _ = fold(state, [*pending.values(), *records])
     found = strays(folded, live)
-    lately = new_bids((live.bids[stray.id] for stray in found), now.by_server)
+    lately = new_bids((live.bids[stray.id] for stray in found), at)
     ports = [Done("", *one) for stray in found for one in ports_with(stray, folded.bindings).items()]
     adopted = [Done("", stray.address, stray, placed_at=lately.get(stray.id, 0.0)) for stray in found]
     notes += [

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from flowplan.classes import frozen
-from flowplan.clock import Clock
+from flowplan.clock import Clock, Moment
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.state.doubts import binding_of, find_created, perhaps_created
@@ -35,6 +35,9 @@ class Reads(Protocol):
 
     def now(self) -> datetime | None:
         """The server's clock; None: no answer had one."""
+
+    def moment(self) -> Moment:
+        """This moment, by every clock that counts."""
 
 
 @frozen

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from flowplan.clock import Moment
 from flowplan.errors import NotFound
 from flowplan.model.live import ALLOCATED, TERMINATED, UP, Live, LiveBid
 from flowplan.state.state import State, may_not_show
@@ -29,6 +30,9 @@ class Looks(Protocol):
     def time(self) -> datetime:
         """The server's clock, else this machine's."""
 
+    def moment(self) -> Moment:
+        """This moment, by every clock that counts."""
+
 
 def standings(cloud: Looks, quantities: Mapping[str, int], state: State, *, running: bool) -> dict[str, str]:
     """The status of each bid of `quantities` (id -> its instances): the API's word, GONE for one that it does not find
@@ -36,7 +40,7 @@ def standings(cloud: Looks, quantities: Mapping[str, int], state: State, *, runn
     instances of an allocated bid run. Raises CloudError."""
     live = cloud.live()
     bids = {id: _bid(cloud, id, live) for id in quantities}
-    new = may_not_show(state, cloud.time().timestamp())
+    new = may_not_show(state, cloud.moment())
     missing = {id: UNSHOWN if id in new else GONE for id in bids}
     found = {id: missing[id] if bid is None else TERMINATED if bid.ended else bid.status for id, bid in bids.items()}
     if running and ALLOCATED in found.values():

@@ -8,6 +8,7 @@ import attrs
 from attrs import field
 
 from flowplan.classes import define
+from flowplan.clock import Moment
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
@@ -28,7 +29,7 @@ class WorkingState:
     pending: dict[str, Intent] = field(factory=dict)
     bindings: dict[Address, Binding] = field(init=False)
     _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
-    _placed: dict[str, float] = field(factory=dict, init=False)  # the bids of this run, each with when it was placed
+    _placed: dict[str, Moment] = field(factory=dict, init=False)  # the bids of this run, each with when it was placed
     _known: KnownIds = field(init=False)
     _bound: set[str] = field(init=False)  # ids that have been bound to an address, be it before or now
 
@@ -71,7 +72,7 @@ class WorkingState:
         else:
             self.bindings[address] = binding
             self._bound.add(binding.id)
-            self._placed |= {binding.id: placed_at} if placed_at else {}
+            self._placed |= {binding.id: Moment.of_api(placed_at)} if placed_at else {}
         self._known.rebind(address, old, binding)
         self._known.learn(released=released, adopted=adopted)
         return Done(intent, address, binding, released, adopted, placed_at)
@@ -182,7 +183,7 @@ class WorkingState:
 def _placed_at(address: Address, now: State, before: State) -> float:
     """When the bid at `address` was placed, where `before` does not say so and `now` does; 0: nothing is new."""
     id = now.bindings[address].id
-    return 0.0 if address.kind != "bid" or id in before.placed else now.placed.get(id, 0.0)
+    return 0.0 if address.kind != "bid" or id in before.placed or id not in now.placed else now.placed[id].by_server
 
 
 def _as_it_is(change: Change) -> Binding | None:

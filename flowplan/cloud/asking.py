@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from flowplan.clock import ahead
+from flowplan.clock import Clock, Moment, ahead
 from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.looks import Looks
@@ -24,7 +25,7 @@ class Asking:
     """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
 
     `project`: the id of the project that lists and creates are of; empty until `enter`. `ended`: the ids
-    of what this stack has ended. `placed`: when bids were placed, by their ids, in seconds since the epoch: those of
+    of what this stack has ended. `placed`: when bids were placed, by their ids: those of
     the state, what this client places, and what it is told of besides. One may be so new that the API does not show it
     yet, neither in a list nor by its id. `seen_projects`: those that were listed, id -> name. `names`: the catalogue
     that was listed last; the type and the keys of a bid that is read have their names from it, and are called by their
@@ -32,15 +33,21 @@ class Asking:
     """
 
     def __init__(
-        self, transport: Transport, *, parallelism: int = 8, note: Callable[[str], object] = lambda _: None
+        self,
+        transport: Transport,
+        *,
+        parallelism: int = 8,
+        note: Callable[[str], object] = lambda _: None,
+        clock: Clock | None = None,
     ) -> None:
         self.http = transport
         self.project = ""
         self.names = Catalogue((), ())
         self.ended: Collection[str] = ()
-        self.placed: dict[str, float] = {}
+        self.placed: dict[str, Moment] = {}
         self.seen_projects: Mapping[str, str] = {}
         self._note = note
+        self._clock = clock or Clock()
         self._noted: set[str] = set()
         self._doubted = False  # whether it was said that a clock is wrong
         self._together = Together(parallelism)
@@ -51,7 +58,7 @@ class Asking:
             self.http.close()
 
     def enter(
-        self, project: str, *, ended: Collection[str] = (), placed: Mapping[str, float] = MappingProxyType({})
+        self, project: str, *, ended: Collection[str] = (), placed: Mapping[str, Moment] = MappingProxyType({})
     ) -> None:
         """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
         still show it, and it is left out of them. `placed`: as of the class."""
@@ -71,6 +78,15 @@ class Asking:
     def now(self) -> datetime | None:
         """The server's clock, as its answers have it; None: no answer had one."""
         return self.http.server_time
+
+    def moment(self) -> Moment:
+        """This moment, by every clock that counts: with a simulator its own alone, no other is ever behind it."""
+        at = self._clock.moment(self.now())
+        return Moment(math.inf, 0.0, "", at.server) if self.http.clocks.leaps and at.server is not None else at
+
+    def now_placed(self, id: str) -> None:
+        """The bid `id` is placed at this moment: the API may not show it yet."""
+        self.placed[id] = self._clock.moment(self.now())
 
     def soon(self) -> float:
         """As `Transport.soon`: until when calls are worth waiting for that hold up who stops what costs money."""

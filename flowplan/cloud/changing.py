@@ -58,7 +58,7 @@ class Changing(Asking):
         if not bounds.is_name(id):
             raise Ambiguous(f"POST {path} was accepted, but the answer has no valid id", status=answer.status)
         if kind == "bid":
-            self.placed[str(id)] = self.time().timestamp()
+            self.now_placed(str(id))
         return reading.made(kind, str(id), answer.data, self.names)
 
     def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> Made:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Caller, Transport
 from flowplan.secret import Secret
@@ -13,7 +14,7 @@ from flowplan.secret import Secret
 __all__ = ["Caller", "connect", "simulated"]
 
 
-def simulated(data: Path, start: datetime, parallelism: int, *, caller: Caller) -> Fcp:
+def simulated(data: Path, start: datetime, parallelism: int, *, caller: Caller, clock: Clock | None = None) -> Fcp:
     """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`."""
     from flowplan.cloud.inside import Inside
     from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
@@ -21,7 +22,7 @@ def simulated(data: Path, start: datetime, parallelism: int, *, caller: Caller) 
     simulator = Simulator.open(data, start=start)
     key, wire = Secret(SIMULATOR_KEY), Inside(simulator)
     transport = Transport(SIMULATOR_URL, key, wire=wire, parallelism=parallelism, caller=caller)
-    return Fcp(transport, parallelism=1, close=simulator.close, note=caller.note)
+    return Fcp(transport, parallelism=1, close=simulator.close, note=caller.note, clock=clock)
 
 
 def connect(
@@ -30,6 +31,7 @@ def connect(
     parallelism: int,
     *,
     caller: Caller,
+    clock: Clock | None = None,
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
     """A client with credentials from `environ` or the user's files. `hide` hears what must be shown nowhere. Once it
@@ -52,5 +54,6 @@ def connect(
         parallelism=parallelism,
         close=lambda: remember(environ, api_url, client.names),
         note=caller.note,
+        clock=clock,
     )
     return client

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowplan.clock import Clock
 from flowplan.cloud.changing import Changing
 from flowplan.cloud.http.transport import Transport
 from flowplan.cloud.prices import Prices
@@ -28,8 +29,9 @@ class Fcp(Proving, Prices, Changing):
         parallelism: int = 8,
         close: Callable[[], object] = lambda: None,
         note: Callable[[str], object] = lambda _: None,
+        clock: Clock | None = None,
     ) -> None:
-        super().__init__(transport, parallelism=parallelism, note=note)
+        super().__init__(transport, parallelism=parallelism, note=note, clock=clock)
         self._close = close
 
     def close(self) -> None:

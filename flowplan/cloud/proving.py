@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flowplan.clock import Moment
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.http.request import segment
@@ -65,8 +66,8 @@ class Proving(Observing):
             try:
                 found[id] = self.bid(id, by)
             except NotFound as error:
-                if not asked and self._is_new(id):
-                    raise _may_be_new(id) from error
+                if not asked and (placed := self.placed.get(id)) and is_new(placed, now := self.moment()):
+                    raise _may_be_new(id, placed, now) from error
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]
         if missing:
@@ -110,15 +111,14 @@ class Proving(Observing):
         live = self._looked_again(live, [id], [], asked=asked)
         return id in live.gone or live.bids[id].ended
 
-    def _is_new(self, id: str) -> bool:
-        """Whether a bid may be so new that the API need not know it yet."""
-        at = self.placed.get(id)
-        return at is not None and is_new(at, self.time().timestamp())
 
-
-def _may_be_new(id: str) -> CloudError:
+def _may_be_new(id: str, placed: Moment, now: Moment) -> CloudError:
+    hint = f"run the same command again in {SHOWS_WITHIN:.0f} s"
+    if placed.is_ahead_of(now):
+        hint = "a clock was set back since, so flowplan cannot tell for how long it has been there; look for it in the "
+        hint += "console: if it is gone for good, `flowplan state rm ADDRESS` releases it"
     return CloudError(
         f"flowplan knows {id}, but the API does not show it; it may have been placed in the last "
         f"{SHOWS_WITHIN:.0f} s, and then the API may not show it yet, so nothing proves that it is gone",
-        hint=f"run the same command again in {SHOWS_WITHIN:.0f} s",
+        hint=hint,
     )

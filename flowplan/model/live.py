@@ -9,6 +9,7 @@ import attrs
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.clock import Moment
 from flowplan.errors import CloudError
 from flowplan.model.address import Address, Kind
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volume
@@ -28,10 +29,11 @@ _MARKED = regex(r"[^\n]*\n# flowplan:")  # by a flowplan that this one does not 
 _ENCODED = regex(r"(?:IyE|H4sI)[A-Za-z0-9+/\s]*={0,2}")  # base64 of what begins with #!, or of gzip
 
 
-def is_new(placed: float, now: float) -> bool:
-    """Whether the API need not show a bid yet at `now` that was placed at `placed` (seconds since the epoch): that it
-    does not know the id either proves nothing then."""
-    return abs(now - placed) < SHOWS_WITHIN
+def is_new(placed: Moment, now: Moment) -> bool:
+    """Whether the API need not show a bid yet at `now` that was placed at `placed`: that it does not know the id either
+    proves nothing then. One clock by which it may be so is enough, also one that shows an earlier time now than when
+    the bid was placed: a bid that is taken for gone is bought again."""
+    return placed.age(now) < SHOWS_WITHIN
 
 
 def _is_no_script(sent: str) -> bool:

@@ -21,7 +21,7 @@ from flowplan.state.doubts import binding_of
 from flowplan.state.known import as_made
 from flowplan.state.ownership import adopted, bound_bids, new_bids
 from flowplan.state.records import CreateIntent
-from flowplan.state.state import Binding, State, with_placed
+from flowplan.state.state import Binding, State, by_api, with_placed
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -47,7 +47,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
             bindings={**loaded.state.bindings, wanted: _binding(wanted, found, creates, loaded.state)},
             released=loaded.state.released - {id},
             adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
-            placed=with_placed(loaded.state.placed, new_bids([found], session.cloud().time().timestamp())),
+            placed=with_placed(loaded.state.placed, by_api(new_bids([found], session.cloud().moment().earliest))),
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]

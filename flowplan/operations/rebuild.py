@@ -28,7 +28,7 @@ from flowplan.state.moving import hold_in_use
 from flowplan.state.ownership import bound_bids, new_bids
 from flowplan.state.rebuild import rebuild
 from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
-from flowplan.state.state import State, consistent
+from flowplan.state.state import State, by_api, consistent
 
 if TYPE_CHECKING:
     from flowplan.config import Config
@@ -81,9 +81,9 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
         known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
         empty = attrs.evolve(empty, bindings=consistent(known))
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
-        now = session.cloud().time().timestamp()
+        now = session.cloud().moment().earliest
         new = new_bids((live.bids[id] for id in sorted(bound_bids(found.state) & live.bids.keys())), now)
-        state = attrs.evolve(found.state, placed=new)
+        state = attrs.evolve(found.state, placed=by_api(new))
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")

@@ -26,7 +26,7 @@ from flowplan.state.doubts import find_created
 from flowplan.state.journal import fold
 from flowplan.state.ownership import new_bids
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
-from flowplan.state.state import State, with_ended
+from flowplan.state.state import State, by_api, with_ended
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Journal, Loaded, StateLock
@@ -171,7 +171,8 @@ def _cancelled(
     that are over, of which `cancelled` hears, and by id why the others are not. One that fails, or takes long to end,
     holds up none of the rest. Raises StateError where the lock is lost, or what is over cannot be recorded."""
     cloud, now = session.cloud(), clock.moment(session.cloud().now())
-    cloud.placed.update(new_bids((bid for bid, _ in duplicates), now.by_server))  # which no state has
+    lately = new_bids((bid for bid, _ in duplicates), cloud.moment().earliest)  # which no state has
+    cloud.placed.update(by_api(lately))
     removals = Removals(cloud, Patience(clock, Options().timeout), lock.verify)
     intents = [_announced(bid, marker, now) for bid, marker in duplicates]
     journal.append_anyway(intents)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowplan import __version__
+from flowplan.clock import Moment
 from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.model.address import Address, Ref, in_order
@@ -29,7 +30,7 @@ from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource
 from flowplan.patterns import regex
 from flowplan.state.lines import is_intact, written
 from flowplan.state.paid import Paid
-from flowplan.state.state import ENDS, Binding, State, twice
+from flowplan.state.state import ENDS, Binding, State, by_api, twice
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -43,6 +44,7 @@ PACKED_FORMAT = 4  # of one that was compressed before it was sealed, as kept ve
 _FORMAT_2 = ("paid", "paid_since", "moved_to", "moving_from", "moved_as")
 # When a bid of the stack was placed last: all that an earlier flowplan knows of `placed`. It goes by that for each bid.
 _PLACED_AT = "placed_at"
+_PLACED_BY = "placed_by"
 _PAID_KEYS = ({"address", "amount", "at"}, {"address", "amount", "at", "hours", "read_at"})
 _BILLED = regex(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
@@ -212,13 +214,16 @@ def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
         released={"unstruct_hook": sorted},
         adopted={"unstruct_hook": sorted},
         ended={"unstruct_hook": lambda ended: dict(sorted(ended.items()))},
-        placed={"unstruct_hook": lambda placed: dict(sorted(placed.items()))},
+        placed={"unstruct_hook": lambda placed: {id: at.by_server for id, at in sorted(placed.items())}},
         paid={"unstruct_hook": lambda ledger: {id: _paid_out(one) for id, one in sorted(ledger.items())}},
     )
 
     def out(state: State) -> dict[str, Any]:
         body = plain(state)
-        return body | {_PLACED_AT: max(state.placed.values())} if state.placed else body
+        if not state.placed:
+            return body
+        by_clocks = {id: made.unstructure(at) for id, at in sorted(state.placed.items())}
+        return body | {_PLACED_BY: by_clocks, _PLACED_AT: max(body["placed"].values())}
 
     return out
 
@@ -245,7 +250,8 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,
         adopted=names,
-        **dict.fromkeys(("ended", "placed"), times),
+        ended=times,
+        placed={"struct_hook": lambda value, cls: by_api(times["struct_hook"](value, cls))},
         paid={"struct_hook": lambda value, _: {_text(id): _paid_in(one) for id, one in dict(value).items()}},
     )
     needed = _always_written(State) - {"bindings"} | {"resources"}
@@ -254,8 +260,9 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
     def read(value: Any, cls: Any) -> State:
         _hold_complete(value, needed)
         found: State = plain({key: item for key, item in value.items() if key in known}, cls)
+        by_clocks = {_text(id): made.structure(at, Moment) for id, at in dict(value.get(_PLACED_BY, {})).items()}
         last = _seconds(value[_PLACED_AT]) if _PLACED_AT in value else 0.0
-        return _placed_by_then(found, last)
+        return _placed_by_then(_by_every_clock(found, by_clocks), last)
 
     return read
 
@@ -263,10 +270,19 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
 def _placed_by_then(state: State, last: float) -> State:
     """`state`, of which a bid was placed last at `last` (0: that is not known). Where none of those placed is that one,
     an earlier flowplan has saved it, which does not say which it was: any may be."""
-    if not last or last in state.placed.values():
+    if not last or last in {at.by_server for at in state.placed.values()}:
         return state
     bids = (binding.id for address, binding in state.bindings.items() if address.kind == "bid")
-    return attrs.evolve(state, placed={**dict.fromkeys(bids, last), **state.placed})
+    return attrs.evolve(state, placed={**dict.fromkeys(bids, Moment.of_api(last)), **state.placed})
+
+
+def _by_every_clock(state: State, known: Mapping[str, Moment]) -> State:
+    """`state` with what is `known` of when bids were placed; of one that an earlier flowplan has placed since, that is
+    of another bid."""
+    if not known:
+        return state
+    told = {id: known[id] for id, at in state.placed.items() if id in known and known[id].by_server == at.by_server}
+    return attrs.evolve(state, placed={**state.placed, **told})
 
 
 def _paid_out(one: Paid) -> dict[str, Any]:

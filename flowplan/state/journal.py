@@ -15,6 +15,7 @@ import attrs
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.clock import Moment
 from flowplan.errors import Damaged, StateError
 from flowplan.model import bounds
 from flowplan.patterns import regex
@@ -86,7 +87,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     pending: dict[str, Intent] = {}
     sent: dict[str, Intent] = {}  # what stands aside for a new bid is a result of the same intent
     ended: dict[str, float] = {}
-    placed: dict[str, float] = {}
+    placed: dict[str, Moment] = {}
     shrunk = False
     for record in records:
         if isinstance(record, Intent):
@@ -100,7 +101,8 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
             known.rebind(record.address, bindings.get(record.address), record.binding)
             known.learn(released=record.released, adopted=record.adopted)
             if record.binding is not None:
-                at = record.placed_at or placed_by(sent.get(record.intent), record.address)
+                told = Moment.of_api(record.placed_at) if record.placed_at else None
+                at = told or placed_by(sent.get(record.intent), record.address)
                 placed |= {record.binding.id: at} if at else {}
             if record.binding is None or record.binding.ended:
                 shrunk = True
@@ -120,12 +122,12 @@ def ended_by(intent: Intent | None) -> dict[str, float]:
     return {intent.id: intent.at.by_server} if intent is not None and intent.op == "delete" and intent.id else {}
 
 
-def placed_by(intent: Intent | None, address: Address) -> float:
-    """When the bid at `address` was placed that the create of `intent`, which is done, has made; 0 for any other
+def placed_by(intent: Intent | None, address: Address) -> Moment | None:
+    """When the bid at `address` was placed that the create of `intent`, which is done, has made; None for any other
     operation, and for what stands aside for that bid."""
     if intent is None or intent.op != "create" or intent.address != address or address.kind != "bid":
-        return 0.0
-    return intent.at.by_server
+        return None
+    return intent.at
 
 
 # ---- journal frames -----------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ import attrs
 from attrs import field
 
 from flowplan.classes import frozen
+from flowplan.clock import Moment
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
-from flowplan.model.live import SHOWS_WITHIN, is_new
+from flowplan.model.live import is_new
 from flowplan.model.resources import PortMapping, Resource
 from flowplan.state.paid import Ledger, OpenLedger, merged
 
@@ -107,8 +108,8 @@ class State:
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
-    `placed`: ids of bids of this stack that were placed lately, each with when (as in `ended`): the API may not show
-    them yet, and nobody must take them for gone (`may_not_show`).
+    `placed`: ids of bids of this stack that were placed lately, each with when, by every clock that was known: the API
+    may not show them yet, and nobody must take them for gone (`may_not_show`).
     `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
     `applied_as`: the name that the files had then, where they name what this has, and it is another than `stack`, which
     stays for the markers; "": there was none.
@@ -130,7 +131,7 @@ class State:
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
-    placed: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
+    placed: Mapping[str, Moment] = field(factory=dict, metadata=IF_SET)
     name_prefix: str = field(default="", metadata=IF_SET)
     paid: Ledger = field(factory=dict, metadata=IF_SET)
     paid_since: int = field(default=0, metadata=IF_SET)
@@ -218,9 +219,10 @@ class KnownIds:
 
 
 def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
-    """`ended` with `new`: the newest that fit, and none that ended more than a day before the last one."""
+    """`ended` with `new`: the newest that fit, and none that ended more than a day before the last one but one: the
+    last may be of a clock that is days ahead, and would leave nothing of the others."""
     everything = {**ended, **new}
-    oldest = max(everything.values(), default=0.0) - ENDED_FOR
+    oldest = min(sorted(everything.values())[-2:], default=0.0) - ENDED_FOR
     young = sorted((at, id) for id, at in everything.items() if at >= oldest)
     return {id: at for at, id in young[-ENDED_AT_MOST:]}
 
@@ -230,16 +232,20 @@ def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
     return frozenset(id for id, at in ended.items() if abs(now - at) < ENDED_FOR)
 
 
-def with_placed(placed: Mapping[str, float], new: Mapping[str, float]) -> Mapping[str, float]:
-    """`placed` with `new`, and without what the API has to show by the time of these. A time over a day after them is
-    of a clock that was wrong."""
+def with_placed(placed: Mapping[str, Moment], new: Mapping[str, Moment]) -> Mapping[str, Moment]:
+    """`placed` with `new`, and without what the API has to show by the time of these, whatever clock tells that."""
     if not new:
         return placed
-    oldest, latest = min(new.values()) - SHOWS_WITHIN, max(new.values()) + ENDED_FOR
-    return {id: at for id, at in placed.items() if oldest < at <= latest} | dict(new)
+    first = Moment.first(new.values())
+    return {id: at for id, at in placed.items() if is_new(at, first)} | dict(new)
 
 
-def may_not_show(state: State, now: float) -> frozenset[str]:
+def by_api(times: Mapping[str, float]) -> dict[str, Moment]:
+    """`times`, in seconds since the epoch, as moments of which only the API's clock is known."""
+    return {id: Moment.of_api(at) for id, at in times.items()}
+
+
+def may_not_show(state: State, now: Moment) -> frozenset[str]:
     """The bids of `state` that were placed so lately at `now` that the API may not show them yet."""
     return frozenset(id for id, at in state.placed.items() if is_new(at, now))
 

@@ -14,7 +14,7 @@ from attrs import define, field
 from flowplan.apply.gates import Gates
 from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.working_state import WorkingState
-from flowplan.clock import Clock
+from flowplan.clock import Clock, Moment
 from flowplan.diagnostics import Position
 from flowplan.errors import CloudError, GuardRefused, NotFound, Unauthorized
 from flowplan.model.address import Address
@@ -51,6 +51,9 @@ class Sky:
 
     def time(self) -> datetime:
         return datetime.fromtimestamp(1000, UTC)
+
+    def moment(self) -> Moment:
+        return Moment.of_api(1000)
 
     def doubted_by(self) -> datetime | None:
         return self.here

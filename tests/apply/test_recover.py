@@ -11,7 +11,7 @@ import pytest
 
 from flowplan.apply.outcome import OutcomeUnknown
 from flowplan.apply.recover import Recovered, recover
-from flowplan.clock import Clock
+from flowplan.clock import Clock, Moment
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import Inputs, PortMapping, PortPair
@@ -58,6 +58,9 @@ class Cloud:
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.seconds, UTC)
+
+    def moment(self) -> Moment:
+        return Moment.of_api(self.seconds)
 
     def clock(self) -> Clock:
         return Clock(lambda: self.seconds, lambda: self.seconds, self.wait, boot_id="boot")

@@ -22,15 +22,15 @@ MISTAKES = (
     Mistake(
         "forget a bid that this run has placed itself, as the API does not know yet what is to be cancelled",
         "cloud/changing.py",
-        "            self.placed[str(id)] = self.time().timestamp()\n",
+        "            self.now_placed(str(id))\n",
         "            pass\n",
         ("tests/faults/test_absence.py", "-k", "itself_gone"),
     ),
     Mistake(
         "for as long as a run lasts, no bid is ever gone that was new when it began",
         "cloud/proving.py",
-        "return at is not None and is_new(at, self.time().timestamp())",
-        "return at is not None",
+        "and is_new(placed, now := self.moment()):",
+        "and (now := self.moment()):",
         ("tests/faults/test_absence.py", "-k", "itself_gone"),
     ),
     Mistake(
@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "no bid is ever proved to be gone while the stack places others",
         "cloud/proving.py",
-        "at = self.placed.get(id)",
-        "at = max(self.placed.values(), default=None)",
+        "(placed := self.placed.get(id))",
+        "(placed := max(self.placed.values(), key=lambda one: one.by_server, default=None))",
         ("tests/faults/test_absence.py", "-k", "gone_for_long"),
     ),
     Mistake(

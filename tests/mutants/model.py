@@ -27,13 +27,6 @@ MISTAKES = (
         ("tests/planning/test_guards.py", "-k", "basis_alone"),
     ),
     Mistake(
-        "a bid that was placed by a clock that was ahead is never proved to be gone",
-        "model/live.py",
-        "return abs(now - placed) < SHOWS_WITHIN",
-        "return now - placed < SHOWS_WITHIN",
-        ("tests/state/test_state.py", "-k", "caught_up"),
-    ),
-    Mistake(
         "give an address that no file can name, in a state that nobody can read then",
         "model/address.py",
         "        if not _BARE.fullmatch(found.name) or len(found.name) > _LONGEST:\n",

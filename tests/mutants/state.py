@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "read only by the API's clock when a bid was placed",
+        "state/codec.py",
+        "(_by_every_clock(found, by_clocks), last)",
+        "(found, last)",
+        ("tests/state/test_codec.py", "-k", "placed_last_is_kept"),
+    ),
+    Mistake(
+        "take what an earlier flowplan placed for what was placed before it",
+        "state/codec.py",
+        " and known[id].by_server == at.by_server}",
+        "}",
+        ("tests/state/test_codec.py", "-k", "earlier_flowplan_saved"),
+    ),
+    Mistake(
+        "forget all that has ended for one clock that is days ahead",
+        "state/state.py",
+        "    oldest = min(sorted(everything.values())[-2:], default=0.0) - ENDED_FOR\n",
+        "    oldest = max(everything.values(), default=0.0) - ENDED_FOR\n",
+        ("tests/faults/test_absence.py", "-k", "memory_of_what_ended"),
+    ),
+    Mistake(
         "take what has no time filled in for older than what was asked for",
         "state/doubts.py",
         "    return at if at >= 0 else None\n",
@@ -36,15 +57,15 @@ MISTAKES = (
     Mistake(
         "no bid may be too new to show that an earlier flowplan has placed",
         "state/codec.py",
-        "return _placed_by_then(found, last)",
+        "return _placed_by_then(_by_every_clock(found, by_clocks), last)",
         "return found",
         ("tests/state/test_codec.py", "-k", "earlier_flowplan_placed"),
     ),
     Mistake(
         "an earlier flowplan takes a bid for gone that this one has just placed",
         "state/codec.py",
-        "return body | {_PLACED_AT: max(state.placed.values())} if state.placed else body",
-        "return body",
+        'return body | {_PLACED_BY: by_clocks, _PLACED_AT: max(body["placed"].values())}',
+        "return body | {_PLACED_BY: by_clocks}",
         ("tests/state/test_codec.py", "-k", "placed_last_is_kept"),
     ),
     Mistake(
@@ -74,13 +95,6 @@ MISTAKES = (
         "    return bid.sent is None and not is_older(bid.created_at, intent)\n",
         "    return False\n",
         ("tests/faults/test_hidden_lists.py", "-k", "script"),
-    ),
-    Mistake(
-        "believe for ever a clock that was ahead when a bid was placed",
-        "state/state.py",
-        "if oldest < at <= latest}",
-        "if oldest < at}",
-        ("tests/state/test_state.py", "-k", "far_ahead"),
     ),
     Mistake(
         "take for damage what a program's signal handler raises",

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "believe that a bid was placed long ago because a clock was set back",
+        "clock.py",
+        "        return max(min(now.wall - self.wall, now.by_server - self.by_server), 0.0)\n",
+        "        return abs(min(now.wall - self.wall, now.by_server - self.by_server))\n",
+        ("tests/test_clock.py", "-k", "twice or ahead"),
+    ),
+    Mistake(
+        "count by the clock that shows most when a bid was placed",
+        "clock.py",
+        "min(now.wall - self.wall, now.by_server - self.by_server), 0.0)",
+        "max(now.wall - self.wall, now.by_server - self.by_server), 0.0)",
+        ("tests/test_clock.py", "-k", "twice"),
+    ),
+    Mistake(
+        "drop what was placed lately for one clock that is ahead",
+        "clock.py",
+        "            min(one.wall for one in moments),\n",
+        "            max(one.wall for one in moments),\n",
+        ("tests/test_clock.py", "-k", "drops_nothing"),
+    ),
+    Mistake(
         "believe the last answer what time it is",
         "clock.py",
         "        self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)\n",
@@ -22,8 +43,8 @@ MISTAKES = (
     Mistake(
         "tell the time by a clock that somebody sets meanwhile",
         "clock.py",
-        "        self._heard.append(at if self._leaps else at - self._steady())\n",
-        "        self._heard.append(at if self._leaps else at - self._wall())\n",
+        "        self._heard.append(at if self.leaps else at - self._steady())\n",
+        "        self._heard.append(at if self.leaps else at - self._wall())\n",
         ("tests/test_clock.py", "-k", "fewer_than_half"),
     ),
     Mistake(

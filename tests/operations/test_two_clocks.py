@@ -4,14 +4,17 @@ placed when it must not be; and what runs on for that is said."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 from attrs import define
 
-from flowplan.clock import Told
+from flowplan.cli.stop import Stop
+from flowplan.clock import Clock, Told
 from flowplan.cloud.http import transport
+from flowplan.model.digest import digest
 from flowplan.simulator.clock import http_date
 from tests.conftest import APPLY, Place, Result
 from tests.operations.jobs import HEAD, created, live
@@ -30,7 +33,7 @@ class Clocks:
     here: float = 0.0
 
     def told(self, *, leaps: bool, steady: Callable[[], float], wall: Callable[[], float]) -> Told:
-        return Told(leaps=False, steady=steady, wall=lambda: self.true().timestamp() + self.here)
+        return Told(leaps=False, steady=steady, wall=self.wall)
 
     def true(self) -> datetime:
         with self.place.simulator() as simulator:
@@ -48,11 +51,20 @@ class Clocks:
         with self.place.simulator() as simulator:
             simulator.faults.clear()
 
+    def of_run(self, stop: Stop) -> Clock:
+        """Of each run on a machine of its own: no boot tells how long ago something was."""
+        wall = self.wall()
+        return Clock(time.monotonic, lambda: wall, stop.pause, stop.stopped)
+
+    def wall(self) -> float:
+        return self.true().timestamp() + self.here
+
 
 @pytest.fixture
 def clocks(place: Place, monkeypatch: pytest.MonkeyPatch) -> Clocks:
     found = Clocks(place)
     monkeypatch.setattr(transport, "Told", found.told)
+    monkeypatch.setattr(Stop, "clock", lambda stop: found.of_run(stop))
     return found
 
 
@@ -229,3 +241,80 @@ def test_a_clock_that_is_wrong_and_decides_nothing_is_not_spoken_of(place: Place
     clocks.here = 30 * DAY
     for command in (("plan",), APPLY, ("status",), ("cost",), ("plan",)):
         assert "clock" not in said(place.run(*command))
+
+
+# ---- what was just placed ----------------------------------------------------------------------------------------
+
+
+def shows_nothing(place: Place) -> None:
+    """Lists and the look by an id are answered by a replica that lags, of an API that takes a name twice."""
+    nobody, missing = json.dumps({"data": [], "next_cursor": None}), '{"detail": "Bid not found"}'
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=nobody, headers=NO_DATE, times=None)
+        simulator.faults.add("GET /v2/spot/bids/{bid_fid}", "status", status=404, body=missing, times=None)
+
+
+NO_DATE = {"date": ""}
+
+
+def posts(place: Place) -> int:
+    return sum(one.method == "POST" for one in place.ledger())
+
+
+@pytest.mark.parametrize(
+    ("dates", "here"),
+    [
+        ("", -HOUR),  # no answer has one, and this machine's clock was set back since
+        ("", -DAY * 30),
+        (DAY, 0.0),
+        (-DAY, 0.0),
+        (0.0, DAY),
+        (0.0, -DAY),
+        (DAY, -HOUR),
+        (-HOUR, DAY),
+    ],
+)
+@pytest.mark.parametrize("since", ["none", "a date", "an earlier flowplan"])
+def test_no_bid_is_placed_twice_because_one_clock_is_wrong(
+    place: Place, clocks: Clocks, dates: float | str, here: float, since: str
+) -> None:
+    place.write(f"{HEAD}  train: {{}}\n")
+    if since == "none" or dates == "":
+        clocks.lie("", on="* /*")
+    place.ok(*APPLY)
+    if since == "an earlier flowplan":
+        _saved_by_an_earlier_flowplan(place)
+    clocks.tell_the_truth()
+    shows_nothing(place)
+    clocks.lie(dates)
+    clocks.here = here
+    told = place.run(*APPLY)
+    assert told.code == 1 and "nothing proves that it is gone" in said(told), told
+    assert posts(place) == 1
+    clocks.tell_the_truth()
+    clocks.here = 0
+    assert "No changes" in place.ok("plan")
+
+
+def _saved_by_an_earlier_flowplan(place: Place) -> None:
+    """It knows when a bid was placed, and by one clock alone."""
+    path = place.path / "flowplan.state.json"
+    body = {key: one for key, one in json.loads(path.read_text()).items() if key not in ("sha256", "placed_by")}
+    path.write_text(json.dumps(body | {"sha256": digest(body)}))
+
+
+def test_who_cannot_tell_how_long_ago_because_a_clock_was_set_back_says_what_to_do(
+    place: Place, clocks: Clocks
+) -> None:
+    place.write(f"{HEAD}  train: {{}}\n")
+    clocks.here = DAY
+    place.ok(*APPLY)
+    clocks.here = 0
+    place.ok("simulator", "advance", "3h")
+    shows_nothing(place)
+    told = place.run("plan")
+    assert "a clock was set back since, so flowplan cannot tell for how long it has been there" in said(told), told
+    assert "`flowplan state rm ADDRESS` releases it" in said(told)
+    place.ok("simulator", "advance", "24h")
+    assert "1 to add" in place.ok("plan"), "until that clock shows more than when the bid was placed"

@@ -41,7 +41,7 @@ from flowplan.state.codec import converter, dump, load
 from flowplan.state.form import Form
 from flowplan.state.journal import JOURNAL_VERSION, Header, frame_of, header_entry, read_journal
 from flowplan.state.records import Closed, Done, Intent, Record
-from flowplan.state.state import AppliedPlan, Binding, State
+from flowplan.state.state import AppliedPlan, Binding, State, by_api
 
 frame, header_frame = Form().frame, Form().header_frame
 
@@ -388,12 +388,26 @@ def test_what_is_still_to_be_replaced_by_a_trigger_is_kept() -> None:
 
 
 def test_when_a_bid_was_placed_last_is_kept() -> None:
-    state = attrs.evolve(STATE, placed={"bid_9": 1000.5, "bid_8": 900.0})
+    placed = {"bid_9": Moment(990.0, 12.5, "boot", 1000.5), "bid_8": Moment(900.0, 2.5, "boot")}
+    state = attrs.evolve(STATE, placed=placed)
     assert load(dump(state), "") == attrs.evolve(load(dump(STATE), ""), placed=state.placed)
     assert json.loads(dump(state))["placed_at"] == 1000.5, "all that an earlier flowplan reads of it"
+    assert json.loads(dump(state))["placed"] == {"bid_8": 900.0, "bid_9": 1000.5}, "nor does the one after it read more"
     for wrong in ({"placed_at": "yesterday"}, {"placed": {"bid_9": "yesterday"}}):
         with pytest.raises(StateError, match="expected seconds since the epoch"):
             load(edited(dump(state), wrong), "")
+    for told in ({"bid_9": 5.0}, {"bid_9": {"wall": 1.0}}, {"bid_9": None}, 5):
+        with pytest.raises(StateError):
+            load(edited(dump(state), {"placed_by": told}), "")
+
+
+def test_when_a_bid_was_placed_is_read_from_a_state_of_which_an_earlier_flowplan_saved_it() -> None:
+    """It drops what other clocks showed, or keeps that of another moment."""
+    state = attrs.evolve(STATE, placed={"bid_9": Moment(990.0, 12.5, "boot", 1000.5)})
+    without = {key: value for key, value in json.loads(dump(state)).items() if key not in ("sha256", "placed_by")}
+    assert load(signed(without), "").placed == by_api({"bid_9": 1000.5})
+    later = edited(dump(state), {"placed": {"bid_9": 2000.5}, "placed_at": 2000.5})
+    assert load(later, "").placed == by_api({"bid_9": 2000.5})
 
 
 @pytest.mark.parametrize(
@@ -403,17 +417,21 @@ def test_when_a_bid_was_placed_last_is_kept() -> None:
 )
 def test_a_bid_that_an_earlier_flowplan_placed_last_may_be_any(placed: dict[str, float]) -> None:
     """It says when, and not which."""
-    data = edited(dump(attrs.evolve(STATE, placed=placed)), {"placed_at": 1000.5})
+    data = edited(dump(attrs.evolve(STATE, placed=by_api(placed))), {"placed_at": 1000.5})
     ours = {one.id for address, one in STATE.bindings.items() if address.kind == "bid"}
     assert ours
-    assert load(data, "").placed == dict.fromkeys(ours, 1000.5) | placed
+    assert load(data, "").placed == by_api(dict.fromkeys(ours, 1000.5) | placed)
     assert load(dump(load(data, "")), "").placed == load(data, "").placed
 
 
 def edited(data: bytes, new: Mapping[str, object]) -> bytes:
     """The state file `data` with other values, and their digest."""
     body = {key: value for key, value in json.loads(data).items() if key != "sha256"} | new
-    return json.dumps(body | {"sha256": digest(body)}).encode()
+    return signed(body)
+
+
+def signed(body: Mapping[str, object]) -> bytes:
+    return json.dumps({**body, "sha256": digest(body)}).encode()
 
 
 @pytest.mark.parametrize(

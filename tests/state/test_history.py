@@ -12,7 +12,7 @@ from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.state.history import Change, Version, dump_version, load_version, put_back, read_head
-from flowplan.state.state import LIFETIME, AppliedPlan, State
+from flowplan.state.state import LIFETIME, AppliedPlan, State, by_api
 from tests.builders import DATA, bid, bound, volume
 
 OTHER = Address("volume", "other")
@@ -85,9 +85,9 @@ def test_a_job_that_is_done_by_now_stays_done() -> None:
 
 def test_what_was_placed_a_moment_ago_is_not_gone_because_a_version_was_put_back() -> None:
     """The next plan would place it again, and the two of them would be paid for."""
-    version = attrs.evolve(STATE, placed={"bid_1": 1000.0})
-    now = attrs.evolve(STATE, serial=5, placed={"bid_2": 1060.0})
-    assert put_back(version, now).state.placed == {"bid_1": 1000.0, "bid_2": 1060.0}
+    version = attrs.evolve(STATE, placed=by_api({"bid_1": 1000.0}))
+    now = attrs.evolve(STATE, serial=5, placed=by_api({"bid_2": 1060.0}))
+    assert put_back(version, now).state.placed == by_api({"bid_1": 1000.0, "bid_2": 1060.0})
 
 
 def test_a_saved_plan_that_was_applied_since_stays_applied() -> None:

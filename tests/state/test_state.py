@@ -29,7 +29,7 @@ from flowplan.state.codec import dump, load
 from flowplan.state.form import Form
 from flowplan.state.journal import Header, fold, read_journal
 from flowplan.state.records import Closed, CreateIntent, Done, Intent, Record
-from flowplan.state.state import Binding, State, may_not_show
+from flowplan.state.state import Binding, State, by_api, may_not_show
 from tests.builders import bid, bound, create_of, volume
 
 frame, header_frame = Form().frame, Form().header_frame
@@ -280,17 +280,17 @@ def test_a_journal_tells_when_a_bid_was_placed_last(bids: bool) -> None:
     working = WorkingState(State("lineage"))
     working.intend(intent)
     working.finish(intent, binding)
-    assert folded.placed == working.snapshot().placed == ({"x_1": 1000.0} if bids else {})
-    assert may_not_show(folded, 1119.0) == ({"x_1"} if bids else set())
-    assert not may_not_show(folded, 1121.0)
+    assert folded.placed == working.snapshot().placed == ({"x_1": intent.at} if bids else {})
+    assert may_not_show(folded, Moment.of_api(1119.0)) == ({"x_1"} if bids else set())
+    assert not may_not_show(folded, Moment.of_api(1121.0))
 
 
 def test_a_journal_tells_when_a_bid_was_placed_that_an_import_block_names() -> None:
     address, made = Address("bid", "a"), bid()
-    now = State("lineage", bindings={address: bound(address, "x_1", made)}, placed={"x_1": 1000.0})
+    now = State("lineage", bindings={address: bound(address, "x_1", made)}, placed=by_api({"x_1": 1000.0}))
     working = WorkingState(State("lineage"))
     folded, _ = fold(State("lineage"), working.restate(now))
-    assert folded.placed == working.snapshot().placed == {"x_1": 1000.0}
+    assert folded.placed == working.snapshot().placed == by_api({"x_1": 1000.0})
 
 
 def test_what_was_sent_again_was_placed_when_it_was_sent_last() -> None:
@@ -303,27 +303,30 @@ def test_what_was_sent_again_was_placed_when_it_was_sent_last() -> None:
     working.intend(intent)
     working.intend(anew)
     working.finish(intent, binding)
-    assert folded.placed == working.snapshot().placed == {"x_1": 1100.0}
+    assert folded.placed == working.snapshot().placed == {"x_1": anew.at}
 
 
-@pytest.mark.parametrize(("before", "is_kept"), [(870.0, False), (900.0, True), (5000.0, True), (90_000.0, False)])
-def test_what_must_show_by_now_is_forgotten_and_a_clock_far_ahead_is_not_believed(before: float, is_kept: bool) -> None:
+@pytest.mark.parametrize(("before", "is_kept"), [(870.0, False), (900.0, True), (5000.0, True), (900_000.0, True)])
+def test_what_must_show_by_now_is_forgotten_and_what_was_placed_by_a_clock_ahead_is_not(
+    before: float, is_kept: bool
+) -> None:
     address, made = Address("bid", "a"), bid()
     intent, binding = create_of(address, made), bound(address, "x_1", made)
-    known = State("lineage", placed={"bid_0": before})
+    known = State("lineage", placed=by_api({"bid_0": before}))
     folded, _ = fold(known, [intent, Done(intent.intent, address, binding)])
     working = WorkingState(known)
     working.intend(intent)
     working.finish(intent, binding)
     kept = dict(known.placed) if is_kept else {}
-    assert folded.placed == working.snapshot().placed == kept | {"x_1": 1000.0}
+    assert folded.placed == working.snapshot().placed == kept | {"x_1": intent.at}
     assert WorkingState(known).snapshot().placed == fold(known, [])[0].placed == known.placed
 
 
-def test_a_bid_whose_clock_was_ahead_is_not_too_new_until_the_clock_has_caught_up() -> None:
-    """Nothing would prove meanwhile that it is gone."""
-    placed = State("lineage", placed={"bid_1": 5000.0})
-    assert [bool(may_not_show(placed, now)) for now in (4000.0, 4881.0, 5119.0, 5120.0)] == [False, True, True, False]
+def test_a_bid_whose_clock_was_ahead_may_be_new_until_the_clock_has_caught_up() -> None:
+    """The clock was set back since, and nobody knows when: it may have been a moment after the bid was placed."""
+    placed = State("lineage", placed=by_api({"bid_1": 5000.0}))
+    times = [Moment.of_api(now) for now in (4000.0, 4881.0, 5119.0, 5120.0)]
+    assert [bool(may_not_show(placed, now)) for now in times] == [True, True, True, False]
 
 
 def test_what_stands_aside_for_a_new_bid_was_not_placed_with_it() -> None:
@@ -334,4 +337,4 @@ def test_what_stands_aside_for_a_new_bid_was_not_placed_with_it() -> None:
     working = WorkingState(before)
     working.intend(intent)
     records = [intent, *working.set_aside(intent), working.finish(intent, binding)]
-    assert fold(before, records)[0].placed == working.snapshot().placed == {"bid_2": 1000.0}
+    assert fold(before, records)[0].placed == working.snapshot().placed == {"bid_2": intent.at}

@@ -162,6 +162,16 @@ class Paid(TypedDict):
     read_at: NotRequired[float]
 
 
+class Moment(TypedDict):
+    """A moment by every clock that was known, in seconds: this machine's, its time since the boot of this id ("": it
+    has none), and the API's (null: it did not say)."""
+
+    wall: float
+    since_boot: float
+    boot_id: str
+    server: float | None
+
+
 class StateDocument(TypedDict):
     """A state, as it is in its file. `serial` grows by one with each save; `sha256` is the digest of the rest."""
 
@@ -181,6 +191,7 @@ class StateDocument(TypedDict):
     put_back: NotRequired[int]
     ended: NotRequired[dict[str, float]]
     placed: NotRequired[dict[str, float]]
+    placed_by: NotRequired[dict[str, Moment]]
     placed_at: NotRequired[float]
     name_prefix: NotRequired[str]
     applied_as: NotRequired[str]

@@ -39,7 +39,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     GuardRefused for what belongs to another stack."""
     from flowplan.diagnostics import by_position
     from flowplan.state.ownership import adopted, new_bids
-    from flowplan.state.state import with_placed
+    from flowplan.state.state import by_api, with_placed
 
     moved, problems = readdress(state, config)
     bindings = dict(moved.state.bindings)
@@ -72,7 +72,7 @@ def hand_over(session: Session, config: Config, state: State, pending: Collectio
     of_somebody = {id for address, id in imports.items() if address.kind == "volume"}
     released = state.released - set(imports.values())
     taken = [live.bids[id] for id in imports.values() if id in live.bids]
-    new = new_bids(taken, session.cloud().time().timestamp()) if taken else {}
+    new = by_api(new_bids(taken, session.cloud().moment().earliest)) if taken else {}
     session.cloud().placed.update(new)
     placed = with_placed(state.placed, new)
     state = attrs.evolve(state, adopted=state.adopted | of_somebody, released=released, placed=placed)

@@ -343,6 +343,7 @@ class Session:
             from flowplan.cloud.connect import Caller, connect, simulated
 
             settings, listener = self.settings, self.listener
+            clock = self.interruption.clock()
             caller = Caller(wait=self._wait, hold=self.interruption.hold, log=listener.log, note=listener.note)
             if settings.simulated:
                 if is_missing(settings.directory):  # its data would make one, which then is an empty state
@@ -350,10 +351,10 @@ class Session:
 
                     raise no_directory(settings.directory)
                 data, start = settings.simulator_data, settings.simulator_start
-                self._cloud = simulated(data, start, parallelism, caller=caller)
+                self._cloud = simulated(data, start, parallelism, caller=caller, clock=clock)
             else:
                 api_url, environ = settings.api_url, settings.environ
-                self._cloud = connect(api_url, environ, parallelism, caller=caller, hide=listener.hide)
+                self._cloud = connect(api_url, environ, parallelism, caller=caller, clock=clock, hide=listener.hide)
         return self._cloud
 
     def _wait(self, seconds: float) -> None:
