@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 
 from flowplan.classes import frozen
 from flowplan.model.catalogue import InstanceType
@@ -47,7 +47,7 @@ _SHORT = (
 )
 
 
-@cache
+@lru_cache(maxsize=1024)
 def read_type_name(text: str) -> TypeName:
     """Take apart `h100.8x.SXM5.IB`, `h100-80gb.sxm.8x`, `8xh100`, `h100:8` or `it_...`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import functools
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import flowplan
 from flowplan.cloud.http.transport import Transport
 from flowplan.documents import doctor, market, offers, status
+from flowplan.simulator import Simulator
 from tests.api.stacks import TASK, addresses, stack_in
 from tests.processes import LONGEST
 
@@ -146,3 +148,47 @@ def test_no_file_is_left_to_be_closed_by_chance(tmp_path: Path) -> None:
         stack.destroy()
     assert [str(one.message) for one in heard if issubclass(one.category, ResourceWarning)] == []
     assert open_files(tmp_path) == []
+
+
+def kept() -> dict[str, int]:
+    """How much each cache of flowplan that has no bound keeps."""
+    modules = [vars(module) for name, module in [*sys.modules.items()] if name.startswith("flowplan.")]
+    named = ((one["__name__"], name, value) for one in modules for name, value in one.items())
+    caches = {
+        f"{module}.{name}": value.cache_info()
+        for module, name, value in named
+        if isinstance(value, functools._lru_cache_wrapper)
+    }
+    return {name: info.currsize for name, info in caches.items() if info.maxsize is None}
+
+
+def test_a_program_that_runs_for_days_keeps_nothing_of_yesterday(tmp_path: Path) -> None:
+    """A cache without a bound is for what the code says, not for what the market or a user does."""
+    prices = []
+
+    def day(number: int) -> None:
+        task = {**DEAR, "name": f"day-{number}", "task_management": {"utility_threshold_price": f"20.{number}0"}}
+        stack = stack_in(tmp_path, task)
+        look, asked = (
+            stack.market("h100.8x.SXM5.IB", limit=f"20.{number}0"),
+            stack.offers(),
+        )
+        with suppress(flowplan.ConfigError):  # what a user asks for, who types anything
+            stack.market(f"h100:{20 + number}")
+        prices.append([one.market.spot for one in look.offers])
+        proposal = stack.plan(horizon=f"{number + 24}h")
+        assert str(proposal) and market.document(look) and offers.document(asked) and proposal.markdown()
+        stack.apply(proposal)
+        assert [told.error for told in stack.watch(once=True)] == [None]
+        assert status.document(stack.status()) and stack.cost() and stack.orphans() and stack.history()
+        assert doctor.document(stack.doctor()) and stack.destroy()
+        with Simulator.open(tmp_path / ".flowplan" / "simulator.db") as simulator:
+            simulator.advance(86400)
+
+    for number in range(1, 4):
+        day(number)
+    before = kept()
+    for number in range(4, 7):
+        day(number)
+    assert prices[0] != prices[1] != prices[2] and "flowplan.model.resources.changes_of" in before
+    assert kept() == before

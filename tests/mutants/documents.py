@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "keep every price that a program has ever seen",
+        "documents/cost.py",
+        "@lru_cache(maxsize=1024)",
+        "@lru_cache(maxsize=None)",
+        ("tests/api/test_beside.py", "-k", "runs_for_days"),
+    ),
+    Mistake(
         "tell a program that a bid runs of which one instance does",
         "documents/status.py",
         "up >= self.bid.quantity\n",
