@@ -71,8 +71,8 @@ MISTAKES = (
     Mistake(
         "count for nothing what a run made that was killed before it saved",
         "operations/running/run.py",
-        "found.loaded.before, found.doubted",
-        "found.loaded.state.bindings, found.doubted",
+        "found.loaded.before, found)",
+        "found.loaded.state.bindings, found)",
         ("tests/faults/test_doubt.py", "-k", "history"),
     ),
     Mistake(
@@ -197,7 +197,7 @@ MISTAKES = (
     Mistake(
         "save without the bill of the bids that have ended",
         "operations/running/run.py",
-        "with_bill(self.session, outcome.state)",
+        "with_bill(self.session, outcome.state, found.seen.live)",
         "outcome.state",
         ("tests/operations/test_paid.py", "-k", "go_back"),
     ),
@@ -225,7 +225,7 @@ MISTAKES = (
     Mistake(
         "forget what is in doubt with the snapshot",
         "operations/running/run.py",
-        "                (*outcome.pending, *doubted),\n                before=",
+        "                (*outcome.pending, *found.doubted),\n                before=",
         "                before=",
         ("tests/faults/test_doubt.py",),
     ),
@@ -239,8 +239,8 @@ MISTAKES = (
     Mistake(
         "lose an earlier doubt once the rest is destroyed",
         "operations/running/run.py",
-        "(*outcome.pending, *doubted)",
-        "outcome.pending",
+        "(*outcome.pending, *found.doubted),\n                before",
+        "outcome.pending,\n                before",
         ("tests/faults/test_stop_paying.py", "-k", "stays_in_doubt"),
     ),
     Mistake(
@@ -631,8 +631,8 @@ MISTAKES = (
     Mistake(
         "take a part of the last bill for all that was paid for a bid that has ended",
         "operations/running/paid.py",
-        "now.timestamp(), ended - bills.unread.keys())",
-        "now.timestamp(), ended)",
+        "unknown = bills.unread.keys() | (found.keys() - known.keys())",
+        "unknown = found.keys() - known.keys()",
         ("tests/operations/test_unread_bills.py", "-k", "has_ended"),
     ),
     Mistake(
@@ -641,5 +641,19 @@ MISTAKES = (
         "billed_by_end(read[id], now, ends.get(id))",
         "billed_by_end(read[id], now, now)",
         ("tests/operations/test_paid.py", "-k", "lagged"),
+    ),
+    Mistake(
+        "never know what a bid cost that waited until somebody terminated it outside",
+        "operations/running/paid.py",
+        "lately(state.ended, now.timestamp()) | _short_lived(live, now)",
+        "lately(state.ended, now.timestamp())",
+        ("tests/operations/test_paid.py", "-k", "waited_until"),
+    ),
+    Mistake(
+        "take a bill that has a bid running that was terminated outside for none",
+        "operations/running/paid.py",
+        "unknown = bills.unread.keys() | (found.keys() - known.keys())",
+        "unknown = bills.unread.keys()",
+        ("tests/operations/test_paid.py", "-k", "is_not_nothing_until"),
     ),
 )

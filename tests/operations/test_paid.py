@@ -214,6 +214,40 @@ def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twic
     assert abs(Decimal(document(twice)["paid"]) - sum(truth.values())) < CENT
 
 
+@pytest.mark.parametrize("days", [0, 8], ids=["placed lately", "placed before that"])
+def test_a_bid_that_waited_until_it_was_terminated_outside_cost_nothing(place: Place, days: int) -> None:
+    """No bill has it. Of one that is older than bills may go back, that proves nothing."""
+    place.write(task_text("train", "12.00", region="us-central1-a"))
+    place.ok(*APPLY)
+    assert "it waits" in place.ok("status")
+    advance(place, "5m")
+    if days:
+        advance(place, f"{days}d")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    forget_bills(place)
+    place.ok(*APPLY)
+    place.ok("destroy", "--auto-approve")
+    found = document(place)
+    assert found["at_least"] == "0.00"
+    assert found["paid"] == (None if days else "0.00")
+
+
+def test_a_bill_that_has_a_bid_running_that_was_terminated_outside_is_not_nothing_until_it_says_more(
+    twice: Place,
+) -> None:
+    rows = bill_of(twice)["instances"]
+    id = bid_id(twice, "bid.train")
+    assert next(row for row in rows if row["bid_fid"] == id)["events"][-1]["end_time"] is None
+    twice.call("DELETE", f"/v2/spot/bids/{id}")
+    advance(twice, "1h")
+    with twice.simulator() as simulator:
+        body = json.dumps({"instances": rows, "next_cursor": None})
+        simulator.faults.add(BILL, "status", status=200, body=body)
+    twice.ok(*APPLY)
+    forget_bills(twice)
+    assert document(twice)["paid"] is None
+
+
 def test_a_replacement_says_what_its_task_has_used_up_of_max_cost_so_far(place: Place) -> None:
     """The bound is for one bid: whoever means the whole task has to know the sum of all its bids."""
 

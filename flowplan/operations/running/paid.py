@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowplan.errors import CloudError
-from flowplan.state.paid import billed, unsettled
+from flowplan.state.paid import GROWS_FOR, billed, unsettled
 from flowplan.state.state import lately
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
     from flowplan.state.state import State
 
 
-def with_bill(session: Session, state: State) -> State:
+def with_bill(session: Session, state: State, live: Live) -> State:
     """`state`, which is about to be saved, with the bill of the bids in its ledger that may have been billed since it
     was read last: one list, none where there is no such bid, or somebody asked to stop. A bill that cannot be fetched
-    is noted: the amounts stay unknown, the bids are known."""
+    is noted: the amounts stay unknown, the bids are known. `live`: what this run saw, also of what others ended."""
     from flowplan.pricing.billing import billed_by_end
 
     cloud = session.cloud()
     now = cloud.time()
-    ended = lately(state.ended, now.timestamp())
+    ended = lately(state.ended, now.timestamp()) | _short_lived(live, now)
     if session.interruption.stopped() or not unsettled(state.paid, ended, now.timestamp()):
         return state
     try:
@@ -36,4 +39,14 @@ def with_bill(session: Session, state: State) -> State:
     read = {id: periods for id, periods in bills.by_bid.items() if id not in bills.unread}
     found = {id: billed_by_end(read[id], now, ends.get(id)) for id in state.paid if id in read}
     known = {id: one for id, one in found.items() if one is not None}
-    return attrs.evolve(state, paid=billed(state.paid, known, now.timestamp(), ended - bills.unread.keys()))
+    unknown = bills.unread.keys() | (found.keys() - known.keys())
+    return attrs.evolve(state, paid=billed(state.paid, known, now.timestamp(), ended - unknown))
+
+
+def _short_lived(live: Live, now: datetime) -> Set[str]:
+    """The bids that are over and were placed so lately that every bill goes back as far: one that waited all its life
+    is on none, and was billed nothing."""
+    from flowplan.planning.lifetimes import placed_at
+
+    placed = {bid.id: placed_at(bid, now) for bid in live.bids.values() if bid.ended}
+    return {id for id, at in placed.items() if at is not None and (now - at).total_seconds() < GROWS_FOR}

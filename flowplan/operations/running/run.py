@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live
     from flowplan.operations.opening.session import Session
     from flowplan.planning.steps import Step
-    from flowplan.state.records import Intent
     from flowplan.state.state import Binding
 
 
@@ -318,7 +317,7 @@ class Run:
         def save(ended: Outcome, stopping: Stopping) -> State:
             self._stopping = stopping
             ended = attrs.evolve(ended, state=with_outputs(ended.state, self._recorded, plan))
-            return self._keep(ended, before, found.doubted)
+            return self._keep(ended, before, found)
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
@@ -336,17 +335,17 @@ class Run:
         if not changed:
             self.session.store.close()
             return outcome.state
-        return self._keep(outcome, found.loaded.before, found.doubted)
+        return self._keep(outcome, found.loaded.before, found)
 
-    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
-        """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
-        doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
-        after once more."""
+    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], found: Settled) -> State:
+        """A snapshot, with what the bids that ended were billed; `before`: what the state held. What was in doubt
+        before this run, and is still, stays so. What another run has written since is not overwritten: the lock is
+        looked after once more."""
         try:
             return save_state(
                 self.session,
-                with_bill(self.session, outcome.state),
-                (*outcome.pending, *doubted),
+                with_bill(self.session, outcome.state, found.seen.live),
+                (*outcome.pending, *found.doubted),
                 before=before,
                 stopped=self._stopping.where if self._stopping is not None else "",
                 plan_sha256=self.saved["sha256"] if self.saved is not None else "",
