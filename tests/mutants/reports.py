@@ -201,4 +201,11 @@ MISTAKES = (
         "none",
         ("tests/cli/test_commands.py", "-k", "without_a_state"),
     ),
+    Mistake(
+        "list what a lost stack costs, and not how to end it",
+        "reports/text/orphans.py",
+        "bid.marker.lineage not in found.states for bid in found.elsewhere",
+        "bid.marker.lineage in found.states for bid in found.elsewhere",
+        ("tests/operations/test_orphans.py", "-k", "whose_state_is_lost"),
+    ),
 )

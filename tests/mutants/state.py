@@ -510,4 +510,11 @@ MISTAKES = (
         "    if True:\n",
         ("tests/apply/test_recover.py", "-k", "publishes"),
     ),
+    Mistake(
+        "rebuild a state, and do not say that its bids use volumes which it does not have",
+        "state/rebuild.py",
+        "    if left:\n",
+        "    if left and declared:\n",
+        ("tests/state/test_rebuild.py", "-k", "no_file_names"),
+    ),
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
-from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, lose_addresses
+from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, live_ids, lose_addresses
+from tests.faults.losing import lose
 
 
 def test_orphans_of_nothing(applied: Place) -> None:
@@ -38,6 +40,23 @@ def test_orphans_say_how_to_end_what_each_costs(applied: Place) -> None:
     applied.ok(*shlex.split(back)[1:])
     applied.ok("destroy", *shlex.split(delete), "--auto-approve")
     assert applied.ok("orphans") == "Nothing is orphaned.\n"
+
+
+def test_what_is_typed_as_orphans_say_ends_a_stack_whose_state_is_lost(applied: Place) -> None:
+    """Without its files, too: whoever is called at night has a key, and no more. The data stays."""
+    lose(applied)
+    (applied.path / "flowplan.yaml").unlink()
+    told = applied.ok("orphans")
+    (lineage,) = re.findall(r"stack work, lineage (\S+)", told)
+    rebuild, destroy = (line.strip() for line in told.splitlines() if line.startswith("    flowplan "))
+    done = applied.run(*shlex.split(rebuild.replace("LINEAGE", lineage))[1:])
+    assert done.code == 0
+    name = VOLUME.partition(".")[2]
+    assert f"no file given here names, and the state does not have them: {name} (vol_" in " ".join(done.err.split())
+    applied.ok(*shlex.split(destroy)[1:], "--auto-approve")
+    assert live_ids(applied) == []
+    project = json.loads(applied.call("GET", "/v2/projects").body)[0]["fid"]
+    assert [one["name"] for one in json.loads(applied.call("GET", f"/v2/volumes?project={project}").body)] == [name]
 
 
 def test_orphans_change_nothing(applied: Place) -> None:

@@ -23,6 +23,13 @@ def test_bids_are_found_by_their_markers() -> None:
     assert found.state.bindings[TRAIN].generation == 3
 
 
+def test_a_volume_that_a_bid_of_ours_uses_and_no_file_names_is_said_to_cost_money() -> None:
+    there = live(live_bid(USES), live_volume(volume()), live_volume(volume(name="other"), "vol_2"))
+    (note,) = rebuild(state(), there, {}).notes
+    assert "that no file given here names, and the state does not have them: data (vol_1); a volume costs" in note
+    assert rebuild(state(), there, {TRAIN: USES}).notes == ()  # attached: it is somebody else's
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -12,6 +12,15 @@ from flowplan.reports.text.paint import Paint, apart, listed, wrapped
 from flowplan.state.moving import command_word
 from flowplan.state.orphans import MarkedBid, Orphans
 
+_ENDED_ELSEWHERE = (
+    "Give --state of the place that has a stack, and `destroy` ends its bids. If its state is lost, this makes another "
+    "from the bids, and cancels them; their volumes stay:"
+)
+_RESCUE = (
+    "    flowplan recover --from-live --lineage LINEAGE --state rescue.json",
+    "    flowplan destroy --keep-volumes --state rescue.json",
+)
+
 
 def text(found: Orphans, paint: Paint) -> str:
     """A paragraph a kind, each orphan with what it may cost and the remedy; ends in a newline."""
@@ -40,6 +49,8 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.elsewhere:
         lines = _head("Bids of other stacks, whose state is somewhere else or lost:", paint)
         lines += _by_stack(found.elsewhere, found.states, paint)
+        if any(bid.marker.lineage not in found.states for bid in found.elsewhere):
+            lines += [*wrapped(_ENDED_ELSEWHERE, "  ", "  ", paint.width), *map(paint.typed, _RESCUE)]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else "Nothing is orphaned.\n"
 
