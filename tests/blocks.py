@@ -99,8 +99,8 @@ def script(page: Sequence[Block], outputs: Path) -> str:
 
 
 def program(page: Sequence[Block]) -> str:
-    """The Python of a page: what a block defines, those below it use."""
-    return "\n".join(block.text for block in page if block.language == "python")
+    """The Python of a page: what a block defines, those below it use. One with a title is a file by itself."""
+    return "\n".join(block.text for block in page if block.language == "python" and not block.title)
 
 
 def answers(shown: str) -> Iterator[str]:
