@@ -208,4 +208,11 @@ MISTAKES = (
         "bid.marker.lineage in found.states for bid in found.elsewhere",
         ("tests/operations/test_orphans.py", "-k", "whose_state_is_lost"),
     ),
+    Mistake(
+        "count a bid that waits in the hour before a destroy, and do not say so",
+        "reports/text/cost.py",
+        '(("no-op",), ("update",), ("delete",))',
+        '(("no-op",), ("update",))',
+        ("tests/reports/test_cost_report.py", "-k", "waits_for_the_auction"),
+    ),
 )

@@ -284,6 +284,9 @@ def _table(rows: Sequence[tuple[str, str, str, str]], paint: Paint) -> list[str]
     return [line for lines in lined(rows, paint.width) for line in lines]
 
 
+_BIDS_AS_THEY_WERE = (("no-op",), ("update",), ("delete",))  # the actions on a bid whose status its hour goes by
+
+
 def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
     """The table of the totals, its head first: what, before, after, and the change."""
     current, planned, delta = cost["current"], cost["planned"], cost["delta"]
@@ -325,8 +328,8 @@ def _entering(body: PlanBody) -> list[str]:
 
 
 def _joining(body: PlanBody) -> list[str]:
-    """That an hour counts what waits and is charged nothing yet, where it does."""
-    there = [one for one in body["resource_changes"] if tuple(one["change"]["actions"]) in (("no-op",), ("update",))]
+    """That an hour counts what waits and is charged nothing yet, where it does: what ends, too, in the hour before."""
+    there = [one for one in body["resource_changes"] if tuple(one["change"]["actions"]) in _BIDS_AS_THEY_WERE]
     return joining((one["status"], one["cost"]) for one in there if one["type"] == "bid")
 
 
