@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future  # not its executors: they begin nothing any more once the main thread has ended
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    _Waiting = tuple[Future[Any], Callable[[], None]]  # what is to begin, and what comes of it
 
 T = TypeVar("T")
-_Waiting = tuple[Future[Any], Callable[[], None]]  # what is to begin, and what comes of it
+
+
+def begun(thread: threading.Thread) -> bool:
+    """Whether `thread` has begun. Python may give none once the main thread has ended (`atexit`, or where another
+    thread goes on). Raises RuntimeError where it is the machine that gives none."""
+    try:
+        thread.start()
+    except RuntimeError:
+        if threading.main_thread().is_alive():
+            raise
+        return False
+    return True
 
 
 class Pool:
@@ -19,20 +34,23 @@ class Pool:
     process ends without them.
 
     One thread is enough: where the machine gives no more (ulimit -u, the limit of a container), those that there are do
-    all the work. Once the main thread has ended (`atexit`, or where another thread goes on), Python may give none at
-    all; then the thread that submits does it.
+    all the work. Where Python gives none (see `begun`), the thread that submits does it.
     """
 
     def __init__(self, most: int, named: str, first: Callable[[], object] = bool) -> None:
         self._most, self._named, self._first = most, named, first
-        self._waiting, self._idle = SimpleQueue[_Waiting | None](), threading.Semaphore(0)
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
 
     def submit(self, call: Callable[..., T], *given: object) -> Future[T]:
         """Begin `call`, once a thread is free. Raises RuntimeError where there is none; then it is never begun."""
-        result = Future[T]()
+        # Not one of its executors: once the main thread has ended, they begin nothing any more.
+        from concurrent.futures import Future
+
+        result: Future[T] = Future()
 
         def begin() -> None:
             if result.set_running_or_notify_cancel():

@@ -75,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "cost.what_if": {"cost", "planning", "pricing", *NOUNS},
     "apply": {"planning", "state", "threads", *NOUNS},
     "backends": {"backends.remote", "files", "state", "pricing", *NOUNS},
-    "backends.remote": {"backends", "cloud.http", "files", "state", *NOUNS},
+    "backends.remote": {"backends", "cloud.http", "files", "state", "threads", *NOUNS},
     "cloud.http": NOUNS,
     "cloud": {"cloud.http", "files", "startup", "pricing", "simulator", "threads", *NOUNS},
     "simulator": {"simulator.api", "simulator.auctions", "simulator.faults", "files", "errors"},
@@ -120,7 +120,7 @@ ALLOWED["api"] = {
         "documents.shapes",
         "apply",
     ),
-    *("config", "cost", "planning", "state", *NOUNS),
+    *("config", "cost", "planning", "state", "threads", *NOUNS),
 }
 ALLOWED["cli"] = {
     *(

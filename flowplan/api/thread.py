@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from flowplan.api.hearing import Hearing
 from flowplan.errors import UsageProblem
 from flowplan.exact import exactly
+from flowplan.threads import begun
 
 T = TypeVar("T")
 _LOOK = 0.1  # seconds: neither a signal that another thread was given nor a Stop wakes the one that waits
@@ -38,7 +39,7 @@ def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop:
     event = event or Hearing()
     if stop is not None and stop.is_set():
         event.stop()
-    begun: list[bool] = []
+    has_begun: list[bool] = []
     results: list[T] = []
     errors: list[BaseException] = []
     ended: list[bool] = []
@@ -49,9 +50,9 @@ def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop:
     def work() -> None:
         if not claimed.acquire(blocking=False):
             return
-        begun.append(True)
+        has_begun.append(True)
         try:
-            if event.stopped():  # nobody may wait for it: before `begun`
+            if event.stopped():  # nobody may wait for it: before `has_begun`
                 raise event.interrupted("nothing was under way")
             with exactly(), event.ended():
                 results.append(run(event))
@@ -70,18 +71,14 @@ def in_a_thread(run: Callable[[Hearing], T], event: Hearing | None = None, stop:
                 event.stop()
 
     try:
-        try:
-            thread.start()
-        except RuntimeError:
-            if threading.main_thread().is_alive():
-                raise
-            work()  # Python may give no thread once the main thread has ended (`atexit`)
+        if not begun(thread):
+            work()
         wait()
         if thread.ident is not None:
             thread.join()  # its last steps: a program that counts its threads finds none of ours
     except BaseException as error:  # an interruption within `start` may come out as another error
         _stop(event)
-        if begun:  # else it starts nothing any more
+        if has_begun:  # else it starts nothing any more
             wait()
         raise error from (errors[0] if errors else None)  # of a run that was stopped, with what it came to
     if errors:

@@ -13,6 +13,7 @@ from flowplan.apply.workers import Result, Workers
 from flowplan.classes import define
 from flowplan.errors import StateError
 from flowplan.state.records import Closed, Done, Record
+from flowplan.threads import begun
 
 
 @define
@@ -48,11 +49,7 @@ class Durable:
             self.workers.wake()
 
         self._under_way = thread = threading.Thread(target=append, name="flowplan-journal", daemon=True)
-        try:
-            thread.start()
-        except (
-            RuntimeError
-        ):  # Python gives none once the main thread has ended, or the machine: then nothing comes back
+        if not begun(thread):
             append()
         while results := self.workers.take_while(lambda: self.is_busy):
             take_in(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from flowplan.simulator import SIMULATOR_KEY, Simulator
 from flowplan.simulator.serve import Server
 from tests.api.stacks import stack_in, tasks
 from tests.conftest import START, Place, left_in_doubt, live_ids
+from tests.faults.state_servers import SERVERS
 from tests.processes import LONGEST
 
 
@@ -96,15 +98,28 @@ else:
 def test_a_program_that_ends_still_cancels_what_it_placed(tmp_path: Path, at_the_end: str, api: str) -> None:
     """`atexit.register(stack.destroy)` is how a program stops paying. Once the main thread has ended, Python lets no
     executor of its own begin anything."""
-    program = LAST.format(environ={**START, "FLOWPLAN_API_KEY": SIMULATOR_KEY})
     with Simulator.open(tmp_path / "cloud.db") as simulator, Server(simulator) as server:
         url = server.url if api == "served" else f"sim:{tmp_path / 'cloud.db'}"
-        given = repr((tasks("abc"), url, at_the_end))
-        command = [sys.executable, "-X", "dev", "-c", program, given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=LONGEST)
-        left = [one for one in simulator.ledger() if one.path.startswith("/v2/spot/bids")]
+        placed_and_cancelled(tmp_path, at_the_end, url, {})
+        asked = [one.method for one in simulator.ledger() if one.path.startswith("/v2/spot/bids")]
+    assert asked == ["POST"] * 3 + ["DELETE"] * 3
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("at_the_end", ["atexit", "without a thread"])
+def test_so_it_does_where_its_state_is_on_a_server(tmp_path: Path, at_the_end: str, kind: str) -> None:
+    """No thread renews the lock then: it is sure for as long as it was taken."""
+    server = SERVERS[kind]()
+    home = {"XDG_STATE_HOME": str(tmp_path / "home")}
+    placed_and_cancelled(tmp_path, at_the_end, "sim:", {**server.environ(), **home, "FLOWPLAN_STATE": server.new()})
+    server.close()
+
+
+def placed_and_cancelled(directory: Path, at_the_end: str, api_url: str, more: Mapping[str, str]) -> None:
+    program = LAST.format(environ={**START, "FLOWPLAN_API_KEY": SIMULATOR_KEY, **more})
+    command = [sys.executable, "-X", "dev", "-c", program, repr((tasks("abc"), api_url, at_the_end))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory, timeout=LONGEST)
     assert (done.stdout, done.stderr) == ("3 3\n", "")
-    assert [one.method for one in left] == ["POST"] * 3 + ["DELETE"] * 3
 
 
 def test_an_apply_whose_process_ends_is_carried_out(tmp_path: Path) -> None:

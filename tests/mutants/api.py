@@ -92,8 +92,8 @@ MISTAKES = (
     Mistake(
         "a Ctrl-C while the run begins lets it go on unasked",
         "api/thread.py",
-        "    try:\n        try:\n            thread.start()\n",
-        "    thread.start()\n    try:\n        try:\n            pass\n",
+        "    try:\n        if not begun(thread):\n",
+        "    here = not begun(thread)\n    try:\n        if here:\n",
         ("tests/api/test_interrupted.py", "-k", "while_ctrl_c_came"),
     ),
     Mistake(

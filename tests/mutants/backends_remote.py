@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a program that ends, and gets no thread, cancels nothing where its state is on a server",
+        "backends/remote/lease.py",
+        "        begun(threading.Thread(target=self._renew_on,",
+        "        threading.Thread.start(threading.Thread(target=self._renew_on,",
+        ("tests/api/test_goes_on.py", "-k", "on_a_server and s3"),
+    ),
+    Mistake(
         "remove nothing that a save leaves over once a place was closed while it hung",
         "backends/remote/object_place.py",
         "            self._over_with.set()\n            self._over_with = threading.Event()\n",

@@ -27,6 +27,7 @@ from flowplan.classes import define, frozen
 from flowplan.errors import FlowplanError, Locked, Remedied, StateError
 from flowplan.model.owner import Owner
 from flowplan.state.codec import no_constant, no_duplicates
+from flowplan.threads import begun
 
 FORMAT_VERSION = 1
 
@@ -181,7 +182,8 @@ class LeaseLock(FencedLock):
             stopped=stopped,
             clock=self._clocks.since_boot,
         )
-        threading.Thread(target=self._renew_on, args=(self._stop,), name="flowplan-lease", daemon=True).start()
+        # Where there is no thread that renews it, the lock is sure for one lease.
+        begun(threading.Thread(target=self._renew_on, args=(self._stop,), name="flowplan-lease", daemon=True))
 
     def _held_by(self) -> str:
         holder = self.holder()
