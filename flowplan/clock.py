@@ -85,6 +85,11 @@ class Moment:
         """Seconds since the epoch, by the clock that shows least."""
         return min(self.wall, self.by_server)
 
+    @property
+    def latest(self) -> float:
+        """Seconds since the epoch, by the clock that shows most."""
+        return max(self.wall, self.by_server)
+
     def age(self, now: Moment) -> float:
         """Seconds from this moment to `now`, at least 0; never more than have passed, whatever clock was set forward.
 

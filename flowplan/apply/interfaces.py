@@ -55,6 +55,9 @@ class Cloud(Protocol):
     def moment(self) -> Moment:
         """This moment, by every clock that counts."""
 
+    def recorded(self, at: Moment) -> Moment:
+        """`at` as it is kept: without the clocks that do not count."""
+
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now. Raises NotFound."""
 
@@ -124,4 +127,4 @@ class Surroundings:
 
     def now(self) -> Moment:
         """This moment, by this machine's clocks and the server's."""
-        return self.clock.moment(self.cloud.now())
+        return self.cloud.recorded(self.clock.moment(self.cloud.now()))

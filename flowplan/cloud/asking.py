@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
+
+import attrs
 
 from flowplan.clock import Clock, Moment, ahead
 from flowplan.cloud import fields
@@ -80,13 +81,17 @@ class Asking:
         return self.http.server_time
 
     def moment(self) -> Moment:
-        """This moment, by every clock that counts: with a simulator its own alone, no other is ever behind it."""
-        at = self._clock.moment(self.now())
-        return Moment(math.inf, 0.0, "", at.server) if self.http.clocks.leaps and at.server is not None else at
+        """This moment, by every clock that counts: with a simulator, whose time leaps, no boot's."""
+        at = self.recorded(self._clock.moment(self.now()))
+        return attrs.evolve(at, boot_id="") if self.http.clocks.leaps and at.server is not None else at
+
+    def recorded(self, at: Moment) -> Moment:
+        """`at` as it is kept: with a simulator, whose time is nobody else's, its clock stands for this machine's."""
+        return attrs.evolve(at, wall=at.server) if self.http.clocks.leaps and at.server is not None else at
 
     def now_placed(self, id: str) -> None:
         """The bid `id` is placed at this moment: the API may not show it yet."""
-        self.placed[id] = self._clock.moment(self.now())
+        self.placed[id] = self.recorded(self._clock.moment(self.now()))
 
     def soon(self) -> float:
         """As `Transport.soon`: until when calls are worth waiting for that hold up who stops what costs money."""

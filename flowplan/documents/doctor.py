@@ -10,6 +10,7 @@ from attrs import evolve
 
 from flowplan import __version__
 from flowplan.classes import frozen
+from flowplan.clock import AGREE
 from flowplan.errors import FlowplanError, StateError
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def of_clocks(here: float, there: datetime | None) -> Check:
     if abs(apart) <= _APART:
         return Check("clock", "ok", "it agrees with the API's")
     how = f"{abs(apart):,.0f} s {'ahead of' if apart > 0 else 'behind'} the API's"
-    return Check("clock", "warning", f"this machine's clock is {how}", "set it, by NTP if you can: lifetimes go by it")
+    until = "until they agree, a lifetime ends only if it is over by both"
+    why = "lifetimes go by it" if abs(apart) <= AGREE else until
+    return Check("clock", "warning", f"this machine's clock is {how}", f"set it, by NTP if you can: {why}")
 
 
 def document(found: Checkup) -> DoctorDocument:

@@ -141,7 +141,8 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     # what else a plan says
     "done": "Nothing has to be done; to run it again, give --replace ADDRESS, and a later end_at if that has passed.",
     "other-lifetime": "To give the instances the new lifetime, replace the bid with --replace ADDRESS.",
-    "lifetime-unknown": "Plan again in a while, or give the task an end_at; `flowplan destroy --target` stops it.",
+    "lifetime-unknown": "Plan again in a while, give the task an end_at, or set the clock that is wrong; "
+    "`flowplan destroy --target` stops it.",
     "lifetime-short": "Lengthen the lifetime, or correct nearest_estimated_duration.",
     "lifetime-again": "If the bounds are for the whole task, lower them by what it has used up so far.",
     "no-lifetime": "Give the other tasks a lifetime, too: {max_hours: 12}.",

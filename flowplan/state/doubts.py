@@ -51,8 +51,9 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
 
     No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and
     in the same region, nobody uses it yet, and it was created after the first attempt was about to be sent and not
-    later than the last one can have been executed; where the server gave no time, nobody knows that to a day. Nothing
-    tells it from one that somebody else made just then.
+    later than the last one can have been executed, by the server's clock; where it gave no time, nobody knows that to a
+    day. Where this machine's clock says otherwise, one of the two is wrong, and that cannot be known. Nothing tells it
+    from one that somebody else made just then.
     """
     wanted, found = intent.resource, volume.volume
     if not isinstance(wanted, Volume):
@@ -63,10 +64,10 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
         return False
     created = seconds(volume.created_at)
     first, last = intent.since or intent.at, intent.at
-    early, late = first.by_server - SKEW, last.by_server + SHOWS_WITHIN
-    timely = created is not None and early <= created <= late
+    timely = created is not None and first.by_server - SKEW <= created <= last.by_server + SHOWS_WITHIN
     doubt = 0.0 if first.server is not None and last.server is not None else WRONG
-    if created is not None and not early - doubt <= created <= late + doubt:
+    early, late = first.earliest - SKEW - doubt, last.latest + SHOWS_WITHIN + doubt
+    if created is not None and not early <= created <= late:
         return False
     certain = timely and found.size_gb == wanted.size_gb and not found.unreported and not volume.users
     certain = certain and not volume.unfit
@@ -74,11 +75,11 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
 
 
 def is_older(created_at: str, intent: CreateIntent) -> bool:
-    """Whether what was made at `created_at` was there before the first attempt of `intent`; False where nobody
-    knows."""
+    """Whether what was made at `created_at` was there before the first attempt of `intent`, by every clock; False where
+    nobody knows."""
     created, first = seconds(created_at), intent.since or intent.at
     doubt = 0.0 if first.server is not None else WRONG
-    return created is not None and created < first.by_server - SKEW - doubt
+    return created is not None and created < first.earliest - SKEW - doubt
 
 
 def seconds(created_at: str) -> float | None:

@@ -208,6 +208,9 @@ def test_clocks_are_compared() -> None:
     assert of_clocks(here + 30, there).verdict == "ok"
     assert of_clocks(here + 31.4, there).summary == "this machine's clock is 31 s ahead of the API's"
     assert of_clocks(here - 7200, there).summary == "this machine's clock is 7,200 s behind the API's"
+    near, far = (str(of_clocks(here + apart, there).remedy) for apart in (300, 301))
+    assert near == "set it, by NTP if you can: lifetimes go by it"
+    assert far == "set it, by NTP if you can: until they agree, a lifetime ends only if it is over by both"
     assert of_clocks(here, None).verdict == "skipped"
 
 

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take what a create has just made for older than it, as the API's clock is ahead",
+        "state/doubts.py",
+        "created < first.earliest - SKEW - doubt",
+        "created < first.by_server - SKEW - doubt",
+        ("tests/operations/test_two_clocks.py", "-k", "is_the_one"),
+    ),
+    Mistake(
+        "make a volume again because the API's clock is ahead",
+        "state/doubts.py",
+        "    early, late = first.earliest - SKEW - doubt, last.latest + SHOWS_WITHIN + doubt\n",
+        "    early, late = first.by_server - SKEW - doubt, last.by_server + SHOWS_WITHIN + doubt\n",
+        ("tests/state/test_doubts.py", "-k", "two_clocks"),
+    ),
+    Mistake(
         "read only by the API's clock when a bid was placed",
         "state/codec.py",
         "(_by_every_clock(found, by_clocks), last)",
@@ -268,7 +282,7 @@ MISTAKES = (
     Mistake(
         "adopt a volume whenever it was made",
         "state/doubts.py",
-        "    if created is not None and not early - doubt <= created <= late + doubt:\n        return False\n",
+        "    if created is not None and not early <= created <= late:\n        return False\n",
         "",
         ("tests/faults/test_whose.py", "-k", "three_days or created"),
     ),

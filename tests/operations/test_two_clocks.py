@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 
 import pytest
 from attrs import define
@@ -18,6 +19,7 @@ from flowplan.model.digest import digest
 from flowplan.simulator.clock import http_date
 from tests.conftest import APPLY, Place, Result
 from tests.operations.jobs import HEAD, created, live
+from tests.texts import storage, task_text
 
 BY_HOURS, NOON = "lifetime: {max_hours: 12}", "lifetime: {end_at: '2026-11-02T12:00:00Z'}"  # it begins at 09:00
 LISTS = "GET /v2/*"
@@ -31,6 +33,7 @@ class Clocks:
 
     place: Place
     here: float = 0.0
+    jumps: tuple[int, float] | None = None  # after so many looks at this machine's clock, by so many seconds
 
     def told(self, *, leaps: bool, steady: Callable[[], float], wall: Callable[[], float]) -> Told:
         return Told(leaps=False, steady=steady, wall=self.wall)
@@ -39,13 +42,15 @@ class Clocks:
         with self.place.simulator() as simulator:
             return simulator.now()
 
-    def lie(self, date: float | str, *, age: str | None = None, on: str = LISTS, times: int | None = None) -> None:
-        """From now on answers have this `Date`: so many seconds ahead, or as it is."""
+    def lie(
+        self, date: float | str, *, age: str | None = None, on: str = LISTS, nth: int = 1, times: int | None = None
+    ) -> None:
+        """From the `nth` answer on they have this `Date`: so many seconds ahead, or as it is."""
         if not isinstance(date, str):
             date = http_date(int(self.true().timestamp() + date))
         headers = {"date": date} | ({"age": age} if age is not None else {})
         with self.place.simulator() as simulator:
-            simulator.faults.add(on, "edited", headers=headers, times=times)
+            simulator.faults.add(on, "edited", headers=headers, nth=nth, times=times)
 
     def tell_the_truth(self) -> None:
         with self.place.simulator() as simulator:
@@ -57,6 +62,10 @@ class Clocks:
         return Clock(time.monotonic, lambda: wall, stop.pause, stop.stopped)
 
     def wall(self) -> float:
+        if self.jumps is not None:
+            left, by = self.jumps
+            self.jumps = (left - 1, by) if left else None
+            self.here += 0 if left else by
         return self.true().timestamp() + self.here
 
 
@@ -207,6 +216,30 @@ def test_no_date_ends_what_this_machines_clock_says_is_not_over(
     assert live(place) == ["train"]
 
 
+@pytest.mark.parametrize("by", [DAY, -DAY, 30 * DAY])
+def test_a_clock_that_is_set_in_the_middle_of_a_run_ends_nothing(place: Place, clocks: Clocks, by: float) -> None:
+    runs(place, NOON)
+    for looks in count():
+        clocks.here, clocks.jumps = 0.0, (looks, by)
+        place.ok(*APPLY)
+        assert live(place) == ["train"], looks
+        if clocks.jumps is not None:  # it ended before that
+            break
+    assert looks > 3
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+@pytest.mark.parametrize(("times", "here"), [(None, 0.0), (1, DAY), (2, 0.0)])
+def test_whichever_answers_lie_nothing_ends_while_others_or_this_machine_say_what_time_it_is(
+    place: Place, clocks: Clocks, nth: int, times: int | None, here: float
+) -> None:
+    runs(place, NOON)
+    clocks.here = here
+    clocks.lie(DAY, nth=nth, times=times)
+    place.ok(*APPLY)
+    assert live(place) == ["train"]
+
+
 def test_an_answer_of_a_cache_is_as_late_as_its_age(place: Place, clocks: Clocks) -> None:
     runs(place, NOON)
     place.ok("simulator", "advance", "4h")
@@ -318,3 +351,15 @@ def test_who_cannot_tell_how_long_ago_because_a_clock_was_set_back_says_what_to_
     assert "`flowplan state rm ADDRESS` releases it" in said(told)
     place.ok("simulator", "advance", "24h")
     assert "1 to add" in place.ok("plan"), "until that clock shows more than when the bid was placed"
+
+
+@pytest.mark.parametrize("dates", [60.0, DAY, -60.0, -DAY])
+def test_what_a_create_is_answered_with_is_the_one_it_made_though_the_apis_clock_is_wrong(
+    place: Place, clocks: Clocks, dates: float
+) -> None:
+    """By that clock it was made before it was asked for: it would be somebody else's, and its name taken."""
+    place.write(task_text(more=storage("data")), "task.yaml")
+    clocks.lie(dates, on="* /*")
+    place.ok("apply", "task.yaml", "--auto-approve")
+    assert posts(place) == 2
+    assert "No changes" in place.ok("plan", "task.yaml")

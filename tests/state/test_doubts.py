@@ -64,6 +64,23 @@ def test_where_the_server_told_no_time_nobody_knows_it_to_a_day() -> None:
     assert made_by(by_us_alone, live_volume(volume(), created_at="1970-01-03T00:00:00Z")) is False
 
 
+@pytest.mark.parametrize(
+    ("server", "created", "ours"),
+    [
+        (4600.0, "1970-01-01T00:16:45Z", None),  # an hour ahead, and it was made 5 seconds after it was asked for
+        (-2600.0, "1970-01-01T00:16:45Z", None),
+        (4600.0, "1970-01-01T00:16:34Z", False),  # before that, by both
+        (-2600.0, "1970-01-01T00:18:41Z", False),
+        (4600.0, "1970-01-01T01:16:45Z", True),  # the server's says so
+    ],
+)
+def test_of_two_clocks_both_have_to_say_that_a_volume_is_not_ours(
+    server: float, created: str, ours: bool | None
+) -> None:
+    one_is_wrong = attrs.evolve(INTENT, at=attrs.evolve(INTENT.at, wall=1000.0, server=server))
+    assert made_by(one_is_wrong, live_volume(volume(), created_at=created)) is ours
+
+
 CREATE = create_of(TRAIN, bid())
 
 
