@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
@@ -127,11 +126,13 @@ class Told:
         self, *, leaps: bool, steady: Callable[[], float] = since_boot, wall: Callable[[], float] = time.time
     ) -> None:
         self.leaps, self._steady, self._wall = leaps, steady, wall
-        self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)
+        self._most = 1 if leaps else _HEARD
+        self._heard: tuple[float, ...] = ()  # replaced as a whole: others may be reading it
 
     def hear(self, at: float) -> None:
         """An answer says that it is `at`, in seconds since the epoch."""
-        self._heard.append(at if self.leaps else at - self._steady())
+        said = at if self.leaps else at - self._steady()
+        self._heard = (*self._heard, said)[-self._most :]
 
     def now(self) -> datetime | None:
         """What time it is, in whole seconds, UTC; None: no answer has said it yet."""

@@ -29,8 +29,8 @@ MISTAKES = (
     Mistake(
         "believe the last answer what time it is",
         "clock.py",
-        "        self._heard: deque[float] = deque(maxlen=1 if leaps else _HEARD)\n",
-        "        self._heard: deque[float] = deque(maxlen=1)\n",
+        "        self._most = 1 if leaps else _HEARD\n",
+        "        self._most = 1\n",
         ("tests/operations/test_two_clocks.py", "-k", "one_answer"),
     ),
     Mistake(
@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "tell the time by a clock that somebody sets meanwhile",
         "clock.py",
-        "        self._heard.append(at if self.leaps else at - self._steady())\n",
-        "        self._heard.append(at if self.leaps else at - self._wall())\n",
+        "        said = at if self.leaps else at - self._steady()\n",
+        "        said = at if self.leaps else at - self._wall()\n",
         ("tests/test_clock.py", "-k", "fewer_than_half"),
     ),
     Mistake(
