@@ -145,6 +145,14 @@ def test_without_a_network_it_says_so_and_shows_no_key(place: Place, monkeypatch
     assert SECRET not in repr(found)
 
 
+def test_a_key_that_has_expired_is_named_and_the_remedy_is_not_this_command(place: Place) -> None:
+    with place.simulator() as simulator:
+        simulator.faults.add("GET *", "status", status=401, times=None)
+    verdict, _, remedy = checks(place)["credentials"]
+    assert verdict == "failed"
+    assert remedy == "they may have expired or been revoked, or be for another API: replace them there"
+
+
 def test_a_key_of_a_file_is_named_by_the_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.write(SECRET, "key")
     monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")

@@ -215,4 +215,11 @@ MISTAKES = (
         '(("no-op",), ("update",))',
         ("tests/reports/test_cost_report.py", "-k", "waits_for_the_auction"),
     ),
+    Mistake(
+        "say the same hint for each of a hundred steps that fail alike",
+        "reports/text/progress.py",
+        "error.hint if error.hint not in self._hinted else None",
+        "error.hint",
+        ("tests/reports/test_progress.py", "-k", "fail_alike"),
+    ),
 )

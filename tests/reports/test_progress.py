@@ -57,6 +57,16 @@ def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:
     ]
 
 
+def test_of_steps_that_fail_alike_the_first_alone_has_the_hint() -> None:
+    said: list[str] = []
+    lines = ProgressLines(outlet([], said))
+    for hint in ("renew the key", "renew the key", "raise the limit", None):
+        lines.failed(Step("up", TRAIN), Create(TRAIN, after=bid()), Refused("the API refused it", hint=hint))
+    refused = "error: bid.train: the API refused it"
+    hinted = [f"{refused}\n  hint: renew the key", refused, f"{refused}\n  hint: raise the limit", refused]
+    assert [one.strip() for one in said] == hinted
+
+
 def test_the_line_comes_from_the_configuration_of_the_run(example: Place) -> None:
     with example.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "no"}')

@@ -59,6 +59,7 @@ def _failed(subject: Subject, error: FlowplanError) -> Check:
 def _asked(session: Session, config: Config | None, state: State) -> Iterator[Check]:
     """With credentials, and a look at the list of projects, which needs nothing else."""
     from flowplan.cloud import credentials
+    from flowplan.cloud.http.redaction import REFUSED_WHY
 
     environ, simulated = session.settings.environ, session.settings.simulated
     try:
@@ -72,7 +73,7 @@ def _asked(session: Session, config: Config | None, state: State) -> Iterator[Ch
             cloud = session.cloud()
             seen = len(cloud.projects())
     except Unauthorized as error:
-        yield Check("credentials", "failed", f"{source}: {error}", error.hint)
+        yield Check("credentials", "failed", f"{source}: {error}", f"{REFUSED_WHY}: replace them there")
         yield Check("api", "ok", f"{session.settings.api_url} answers")
         yield from _skipped("clock", "project", "ssh_key", "quota", why="the API does not accept the credentials")
     except FlowplanError as error:

@@ -63,6 +63,7 @@ class ProgressLines(Reporter):
         self._awaited: dict[Step, str] = {}
         self._is_saved = outlet.is_saved
         self._told: dict[str, Output] = {}  # outputs, by the rounds before this one
+        self._hinted: set[str | None] = set()  # what was said of failures: as many may have one cause
         self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
@@ -93,14 +94,16 @@ class ProgressLines(Reporter):
         self._line(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        """A hint is given once: where a key has expired, each of a hundred steps fails with the same one."""
         said = Diagnostic(
             "step-failed",
             f"{step.address}: {error}",
-            error.hint,
+            error.hint if error.hint not in self._hinted else None,
             detail=error.detail,
             position=change.position,
             source=error.excerpt,
         )
+        self._hinted.add(error.hint)
         self._say(problem(said, self._paint))
 
     def note(self, text: str) -> None:
