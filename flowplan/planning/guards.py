@@ -16,7 +16,7 @@ from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import Plan, Wishes
-from flowplan.planning.protection import Outside, prevented, to_spare_it
+from flowplan.planning.protection import KEEP_VOLUMES, Outside, prevented, to_spare_it
 from flowplan.planning.successors import why_not_first
 from flowplan.pricing.units import gigabytes
 
@@ -62,15 +62,18 @@ def _data(changes: Sequence[Change], wishes: Wishes, outside: Outside) -> Iterab
             "volume-data",
             change,
             f"{how} {change.address} destroys the data on volume {volume.name} ({gigabytes(volume.held_gb)})",
-            f"{asked}{let}; {_to_keep_it(change, wishes, outside)}",
+            f"{asked}{let}; {_to_keep_it(change, changes, wishes, outside)}",
         )
         asked = ""
 
 
-def _to_keep_it(change: Replace | Delete, wishes: Wishes, outside: Outside) -> str:
-    """How a volume's data are kept."""
+def _to_keep_it(change: Replace | Delete, changes: Sequence[Change], wishes: Wishes, outside: Outside) -> str:
+    """How a volume's data are kept. To go on tomorrow takes the volumes in the state."""
     if wishes.mode == "destroy":
-        return "to keep it: --keep-volumes, which cancels the bids and forgets the volumes"
+        if wishes.partial or not any(one.address.kind == "bid" for one in changes):
+            return f"to keep it: {KEEP_VOLUMES}"
+        bids_alone = "--target 'bid.*', which cancels the bids alone"
+        return f"to keep it: {bids_alone}, or --keep-volumes, which forgets the volumes, too"
     if isinstance(change, Replace):
         return to_spare_it(change, wishes, outside)
     attached = "with `attach`, or `volume_name` under `volumes` of a stack, flowplan leaves it alone"

@@ -26,7 +26,7 @@ Outside: TypeAlias = Mapping[Address, frozenset[str]]  # which fields of it were
 
 _CODE = "prevent-destroy"
 _VALIDATE = "`flowplan validate` says what is wrong with it"
-_KEEP_VOLUMES = "--keep-volumes, which cancels the bids and forgets the volumes"
+KEEP_VOLUMES = "--keep-volumes, which cancels the bids and forgets the volumes"
 
 
 def protected(address: Address, binding: Binding | None, lifecycle: Lifecycle, desired: Desired, wishes: Wishes) -> str:
@@ -110,7 +110,7 @@ def _as_applied(change: Replace | Delete, wishes: Wishes) -> Diagnostic:
 
 def _to_keep_what_was_applied(change: Replace | Delete, wishes: Wishes) -> str:
     if wishes.mode == "destroy":
-        return _KEEP_VOLUMES if change.address.kind == "volume" else f"--exclude '{change.address}'"
+        return KEEP_VOLUMES if change.address.kind == "volume" else f"--exclude '{change.address}'"
     return "name it in a file again"
 
 
@@ -163,6 +163,6 @@ def to_spare_it(change: Replace | Delete, wishes: Wishes, outside: Outside) -> s
         return f"to keep it, {', and '.join(ways)}"
     if wishes.mode == "destroy":
         if change.address.kind == "volume":
-            return f"to keep it: {_KEEP_VOLUMES}"
+            return f"to keep it: {KEEP_VOLUMES}"
         return "to keep it and destroy the rest, take the rest out of the files, and apply"
     return f"to keep it, undo what replaces it ({change.note or 'you asked for it'})"

@@ -1181,4 +1181,11 @@ MISTAKES = (
         "    if seen.billed is None:\n",
         ("tests/planning/test_lifetimes.py", "-k", "found_over"),
     ),
+    Mistake(
+        "offer to cancel the bids alone where a destroy is of volumes only",
+        "planning/guards.py",
+        'if wishes.partial or not any(one.address.kind == "bid" for one in changes):',
+        "if wishes.partial:",
+        ("tests/operations/test_keep_volumes.py", "-k", "go_on_tomorrow"),
+    ),
 )

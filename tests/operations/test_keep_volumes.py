@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.conftest import APPLY, BID, VOLUME, Place
+from tests.conftest import APPLY, BID, VOLUME, Place, bid_id, live_ids
 from tests.texts import storage, task_text
 
 ATTACHES = "persistent_storage: {attach: {volume_name: d, mount_point: /mnt/d, region_id: us-central1-b}}\n"
@@ -31,6 +31,19 @@ def test_a_refused_destroy_names_the_flag(applied: Place) -> None:
     refused = applied.run("destroy", "--auto-approve")
     assert refused.code == 3
     assert "--keep-volumes" in refused.err
+
+
+def test_a_refused_destroy_names_what_lets_the_work_go_on_tomorrow(applied: Place) -> None:
+    """The bids end, and the next apply has the same volume again, which nobody has to import."""
+    refused = applied.run("destroy", "--auto-approve")
+    _, _, ways = " ".join(refused.err.split()).partition("to keep it: ")
+    words, _, _ = ways.partition(",")
+    id = bid_id(applied, VOLUME)
+    applied.ok("destroy", "--auto-approve", *shlex.split(words))
+    assert live_ids(applied) == []
+    assert "bid.*" not in applied.run("destroy", "--auto-approve").err  # no bid is left
+    applied.ok(*APPLY)
+    assert bid_id(applied, VOLUME) == id
 
 
 def test_a_saved_plan_keeps_them_too(applied: Place) -> None:

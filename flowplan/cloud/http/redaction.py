@@ -12,10 +12,10 @@ CREDENTIALS_HINT = (
     "or FOUNDRY_EMAIL with FOUNDRY_PASSWORD"
 )
 
-REFUSED_WHY = "they may have expired or been revoked, or be for another API"
 REFUSED_HINT = (
-    f"{REFUSED_WHY}; `flowplan doctor` says which they are. The first that is set counts: "
-    "FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY, MITHRIL_API_KEY, or FOUNDRY_EMAIL with FOUNDRY_PASSWORD"
+    "they may have expired or been revoked, or be for another API; `flowplan doctor` says which they are. The first "
+    "that is set counts: FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY, MITHRIL_API_KEY, or FOUNDRY_EMAIL "
+    "with FOUNDRY_PASSWORD"
 )
 
 # flowplan's own variables whose values are secret though the API gets none: they sign plans, and encrypt the state.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flowplan.operations.opening.session import Session
     from flowplan.state.state import State
 
+_REPLACE = "they may have expired or been revoked, or be for another API: replace them there"
+
 
 def account(session: Session, config: Config | None, state: State) -> Iterator[Check]:
     """The checks, in this order; those that need one that failed are skipped."""
@@ -59,7 +61,6 @@ def _failed(subject: Subject, error: FlowplanError) -> Check:
 def _asked(session: Session, config: Config | None, state: State) -> Iterator[Check]:
     """With credentials, and a look at the list of projects, which needs nothing else."""
     from flowplan.cloud import credentials
-    from flowplan.cloud.http.redaction import REFUSED_WHY
 
     environ, simulated = session.settings.environ, session.settings.simulated
     try:
@@ -73,7 +74,7 @@ def _asked(session: Session, config: Config | None, state: State) -> Iterator[Ch
             cloud = session.cloud()
             seen = len(cloud.projects())
     except Unauthorized as error:
-        yield Check("credentials", "failed", f"{source}: {error}", f"{REFUSED_WHY}: replace them there")
+        yield Check("credentials", "failed", f"{source}: {error}", _REPLACE)
         yield Check("api", "ok", f"{session.settings.api_url} answers")
         yield from _skipped("clock", "project", "ssh_key", "quota", why="the API does not accept the credentials")
     except FlowplanError as error:
