@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from flowplan.clock import AGREE
 from flowplan.model.address import Address
+from flowplan.model.bounds import moment
 from flowplan.model.live import Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
@@ -61,6 +63,12 @@ def placed_lately(address: Address, state: State, live: Live, now: datetime) -> 
     to come, was placed now, for all that is known: no clock that is wrong lets a bid be placed again and again."""
     times = (placed_at(one, now) for one, _ in _marked(address, state, live))
     return sorted(now if at is None else min(at, now) for at in times if at is None or now - at < DAY)
+
+
+def has_yet_to_come(address: Address, state: State, live: Live, now: datetime) -> bool:
+    """Whether a bid of this task was placed after `now`, by the time that the API gives: `now` is none, then."""
+    times = (moment(one.created_at) for one, _ in _marked(address, state, live))
+    return any(at is not None and (at - now).total_seconds() > AGREE for at in times)
 
 
 def _marked(address: Address, state: State, live: Live) -> Iterator[tuple[LiveBid, Marker]]:

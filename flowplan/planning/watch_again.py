@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Completed, Replace
-from flowplan.planning.as_approved import changed_before_it_ended, is_as_applied, placed_lately
+from flowplan.planning.as_approved import changed_before_it_ended, has_yet_to_come, is_as_applied, placed_lately
 from flowplan.planning.watch_looks import AtChange
 from flowplan.state.state import CANCELLED, Binding
 
@@ -40,12 +40,24 @@ def why_not_placed(at: AtChange, binding: Binding, *, own: bool) -> str | None:
 
 def pause_left(at: AtChange) -> timedelta | None:
     """How long it is still to be left alone: it was placed again already within a day, and ended again. None: it
-    is not."""
-    placed = placed_lately(at.change.address, at.seen.state, at.seen.live, at.seen.now)
+    is not. Of two clocks it is the longer of what they say."""
+    return max((left for one in _clocks(at) if (left := _pause_by(one, at)) is not None), default=None)
+
+
+def _clocks(at: AtChange) -> list[datetime]:
+    """What each clock shows that may be right: by one that is behind, a bid of this task would be yet to come."""
+    address, state, live, now, here = at.change.address, at.seen.state, at.seen.live, at.seen.now, at.seen.here
+    if here is None:
+        return [now]
+    return [one for one in (now, here) if not has_yet_to_come(address, state, live, one)] or [now]
+
+
+def _pause_by(now: datetime, at: AtChange) -> timedelta | None:
+    placed = placed_lately(at.change.address, at.seen.state, at.seen.live, now)
     if len(placed) < 2:
         return None
     wait = min(FIRST_PAUSE * 2 ** min(len(placed) - 2, 10), LONGEST_PAUSE)
-    left = placed[-1] + wait - at.seen.now
+    left = placed[-1] + wait - now
     return left if left > timedelta() else None
 
 

@@ -30,7 +30,8 @@ class Seen:
     the highest price of the last hour, where it is known; `ended_by`: by the id of a bid that is over, who ended it,
     where that is known; `over`: the bids whose lifetime is over as it was applied, each with why, of those whose files
     have another by now, or name them no longer, and of those in whose place others were made; `now`: by the server's
-    clock; `highest_limit`: that the policies allow a bid, in dollars per instance-hour; None: they do not say."""
+    clock; `here`: by this machine's, where the two cannot both be right; `highest_limit`: that the policies allow a
+    bid, in dollars per instance-hour; None: they do not say."""
 
     plan: Plan
     desired: Desired
@@ -43,6 +44,7 @@ class Seen:
     ended_by: Mapping[str, Ender] = field(factory=dict)
     over: Mapping[Address, str] = field(factory=dict)
     highest_limit: Callable[[Bid], Decimal | None] = lambda _: None
+    here: datetime | None = None
 
     @cached_property
     def _stocks(self) -> Mapping[Place, Market]:

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "place a bid again and again while the API's clock is ahead",
+        "planning/watch_again.py",
+        "    return [one for one in (now, here)",
+        "    return [one for one in (now,)",
+        ("tests/operations/test_two_clocks.py", "-k", "again_and_again"),
+    ),
+    Mistake(
+        "place no bid again while a clock is behind",
+        "planning/watch_again.py",
+        "for one in (now, here) if not has_yet_to_come(address, state, live, one)] or [now]",
+        "for one in (now, here)]",
+        ("tests/operations/test_two_clocks.py", "-k", "again_and_again"),
+    ),
+    Mistake(
         "end by one clock that is wrong what the other says is not over",
         "planning/lifetimes.py",
         "    if either is None or (binding is not None and binding.ended == LIFETIME):\n",

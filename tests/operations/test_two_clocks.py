@@ -19,6 +19,7 @@ from flowplan.model.digest import digest
 from flowplan.simulator.clock import http_date
 from tests.conftest import APPLY, Place, Result
 from tests.operations.jobs import HEAD, created, live
+from tests.operations.watching import end, look, posts, stack, task
 from tests.texts import storage, task_text
 
 BY_HOURS, NOON = "lifetime: {max_hours: 12}", "lifetime: {end_at: '2026-11-02T12:00:00Z'}"  # it begins at 09:00
@@ -291,10 +292,6 @@ def shows_nothing(place: Place) -> None:
 NO_DATE = {"date": ""}
 
 
-def posts(place: Place) -> int:
-    return sum(one.method == "POST" for one in place.ledger())
-
-
 @pytest.mark.parametrize(
     ("dates", "here"),
     [
@@ -361,5 +358,30 @@ def test_what_a_create_is_answered_with_is_the_one_it_made_though_the_apis_clock
     place.write(task_text(more=storage("data")), "task.yaml")
     clocks.lie(dates, on="* /*")
     place.ok("apply", "task.yaml", "--auto-approve")
-    assert posts(place) == 2
+    assert sum(one.method == "POST" for one in place.ledger()) == 2
     assert "No changes" in place.ok("plan", "task.yaml")
+
+
+# ---- the watch -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dates", "here"), [(DAY, 0.0), (-DAY, 0.0), (0.0, DAY), (0.0, -DAY)])
+def test_no_clock_lets_the_watch_place_a_bid_again_and_again_or_keeps_it_from_that_for_ever(
+    place: Place, clocks: Clocks, dates: float, here: float
+) -> None:
+    place.write(stack("{on_preempted: rebid, max_hourly_cost: 60}", train=task()))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "10m")
+    end(place)
+    clocks.lie(dates)
+    clocks.here = here
+    for _ in range(3):
+        look(place)
+        if live(place):
+            end(place)
+    assert posts(place) == 2
+    place.ok("simulator", "advance", "11m")
+    clocks.tell_the_truth()
+    clocks.lie(dates)
+    look(place)
+    assert posts(place) == 3

@@ -137,6 +137,7 @@ def decided(session: Session, looked: Looked) -> Decision:
             ended_by=_enders(session, looked),
             over={**_over(session, seen), **looked.dropped},
             highest_limit=lambda bid: highest_limit(looked.wishes.policies, bid, seen.catalogue),
+            here=cloud.http.clocks.doubted_by(),
         )
     )
     late = {
