@@ -85,6 +85,10 @@ class StateLock(Protocol):
     def holder(self) -> Owner | None:
         """Who it names: the one that holds it, or a run that died with it. None: nobody."""
 
+    def untold(self) -> str | None:
+        """Why it may be held although it names nobody: a sentence. None: it would name its holder."""
+        return None
+
     def held(self) -> bool:
         """Whether some run holds it right now. Raises StateError where that cannot be seen."""
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 @frozen
 class Lock:
     """What a lock says, by the `name` that messages have for it; `holder` None: nobody has left a name in it.
-    `watcher`: what the one of the state's watcher says, beside that of the state."""
+    `watcher`: what the one of the state's watcher says, beside that of the state. `untold`: why it may be held although
+    it names nobody; None: it is not."""
 
     name: str
     standing: Standing
     holder: Owner | None = None
     watcher: Lock | None = None
+    untold: str | None = None
 
 
 def document(found: Lock) -> LockDocument:

@@ -137,7 +137,7 @@ def _lock(session: Session) -> Check:
     def check() -> Check:
         found = look(session)
         if found.holder is None:
-            return Check("lock", "ok", "nobody holds it")
+            return Check("lock", "ok", "no run of flowplan holds it" if found.untold else "nobody holds it")
         who = f"{found.holder.who} since {found.holder.since} ({found.holder.command})"
         if found.standing == "dead":
             return Check("lock", "ok", f"left behind by a dead run of {who}; the next command takes it over")

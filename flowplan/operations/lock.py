@@ -27,7 +27,7 @@ def look(session: Session) -> Lock:
 def _look(session: Session, lock: StateLock) -> Lock:
     holder = lock.holder()
     if holder is None:
-        return Lock(lock.name, "nobody")
+        return Lock(lock.name, "nobody", untold=lock.untold())
     return Lock(lock.name, _standing(session, lock, holder), holder)
 
 

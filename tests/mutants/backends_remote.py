@@ -832,4 +832,11 @@ MISTAKES = (
         "            # no fence keeps",
         ("tests/contracts/test_sealed.py", "-k", "once_the_lock"),
     ),
+    Mistake(
+        "say that nobody holds a lock which the server shows to nobody",
+        "backends/remote/http_lock.py",
+        "        return _UNTOLD\n",
+        "        return None\n",
+        ("tests/cli/test_state_at_a_server.py", "-k", "plan_apply_look"),
+    ),
 )

@@ -41,6 +41,10 @@ PATIENCE = 60.0  # seconds for which the server may be away
 WAIT = 5.0  # seconds after which a look that is not answered is waited for no longer
 AT_THE_END = 3.0  # seconds for each of two requests: nobody waits long for a server that is away
 POLL = 1.0  # seconds between two tries
+_UNTOLD = (
+    "The server does not show whether anything else has it locked, as Terraform may, or a run that died before its "
+    "first write; a run that needs the lock is told."
+)
 
 
 class HttpLock(FencedLock):
@@ -279,6 +283,9 @@ class HttpLock(FencedLock):
 
     def holder(self) -> Owner | None:
         return self._place.look_known().record.holder
+
+    def untold(self) -> str | None:
+        return _UNTOLD
 
     def held(self) -> bool:
         found = self._place.look_known().record

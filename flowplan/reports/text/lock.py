@@ -37,6 +37,8 @@ _WATCHERS: Mapping[Standing, str] = MappingProxyType(
 def text(found: Lock, paint: Paint) -> str:
     """What became of the run that it names, and who that is; the same of who watches, if anybody does."""
     lines = ["Nobody holds the lock."]
+    if found.untold is not None:
+        lines = wrapped(f"No run of flowplan holds the lock. {found.untold}", "", "  ", paint.width)
     if found.holder is not None:
         lines = _named(f"The lock {found.name} is {_STANDINGS[found.standing]}:", found.holder, paint)
     watcher = found.watcher
