@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a bid that is slow to end is waited for without a word of what it costs",
+        "reports/text/progress.py",
+        'seconds >= _COSTLY and step.way == "down" and isinstance(bid, Bid)',
+        'seconds > 1e9 and step.way == "down" and isinstance(bid, Bid)',
+        ("tests/reports/test_progress.py", "-k", "slow_to_end"),
+    ),
+    Mistake(
         "rebuild the state at another place than the one that was lost",
         "reports/text/paint.py",
         "        return on_same_state(text, self.place)\n",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from flowplan.apply.outcome import Outcome
 from flowplan.diagnostics import Position
 from flowplan.errors import Refused
 from flowplan.model.outputs import Output
-from flowplan.planning.actions import Create, Delete
-from flowplan.planning.steps import Step
+from flowplan.model.resources import Resource
+from flowplan.planning.actions import Create, Delete, Replace
+from flowplan.planning.steps import Step, Way
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.progress import ProgressLines
-from tests.builders import TRAIN, bid, plan_to, state
+from tests.builders import TRAIN, bid, plan_to, state, volume
 from tests.conftest import Place
 
 _FAILED = r"^error: bid\.[^\n]*\n(?:[^\n]+\n)*?  at flowplan.yaml:(\d+):\d+\n  \1 \| (.*)$"
@@ -39,6 +42,27 @@ def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
         "bid.train: still destroying... (20 s)",
     ]
     assert out == []
+
+
+@pytest.mark.parametrize(
+    ("before", "step", "costs"),
+    [
+        (bid(limit="17.92", quantity=2), "down", "; until it has ended it costs at most $35.84 an hour"),
+        (bid(unreported=("limit_price",)), "down", "; until it has ended it costs an unknown amount an hour"),
+        (bid(paused=True), "down", ""),
+        (bid(), "up", ""),
+        (volume(), "down", ""),
+    ],
+    ids=["a bid", "with an unknown limit", "that is paused", "that is changed", "a volume"],
+)
+def test_what_is_slow_to_end_is_told_with_what_it_costs(before: Resource, step: Way, costs: str) -> None:
+    """The API may answer a cancellation, and go on running the bid for half an hour."""
+    said: list[str] = []
+    lines, change = ProgressLines(outlet([], said)), Replace(TRAIN, before=before, after=before, id="bid_1")
+    for seconds in (59.4, 60.0):
+        lines.progress(Step(step, TRAIN), change, seconds)
+    first, later = (" ".join(one.split()) for one in said)
+    assert (first[-10:], later.partition(" s)")[2]) == ("... (59 s)", costs)
 
 
 def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:

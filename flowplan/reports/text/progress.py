@@ -13,12 +13,12 @@ from flowplan.documents.outputs import document, saved_besides
 from flowplan.errors import FlowplanError
 from flowplan.model.durations import brief
 from flowplan.model.live import ALLOCATED, OPEN
-from flowplan.model.resources import Volume
+from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import KEPT, Change
 from flowplan.planning.conflicts import taking_back
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
-from flowplan.pricing.units import storage_per_month, usd
+from flowplan.pricing.units import an_hour_at_most, storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.diagnostics import one as problem
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowplan.model.outputs import Output
 
 _NOTABLE = 1.0  # seconds: what is faster is shown without a time
+_COSTLY = 60.0  # seconds: what takes longer to end may run for hours, and is paid for
 
 
 def lines(outlet: Outlet) -> ProgressLines:
@@ -77,7 +78,10 @@ class ProgressLines(Reporter):
             self._line(f"{self._name(step)}: {doing(step, change)}...")
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
-        self._line(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
+        bid, costs = change.before, ""
+        if seconds >= _COSTLY and step.way == "down" and isinstance(bid, Bid) and not bid.paused:
+            costs = f"; until it has ended it costs {an_hour_at_most(bid.worst)}"
+        self._line(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s){costs}")
 
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         """A line a bid, unless the last one of it was the same."""
