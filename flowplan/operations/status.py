@@ -35,15 +35,20 @@ if TYPE_CHECKING:
 
 def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, and of what else is ours (`with_ours`), from a fixed number of lists
-    that are read side by side, and one price per distinct auction. What no list shows is asked for by its id."""
+    that are read side by side, and one price per distinct auction. What no list shows is asked for by its id, also
+    where the bids or the volumes cannot be listed, which is noted. Raises CloudError if neither can be, or no bid is
+    known.
+    """
     loaded = load_state(session)
     state = loaded.state
     if loaded.fresh and not begun(loaded):  # of what was never applied nothing is live
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     cloud = session.cloud()
     in_bills = or_why(partial(cloud.billed, shown_only=True), (Unauthorized,))  # what runs is shown anyway
-    lists = listed(cloud).beside(single(in_bills)).beside(single(or_why(cloud.instances)))
+    lists = listed(cloud, partly=True).beside(single(in_bills)).beside(single(or_why(cloud.instances)))
     _, ((live, billed), instances) = session.enter_and_list(state, None, lists)
+    if "bid" in live.unlisted and not any(one.kind == "bid" for one in state.bindings):
+        raise live.unlisted["bid"]  # "no bid is live" would be said of what nobody has seen
     live = certain(cloud, loaded.state, live)  # what a list that lags does not show may run, and cost money
     state = with_ours(cloud, loaded, live)
     bills = None if isinstance(billed, CloudError) else billed

@@ -281,7 +281,8 @@ def test_what_the_api_does_not_answer_later_is_said_and_asked_for_again(place: P
     place.write(many(1))
     place.ok("apply", "--auto-approve")
     with place.simulator() as simulator:
-        simulator.faults.add("GET /v2/spot/bids", "status", nth=2, status=404, body='{"detail": "gone"}', times=1)
+        for lists in ("GET /v2/spot/bids", "GET /v2/volumes"):
+            simulator.faults.add(lists, "status", nth=2, status=404, body='{"detail": "gone"}', times=1)
     process = watched(place)
     assert process.stderr is not None and process.stdout is not None
     assert any("what is shown is from before:" in line for line in process.stderr)

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "status says that no bid is live, though none could be listed",
+        "operations/status.py",
+        'if "bid" in live.unlisted and not any(',
+        "if False and not any(",
+        ("tests/faults/test_half_listed.py", "-k", "an_error"),
+    ),
+    Mistake(
         "call a further bid cancelled that a stopped run did not see end",
         "operations/recover.py",
         'came.get(bid.id, CloudError(f"stopped before {bid.id} was seen to end"))',

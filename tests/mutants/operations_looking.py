@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "status shows no bid while the volumes cannot be listed",
+        "operations/looking/live.py",
+        'if not partly or live.unlisted.keys() >= {"bid", "volume"}:',
+        "if live.unlisted:",
+        ("tests/faults/test_half_listed.py", "-k", "shown"),
+    ),
+    Mistake(
         "begin a state at a server by an import of what is not there",
         "operations/looking/ahead.py",
         "        if has_begun_none(self.session):\n",

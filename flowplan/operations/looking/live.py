@@ -65,14 +65,15 @@ def say_assumed(cloud: Fcp, live: Live) -> None:
             cloud.note(f"{few(ids)} could not be read; flowplan assumes that {each} is as last applied: {why}")
 
 
-def listed(cloud: Fcp) -> Looks[Live]:
+def listed(cloud: Fcp, *, partly: bool = False) -> Looks[Live]:
     """What is there, for who only looks; names of types and keys as far as they are reported. To read it raises
-    CloudError."""
+    CloudError; `partly`: only if neither the bids nor the volumes can be listed."""
 
     def made(found: tuple[Catalogue, Live]) -> Live:
         catalogue, live = found
         for why in live.unlisted.values():
-            raise why
+            if not partly or live.unlisted.keys() >= {"bid", "volume"}:
+                raise why
         for why in catalogue.unread:
             cloud.note(f"some names cannot be looked up, so ids are shown: {why}")
         return live
