@@ -157,8 +157,8 @@ class Applying:
             if self._workers.under_way and not self._back:  # else those that came back are in the next frame
                 wakes = [due for due in (self._gates.due_in(), self._unproved.due_in()) if due is not None]
                 came = self._workers.take(min(wakes) if wakes and not stopping else None)
-                if not came and stopping:
-                    return  # stopped, and the time of grace is over: what runs still stays in doubt
+                if self._workers.given_up:
+                    return  # what runs still stays in doubt
             elif self._results.doubts and not self._back and not self._stopping() and self._unrecorded is None:
                 came = self._resolve_doubts()
             elif not (works or local or self._back):

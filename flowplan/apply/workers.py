@@ -80,6 +80,12 @@ class Workers:
         self._pool = Pool(parallelism, f"{NAMED}-{id(whose):x}")
         self._queue: SimpleQueue[Result | Announcement | Lingers | None] = SimpleQueue()
         self._sent: dict[Step, tuple[Work, float]] = {}
+        self._given_up = False
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the run is stopped, and what is under way has had its grace."""
+        return self._given_up
 
     @property
     def under_way(self) -> list[Work]:
@@ -109,6 +115,7 @@ class Workers:
                 deadline = self._clock.monotonic() + GRACE
             timeout = self._until_progress() if deadline is None else deadline - self._clock.monotonic()
             if timeout <= 0 and deadline is not None:
+                self._given_up = True
                 return []
             left = timeout if over is None else min(timeout, over - self._clock.monotonic())
             try:
@@ -118,6 +125,7 @@ class Workers:
                     return []
                 self._tell_progress()
                 if deadline is not None:
+                    self._given_up = True
                     return []
                 continue
             if first is not None:

@@ -19,9 +19,12 @@ import pytest
 
 import flowplan
 from flowplan.api import thread as api_thread
+from flowplan.apply import workers
 from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.run import Applying
+from flowplan.apply.workers import Workers
+from flowplan.cloud.http.transport import Transport
 from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.operations import what_if
@@ -82,6 +85,39 @@ def test_an_apply_is_stopped_from_another_thread_and_the_next_goes_on(place: Pla
     assert list(map(str, stack.state().bindings)) == ["bid.a"] and len(live_ids(place)) == 1
     stack.apply(stack.plan())
     assert len(live_ids(place)) == 3
+
+
+def test_calls_under_way_get_their_time_once(
+    place: Place, asked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was twice as long, where the run was stopped while it waited for them."""
+    stack, stop, let_go = stack_in(place.path, TASK), threading.Event(), threading.Event()
+    proposal, exchange, take = stack.plan(), Transport._exchange, Workers.take
+    takes: list[int] = []
+    left: list[Any] = []  # nobody closes the client of a call that nobody waits for
+
+    def held(transport: Transport, wire: Any, request: Any, path: str, deadline: float) -> Any:
+        if request.method == "POST":
+            left.append(wire)
+            threading.Thread(target=stop.set).start()
+            assert let_go.wait(LONGEST)
+        return exchange(transport, wire, request, path, deadline)
+
+    def counted(calls: Workers, at_most: float | None = None) -> Any:
+        takes.append(len(came := take(calls, at_most)))
+        return came
+
+    monkeypatch.setattr(workers, "GRACE", 0.1)
+    monkeypatch.setattr(Transport, "_exchange", held)
+    monkeypatch.setattr(Workers, "take", counted)
+    with pytest.raises(flowplan.OutcomeUnknown, match="stopped before the answer came"):
+        stack.apply(proposal, stop=stop)
+    let_go.set()
+    for one in threading.enumerate():
+        if one.name.startswith(workers.NAMED):
+            one.join(LONGEST)
+    left[0]._simulator.close()
+    assert takes == [0]
 
 
 @pytest.mark.parametrize("act", ["apply", "destroy"])

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "calls under way get their grace twice, and a CI that cancels a job kills the run",
+        "apply/run.py",
+        "                if self._workers.given_up:\n",
+        "                if self._workers.given_up and stopping:\n",
+        ("tests/api/test_stop.py", "-k", "get_their_time"),
+    ),
+    Mistake(
         "a refresh forgets that an earlier run has ended a bid",
         "apply/working_state.py",
         "ended=now.ended or known.ended",
