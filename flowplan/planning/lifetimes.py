@@ -77,7 +77,7 @@ class Seen:
 @frozen
 class Unsure:
     """Why nobody knows whether the lifetime of a live bid is over. `unseen`: what it is held to and nobody tells, for
-    people; "": it is over by one of two clocks, which are said in `clocks`."""
+    people; "": it is over by one of two clocks, or a clock is behind, which is said in `clocks`."""
 
     unseen: str
     clocks: str = ""
@@ -185,9 +185,17 @@ def unknown(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen:
             unread.append("when_done")
         if unread:
             found[address] = Unsure(" and ".join(unread))
-        elif clocks := _verdict(address, lifetime, state, live, seen)[1]:
+        elif clocks := _verdict(address, lifetime, state, live, seen)[1] or _behind(lifetime, bid, seen.at_latest.now):
             found[address] = Unsure("", clocks)
     return found
+
+
+def _behind(lifetime: Bounds, bid: LiveBid, now: datetime) -> str:
+    """That `end_at` may have passed although `now` does not say so, for people; "": nothing shows that."""
+    placed = moment(bid.created_at)
+    if lifetime.end_at is None or placed is None or (placed - now).total_seconds() <= AGREE:
+        return ""
+    return f"the API says that it was placed at {placed:%Y-%m-%d %H:%M} UTC, which is yet to come"
 
 
 def may_lack(lifetime: Bounds, bid: LiveBid, seen: Seen) -> list[str]:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say nothing of an end_at that may have passed, as the clock is behind",
+        "planning/lifetimes.py",
+        " or _behind(lifetime, bid, seen.at_latest.now):\n",
+        ":\n",
+        ("tests/operations/test_two_clocks.py", "-k", "only_clock_there_is"),
+    ),
+    Mistake(
         "place a bid again and again while the API's clock is ahead",
         "planning/watch_again.py",
         "    return [one for one in (now, here)",

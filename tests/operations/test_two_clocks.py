@@ -145,6 +145,22 @@ def test_a_clock_that_is_behind_lets_no_bid_run_on_in_silence(
 
 
 @pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
+def test_nor_does_the_only_clock_there_is(place: Place, clocks: Clocks, lifetime: str) -> None:
+    """By it the bid is yet to be placed."""
+    runs(place, lifetime)
+    place.ok("simulator", "advance", "13h")
+    clocks.lie("", on="* /*")
+    clocks.here = -DAY
+    told = place.run(*APPLY)
+    why = "flowplan cannot check its max_hours now" if lifetime == BY_HOURS else "which is yet to come"
+    assert "bid.train may be past its lifetime" in said(told) and why in said(told), told
+    assert "goes by this machine's clock" in said(told)
+    clocks.here = 0
+    place.ok(*APPLY)
+    assert live(place) == []
+
+
+@pytest.mark.parametrize("lifetime", [BY_HOURS, NOON])
 @pytest.mark.parametrize("here", [-600, 600, 100 * DAY])
 def test_what_both_say_is_over_is_over(place: Place, clocks: Clocks, lifetime: str, here: float) -> None:
     runs(place, lifetime)
