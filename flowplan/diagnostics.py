@@ -166,7 +166,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "price-ambiguous": Code("The auction's rule does not determine the price.", "price_ambiguous"),
     "self-competition": Code("Your own bids raise each other's price.", "self_competition"),
     "stale-market": Code("The prices are out of date.", "stale_market"),
-    "thin-history": Code("Too few past prices are known for more than a rough forecast.", "thin_history"),
+    "thin-history": Code("The past prices allow only a rough forecast.", "thin_history"),
     "tie": Code("The limit equals the lowest winning one, and the older bid wins.", "tie"),
     "volatile": Code("The price varies so much that the cost may be far from the middle of the forecast.", "volatile"),
     # what else a plan says

@@ -159,7 +159,10 @@ def _competes(_: Estimate) -> str:
 
 
 def _thin(found: Forecast) -> str:
-    return f"too few past prices are known for more than a rough forecast ({found.evidence})"
+    from flowplan.pricing.history import why_rough
+
+    why = why_rough(found.hours)
+    return f"the forecast over {span(found.hours)} is a rough one, because {why} ({found.evidence})"
 
 
 def _volatile(found: Forecast) -> str:

@@ -131,7 +131,7 @@ class Forecast:
 
     @property
     def is_rough(self) -> bool:
-        """Whether few past prices are known, or only the last."""
+        """Whether few past prices are known for so many hours, or only the last."""
         return self.basis in ("low", "point-only")
 
     @property

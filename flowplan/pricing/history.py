@@ -402,9 +402,11 @@ class Stream:
         return known
 
 
-def is_beyond(hours: float) -> bool:
-    """Whether a forecast over `hours` is a rough one however much of the past is known: see Stream.basis."""
-    return hours > WINDOW / 2
+def why_rough(hours: float) -> str:
+    """Why a forecast over `hours` is a rough one, if it is (Stream.basis): so long a one always is."""
+    if hours > WINDOW / 2:
+        return f"no more than {WINDOW / 24:g} days of past prices are known"
+    return "few past prices are known"
 
 
 def step_of(hours: float) -> float:

@@ -272,6 +272,13 @@ def test_a_bid_that_was_destroyed_is_still_judged(applied: Place) -> None:
     assert "$191.77  held" in out
 
 
+def test_a_plan_says_why_a_forecast_of_30_days_is_rough(place: Place) -> None:
+    place.write(many(1))
+    why = "the forecast over 30 days is a rough one, because no more than 14 days of past prices are known ("
+    assert why in " ".join(place.ok("plan", "--horizon", "30d").split())
+    assert "rough" not in place.ok("plan")
+
+
 # ---- the stack as it is -----------------------------------------------------------------------------------
 
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the market says that few prices are known where the forecast is only a long one",
+        "reports/text/market.py",
+        'f"~ rough: {why_rough(hours)}"',
+        'f"~ rough: {why_rough(1)}"',
+        ("tests/reports/test_market.py", "-k", "rough"),
+    ),
+    Mistake(
         "a bid that is slow to end is waited for without a word of what it costs",
         "reports/text/progress.py",
         'seconds >= _COSTLY and step.way == "down" and isinstance(bid, Bid)',

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from flowplan.pricing.advice import advise_of
 from flowplan.pricing.forecasting import Band, Forecast, forecast_of, nothing
-from flowplan.pricing.history import Method, Stream
+from flowplan.pricing.history import Method, Stream, why_rough
 from flowplan.pricing.sums import stack_totals
 from flowplan.pricing.units import storage_per_hour
 from tests import backtest
@@ -156,6 +156,20 @@ def test_the_label_follows_from_how_much_is_known(events: Events, hours: float, 
 def test_a_price_at_rest_on_the_reserve_is_sure() -> None:
     assert Stream.of(flat("8"), NOW, reserve=D(8)).basis(24) == "high"
     assert Stream.of(wandering(1), NOW, complete=False).basis(24) == "low"
+
+
+@pytest.mark.parametrize(
+    ("hours", "why"),
+    [
+        (24, "few past prices are known"),
+        (7 * 24, "few past prices are known"),  # of which more would make it better
+        (7 * 24 + 1, "no more than 14 days of past prices are known"),
+    ],
+)
+def test_why_a_forecast_is_rough(hours: float, why: str) -> None:
+    assert why_rough(hours) == why
+    full = Stream.of(wandering(1), NOW).basis(hours)
+    assert (full == "low") is ("14 days" in why)
 
 
 def test_a_thin_past_is_widened_by_what_the_present_says() -> None:

@@ -50,6 +50,11 @@ def test_every_auction_has_a_line_within_80_columns(place: Place) -> None:
     assert not (place.path / "flowplan.lock").exists()
 
 
+def test_what_is_rough_says_why(place: Place) -> None:
+    """So long a forecast is rough, however many prices are known."""
+    assert place.ok("market", "--horizon", "30d").endswith("\n~ rough: no more than 14 days of past prices are known\n")
+
+
 def test_sizes_of_a_gpu_stand_together_and_the_cheapest_region_first(place: Place) -> None:
     rows = auctions(place, "--region", "us-central1-a")
     kinds = [(str(row["gpu_type"]), row["gpus_per_instance"]) for row in rows]

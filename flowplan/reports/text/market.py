@@ -10,6 +10,7 @@ from flowplan.cost.advised import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Auctions
 from flowplan.pricing.entry import EntryPrice, Estimate, Market
 from flowplan.pricing.forecasting import Band, Forecast
+from flowplan.pricing.history import why_rough
 from flowplan.pricing.notable import is_hardly_ever, lies_apart
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, per_instance, percent, span, usd
@@ -49,7 +50,7 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
         for one, row in several:
             drawn = sparkline(one.past, view.now - view.since, view.now, room, ascii=paint.ascii) if trend else ""
             lines += [f"{row[0]}{_BEFORE_TREND}{drawn}".rstrip()] if trend else row
-    return "\n".join([*lines, *_legend(offers)]) + "\n"
+    return "\n".join([*lines, *_legend(offers, view.hours)]) + "\n"
 
 
 def _trend(view: View, room: int) -> str:
@@ -112,10 +113,10 @@ def what(one: Offer) -> str:
     return " ".join(filter(None, [f"{kind.gpus} x", shown(kind.gpu_type), memory, shown(kind.gpu_socket)]))
 
 
-def _legend(offers: Sequence[Offer]) -> list[str]:
+def _legend(offers: Sequence[Offer], hours: float) -> list[str]:
     rough = any(one.ahead.is_rough for one in offers)
     unknown = any(one.ahead.basis == "unknown" or one.market.minimum is None for one in offers)
-    said = (["~ rough: few past prices are known"] if rough else []) + (["- unknown"] if unknown else [])
+    said = ([f"~ rough: {why_rough(hours)}"] if rough else []) + (["- unknown"] if unknown else [])
     return ["", "; ".join(said)] if said else []
 
 

@@ -9,7 +9,7 @@ from flowplan.documents.amounts import an_amount, from_to, number, price
 from flowplan.documents.totals import Over, expected_make, is_at_most
 from flowplan.documents.track_record import has_past
 from flowplan.names import alike, ranges
-from flowplan.pricing.history import WINDOW, is_beyond
+from flowplan.pricing.history import why_rough
 from flowplan.pricing.units import counted, span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import adding_up, banded, bidding, joining, stored
@@ -133,6 +133,4 @@ def _ahead(ahead: SavingPart) -> str:
 def _confidence(basis: str, hours: float) -> str:
     if basis != "low":
         return f"Confidence: {basis}."
-    if is_beyond(hours):
-        return f"Confidence: low, because no more than {WINDOW / 24:g} days of past prices are known."
-    return "Confidence: low, because few past prices are known."
+    return f"Confidence: low, because {why_rough(hours)}."
