@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a command of a hint is broken at the end of a line, and who copies it runs half of it",
+        "reports/text/paint.py",
+        '        if words[at].count("`") == 1:\n',
+        "        if False:\n",
+        ("tests/reports/test_widths_of_texts.py", "-k", "broken_only"),
+    ),
+    Mistake(
         "the market says that few prices are known where the forecast is only a long one",
         "reports/text/market.py",
         'f"~ rough: {why_rough(hours)}"',

@@ -399,6 +399,6 @@ def test_orphans_name_the_state_of_another_stack_where_this_directory_has_used_i
         lineage = json.loads(used.ok("state", "pull", "--state", other))["lineage"]
         told = " ".join(used.ok("orphans", "--state", here).split())
         assert f"lineage {lineage}, its state: --state {other}" in told
-        assert told.count("its state") == 1
+        assert told.count("its state:") == 1
     shutil.rmtree(used.path / DIRECTORY)
-    assert "its state" not in used.ok("orphans", "--state", "flowplan.state.json")
+    assert "its state:" not in used.ok("orphans", "--state", "flowplan.state.json")

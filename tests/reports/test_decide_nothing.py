@@ -15,9 +15,7 @@ import flowplan
 from flowplan.documents.differing import changed_fields, differing_fields
 from flowplan.documents.totals import AddedUp, Over, expected_make, is_rounded_apart, stands_alone
 from flowplan.documents.track_record import held_of, overrun
-from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.notable import hardly_moves, is_hardly_ever, is_seldom, raises_the_price, runs_always
-from tests.builders import past
 
 TEXTS = sorted((Path(flowplan.__file__).parent / "reports" / "text").glob("*.py"))
 
@@ -43,12 +41,6 @@ def test_no_text_holds_a_threshold(path: Path) -> None:
 def test_from_which_size_on_a_figure_is_worth_a_word(asked: Any, least: str) -> None:
     assert asked(Decimal(least))
     assert not asked(Decimal(least) - Decimal("0.0001"))
-
-
-def test_beyond_half_the_window_every_forecast_is_rough() -> None:
-    stream = past(*((hour, str(8 + hour % 2)) for hour in reversed(range(1, int(WINDOW) + 5))))
-    for hours in (WINDOW / 2, WINDOW / 2 + 1):
-        assert is_beyond(hours) == (stream.basis(hours) == "low")
 
 
 def totals(now: str = "3.00", p90: str = "3.00", horizon: bool = True) -> Any:

@@ -63,3 +63,22 @@ def test_status_and_apply_take_the_width_too(example: Place, monkeypatch: pytest
     assert done.code == 0
     lines = (done.out + example.ok("status")).splitlines()
     assert [one for one in lines if columns(one) > 60 and " will be " not in one and "(bid_" not in one] == []
+
+
+_COMMAND = "`flowplan destroy --target volume.data --allow-volume-destroy data`"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"to delete it with all of its data: {_COMMAND}", ["to delete it with all of its data:", _COMMAND]),
+        (f"first {_COMMAND}, then `flowplan plan`", [f"first {_COMMAND},", "then `flowplan plan`"]),
+        (f"({_COMMAND})", [f"({_COMMAND})"]),
+        (f"{_COMMAND[:-1]} --state elsewhere.json`", [f"{_COMMAND[:-1]} --state", "elsewhere.json`"]),  # has no room
+        ("what is ` and is not closed " + "x" * 60, ["what is ` and is not closed", "x" * 60]),
+    ],
+    ids=["at the end", "two", "in brackets", "longer than a line", "one backtick"],
+)
+def test_a_command_is_broken_only_where_no_line_has_room_for_it(text: str, lines: list[str]) -> None:
+    """Half a destroy, copied with the end of its line, is another one."""
+    assert [line.strip() for line in wrapped(text, "  ", "  ", 80)] == lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from flowplan.patterns import regex
@@ -27,16 +27,33 @@ SYMBOL_STYLES = {
 
 
 def wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` columns; `first` before the first, `rest` before the others."""
+    """`text` in lines of at most `width` columns; `first` before the first, `rest` before the others. A command in
+    backticks stays in one line if a line has room for it: who copies it runs no half of it."""
     if fits(text, first, width) and text[:1] != " " and "  " not in text:
         return [f"{first}{text}"]
     lines, line = [], first
-    for word in text.split(" "):
+    words = text.split(" ") if "`" not in text else _unbroken(text, width - columns(rest))
+    for word in words:
         if line.strip(" ") and line not in (first, rest) and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line = rest
         line += word if line in (first, rest) else f" {word}"
     return [*lines, line]
+
+
+def _unbroken(text: str, room: int) -> Iterator[str]:
+    """The words of `text`, where what stands in backticks is one as long as it has room in a line."""
+    words = text.split(" ")
+    at = 0
+    while at < len(words):
+        end = at + 1
+        if words[at].count("`") == 1:
+            last = next((n for n in range(end, len(words)) if "`" in words[n]), at)
+            whole = " ".join(words[at : last + 1])
+            if last > at and words[last].count("`") == 1 and columns(whole) <= room:
+                words[last], at, end = whole, last, last + 1
+        yield words[at]
+        at = end
 
 
 def listed(text: str, first: str, rest: str, width: int) -> list[str]:
