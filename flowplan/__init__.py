@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowplan.api import Proposal, Stack, load
-    from flowplan.apply.events import Silent
+    from flowplan.apply.events import Awaited, Silent
     from flowplan.apply.outcome import ApplyFailed, Interrupted, Outcome, OutcomeUnknown, RefusedMeanwhile, SaveFailed
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
@@ -58,6 +58,7 @@ _PLACES = {
     "Address": "model.address",
     "ApplyFailed": "apply.outcome",
     "Auctions": "documents.market",
+    "Awaited": "apply.events",
     "BidRow": "documents.status",
     "Binding": "state.state",
     "Change": "planning.actions",
@@ -99,6 +100,7 @@ __all__ = [
     "Address",
     "ApplyFailed",
     "Auctions",
+    "Awaited",
     "BidRow",
     "Binding",
     "Change",

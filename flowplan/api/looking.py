@@ -63,6 +63,10 @@ class Looking:
         given = ", ".join(one if isinstance(one, str) else one.name for one in self._opening.sources)
         return f"<{type(self).__name__}: {given or DEFAULT} in {self.directory}>"
 
+    def __hash__(self) -> int:
+        """A stack can be a key, though `environ` is a dict."""
+        return hash((self._opening.sources, self.directory, self._opening.settings.state))
+
     def __reduce__(self) -> tuple[object, ...]:
         """As another process gets it: what it was given goes along, also secrets in `environ` and `variables`. Without
         an `environ` of its own it has that of the process that it is in."""

@@ -23,7 +23,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.steps import Step
 from tests.api.stacks import EXAMPLE, TASK, addresses, stack_in, untyped
-from tests.conftest import START, Place, live_ids
+from tests.conftest import ROOT, START, Place, live_ids
 from tests.typed.sweep import place as sweep
 
 
@@ -408,6 +408,20 @@ def test_so_can_what_it_holds_several_of() -> None:
     named = {name for one in said for name in re.findall(r"^(?:Sequence|tuple)\[(\w+)", one)}
     assert named >= {"BidRow", "Check", "Intent", "MarkedBid", "Offer", "TaskOffers", "Version"}
     assert named <= set(flowplan.__all__)
+
+
+def test_and_what_a_reporter_hears() -> None:
+    heard = [inspect.signature(getattr(flowplan.Silent, name)).parameters.values() for name in public(flowplan.Silent)]
+    named = {name for given in heard for one in given for name in re.findall(r"\b[A-Z]\w+", str(one.annotation))}
+    assert named >= {"Awaited", "Change", "FlowplanError", "Outcome", "Plan", "Step"}
+    assert named - {"Any", "Mapping", "None", "Sequence"} <= set(flowplan.__all__)
+
+
+def test_the_docs_name_all_that_a_reporter_hears() -> None:
+    told = re.findall(r"`(\w+)\(([\w, ]*)\)`", (ROOT / "docs" / "api.md").read_text())
+    for name in public(flowplan.Silent):
+        _, *given = inspect.signature(getattr(flowplan.Silent, name)).parameters
+        assert (name, ", ".join(given)) in told
 
 
 def public(kind: type) -> list[str]:

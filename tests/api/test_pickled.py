@@ -39,6 +39,14 @@ def test_a_copy_has_the_environment_of_its_process_or_the_one_that_it_was_given(
     assert b"hunter2" not in pickle.dumps(own)
 
 
+def test_a_stack_is_a_key(tmp_path: Path) -> None:
+    """Of what a program keeps of each: also where its environment is a dict, which is none."""
+    given, own = stack_in(tmp_path, TASK), flowplan.load(TASK, directory=tmp_path, api_url="sim:")
+    kept = {given: "given", own: "own", stack_in(tmp_path, TASK, state="other.json"): "other"}
+    assert (len(kept), kept[stack_in(tmp_path, TASK)], kept[copy.deepcopy(own)]) == (3, "given", "own")
+    assert hash(pickle.loads(pickle.dumps(given))) == hash(given)
+
+
 def test_all_that_a_look_gives_can_be_pickled(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK)
     proposal = stack.plan(what_if="1h")
