@@ -313,4 +313,11 @@ MISTAKES = (
         '"flowplan-call"',
         ("tests/api/test_beside.py", "-k", "another_stack"),
     ),
+    Mistake(
+        "take the address of a task for the name of a plan that is to be made",
+        "operations/opening/not_found.py",
+        '    with suppress(ValueError):\n        return f"this is',
+        '    with suppress(Exception):\n        raise ValueError\n        return f"this is',
+        ("tests/operations/test_misplaced_plans.py", "-k", "an_address_in"),
+    ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Place, live_ids, many
+from tests.conftest import APPLY, Place, live_ids, many
 from tests.texts import task_text
 
 
@@ -67,6 +67,23 @@ def test_a_plan_that_is_not_there_can_be_made(place: Place) -> None:
     assert "a plan that `flowplan plan --out tonight.plan` has saved" in said
     place.ok("plan", "--out", "tonight.plan")
     place.ok("apply", "tonight.plan")
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "destroy"])
+def test_an_address_in_the_place_of_a_file_is_told_where_it_goes(place: Place, command: str) -> None:
+    """One task is to stop in a hurry: what is typed is its address."""
+    place.write(many(2))
+    place.ok(*APPLY)
+    address = "bid.task-000"
+    said = refused(place, command, address, code=65)
+    assert f"hint: this is an address, not a file: plan, apply and destroy take `--target {address}`" in said
+    assert "for one task of the files: `--target task.task-000`" in refused(place, command, "task-000", code=65)
+    assert "`--target 'bid.t[\"a\"]'`" in refused(place, command, 'bid.t["a"]', code=65)
+    assert f"hint: this is an address, not a file: `flowplan state show {address}`" in refused(
+        place, "show", address, code=64
+    )
+    if command == "destroy":
+        assert "2 destroyed" in place.ok(command, "--target", address, "--auto-approve")
 
 
 def test_destroy_of_a_broken_file_that_made_nothing_names_the_one_that_did(place: Place) -> None:

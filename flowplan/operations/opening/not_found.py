@@ -11,6 +11,7 @@ from pathlib import Path
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.files.regular import how_to_read
+from flowplan.model.address import Address
 from flowplan.names import few
 from flowplan.operations.opening.paths import DEFAULT, SUFFIXES, in_directory
 from flowplan.printable import shown
@@ -89,8 +90,14 @@ def unreadable(name: str, error: OSError, directory: Path, *, optional: bool = F
 
 
 def _no_plan(name: str) -> str:
+    """What to type in the place of `name`, which may be meant as an address, or as the name of a task."""
+    with suppress(ValueError):
+        return f"this is an address, not a file: plan, apply and destroy take `--target {Address.given(name).word}`"
     saved = f"a plan that `flowplan plan --out {shlex.quote(name)}` has saved"
-    return f"name a task file or a directory, or, to apply it, {saved}"
+    task = (
+        f"; for one task of the files: `--target {shlex.quote(f'task.{name}')}`" if set(name).isdisjoint("./") else ""
+    )
+    return f"name a task file or a directory, or, to apply it, {saved}{task}"
 
 
 def _first_in(folder: str, directory: Path) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.errors import GuardRefused, StateError, UsageProblem
 from flowplan.files.regular import is_regular, opened, read_regular
+from flowplan.model.address import Address
 from flowplan.operations.opening.paths import SUFFIXES
 from flowplan.operations.opening.settings import Settings
 from flowplan.printable import shown
@@ -54,14 +55,22 @@ def _plan_at(settings: Settings, path: str, *, alone: bool = False) -> SealedPla
     return read_plan(data, path, settings)
 
 
+def _in_its_place(name: str) -> str:
+    """What to type where `name` is no file, but may be meant as an address."""
+    try:
+        address = Address.given(name)
+    except ValueError:
+        return f"`flowplan plan --out {shlex.quote(name)}` saves a plan there; `flowplan show` alone shows the state"
+    return f"this is an address, not a file: `flowplan state show {address.word}`"
+
+
 def given_plan(settings: Settings, name: str) -> SealedPlan:
     """The saved plan in the file `name`. Raises UsageProblem for one that cannot be read, GuardRefused for what is no
     saved plan, or not a whole one."""
     try:
         data = read_regular(settings.directory / name, PLAN_LIMIT)
     except FileNotFoundError:
-        hint = f"`flowplan plan --out {shlex.quote(name)}` saves a plan there; `flowplan show` alone shows the state"
-        raise UsageProblem(f"there is no file {shown(name)}", hint=hint) from None
+        raise UsageProblem(f"there is no file {shown(name)}", hint=_in_its_place(name)) from None
     except OSError as error:
         raise UsageProblem(f"{name} cannot be read: {error.strerror}") from error
     found = read_plan(data, name, settings)
