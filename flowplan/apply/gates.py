@@ -46,9 +46,9 @@ class _End:
 
 @define
 class Gates:
-    """The steps that wait for tasks. `timeout`: seconds that each waits at most; `hint`: what is added to what to do
-    about one that waited in vain. Nothing here is sent, and nothing is recorded: a run that is stopped while it waits
-    leaves no trace, and the next one looks where the tasks are by then."""
+    """The steps that wait for tasks. `timeout`: seconds that each waits at most; `hint`: what to do about a wait: it is
+    added where one begins, and to the error of one in vain. Nothing here is sent, and nothing is recorded: a run that
+    is stopped while it waits leaves no trace, and the next one looks where the tasks are by then."""
 
     around: Surroundings
     working: WorkingState
@@ -184,8 +184,8 @@ class Gates:
     def _say(self, held: _Held, what: str, now: float) -> None:
         if what == held.said and now - held.said_at < AGAIN:
             return
-        so_far = f" ({brief(now - held.since)} so far)" if held.said else ""
-        self.around.events.note(f"{held.change.address} waits for {what}{so_far}")
+        besides = f" ({brief(now - held.since)} so far)" if held.said else self.hint
+        self.around.events.note(f"{held.change.address} waits for {what}{besides}")
         held.said, held.said_at = what, now
 
 

@@ -22,7 +22,7 @@ class Options:
     endpoint: str = ""
     timeout: float = 1800.0  # seconds for a removal, for a task that another waits for, or for what --wait waits for
     far: bool = False
-    late: str = ""  # what is added to what to do about a wait in vain
+    late: str = ""  # what to do about a wait: added where one begins, and to the error of one in vain
 
     @property
     def ahead(self) -> int:

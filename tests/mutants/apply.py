@@ -978,4 +978,11 @@ MISTAKES = (
         "",
         ("tests/api/test_stop.py", "-k", "repeats"),
     ),
+    Mistake(
+        "let a task wait in the simulator, and do not say that its time stands still",
+        "apply/gates.py",
+        "if held.said else self.hint",
+        'if held.said else ""',
+        ("tests/operations/test_waiting.py", "-k", "shows_nowhere"),
+    ),
 )
