@@ -32,7 +32,7 @@ AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 
 def intent(**other: Any) -> Intent:
-    at = Moment(AT + 9000, 50.0, "boot", AT)  # this machine's clock is wrong: the server's decides
+    at = Moment(AT + 9000, 50.0, "boot", AT)  # one of the two clocks is wrong
     return create_of(DATA, WANTED, **{"at": at, **other})
 
 
@@ -46,7 +46,12 @@ def intent(**other: Any) -> Intent:
         ("2027-01-15T09:00:10+01:00", True),
         ("2027-01-15T08:00:10", True),  # without a zone: UTC
         ("2027-01-15T07:59:50Z", False),  # before anything was sent
-        ("2027-01-15T08:03:00Z", False),  # later than the last attempt can have been executed
+        (
+            "2027-01-15T08:03:00Z",
+            None,
+        ),  # later than the last attempt can have been executed, by the server's clock alone
+        ("2027-01-15T10:32:00Z", None),
+        ("2027-01-15T10:32:01Z", False),  # by both
         ("2027-01-18T08:00:00Z", False),  # a colleague, three days later
         ("2026-01-15T08:00:00Z", False),
         ("", None),  # not told
@@ -59,6 +64,12 @@ def test_when_it_was_created_decides(created_at: str, ours: bool | None) -> None
     assert made_by(intent(), live_volume(WANTED, created_at=created_at)) is ours
 
 
+def test_what_is_late_by_both_clocks_is_somebody_elses() -> None:
+    agreed = intent(at=Moment(AT + 2, 50.0, "boot", AT))
+    for created_at, ours in (("08:02:00", True), ("08:02:01", None), ("08:02:03", False), ("07:59:54", False)):
+        assert made_by(agreed, live_volume(WANTED, created_at=f"2027-01-15T{created_at}Z")) is ours, created_at
+
+
 def test_by_this_machines_clock_where_the_server_has_not_told() -> None:
     alone = intent(at=Moment(AT, 50.0, "boot"))
     assert made_by(alone, live_volume(WANTED, created_at="2027-01-15T08:00:01Z"))
@@ -69,7 +80,7 @@ def test_between_the_first_attempt_and_the_last() -> None:
     """It was sent twice: what the first attempt made late, or a list showed late, is as much ours."""
     twice = intent().again(Moment(AT + 9500, 550.0, "boot", AT + 500), resent=True)
     assert twice.since == intent().at and twice.again(twice.at, resent=True).since == intent().at
-    for created_at, ours in (("08:00:01", True), ("08:08:30", True), ("07:59:00", False), ("08:11:00", False)):
+    for created_at, ours in (("08:00:01", True), ("08:08:30", True), ("07:59:00", False), ("11:11:00", False)):
         found = live_volume(WANTED, created_at=f"2027-01-15T{created_at}Z")
         assert made_by(twice, found) is ours, created_at
     journal = header_frame(Header("lineage", 1)) + frame([twice, intent()])
