@@ -228,7 +228,7 @@ def _share(saved: Decimal | None) -> str | None:
     return None if saved is None else f"{saved.quantize(Decimal('0.001'), ROUND_FLOOR):f}"
 
 
-@lru_cache(maxsize=1024)  # a program that runs for days sees other prices each minute
+@lru_cache(maxsize=256)  # a program that runs for days sees other prices each minute
 def snapshot_id(market: Market) -> str:
     """A digest of the prices that were used."""
     prices = (market.spot, market.minimum, market.lowest_allocated, market.win_price)

@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "keep every price that a program has ever seen",
         "documents/cost.py",
-        "@lru_cache(maxsize=1024)",
+        "@lru_cache(maxsize=256)",
         "@lru_cache(maxsize=None)",
         ("tests/api/test_beside.py", "-k", "runs_for_days"),
     ),
