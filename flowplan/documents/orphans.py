@@ -18,7 +18,7 @@ def document(found: Orphans) -> OrphansDocument:
         "bids": [_bid(bid) for bid in found.ours],
         "released": [_bid(bid) for bid in found.released],
         "volumes": [{"id": one.id, "name": one.volume.name, "size_gb": one.volume.held_gb} for one in found.volumes],
-        "other_stacks": [_bid(bid) for bid in found.elsewhere],
+        "other_stacks": [_elsewhere(bid, found.states.get(bid.marker.lineage)) for bid in found.elsewhere],
     }
 
 
@@ -35,3 +35,10 @@ def _bid(one: MarkedBid) -> OrphanBid:
         "instance_quantity": bid.bid.quantity,
         "created_at": bid.created_at,
     }
+
+
+def _elsewhere(one: MarkedBid, state: str | None) -> OrphanBid:
+    made = _bid(one)
+    if state is not None:
+        made["state"] = state
+    return made

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the JSON of orphans lacks where the state of another stack is",
+        "documents/orphans.py",
+        "    if state is not None:\n",
+        "    if False:\n",
+        ("tests/operations/test_elsewhere.py", "-k", "orphans_name"),
+    ),
+    Mistake(
         "keep every price that a program has ever seen",
         "documents/cost.py",
         "@lru_cache(maxsize=256)",

@@ -400,5 +400,9 @@ def test_orphans_name_the_state_of_another_stack_where_this_directory_has_used_i
         told = " ".join(used.ok("orphans", "--state", here).split())
         assert f"lineage {lineage}, its state: --state {other}" in told
         assert told.count("its state:") == 1
+        body = json.loads(used.ok("orphans", "--state", here, "--format", "json"))
+        assert {one["lineage"]: one["state"] for one in body["other_stacks"]} == {lineage: other}
     shutil.rmtree(used.path / DIRECTORY)
     assert "its state:" not in used.ok("orphans", "--state", "flowplan.state.json")
+    body = json.loads(used.ok("orphans", "--state", "flowplan.state.json", "--format", "json"))
+    assert [one.get("state") for one in body["other_stacks"]] == [None]

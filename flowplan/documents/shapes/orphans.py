@@ -1,13 +1,13 @@
 """What is live and in no state."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from flowplan.documents.shapes.common import Amount
 
 
 class OrphanBid(TypedDict):
     """A live bid with a marker of flowplan's. `limit_price`: dollars per instance-hour. Null: the API does not
-    report it."""
+    report it. `state`: of another stack, where its state is; absent: this directory has not used it."""
 
     id: str
     name: str
@@ -18,6 +18,7 @@ class OrphanBid(TypedDict):
     limit_price: Amount | None
     instance_quantity: int | None
     created_at: str
+    state: NotRequired[str]
 
 
 class OrphanVolume(TypedDict):
