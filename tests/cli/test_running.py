@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,17 @@ def converge(place: Place) -> None:
     assert set(counts.values()) == {1}
 
 
+@contextmanager
+def slow(place: Place) -> Iterator[None]:
+    """From the third create on each takes a second, so that no run is done before it is stopped, however busy the
+    machine is."""
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/*", "slow", nth=3, times=None, seconds=1)
+    yield
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+
+
 @pytest.mark.parametrize("at", ["click", "flowplan.cli.answer", "flowplan.cli.writer"])
 def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_traceback(at: str) -> None:
     """It is typed wrongly and taken back: nothing has begun, and a traceback would be all that is read."""
@@ -73,10 +86,11 @@ def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_traceback(at:
 )
 def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int) -> None:
     place.write(many(TASKS))
-    process = start(place, "apply", "--auto-approve", "--parallelism", "1", words=FLOWPLAN)
-    read_until(process, lambda line: "created" in line)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=LONGEST)
+    with slow(place):
+        process = start(place, "apply", "--auto-approve", "--parallelism", "1", words=FLOWPLAN)
+        read_until(process, lambda line: "created" in line)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=LONGEST)
     assert process.returncode == code, (out, err)
     assert "stopping" in err
     assert "not started" in out
@@ -97,10 +111,11 @@ def test_a_saved_plan_that_is_stopped_says_how_to_go_on(place: Place) -> None:
     """By the same command it does not: a saved plan is begun once."""
     place.write(many(TASKS))
     place.ok("plan", "--out", "p")
-    process = start(place, "apply", "p", "--parallelism", "1")
-    read_until(process, lambda line: "created" in line)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=LONGEST)
+    with slow(place):
+        process = start(place, "apply", "p", "--parallelism", "1")
+        read_until(process, lambda line: "created" in line)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, _GO_ON in " ".join(err.split())) == (143, True), err
     place.ok("plan", "--out", "p")
     place.ok("apply", "p")
@@ -167,10 +182,11 @@ def test_killed_at_moments_all_over_the_run(place: Place) -> None:
 
 def test_a_run_that_died_is_told_of(place: Place) -> None:
     place.write(many(TASKS))
-    process = start(place, "apply", "--auto-approve", "--parallelism", "2")
-    read_until(process, lambda line: "created" in line)
-    process.kill()
-    process.communicate()
+    with slow(place):
+        process = start(place, "apply", "--auto-approve", "--parallelism", "2")
+        read_until(process, lambda line: "created" in line)
+        process.kill()
+        process.communicate()
     assert "changing things" not in place.run("plan").err  # it is dead, and its lock is left to who changes things
     assert "died; taking over its lock" in place.run("apply", "--auto-approve").err
     converge(place)
