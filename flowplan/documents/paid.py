@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import paid as shape
 
 
-def paid_in_all(found: PaidInAll) -> shape.PaidInAll:
-    """Money as text, null where it is unknown: never 0."""
+def paid_in_all(found: PaidInAll, *, looked: bool = True) -> shape.PaidInAll:
+    """Money as text, null where it is unknown: never 0. `looked`: whether there is a state, and so anything to know."""
     return {
         "tasks": [_paid_for(one) for one in found.tasks],
         "released": [_paid_for(one) for one in found.released],
-        "paid": money(found.paid),
+        "paid": money(found.paid) if looked else None,
         "at_least": money(found.at_least),
         "storage_included": False,
         "since_serial": found.since or None,

@@ -182,16 +182,25 @@ class Status:
         return f"<Status: {few(there) or 'nothing'}; {usd(self.hour)} an hour now, {usd(self.paid)} paid>"
 
     @property
+    def looked(self) -> bool:
+        """Whether there is a state, and so anything that was looked for."""
+        return self.as_of is not None or bool(self.bids or self.volumes)
+
+    @property
     @exact
     def hour(self) -> Decimal | None:
         """Dollars per hour that the whole costs now, storage included, at most where a bid `is_outbid`; None where that
-        is unknown."""
+        is unknown: also where there is no state, because the stack may have one elsewhere."""
+        if not self.looked:
+            return None
         return total([*(row.hour for row in self.bids), *(row.hour for row in self.volumes)])
 
     @property
     @exact
     def paid(self) -> Decimal | None:
-        """Dollars that these bids were billed so far, without storage; None where that is unknown."""
+        """Dollars that these bids were billed so far, without storage; None where that is unknown, as of `hour`."""
+        if not self.looked:
+            return None
         known = [row.paid for row in self.bids if row.paid is not None]
         return sum(known, Decimal(0)) if len(known) == len(self.bids) else None
 
@@ -233,7 +242,7 @@ def document(found: Status) -> shape.StatusDocument:
         "bids": [_bid(row) for row in found.bids],
         "volumes": [_volume(row) for row in found.volumes],
         "hour": {"now": money(found.hour)},
-        "paid": paid_in_all(found.in_all),
+        "paid": paid_in_all(found.in_all, looked=found.looked),
     }
 
 

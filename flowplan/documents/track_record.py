@@ -55,16 +55,16 @@ class Truth:
 
 def document(truth: Truth) -> shape.TrackRecord:
     """The whole document."""
-    state, judged = truth.state, truth.judged
+    judged, stack = truth.judged, stack_of(truth.state)
     single = None if judged is None else [one for one in judged if not one.kept.whole]
     whole = None if judged is None else [one for one in judged if one.kept.whole]
     return {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
         "as_of": moment(truth.now),
-        "stack": stack_of(state),
+        "stack": stack,
         "estimate": _estimate(truth),
-        "paid": paid_in_all(truth.paid),
+        "paid": paid_in_all(truth.paid, looked=truth.now is not None or stack["lineage"] is not None),
         "forecasts": None if single is None else [_judged(one) for one in single],
         "totals": None if whole is None else [_judged(one) for one in whole],
         "coverage": {

@@ -214,7 +214,7 @@ def test_status(applied: Place) -> None:
     assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
     assert "In total $8.00 an hour now, storage included." in out
     nothing = json.loads(applied.ok("status", "--state", "other.json", "--format", "json"))
-    assert (nothing["bids"], nothing["volumes"], nothing["hour"], nothing["as_of"]) == ([], [], {"now": "0.00"}, None)
+    assert (nothing["bids"], nothing["volumes"], nothing["hour"], nothing["as_of"]) == ([], [], {"now": None}, None)
 
 
 def test_without_a_state_nobody_is_told_that_nothing_is_live(applied: Place) -> None:
@@ -222,6 +222,8 @@ def test_without_a_state_nobody_is_told_that_nothing_is_live(applied: Place) -> 
         said = " ".join(applied.ok(command, "--state", "other.json").split())
         assert said.startswith("There is no state here, so flowplan did not look for bids and volumes."), command
         assert "give --state of the place that has it; `flowplan orphans`" in said
+        found = json.loads(applied.ok(command, "--state", "other.json", "--format", "json"))
+        assert found["paid"]["paid"] is None, command  # nor is a program, by an amount of 0
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert "No bid or volume of this stack is live" in applied.ok("status")
 

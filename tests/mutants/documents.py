@@ -236,4 +236,18 @@ MISTAKES = (
         "posixpath.join(self.root, file)",
         ("tests/reports/test_checks.py", "-k", "top_of_their_repository"),
     ),
+    Mistake(
+        "tell a program that a stack costs nothing where there is no state, and nobody looked",
+        "documents/status.py",
+        "        if not self.looked:\n            return None\n        return total(",
+        "        return total(",
+        ("tests/cli/test_commands.py", "-k", "test_status"),
+    ),
+    Mistake(
+        "tell a program that nothing was paid where there is no state",
+        "documents/paid.py",
+        "money(found.paid) if looked else None",
+        "money(found.paid)",
+        ("tests/cli/test_commands.py", "-k", "without_a_state"),
+    ),
 )

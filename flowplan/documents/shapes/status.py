@@ -83,7 +83,8 @@ class VolumeStatus(TypedDict):
 
 
 class StatusDocument(TypedDict):
-    """`hour`: of the whole stack, storage included. `paid`: over the life of the stack."""
+    """`hour`: of the whole stack, storage included. `paid`: over the life of the stack. Without a state both are
+    unknown, and `as_of` is null: the stack may have one elsewhere."""
 
     format_version: str
     flowplan_version: str
