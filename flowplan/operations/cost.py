@@ -12,7 +12,7 @@ from flowplan.cloud.looks import or_why, single
 from flowplan.errors import CloudError, FlowplanError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, Resource
-from flowplan.operations.looking.live import begun, certain, note_unread, with_ours
+from flowplan.operations.looking.live import begun, certain, note_left, note_unread, with_ours
 from flowplan.operations.looking.prices import streams_of
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.session import Session
@@ -46,6 +46,7 @@ def truth(session: Session, hours: float) -> Truth:
     state, there, live, billed = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
+    note_left(cloud, loaded, live)
     if isinstance(billed, CloudError):  # what it costs is shown anyway
         cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")
         bills = _unread(str(billed), state, live, kept or ())

@@ -14,7 +14,7 @@ from flowplan.documents.status import GONE, UNKNOWN, BidRow, Life, Status, Volum
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking.live import begun, certain, listed, note_unread, with_ours
+from flowplan.operations.looking.live import begun, certain, listed, note_left, note_unread, with_ours
 from flowplan.operations.opening.loading import load_state
 from flowplan.operations.opening.paths import DEFAULT
 from flowplan.operations.opening.session import Session
@@ -51,6 +51,7 @@ def status(session: Session) -> Status:
         raise live.unlisted["bid"]  # "no bid is live" would be said of what nobody has seen
     live = certain(cloud, loaded.state, live)  # what a list that lags does not show may run, and cost money
     state = with_ours(cloud, loaded, live)
+    note_left(cloud, loaded, live)
     bills = None if isinstance(billed, CloudError) else billed
     if isinstance(billed, CloudError):
         cloud.note(f"what was paid is unknown, since the bill could not be fetched: {billed}")

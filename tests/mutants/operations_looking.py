@@ -236,4 +236,11 @@ MISTAKES = (
         "    if refusals and problems:\n",
         ("tests/operations/test_hand_over.py", "-k", "another_environment"),
     ),
+    Mistake(
+        "the volumes that a destroy kept are told by nothing that tells of money",
+        "operations/looking/live.py",
+        "    if left:\n        names = few(",
+        "    if False:\n        names = few(",
+        ("tests/operations/test_keep_volumes.py", "-k", "wherever_money"),
+    ),
 )

@@ -27,6 +27,20 @@ def test_the_bids_are_cancelled_and_the_volumes_forgotten(applied: Place) -> Non
     assert applied.ok("state", "list") == ""
 
 
+@pytest.mark.parametrize("command", ["status", "cost"])
+def test_what_was_kept_is_told_wherever_money_is_told(applied: Place, command: str) -> None:
+    """It costs money for as long as it is there, and no sum counts it."""
+    said = "bids of this stack used 1 volume that its state does not have, and no sum here counts it: "
+    assert said not in " ".join(applied.run(command).err.split())
+    id = bid_id(applied, VOLUME)
+    applied.ok("destroy", "--auto-approve", "--keep-volumes")
+    told = " ".join(applied.run(command).err.split())
+    assert said in told and id in told and "it costs $0.08 a month. `flowplan orphans` shows" in told
+    assert f"import {VOLUME} {id}" in applied.ok("orphans")
+    applied.ok("import", VOLUME, id)
+    assert said not in " ".join(applied.run(command).err.split())
+
+
 def test_a_refused_destroy_names_the_flag(applied: Place) -> None:
     refused = applied.run("destroy", "--auto-approve")
     assert refused.code == 3

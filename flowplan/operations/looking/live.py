@@ -113,6 +113,27 @@ def with_ours(cloud: Fcp, loaded: Loaded, live: Live) -> State:
     return state
 
 
+def note_left(cloud: Fcp, loaded: Loaded, live: Live) -> None:
+    """Say which volumes that bids of this stack have used are in its state no longer, and what they cost: a destroy may
+    have kept them, and no sum counts them."""
+    from flowplan.names import few
+    from flowplan.pricing.units import gigabytes, storage_per_month, total, usd
+    from flowplan.printable import shown
+    from flowplan.state.orphans import orphans
+
+    left = orphans(loaded.state, loaded.pending.values(), live.without(cloud.ended)).volumes
+    if left:
+        names = few([f"{shown(one.volume.name)} ({shown(one.id)}, {gigabytes(one.volume.held_gb)})" for one in left])
+        month = usd(total(storage_per_month(one.volume.held_gb) for one in left))
+        many, it, cost = f"{len(left):,} volumes", "them", "together they cost"
+        if len(left) == 1:
+            many, it, cost = "1 volume", "it", "it costs"
+        cloud.note(
+            f"bids of this stack used {many} that its state does not have, and no sum here counts {it}: {names}; "
+            f"{cost} {month} a month. `flowplan orphans` shows how to take back or delete {it}"
+        )
+
+
 def note_unread(cloud: Fcp, state: State, bills: Bills) -> None:
     """Say of which bids of `state` what was paid is unknown, since their bills cannot be read."""
     bids = {binding.id: address for address, binding in state.bindings.items() if address.kind == "bid"}
