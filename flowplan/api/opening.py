@@ -44,6 +44,23 @@ class Opening:
             listener = evolve(listener, warn=listener.note)
         return listener
 
+    def parted(self) -> tuple[Opening, Opening]:
+        """For a call of the program that is two of ours: what `note` hears in the first, it does not hear again in the
+        second."""
+        note, heard = self.note, set[str]()
+        if note is None:
+            return self, self
+
+        def hear(said: str) -> None:
+            heard.add(said)
+            note(said)
+
+        def hear_new(said: str) -> None:
+            if said not in heard:
+                note(said)
+
+        return evolve(self, note=hear), evolve(self, note=hear_new)
+
     def runs(self, hooks: bool) -> bool:
         """Whether a call that is given `hooks` runs commands of the stack file. Raises UsageProblem."""
         return flag(hooks, "hooks") and self.settings.runs_hooks

@@ -131,7 +131,8 @@ class Stack(Mending):
         `target`, `exclude`, `policies`: as in `plan`.
         `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises. So it does
         where the variables are those of another environment: then look at `plan(destroy=True)`, and apply that."""
-        proposal = self.plan(
+        looks, runs = (evolve(self, opening=one) for one in self._opening.parted())
+        proposal = looks.plan(
             destroy=True,
             keep_volumes=keep_volumes,
             target=target,
@@ -141,7 +142,7 @@ class Stack(Mending):
             stop=how.get("stop"),
         )
         hold_unseen(proposal.diagnostics)
-        return self.apply(proposal, **how)
+        return runs.apply(proposal, **how)
 
     def watch(
         self,

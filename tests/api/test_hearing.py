@@ -114,3 +114,16 @@ def test_an_outage_is_one_sentence_for_many_bids_that_cannot_be_looked_at(
     assert (" and 1 more could not be read; flowplan assumes that each is as last applied: GET" in said[0]) is (
         names == NAMES
     )
+
+
+def test_a_destroy_says_once_what_its_two_looks_find(place: Place) -> None:
+    """It plans, and plans again under its lock."""
+    heard: list[str] = []
+    stack = stack_in(place.path, *map(task, "ab"), note=heard.append)
+    stack.apply(stack.plan())
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "status", times=None, status=503)
+    with pytest.raises(flowplan.ApplyFailed, match="more bids of this stack may run"):
+        stack.destroy(settle_window=0.2)
+    assert sum("the bids cannot be listed" in one for one in heard) == 1, heard
+    assert len(heard) == len(set(heard))

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a destroy says an outage twice",
+        "api/opening.py",
+        "            if said not in heard:\n",
+        "            if True:\n",
+        ("tests/api/test_hearing.py", "-k", "two_looks"),
+    ),
+    Mistake(
         "go on with a look that a program has asked to stop",
         "api/looking.py",
         "as session, session.unwound():",
