@@ -48,6 +48,13 @@ class Offer:
         return None if spot is None or not self.kind.gpus else spot / self.kind.gpus
 
     @property
+    def runs_at_most(self) -> bool:
+        """Whether `forecast` says the most that a bid at the limit would run: a forecast goes by the price, and by that
+        of now the bid would run, but winning takes more than its limit."""
+        spot, bid = self.market.spot, self.bid
+        return bid is not None and bid.outlook == "waits" and spot is not None and spot <= bid.limit_price
+
+    @property
     @exact
     def steady(self) -> Decimal | None:
         """Dollars of one instance over the hours ahead, did the price stay; None where no price is known."""

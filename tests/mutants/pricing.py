@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the market says that a limit runs all the time with which nobody wins now",
+        "pricing/offers.py",
+        'return bid is not None and bid.outlook == "waits" and spot is not None and spot <= bid.limit_price',
+        "return False",
+        ("tests/reports/test_market.py", "-k", "between"),
+    ),
+    Mistake(
         "count what nobody knows as nothing in a sum",
         "pricing/units.py",
         "            return None\n        made += part\n",

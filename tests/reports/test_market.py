@@ -82,6 +82,23 @@ def test_a_limit_says_who_would_win_now_and_how_much_of_the_time_it_would_run(pl
     assert all(len(line) <= WIDE for line in out.splitlines())
 
 
+def test_a_limit_between_the_price_and_what_wins_runs_at_most_as_the_price_would_have_it(place: Place) -> None:
+    """A forecast goes by the price: it counts hours in which a bid with this limit waits."""
+    asked = ("a100-80gb.sxm.1x", "--region", "us-central1-a", "--limit")
+    counted = "the forecast counts each hour in which the price is within the limit, this one too"
+    [row] = auctions(place, *asked, "1")
+    win = Decimal(str(row["win_price"]))
+    below = win - Decimal("0.01")
+    assert Decimal(str(row["last_price"])) <= below
+    between = told(place.ok("market", *asked, str(below)))
+    assert "would wait now" in between and "runs at most " in between and counted in between
+    for limit in (Decimal(str(row["last_price"])) - Decimal("0.01"), win):
+        said = told(place.ok("market", *asked, str(limit)))
+        assert " runs " in said and "runs at most" not in said and counted not in said
+    listed = told(place.ok("market", "--region", "us-central1-a", "--limit", str(below)))
+    assert " loses <=" in listed and " wins <=" not in listed and " never <=" not in listed
+
+
 def test_the_same_is_asked_twice_with_the_same_answer(place: Place) -> None:
     one, other = (document(place, "--region", "us-central1-a", "--limit", "9.50") for _ in range(2))
     assert one | {"timestamp": ""} == other | {"timestamp": ""}

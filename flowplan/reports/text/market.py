@@ -91,7 +91,7 @@ def _cells(one: Offer, view: View) -> list[str]:
         _band(one.ahead),
     ]
     if view.limit is not None:
-        cells += [_NOW.get(one.bid.outlook, "-") if one.bid else "-", _share(one.forecast)]
+        cells += [_NOW.get(one.bid.outlook, "-") if one.bid else "-", _share(one)]
     free = "-" if market.available is None else str(market.available)
     return [*cells, free if market.total is None else f"{free}/{market.total}"]
 
@@ -129,8 +129,11 @@ def _band(found: Forecast) -> str:
     return mark + (low if low == high else f"{low}-{high}")
 
 
-def _share(found: Forecast | None) -> str:
-    return "-" if found is None or found.availability.expected is None else percent(found.availability.expected)
+def _share(one: Offer) -> str:
+    found = one.forecast
+    if found is None or found.availability.expected is None:
+        return "-"
+    return f"{'<=' if one.runs_at_most else ''}{percent(found.availability.expected)}"
 
 
 def _short(amount: Decimal | None) -> str:
@@ -219,7 +222,9 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
         "runs": f"wins now, for {most}{usd(bid.now)} an hour",
         "waits": f"would wait now: the smallest limit that wins is {usd(win)}",
     }.get(bid.outlook, "whether it would win now is unknown")
-    lines = [(label, now), ("", _runs(found))]
+    lines = [(label, now), ("", _runs(found, "at most " if one.runs_at_most else ""))]
+    if one.runs_at_most:
+        lines.append(("", "the forecast counts each hour in which the price is within the limit, this one too"))
     if found.cost.p50 is not None:
         lines.append(("", f"{_about(found.cost)} over {span(found.hours)}, at most {usd(found.worst_case)}"))
     if one.advice is not None and is_far_above_need(bid, one.advice):
@@ -236,7 +241,7 @@ def _why_never(bid: Estimate, market: Market) -> str:
     return f"the limit is below the reserve of {usd(market.minimum)}"
 
 
-def _runs(found: Forecast) -> str:
+def _runs(found: Forecast, most: str) -> str:
     share, often = found.availability, found.preemptions_per_day.expected
     if share.expected is None:
         return "how much of the time it would run is unknown"
@@ -245,7 +250,7 @@ def _runs(found: Forecast) -> str:
         if share.p10 == share.p90 or share.p10 is None or share.p90 is None
         else (f" ({percent(share.p10)} to {percent(share.p90)} in 8 of 10 cases)")
     )
-    return f"runs {percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
+    return f"runs {most}{percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
 
 
 def _preempted(often: Decimal | None) -> str:
