@@ -183,7 +183,8 @@ def hold_trusted(path: Path) -> None:
         if found & mode == stat.S_IWOTH:
             raise StateError(
                 f"anyone can write to {one} (mode {stat.S_IMODE(found):04o}): flowplan does not trust a state there",
-                hint=f"chmod o-w {one}",
+                hint=f"chmod o-w {one}; if its mode stays as it is, its file system has no permissions: mount that "
+                "with umask=022, or keep the state on another one",
             )
 
 
