@@ -111,10 +111,12 @@ def open_section(
         return None
     section = Section(document, node, title)
     if not keys.every.issuperset(node.entries):
-        from flowplan.config.unknown_keys import report  # most files have none
+        from flowplan.config.unknown_keys import report, report_set_aside  # most files have none
 
         for key in node.entries:
-            if key not in keys.every and not key.startswith("x-"):  # a place to hang anchors on
+            if key.startswith("x-"):  # a place to hang anchors on
+                report_set_aside(document, node, key, keys)
+            elif key not in keys.every:
                 of_defaults = defaults is not None and key in defaults.entries and defaults.key(key) is node.key(key)
                 within = "defaults" if of_defaults else title
                 section.misspelt |= report(document, node, key, keys, within, title)

@@ -37,9 +37,22 @@ def report_ignored(document: Document, key: str, where: Node, value: Node, keys:
     if isinstance(value, Mapping):
         of_one = not value.entries or not keys.every.isdisjoint(value.entries)
     if of_one and not _refers(document, value):
-        summary = f"{key} is ignored: what begins with x- is a place for anchors, and no alias refers to this one"
         hint = "give it a name that does not begin with x-; what is kept for later can be a comment"
-        document.problem(where, summary, hint, code="ignored", severity="warning")
+        _ignored(document, where, key, hint)
+
+
+def report_set_aside(document: Document, section: Mapping, key: str, keys: Keys) -> None:
+    """Warn of `key` of a `section` with `keys`, which begins with `x-`, where the rest of it is one of these and no
+    alias refers to its value or to what is in it: who reads the file takes `x-lifetime` for a lifetime."""
+    where, value, name = section.key(key), section.value(key), key.removeprefix("x-")
+    if name in keys.every and not _refers(document, value):
+        hint = f"write {name} if it is to count; what is kept for later can be a comment"
+        _ignored(document, where, key, hint)
+
+
+def _ignored(document: Document, where: Node, name: str, hint: str) -> None:
+    summary = f"{name} is ignored: what begins with x- is a place for anchors, and no alias refers to this one"
+    document.problem(where, summary, hint, code="ignored", severity="warning")
 
 
 def _refers(document: Document, root: Node) -> bool:

@@ -204,6 +204,25 @@ def test_a_task_or_volume_whose_name_begins_with_x_is_ignored_with_a_warning(ent
     assert {one.code for one in findings} <= {"ignored"}
 
 
+@pytest.mark.parametrize(
+    ("entries", "ignored"),
+    [
+        ("tasks: {a: {%s, x-lifetime: {max_hours: 1}}}", ["x-lifetime"]),
+        ("x-guards: {max_hourly_cost: 3}\ntasks: {a: {%s}}", ["x-guards"]),
+        ("defaults: {x-lifetime: {max_hours: 1}}\ntasks: {a: {%s}, b: {%s}}", ["x-lifetime"]),
+        ("x-0: &c {x-lifetime: {max_hours: 1}, %s}\ntasks: {a: *c, b: {<<: *c}}", ["x-lifetime"]),
+        ("tasks: {a: {%s, x-lifetime: &l {max_hours: 1}}, b: {%s, lifetime: *l}}", []),
+        ("tasks: {a: {%s, x-lifetime: {max_hours: &h 1}}, b: {%s, lifetime: {max_hours: *h}}}", []),
+        ("tasks: {a: {%s, x-note: 1, x-x-lifetime: 2}}", []),
+    ],
+)
+def test_a_key_that_would_count_without_x_is_ignored_with_a_warning(entries: str, ignored: list[str]) -> None:
+    """Who reads `x-lifetime` takes the bid for one that ends. It is told once, however many tasks have it."""
+    findings = stack(f"version: 2\n{entries.replace('%s', TYPE)}\n").warnings
+    assert [one.summary.split(" is ignored")[0] for one in findings] == ignored
+    assert {one.code for one in findings} <= {"ignored"}
+
+
 def test_what_a_plain_digest_covers() -> None:
     """Lifecycles, order, lifetime, outputs and hand-overs are part of what is asked for; x-* keys are not."""
     plain = stack(ONE).sha256

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a lifetime that is written x-lifetime is ignored without a word",
+        "config/section.py",
+        "                report_set_aside(document, node, key, keys)\n",
+        "                continue\n",
+        ("tests/config/test_stack.py", "-k", "would_count"),
+    ),
+    Mistake(
         "a converted limit is rounded to the nearest cent",
         "config/foreign/parts.py",
         ".quantize(_CENT, ROUND_DOWN)",
