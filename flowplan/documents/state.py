@@ -47,13 +47,15 @@ class Kept:
 @frozen
 class AfterRecovery:
     """The state after `recover`: the bids that were `cancelled`, by address and id, and the addresses that were proved
-    `not_created`. `nothing`: there was nothing to do; `rebuilt`: the state was lost, and is made of what is live."""
+    `not_created`. `nothing`: there was nothing to do; `rebuilt`: the state was lost, and is made of what is live;
+    `without_files`: no files were there, which a plan would take."""
 
     state: State
     cancelled: Sequence[tuple[Address, str]] = ()
     not_created: Sequence[Address] = ()
     nothing: bool = False
     rebuilt: bool = False
+    without_files: bool = False
 
 
 @frozen

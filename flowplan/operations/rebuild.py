@@ -31,7 +31,7 @@ from flowplan.state.seal import FOR_OTHERS, InTheClear, Unopened
 from flowplan.state.state import State, by_api, consistent
 
 if TYPE_CHECKING:
-    from flowplan.config import Config
+    from flowplan.config import Config, Source
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Catalogue, Named
     from flowplan.model.live import Live, Marker
@@ -56,8 +56,9 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
     """The state rebuilt, and saved. `paths`: the task files, which name the stack, and by which volumes are known
     again; `lineage`: which stack, where that does not tell; `force`: also where the state is only encrypted for others,
     or may not be read. Raises UsageProblem where the state is intact, Unopened where others may have its key, Unread
-    where it may be whole, FlowplanError where nothing carries a marker."""
-    config = _configuration(session, paths)
+    where it may be whole, ConfigError for a PATH that cannot be read, FlowplanError where nothing carries a marker."""
+    sources, _ = session.sources(paths, optional=True)
+    config = _configuration(session, sources)
     ahead = Ahead(session, lambda: _looked(session, config, lineage, force=force))
     with session.changing() as lock:
         project, catalogue, live, marker = ahead.under_lock()
@@ -92,7 +93,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None, *, fo
         session.listener.note(note)
     if config is None or any(task.lifetime is not None for task in config.tasks.values()):
         session.listener.note(_LIFETIMES)
-    return AfterRecovery(saved, rebuilt=True)
+    return AfterRecovery(saved, rebuilt=True, without_files=not sources)
 
 
 def _looked(
@@ -105,10 +106,8 @@ def _looked(
     return project, catalogue, live, _chosen(session, config, live, lineage)
 
 
-def _configuration(session: Session, paths: Sequence[str]) -> Config | None:
-    """What the files ask for; None without one, and where they have problems: what runs is to be found anyway. Raises
-    ConfigError for a PATH that cannot be read."""
-    sources, _ = session.sources(paths, optional=True)
+def _configuration(session: Session, sources: Sequence[Source]) -> Config | None:
+    """What the files ask for; None without one, and where they have problems: what runs is to be found anyway."""
     try:
         return configuration(session, sources) if sources else None
     except ConfigError as error:

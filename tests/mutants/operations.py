@@ -801,4 +801,11 @@ MISTAKES = (
         "",
         ("tests/cli/test_encrypted.py", "-k", "others_alone"),
     ),
+    Mistake(
+        "send somebody without a file to plan after a rebuild, which takes one",
+        "operations/rebuild.py",
+        ", without_files=not sources)",
+        ")",
+        ("tests/operations/test_orphans.py", "-k", "whose_state_is_lost"),
+    ),
 )

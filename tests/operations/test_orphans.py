@@ -53,6 +53,7 @@ def test_what_is_typed_as_orphans_say_ends_a_stack_whose_state_is_lost(applied: 
     assert done.code == 0
     name = VOLUME.partition(".")[2]
     assert f"no file given here names, and the state does not have them: {name} (vol_" in " ".join(done.err.split())
+    assert "flowplan status --state rescue.json shows what it costs." in " ".join(done.out.split())  # no file to plan
     applied.ok(*shlex.split(destroy)[1:], "--auto-approve")
     assert live_ids(applied) == []
     project = json.loads(applied.call("GET", "/v2/projects").body)[0]["fid"]

@@ -127,7 +127,8 @@ def recovered(done: AfterRecovery, paint: Paint) -> str:
     if done.rebuilt:
         there = done.state.bindings
         held = [_sentence(f"{one}  {there[one].id}", paint) for one in sorted(there, key=in_order)]
-        last = f"The state of stack {done.state.stack} is rebuilt; flowplan plan shows what differs."
+        shows = "flowplan status shows what it costs" if done.without_files else "flowplan plan shows what differs"
+        last = f"The state of stack {done.state.stack} is rebuilt; {shows}."
         return "".join([*held, _sentence(last, paint)])
     return _sentence("Nothing is in doubt.", paint) if done.nothing else ""
 
