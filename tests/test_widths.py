@@ -41,6 +41,8 @@ def test_help(path: tuple[str, ...], place: Place, monkeypatch: pytest.MonkeyPat
     out = place.ok(*path, "--help")
     assert out.startswith("Usage: ")
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
+    broken = [line for line in out.splitlines() if line.endswith("-") or line.count("`") % 2]
+    assert broken == []  # an option or a command that is cut in two is copied as one half
 
 
 def test_recorded_output() -> None:

@@ -27,8 +27,8 @@ def destroy(
     """Cancel the bids and delete the volumes that flowplan made.
 
     PATHs limit it to what those files made. None means flowplan.yaml, or, without that file, everything in the
-    state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy; with --keep-volumes
-    all of them stay, and flowplan forgets them. Attached volumes are never touched.
+    state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy; --keep-volumes
+    keeps all of them, and flowplan forgets them. Attached volumes are never touched.
 
     Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard
     (a volume's data, prevent_destroy, a policy), and nothing was touched; 4 locked;

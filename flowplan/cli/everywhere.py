@@ -124,7 +124,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--no-lock",
             is_flag=True,
             hidden=hidden,
-            help="Looking takes no lock anyway; accepted where nothing is changed.",
+            help="Accepted by commands that change nothing, which take no lock anyway.",
         ),
         Anywhere("--no-color", is_flag=True, hidden=hidden, help="Do not use colour."),
         Anywhere(

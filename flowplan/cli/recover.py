@@ -31,11 +31,12 @@ def recover(
 ) -> int:
     """Settle operations that an interrupted run left in doubt: look, record, and create nothing.
 
-    With --cancel, cancel bids that this stack placed, or took in with `import --lineage`, and that no file names: its
-    state does not hold them, or does not know their file. A plan or an error message showed their ids. With
-    --from-live, rebuild a lost state: PATHs are the task files, which name the stack and identify the volumes. A state
-    that is encrypted for others, or that may not be read, is not lost: --force puts another one in its place, which
-    the holders of the old key cannot open.
+    With --cancel, cancel bids of this stack that no file names: its state does not hold them, or does not know their
+    file. This stack placed them, or took them in with `import --lineage`. A plan or an error message showed their ids.
+
+    With --from-live, rebuild a lost state: PATHs are the task files, which name the stack and identify the volumes. A
+    state that is encrypted for others, or that may not be read, is not lost: --force puts another one in its place,
+    which the holders of the old key cannot open.
 
     Exit codes: 0 settled; 1 a cancelled bid may still run; 3 this stack may not cancel
     the ID; 4 locked; 5 a problem with the state; 6 an outcome is still unknown.
