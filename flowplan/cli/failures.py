@@ -24,8 +24,7 @@ PENDING = 2  # `plan --detailed-exitcode`: there are changes
 
 
 def of_the_machine(error: Exception) -> FlowplanError | None:
-    """What an error says of the machine rather than of flowplan; None: nothing. Imports nothing: that may be what
-    failed."""
+    """What an error says of the machine, not of flowplan; None: nothing. Imports nothing: that may be what failed."""
     try:
         os.getcwd()  # noqa: PTH109
     except OSError:
@@ -144,7 +143,8 @@ def _usage(error: click.ClickException, terminal: Terminal) -> Failed:
     says, hint, width = shown(" ".join(error.format_message().split()), 2000), None, terminal.paint_err.width
     lines = wrapped(f"{terminal.paint_err('error:', 'red', 'bold')} {says}", "", "  ", width)
     if context is not None:
-        hint = f"{context.command_path} --help lists the options and arguments"
+        others = "commands" if isinstance(context.command, click.Group) else "arguments"
+        hint = f"{context.command_path} --help lists the options and {others}"
         lines += [context.get_usage(), *wrapped(f"hint: {hint}", "  ", "    ", width)]
     terminal.err("\n".join(lines))
     return Failed(error.exit_code, (Diagnostic("usage", says, hint),))

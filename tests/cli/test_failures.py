@@ -102,6 +102,13 @@ def test_wrong_usage_keeps_to_the_width_and_says_where_help_is(place: Place, wor
     assert done.err.endswith("  hint: flowplan apply --help lists the options and arguments\n")
 
 
+@pytest.mark.parametrize("words", [("pln",), ("state", "sow")])
+def test_a_command_that_does_not_exist_sends_to_the_list_of_commands(place: Place, words: tuple[str, ...]) -> None:
+    done = place.run(*words)
+    above = " ".join(("flowplan", *words[:-1]))
+    assert (done.code, done.err.endswith(f"  hint: {above} --help lists the options and commands\n")) == (64, True)
+
+
 def test_a_size_that_is_too_small_cuts_nothing_of_the_failure(place: Place) -> None:
     done = place.run("plan", "--format", "markdown", "--max-bytes", "3")
     assert (done.code, "_Cut at" in done.out, "a whole number of 4000 or more" in done.out) == (64, False, True)
