@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 def stack_of(state: State) -> Stack:
-    """The stack of a state; `lineage` is null before the first apply, which makes it."""
+    """The stack of a state; `lineage` is null before the first apply, which makes it. One that was cut off before it
+    saved the state has made it, too: it is in the journal."""
     return {
         "name": state.stack,
         "project": {"id": state.project, "name": state.project_name},
         "api_url": state.api_url,
-        "lineage": state.lineage if state.serial else None,
+        "lineage": state.lineage if state.serial or state.bindings else None,
     }
 
 

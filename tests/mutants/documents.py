@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "after a first apply that was killed a plan says that there is no state",
+        "documents/about.py",
+        "state.lineage if state.serial or state.bindings else None",
+        "state.lineage if state.serial else None",
+        ("tests/operations/test_history.py", "-k", "was_killed_no_plan"),
+    ),
+    Mistake(
         "the JSON of orphans lacks where the state of another stack is",
         "documents/orphans.py",
         "    if state is not None:\n",

@@ -64,6 +64,20 @@ def test_what_a_killed_run_did_since_the_last_version_is_said(place: Place) -> N
     assert ("(the state now)" in shown.out, shown.err) == (True, "")
 
 
+def test_after_a_first_apply_that_was_killed_no_plan_says_that_there_is_no_state(place: Place) -> None:
+    """Its journal has what it made, and a plan of that holds only there."""
+    place.write(task_text("train", more=storage("data")))
+    assert "sim:, no state yet" in place.ok("plan")
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "kill")
+    killed = subprocess.run([*client(), *APPLY], cwd=place.path, capture_output=True, check=False)
+    assert killed.returncode == -9
+    said = " ".join(place.ok("plan", "--out", "saved").split())
+    assert "state not saved yet: an apply was cut off" in said and "no state yet" not in said
+    place.ok("apply", "saved")
+    assert "sim:, state serial 1" in place.ok("plan")
+
+
 def test_the_plan_and_the_commit_are_recorded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_SHA", COMMIT)
     place.write(task_text())

@@ -74,7 +74,9 @@ def head(stack: PlannedStack, paint: Paint) -> str:
     """Which stack it is a plan of, and where: who has two projects, or an environment beside this one in a state of its
     own, must see the wrong one before anything else."""
     serial, at = stack["serial"], stack.get("state")
-    if at is None:
+    if not serial and stack["lineage"] is not None:
+        state = f"state{f' {at}' if at is not None else ''} not saved yet: an apply was cut off"
+    elif at is None:
         state = f"state serial {serial}" if serial else "no state yet"
     else:
         state = f"state {at}, serial {serial}" if serial else f"no state at {at} yet"
