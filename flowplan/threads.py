@@ -64,13 +64,13 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the pool is closed")
-            if here := not (self._idle.acquire(blocking=False) or self._grown() or self._threads):
-                if threading.main_thread().is_alive():
-                    raise RuntimeError("the machine gives no thread")
-            else:
-                self._waiting.put((result, begin))
-        if here:
-            begin()
+            self._waiting.put((result, begin))
+            if self._idle.acquire(blocking=False) or self._grown() or self._threads:
+                return result
+            self._waiting.get_nowait()  # there is no thread that could have it
+            if threading.main_thread().is_alive():
+                raise RuntimeError("the machine gives no thread")
+        begin()
         return result
 
     def grow(self) -> None:
@@ -108,8 +108,16 @@ class Pool:
 def _work(waiting: SimpleQueue[_Waiting | None], idle: threading.Semaphore, first: Callable[[], object]) -> None:
     """Of a thread, which knows nothing of its pool: that ends with what uses it."""
     first()
-    while (one := waiting.get()) is not None:
+    while (one := _next(waiting, idle)) is not None:
         one[1]()
         del one  # else it is kept, with its result, until the next
-        idle.release()
     waiting.put(None)  # for the others
+
+
+def _next(waiting: SimpleQueue[_Waiting | None], idle: threading.Semaphore) -> _Waiting | None:
+    """What is begun next; None: nothing any more. A thread is free only where nothing waits."""
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        idle.release()
+        return waiting.get()

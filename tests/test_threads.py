@@ -66,3 +66,18 @@ def test_what_fails_is_raised_where_its_result_is_asked_for(pool: Pool) -> None:
     with pytest.raises(ZeroDivisionError):
         pool.submit(lambda: 1 // 0).result(LONGEST)
     assert pool.submit(int).result(LONGEST) == 0
+
+
+def test_a_pool_that_grows_while_something_waits_has_a_thread_more(pool: Pool) -> None:
+    """A thread that goes on with what waited is not free: what comes then would wait for it, beside room for more."""
+    begun, let_go = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    for started, held in zip(begun, let_go, strict=True):
+        pool.submit(lambda started=started, held=held: (started.set(), held.wait(LONGEST)))
+    assert begun[0].wait(LONGEST)
+    let_go[0].set()
+    assert begun[1].wait(LONGEST)
+    pool.grow()
+    try:
+        assert pool.submit(threading.get_ident).result(LONGEST / 4) != 0
+    finally:
+        let_go[1].set()

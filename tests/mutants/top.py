@@ -50,16 +50,15 @@ MISTAKES = (
     Mistake(
         "send later what was said not to be sent, as no thread could be started",
         "threads.py",
-        '                    raise RuntimeError("the machine gives no thread")\n',
-        "                    self._waiting.put((result, begin))\n"
-        '                    raise RuntimeError("the machine gives no thread")\n',
+        "            self._waiting.get_nowait()  # there is no thread that could have it\n",
+        "",
         ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
     ),
     Mistake(
         "a program that ends cancels nothing: Python gives it no thread any more",
         "threads.py",
-        "                if threading.main_thread().is_alive():\n",
-        "                if True:\n",
+        '            if threading.main_thread().is_alive():\n                raise RuntimeError("the machine',
+        '            if True:\n                raise RuntimeError("the machine',
         ("tests/api/test_goes_on.py", "-k", "still_cancels"),
     ),
     Mistake(
@@ -70,10 +69,17 @@ MISTAKES = (
         ("tests/test_threads.py",),
     ),
     Mistake(
+        "a thread that goes on with what waited counts as free, and what comes then waits for it",
+        "threads.py",
+        "        return waiting.get_nowait()\n",
+        "        raise Empty\n",
+        ("tests/test_threads.py", "-k", "grows"),
+    ),
+    Mistake(
         "fail what the threads that there are would do",
         "threads.py",
-        "self._grown() or self._threads):",
-        "self._grown()):",
+        "self._grown() or self._threads:",
+        "self._grown():",
         ("tests/faults/test_obstacles.py", "-k", "fewer_threads"),
     ),
     Mistake(
