@@ -194,7 +194,7 @@ class Scenario:
     parallel: bool = False  # points are numbered only roughly
     saves: int = 1
     idle: bool = False
-    stops: bool = False  # and does nothing else: it goes on without room to record it
+    stops: bool = False  # and nothing else, or before it does anything else: that goes on without room to record it
 
 
 def _applied(*before: str, then: Sequence[str]) -> Callable[[Folder], None]:

@@ -35,7 +35,11 @@ def test_what_was_kept_is_told_wherever_money_is_told(applied: Place, command: s
     id = bid_id(applied, VOLUME)
     applied.ok("destroy", "--auto-approve", "--keep-volumes")
     told = " ".join(applied.run(command).err.split())
-    assert said in told and id in told and "it costs $0.08 a month. `flowplan orphans` shows" in told
+    assert (
+        said in told
+        and id in told
+        and "it costs $0.08 a month. If no other stack has it, `flowplan orphans` shows" in told
+    )
     assert f"import {VOLUME} {id}" in applied.ok("orphans")
     applied.ok("import", VOLUME, id)
     assert said not in " ".join(applied.run(command).err.split())

@@ -114,8 +114,8 @@ def with_ours(cloud: Fcp, loaded: Loaded, live: Live) -> State:
 
 
 def note_left(cloud: Fcp, loaded: Loaded, live: Live) -> None:
-    """Say which volumes that bids of this stack have used are in its state no longer, and what they cost: a destroy may
-    have kept them, and no sum counts them."""
+    """Say which volumes that bids of this stack have used are not in its state, and what they cost: a destroy may have
+    kept them, and no sum counts them. Or they are somebody else's, which the bids only attached: nothing tells."""
     from flowplan.names import few
     from flowplan.pricing.units import gigabytes, storage_per_month, total, usd
     from flowplan.printable import shown
@@ -130,7 +130,7 @@ def note_left(cloud: Fcp, loaded: Loaded, live: Live) -> None:
             many, it, cost = "1 volume", "it", "it costs"
         cloud.note(
             f"bids of this stack used {many} that its state does not have, and no sum here counts {it}: {names}; "
-            f"{cost} {month} a month. `flowplan orphans` shows how to take back or delete {it}"
+            f"{cost} {month} a month. If no other stack has {it}, `flowplan orphans` shows how to take {it} back"
         )
 
 
