@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Stack
 
 
-def stack_of(state: State) -> Stack:
+def stack_of(state: State, recorded: State | None = None) -> Stack:
     """The stack of a state; `lineage` is null before the first apply, which makes it. One that was cut off before it
-    saved the state has made it, too: it is in the journal."""
+    saved the state has made it, too: it is in the journal. `recorded`: what is kept of `state` so far, where a plan has
+    added what it imports; None: all of it."""
+    kept = state if recorded is None else recorded
     return {
         "name": state.stack,
         "project": {"id": state.project, "name": state.project_name},
         "api_url": state.api_url,
-        "lineage": state.lineage if state.serial or state.bindings else None,
+        "lineage": state.lineage if kept.serial or kept.bindings else None,
     }
 
 

@@ -29,7 +29,7 @@ FORMAT_VERSION = "1.0"
 @frozen
 class Happened:
     """`changes`: what it is about; `results` and `errors`: what became of these, by address; `summary`, of an apply:
-    how many were added, and so on."""
+    how many were added, and so on; `recorded`: as of `stack_of`."""
 
     event: Event
     mode: Mode
@@ -39,6 +39,7 @@ class Happened:
     results: Mapping[Address, shape.Result] = field(factory=dict)
     errors: Mapping[Address, str] = field(factory=dict)
     summary: Mapping[str, int] | None = None
+    recorded: State | None = None
 
 
 def document(found: Happened, timestamp: str) -> shape.HookDocument:
@@ -49,7 +50,7 @@ def document(found: Happened, timestamp: str) -> shape.HookDocument:
         "timestamp": timestamp,
         "event": found.event,
         "mode": found.mode,
-        "stack": stack_of(found.state),
+        "stack": stack_of(found.state, found.recorded),
         "resources": list(_resources(found)),
     }
     if found.plan is not None:

@@ -54,7 +54,8 @@ def words(change: Change) -> list[str]:
 
 @frozen
 class Circumstances:
-    """What a plan was made from, besides its input: `timestamp` in RFC 3339."""
+    """What a plan was made from, besides its input: `timestamp` in RFC 3339. `recorded`: `state` without what the plan
+    imports; None: it imports nothing."""
 
     timestamp: str
     state: State
@@ -64,6 +65,7 @@ class Circumstances:
     sensitive: shape.SensitiveValues | None = None
     outputs: Mapping[str, Output] = field(factory=dict)  # as they are once it is carried out
     policies: Mapping[str, str] = field(factory=dict)  # files of rules given beside the configuration, with their texts
+    recorded: State | None = None
     state_at: str | None = None  # which state it is; None: the file in the directory
     typed: Callable[[str], str] = str  # what is said to type, as it is typed to work on that state
 
@@ -216,7 +218,7 @@ def actions_of(body: shape.PlanBody) -> str:
 
 def _stack(about: Circumstances) -> shape.PlannedStack:
     made: shape.PlannedStack = {
-        **stack_of(about.state),
+        **stack_of(about.state, about.recorded),
         "serial": about.state.serial,
         "paths": list(about.paths),
         "config_sha256": about.config_sha256,

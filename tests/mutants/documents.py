@@ -6,10 +6,24 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a first plan that imports is of a state that nobody has",
+        "documents/plan.py",
+        "**stack_of(about.state, about.recorded),",
+        "**stack_of(about.state),",
+        ("tests/operations/test_hand_over.py", "-k", "first_plan_of_a_stack_may_import"),
+    ),
+    Mistake(
+        "a hook of a first plan that imports hears of a state that nobody has",
+        "documents/hooks.py",
+        "stack_of(found.state, found.recorded)",
+        "stack_of(found.state)",
+        ("tests/operations/test_hand_over.py", "-k", "first_plan_of_a_stack_may_import"),
+    ),
+    Mistake(
         "after a first apply that was killed a plan says that there is no state",
         "documents/about.py",
-        "state.lineage if state.serial or state.bindings else None",
-        "state.lineage if state.serial else None",
+        "state.lineage if kept.serial or kept.bindings else None",
+        "state.lineage if kept.serial else None",
         ("tests/operations/test_history.py", "-k", "was_killed_no_plan"),
     ),
     Mistake(

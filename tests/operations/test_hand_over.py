@@ -275,6 +275,20 @@ def test_live_objects_are_imported_and_changed_in_one_plan(old: Place) -> None:
     assert old.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_the_first_plan_of_a_stack_may_import_and_is_applied_as_it_was_saved(old: Place) -> None:
+    """A first apply has yet to make its state: nothing was cut off, and no other state can be meant."""
+    volume = bid_id(old, "volume.data")
+    old.ok("destroy", "--auto-approve", "--keep-volumes")
+    hooks = "hooks: {planned: [sh, -c, cat > heard]}\n"
+    old.write(stack(task("again"), volumes=DATA, more=hooks + importing(volume=volume)))
+    fresh = ("--state", "fresh.json")
+    said = " ".join(old.ok("plan", *fresh, "--out", "saved").split())
+    assert "no state at fresh.json yet" in said and "1 to import, 1 to add" in said
+    saved, heard = (json.loads((old.path / name).read_text()) for name in ("saved", "heard"))
+    assert (saved["stack"]["lineage"], heard["stack"]["lineage"]) == (None, None)
+    assert "1 added, 0 changed, 0 destroyed, 1 imported" in old.ok("apply", "saved", *fresh)
+
+
 def test_an_import_of_what_another_environment_has_is_refused_at_its_place(old: Place) -> None:
     bid, volume, ledger = bid_id(old, "bid.old"), bid_id(old, "volume.data"), old.ledger()
     lineage = kept(old)["lineage"]

@@ -46,6 +46,7 @@ def document_of(
         policies=wishes.policy_files if wishes is not None else {},
         sensitive=sensitive,
         outputs=_outputs(seen.state, config, found.plan),
+        recorded=seen.recorded,
         state_at=session.chosen.recorded(session.identity, session.settings.directory),
         typed=session.settings.typed,
     )

@@ -8,6 +8,8 @@ from math import inf
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from flowplan.clock import since_boot
 from flowplan.cloud.credentials import without_credentials
 from flowplan.documents.hooks import Happened, document
@@ -35,8 +37,10 @@ def after_plan(session: Session, hooks: Sequence[Hook], found: Planned) -> None:
     """Run those that a plan sets off, once it is shown. Raises nothing but an interruption."""
     plan = found.priced.plan
     changes = tuple(one for one in plan.changes if one.ways or one.previous_address is not None)
-    planned = Happened("planned", plan.mode, found.seen.state, changes, found.document)
-    _run(session, hooks, [planned, *_seen(plan, found.seen.state, found.seen.live)], "nothing was changed")
+    state, recorded = found.seen.state, found.seen.recorded
+    planned = Happened("planned", plan.mode, state, changes, found.document, recorded=recorded)
+    seen = [evolve(one, recorded=recorded) for one in _seen(plan, state, found.seen.live)]
+    _run(session, hooks, [planned, *seen], "nothing was changed")
 
 
 def after_apply(session: Session, hooks: Sequence[Hook], plan: Plan, outcome: Outcome, live: Live) -> None:
