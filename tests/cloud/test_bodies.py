@@ -27,9 +27,10 @@ UNREADABLE: list[dict[str, Any]] = [
     {"body": b"not gzip", "headers": {"Content-Encoding": "gzip"}},
     {"body": b"[]", "headers": {"Content-Encoding": "br"}},
 ]
+UNASKED: list[dict[str, Any]] = [{"body": b"[]", "status": 206}, {"body": b"", "status": 304}]  # a part; no change
 
 
-@pytest.mark.parametrize("answer", UNREADABLE)
+@pytest.mark.parametrize("answer", UNREADABLE + UNASKED)
 def test_invalid_json_or_html_on_get_is_tried_three_times(
     net: responses.RequestsMock, api: Transport, answer: dict[str, Any]
 ) -> None:
@@ -48,7 +49,7 @@ def test_html_on_get_shows_its_beginning_and_suspects_a_proxy(net: responses.Req
     assert "proxy" in error.hint
 
 
-@pytest.mark.parametrize("answer", UNREADABLE)
+@pytest.mark.parametrize("answer", UNREADABLE + UNASKED)
 @pytest.mark.parametrize("method", PAID)
 def test_2xx_with_unreadable_body_on_post_is_ambiguous(
     net: responses.RequestsMock, api: Transport, answer: dict[str, Any], method: str
@@ -64,6 +65,16 @@ def test_2xx_with_any_body_on_delete_is_success(
 ) -> None:
     answers(net, "DELETE", answer)
     assert api.call("DELETE", BIDS).data is None
+
+
+def test_so_is_a_part_of_an_answer_to_it_and_not_that_nothing_has_changed(
+    net: responses.RequestsMock, api: Transport
+) -> None:
+    answers(net, "DELETE", UNASKED[0])
+    assert api.call("DELETE", BIDS).status == 206
+    net.reset()
+    answers(net, "DELETE", UNASKED[1])
+    assert "nothing has changed" in str(failure(api, "DELETE"))
 
 
 def bomb(size: int) -> bytes:

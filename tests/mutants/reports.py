@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a destroy saves now what is charged only from the next auction on",
+        "reports/text/cost.py",
+        """        if _joins(entry["status"], entry["cost"]):\n""",
+        "        if False:\n",
+        ("tests/reports/test_cost_report.py", "-k", "waits_for_the_auction"),
+    ),
+    Mistake(
         "a command of a hint is broken at the end of a line, and who copies it runs half of it",
         "reports/text/paint.py",
         '        if words[at].count("`") == 1:\n',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -204,11 +205,13 @@ def test_an_hour_says_what_it_counts_of_a_bid_that_waits_for_the_auction_that_it
         assert "In total $0.00 an hour now, storage included; more from the next auction" in said("status")
         for words in (("plan",), ("plan", "--format", "markdown"), ("cost",), ("plan", "--destroy")):
             assert counts in said(*words)
+        assert re.search(r"saves: \$[0-9.]+ an hour from the next auction on: it waits, and", said("plan", "--destroy"))
         place.edit("60", "61")
         assert counts in said("plan")
         served.advance(600)
         assert "more from the next auction" not in said("status")
         assert not [words for words in (("plan",), ("cost",), ("plan", "--destroy")) if counts in said(*words)]
+        assert re.search(r"saves: \$[0-9.]+ an hour now", said("plan", "--destroy"))
 
 
 def test_a_bid_that_is_outbid_is_charged_until_it_is_preempted(place: Place) -> None:

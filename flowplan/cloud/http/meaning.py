@@ -9,6 +9,7 @@ What becomes of an attempt that brought no plain 2xx ("paid" methods may cost mo
     5xx                                 5 tries, CloudError           Ambiguous
     429                                 5 tries, Refused; every worker pauses        the same
     2xx whose body cannot be read       3 tries, CloudError           Ambiguous
+    206, 304: no call asks for them     3 tries, CloudError           Ambiguous
     2xx over 64 MB, 5 million values    CloudError at once            Ambiguous
     3xx                                 CloudError at once            the same; Ambiguous for 303
     202 held                            Held                          Held
@@ -54,6 +55,8 @@ WORDS = 4_000  # characters of a refusal that are searched for what it means
 LOGIN_PATH = "/login"  # what it answers holds a token, or repeats the password: none of it is quoted
 
 _PAID = ("POST", "PATCH")
+# What answers a header that no call has: a cache does not do as it should, and half a list would pass for all of it.
+_UNASKED = {206: "it is a part, and the whole was asked for", 304: "it says that nothing has changed"}
 # What web frameworks and gateways say of a path that they do not know: nothing but such words.
 _WORD = regex(r"\w+")
 _SAID = (
@@ -121,6 +124,8 @@ class Call:
         status = reply.status
         if status is None:
             return self._unanswered(reply)
+        if status in _UNASKED and not (status == 206 and self.method == "DELETE"):
+            return self._invalid(reply, GARBLED, _UNASKED[status])
         if 200 <= status < 300:
             return self._success(reply, status)
         if 300 <= status < 400:

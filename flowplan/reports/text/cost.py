@@ -53,7 +53,10 @@ def cost_line(entry: Entry, forecasts: Sequence[shape.BidCost] = ()) -> str:
         return f"you keep paying {bidding(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["delete"]:
         most = "at most " if is_at_most(entry["cost"]) else ""
-        return f"{most}{an_amount(entry['cost']['cost']['hour']['now'])} an hour now"
+        saved = f"{most}{an_amount(entry['cost']['cost']['hour']['now'])} an hour"
+        if _joins(entry["status"], entry["cost"]):
+            return f"{saved} from the next auction on: it waits, and nothing is charged for it yet"
+        return f"{saved} now"
     return bidding(entry["cost"], entry.get("lifetime"), forecasts=forecasts)
 
 
@@ -333,9 +336,14 @@ def _joining(body: PlanBody) -> list[str]:
     return joining((one["status"], one["cost"]) for one in there if one["type"] == "bid")
 
 
+def _joins(status: str | None, cost: shape.BidCost | None) -> bool:
+    """Whether a bid is charged only from the next auction on, by the prices of now."""
+    return status == OPEN and cost is not None and cost["outlook"] == "runs"
+
+
 def joining(bids: Iterable[tuple[str | None, shape.BidCost | None]]) -> list[str]:
     """What an hour counts of `bids`, each with its status, that is charged only from the next auction on."""
-    count = sum(status == OPEN and cost is not None and cost["outlook"] == "runs" for status, cost in bids)
+    count = sum(_joins(status, cost) for status, cost in bids)
     bid = "1 bid that waits and wins" if count == 1 else f"{count:,} bids that wait and win"
     said = f"an hour now counts {bid} at the prices of now: nothing is charged for {'it' if count == 1 else 'them'}"
     return [f"{said} until the next auction"] if count else []
