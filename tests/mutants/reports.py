@@ -250,4 +250,11 @@ MISTAKES = (
         "error.hint",
         ("tests/reports/test_progress.py", "-k", "fail_alike"),
     ),
+    Mistake(
+        "only the first round of a watch says what to do about a failure",
+        "reports/text/progress.py",
+        "        self._hinted.clear()",
+        "        pass",
+        ("tests/reports/test_progress.py", "-k", "next_round"),
+    ),
 )

@@ -77,7 +77,8 @@ def test_an_address_in_the_place_of_a_file_is_told_where_it_goes(place: Place, c
     address = "bid.task-000"
     said = refused(place, command, address, code=65)
     assert f"hint: this is an address, not a file: plan, apply and destroy take `--target {address}`" in said
-    assert "for one task of the files: `--target task.task-000`" in refused(place, command, "task-000", code=65)
+    said = refused(place, command, "task-000", code=65)
+    assert "for one task of the files, plan, apply and destroy take `--target task.task-000`" in said
     assert "`--target 'bid.t[\"a\"]'`" in refused(place, command, 'bid.t["a"]', code=65)
     assert f"hint: this is an address, not a file: `flowplan state show {address}`" in refused(
         place, "show", address, code=64

@@ -91,6 +91,16 @@ def test_of_steps_that_fail_alike_the_first_alone_has_the_hint() -> None:
     assert [one.strip() for one in said] == hinted
 
 
+def test_the_next_round_of_a_watch_gives_the_hint_again() -> None:
+    said: list[str] = []
+    lines = ProgressLines(outlet([], said))
+    change = Create(TRAIN, after=bid())
+    for _ in range(2):
+        lines.failed(Step("up", TRAIN), change, Refused("the API refused it", hint="renew the key"))
+        lines.summary(plan_to(change), Outcome(state()))
+    assert [one.count("hint: renew the key") for one in said if "refused" in one] == [1, 1]
+
+
 def test_the_line_comes_from_the_configuration_of_the_run(example: Place) -> None:
     with example.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "no"}')

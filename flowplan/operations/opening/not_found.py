@@ -94,9 +94,9 @@ def _no_plan(name: str) -> str:
     with suppress(ValueError):
         return f"this is an address, not a file: plan, apply and destroy take `--target {Address.given(name).word}`"
     saved = f"a plan that `flowplan plan --out {shlex.quote(name)}` has saved"
-    task = (
-        f"; for one task of the files: `--target {shlex.quote(f'task.{name}')}`" if set(name).isdisjoint("./") else ""
-    )
+    task = ""
+    if name and set(name).isdisjoint("./"):
+        task = f"; for one task of the files, plan, apply and destroy take `--target {shlex.quote(f'task.{name}')}`"
     return f"name a task file or a directory, or, to apply it, {saved}{task}"
 
 

@@ -64,7 +64,7 @@ class ProgressLines(Reporter):
         self._awaited: dict[Step, str] = {}
         self._is_saved = outlet.is_saved
         self._told: dict[str, Output] = {}  # outputs, by the rounds before this one
-        self._hinted: set[str | None] = set()  # what was said of failures: as many may have one cause
+        self._hinted: set[str | None] = set()  # what was said of failures in this run: many may have one cause
         self._saves: tuple[str, ...] = ()  # what the state has otherwise afterwards, though nothing live changes
 
     def planned(self, body: Mapping[str, Any]) -> None:
@@ -98,7 +98,7 @@ class ProgressLines(Reporter):
         self._line(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
-        """A hint is given once: where a key has expired, each of a hundred steps fails with the same one."""
+        """A hint is given once a run: where a key has expired, each of a hundred steps fails with the same one."""
         said = Diagnostic(
             "step-failed",
             f"{step.address}: {error}",
@@ -139,6 +139,7 @@ class ProgressLines(Reporter):
             self._out(outputs(document(new), self._paint_out).rstrip("\n"))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
+        self._hinted.clear()  # the next round of a watch may be a day later in the log
         counts = counted(plan, outcome)
         if plan.mode == "refresh-only" and outcome.clean and not plan.empty:
             self._out(self._paint_out(f"Refresh complete: {len(plan.drift)} recorded.", "bold", "green"))
