@@ -29,9 +29,16 @@ MISTAKES = (
     Mistake(
         "a bid that is slow to end is waited for without a word of what it costs",
         "reports/text/progress.py",
-        'seconds >= _COSTLY and step.way == "down" and isinstance(bid, Bid)',
-        'seconds > 1e9 and step.way == "down" and isinstance(bid, Bid)',
+        "if seconds < _COSTLY or",
+        "if seconds < 1e9 or",
         ("tests/reports/test_progress.py", "-k", "slow_to_end"),
+    ),
+    Mistake(
+        "a terminal does not show what a bid costs that is slow to end",
+        "reports/text/board.py",
+        "if costs is not None:",
+        "if costs is None:",
+        ("tests/reports/test_progress.py", "-k", "on_a_terminal"),
     ),
     Mistake(
         "rebuild the state at another place than the one that was lost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,6 +15,7 @@ from flowplan.model.resources import Resource
 from flowplan.planning.actions import Create, Delete, Replace
 from flowplan.planning.steps import Step, Way
 from flowplan.reports.outlet import Outlet
+from flowplan.reports.text.board import BoardLines
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.progress import ProgressLines
 from tests.builders import TRAIN, bid, plan_to, state, volume
@@ -63,6 +65,23 @@ def test_what_is_slow_to_end_is_told_with_what_it_costs(before: Resource, step: 
         lines.progress(Step(step, TRAIN), change, seconds)
     first, later = (" ".join(one.split()) for one in said)
     assert (first[-10:], later.partition(" s)")[2]) == ("... (59 s)", costs)
+
+
+def test_it_is_told_on_a_terminal_too_until_it_has_ended() -> None:
+    drawn: list[Callable[[int, int], Sequence[str]] | None] = []
+    lines, step = BoardLines(outlet([], [])._replace(below=drawn.append)), Step("down", TRAIN)
+    change = Delete(TRAIN, before=bid(limit="17.92", quantity=2), id="bid_1")
+    lines.started(step, change)
+    [draw] = drawn
+    assert draw is not None
+    told = []
+    for seconds in (59.4, 60.0):
+        lines.progress(step, change, seconds)
+        told.append(draw(80, 24)[0].partition("; ")[2])
+    assert told == ["", "it costs at most $35.84 an hour"]
+    lines.done(step, change, None, 61.0)
+    lines.started(step, change)
+    assert "costs" not in draw(80, 24)[0]
 
 
 def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:

@@ -19,7 +19,7 @@ from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.text.paint import cut
-from flowplan.reports.text.progress import ProgressLines, in_short
+from flowplan.reports.text.progress import ProgressLines, costs_until_ended, in_short
 
 if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
@@ -36,10 +36,12 @@ def lines(outlet: Outlet) -> BoardLines:
 
 @define
 class Board:
-    """What runs, since when by `clock`, and what is done. Read while it changes: from the thread that draws."""
+    """What runs, since when by `clock`, and what is done; `costs`: what a bid that is slow to end costs until then.
+    Read while it changes: from the thread that draws."""
 
     clock: Callable[[], float] = time.monotonic
     running: dict[Step, tuple[str, float]] = field(factory=dict)
+    costs: dict[Step, str] = field(factory=dict)
     awaited: list[tuple[Step, str]] = field(factory=list)
     awaited_since: float = 0.0
     until: str = ""
@@ -51,7 +53,8 @@ class Board:
         with self.lock:
             now = self.clock()
             each = [
-                f"{shown(str(step.address))}: {what}... {brief(now - at)}" for step, (what, at) in self.running.items()
+                f"{shown(str(step.address))}: {what}... {brief(now - at)}{self.costs.get(step, '')}"
+                for step, (what, at) in self.running.items()
             ]
             each += [f"{shown(str(step.address))}: {what}" for step, what in self.awaited]
             counts = self._counts(now)
@@ -87,6 +90,10 @@ class BoardLines(ProgressLines):
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
         """The board shows the time by itself."""
+        costs = costs_until_ended(step, change, seconds)
+        if costs is not None:
+            with self._board.lock:
+                self._board.costs[step] = f"; it costs {costs}"
 
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         with self._board.lock:
@@ -111,4 +118,5 @@ class BoardLines(ProgressLines):
     def _over(self, step: Step) -> None:
         with self._board.lock:
             self._board.running.pop(step, None)
+            self._board.costs.pop(step, None)
             self._board.awaited = [one for one in self._board.awaited if one[0] != step]

@@ -56,6 +56,14 @@ def in_short(one: Awaited) -> str:
     return f"waits: {price}, limit {usd(one.bid.limit_price)} per instance-hour{wins}"
 
 
+def costs_until_ended(step: Step, change: Change, seconds: float) -> str | None:
+    """What a bid that takes long to end costs until then, for people; None for any other step, and before that."""
+    bid = change.before
+    if seconds < _COSTLY or step.way != "down" or not isinstance(bid, Bid) or bid.paused:
+        return None
+    return an_hour_at_most(bid.worst)
+
+
 class ProgressLines(Reporter):
     """One line an event. `out` of the outlet gets the plan and the summary, `say` the rest."""
 
@@ -78,10 +86,9 @@ class ProgressLines(Reporter):
             self._line(f"{self._name(step)}: {doing(step, change)}...")
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
-        bid, costs = change.before, ""
-        if seconds >= _COSTLY and step.way == "down" and isinstance(bid, Bid) and not bid.paused:
-            costs = f"; until it has ended it costs {an_hour_at_most(bid.worst)}"
-        self._line(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s){costs}")
+        costs = costs_until_ended(step, change, seconds)
+        besides = "" if costs is None else f"; until it has ended it costs {costs}"
+        self._line(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s){besides}")
 
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         """A line a bid, unless the last one of it was the same."""
