@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Lock:
     """What a lock says, by the `name` that messages have for it; `holder` None: nobody has left a name in it.
     `watcher`: what the one of the state's watcher says, beside that of the state. `untold`: why it may be held although
-    it names nobody; None: it is not."""
+    it names nobody; None: there is no such doubt."""
 
     name: str
     standing: Standing
@@ -27,13 +27,16 @@ class Lock:
 def document(found: Lock) -> LockDocument:
     """The lock, and the run that it names; and the `flowplan watch` of this state."""
     watcher = found.watcher or Lock("", "nobody")
-    return {
+    made: LockDocument = {
         "format_version": "1.0",
         "lock": found.name,
         "standing": found.standing,
         "holder": _holder(found.holder),
         "watcher": {"standing": watcher.standing, "holder": _holder(watcher.holder)},
     }
+    if found.untold is not None:
+        made["untold"] = found.untold
+    return made
 
 
 def _holder(owner: Owner | None) -> Holder | None:

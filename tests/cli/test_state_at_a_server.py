@@ -63,6 +63,8 @@ def test_plan_apply_look_and_destroy(place: Place, url: str) -> None:
     assert state.lock is None
     state.lock = {"ID": "1", "Who": "terraform"}  # which GitLab shows nobody: nothing may say that there is none
     assert "Nobody" not in place.ok("--state", url, "lock", "show")
+    told = json.loads(place.ok("--state", url, "lock", "show", "--format", "json"))
+    assert told["standing"] == "nobody" and "does not show whether anything else has it locked" in told["untold"]
     assert "no run of flowplan holds it" in place.ok("--state", url, "doctor")
     assert place.run("--state", url, "apply", "--auto-approve", "--replace", "bid.train").code == 4
     state.lock = None

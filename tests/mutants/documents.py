@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "the JSON of a lock that a server does not show says only that nobody has it",
+        "documents/lock.py",
+        "if found.untold is not None:",
+        "if found.untold is None:",
+        ("tests/cli/test_state_at_a_server.py", "-k", "plan_apply_look"),
+    ),
+    Mistake(
         "a first plan that imports is of a state that nobody has",
         "documents/plan.py",
         "**stack_of(about.state, about.recorded),",

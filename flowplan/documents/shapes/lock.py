@@ -1,6 +1,6 @@
 """Who holds the lock of a state."""
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 # `nobody`: no run has left its name in it. `unseen`: it names a run, and whether that holds it cannot be seen. `dead`,
 # `alive`, `unknown`: nobody holds it, as this machine sees it, and that is what is known of the run that it names.
@@ -27,10 +27,12 @@ class Watcher(TypedDict):
 
 
 class LockDocument(TypedDict):
-    """The lock of a state: whether somebody has it, and who. `lock` names it."""
+    """The lock of a state: whether somebody has it, and who. `lock` names it. `untold`: why it may be held although it
+    names nobody, for people; absent: there is no such doubt."""
 
     format_version: str
     lock: str
     standing: Standing
     holder: Holder | None
     watcher: Watcher
+    untold: NotRequired[str]
