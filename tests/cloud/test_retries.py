@@ -121,6 +121,25 @@ def test_who_waits_because_the_api_asks_for_it_is_told_once(
     assert said == [wait] * told
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(12.0, 1), (9.0, 0)])
+def test_who_waits_for_attempts_in_vain_is_told_once(times: Time, seconds: float, told: int) -> None:
+    """An answer that drips takes half a minute, three times, call by call: it looked as if nothing went on."""
+
+    class Slow:
+        def send(self, request: Outgoing, own_id: str, patience: Patience) -> Reply:
+            times.now += seconds
+            return local_answer(503, b"{}")
+
+        def close(self) -> None:
+            pass
+
+    said = list[str]()
+    api = transport(times, note=said.append, wire=Slow())
+    for _ in range(2):
+        failure(api, "GET")
+    assert said == [f"GET {BIDS} failed after {seconds:.0f} s: flowplan asks again"] * told
+
+
 class Limited:
     """A server in this process that takes `rate` requests a second and refuses the others."""
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "who waits for answers that drip is told nothing",
+        "cloud/http/transport.py",
+        "                if took >= NOTABLE:\n",
+        "                if False:\n",
+        ("tests/cloud/test_retries.py", "-k", "in_vain"),
+    ),
+    Mistake(
         "a part of a list passes for the whole",
         "cloud/http/meaning.py",
         '        if status in _UNASKED and not (status == 206 and self.method == "DELETE"):\n',

@@ -55,7 +55,7 @@ BACKOFF_CAP = 20.0  # seconds
 # worth waiting for gets its turn as the others do.
 CROWDED = 10.0  # seconds of such a call
 HURRIED = 5.0  # seconds in all for what is only shown, or only proves more, while something runs that is to stop
-NOTABLE = 10.0  # seconds of a pause from which on it is said what is waited for
+NOTABLE = 10.0  # seconds of a pause, or of an attempt in vain, from which on it is said what is waited for
 _AGE = regex(r"[0-9]{1,8}", re.ASCII)  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
@@ -127,7 +127,7 @@ class Transport:
         self._caller = caller or Caller()
         self._timing = timing or Timing()
         self._clock = self._timing.clock
-        self._told = False  # that the API asks to wait
+        self._told: set[str] = set()  # why it is waited, once each
         self._gate = Gate(self._clock, self._caller.wait, parallelism)
         self._proxies: dict[str, str] = {}
         self._verify: bool | str = True
@@ -194,7 +194,9 @@ class Transport:
                 self._caller.hold()
                 self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
+                sent = self._clock()
                 reply = self._exchange(wire, request, path, self._left(by))
+                took = self._clock() - sent
             if reply.status != 429:
                 self._gate.ease()
             verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
@@ -218,6 +220,8 @@ class Transport:
             if tries >= allowed or not self._affordable(reply, spent):
                 raise verdict
             if not everybody:
+                if took >= NOTABLE:
+                    self._say("slow", f"{method} {path} failed after {took:.0f} s: flowplan asks again")
                 self._caller.wait(pause)
             request = request.copy()  # whoever recorded the last attempt keeps it as it was
 
@@ -348,14 +352,18 @@ class Transport:
         return max(BACKOFF_FLOOR, self._timing.jitter() * min(cap, 2.0 ** (tries - 1)))
 
     def _tell(self, pause: float) -> None:
-        """Say once what is waited for: nothing at all is sent meanwhile, and that may be so again and again."""
-        if pause < NOTABLE:
-            return
-        with self._setup:  # several are refused at a time
-            told, self._told = self._told, True
-        if not told:
+        """Say what is waited for: nothing at all is sent meanwhile, and that may be so again and again."""
+        if pause >= NOTABLE:
             asks = f"the API says that it is asked too often (429), and to wait {pause:.0f} s"
-            self._caller.note(f"{asks}: flowplan waits, and goes on by itself")
+            self._say("crowded", f"{asks}: flowplan waits, and goes on by itself")
+
+    def _say(self, why: str, text: str) -> None:
+        """Note `text`, unless something was said of the same `why`."""
+        with self._setup:  # several wait at a time
+            told = why in self._told
+            self._told.add(why)
+        if not told:
+            self._caller.note(text)
 
     def _affordable(self, reply: Reply, spent: float) -> bool:
         """Whether one more attempt may begin `spent` seconds after the call did."""
