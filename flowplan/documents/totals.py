@@ -126,6 +126,13 @@ def is_at_most(cost: shape.BidCost) -> bool:
     return cost["cost"]["hour"]["now"] is not None and is_charged_outbid(cost) and has_passed(last, limit)
 
 
+def runs_at_most(cost: shape.BidCost) -> bool:
+    """Whether a bid is forecast to run at most so long: a forecast goes by the price, which is within its limit, and
+    winning takes more (as in `Offer`)."""
+    last, limit = (None if one is None else Decimal(one) for one in (cost["last_price"], cost["limit"]))
+    return cost["outlook"] == "waits" and last is not None and limit is not None and last <= limit
+
+
 def hour_range(body: PlanBody) -> tuple[Decimal, Decimal] | None:
     """The range that the whole costs an hour right after bids have entered where they move the price; None where none
     does."""

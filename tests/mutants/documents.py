@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a plan says of a bid that may wait for longer how long it runs, not how long at most",
+        "documents/totals.py",
+        'return cost["outlook"] == "waits" and last is not None and limit is not None and last <= limit',
+        "return False",
+        ("tests/reports/test_cost_report.py", "-k", "runs_at_most"),
+    ),
+    Mistake(
         "the JSON of a lock that a server does not show says only that nobody has it",
         "documents/lock.py",
         "if found.untold is not None:",

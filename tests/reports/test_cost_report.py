@@ -158,6 +158,18 @@ def test_a_bid_that_waits_takes_longer_for_its_work(place: Place) -> None:
     assert float(found["finish_time"]["p50"]) > 12
 
 
+def test_a_limit_above_the_price_and_below_what_wins_runs_at_most_so_long(place: Place) -> None:
+    def planned(limit: str) -> tuple[Any, str]:
+        place.write(task("full", limit, "12").replace("h200.8x", "h100.8x.SXM5.IB").replace("central5-a", "central1-a"))
+        return document(place)["bids"]["full"], " ".join(place.ok("plan").split())
+
+    price = planned("100")[0]["last_price"]
+    for limit, most in ((price, True), (str(D(price) - D("0.01")), False)):
+        found, said = planned(limit)
+        assert found["outlook"] == "waits" and float(found["availability"]["mean"]) < 0.9
+        assert (", running at most " in said, ", running " in said) == (most, True), said
+
+
 def test_how_much_of_the_time_it_runs_is_told_where_that_is_not_all_of_it(place: Place) -> None:
     place.write(task("low", "16", "12"))
     said = " ".join(place.ok("plan").split())

@@ -19,6 +19,7 @@ from flowplan.documents.totals import (
     is_rounded_apart,
     of_other_hours,
     planned_make,
+    runs_at_most,
     stands_alone,
 )
 from flowplan.model.live import OPEN
@@ -245,7 +246,8 @@ def _interrupted(cost: shape.BidCost, time: str) -> str:
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
     if share is not None and not runs_always(Decimal(share)):
-        parts.append(f"running {percent(Decimal(share))} of {time}")
+        most = "at most " if runs_at_most(cost) else ""
+        parts.append(f"running {most}{percent(Decimal(share))} of {time}")
     if times is not None and not is_seldom(Decimal(times)):
         parts.append(f"preempted about {Decimal(times):.1f} times a day")
     return "".join(f", {part}" for part in parts)
